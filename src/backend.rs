@@ -1,0 +1,240 @@
+//! Backend names ⇄ burn devices: the only file that knows which backends exist, and which this build has.
+//!
+//! A backend that the build lacks, or that finds no hardware, is an error with its cure; nothing is chosen
+//! silently in its place.
+
+use burn::tensor::Device;
+use thiserror::Error;
+
+use crate::spec::BackendName;
+
+/// An opened backend, ready to compute.
+#[derive(Debug, Clone)]
+pub struct Backend {
+    pub name: BackendName,
+    /// The device, without autodiff.
+    pub device: Device,
+    /// What it runs on, for a reader: an adapter's name, or the processor.
+    pub description: String,
+    pub kind: Kind,
+}
+
+/// How work is best laid out on a backend.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// One compute thread for each member; equal runs give equal bytes.
+    Cpu,
+    /// All members in one program.
+    Gpu,
+    /// A GPU's interface over a software renderer on the CPU: correct, and slow.
+    SoftwareGpu,
+}
+
+/// Why a backend cannot be used.
+#[derive(Debug, Error)]
+pub enum BackendError {
+    #[error(
+        "backend `{name}` is not part of this build\n  hint: build with `cargo run --features {name} -- …`, or use one of: {available}"
+    )]
+    NotBuilt { name: BackendName, available: String },
+    #[error("backend `{name}` found no adapter ({reason})\n  hint: {cure}")]
+    NoAdapter {
+        name: BackendName,
+        reason: String,
+        cure: &'static str,
+    },
+}
+
+/// A line of `layerwise backends`.
+#[derive(Debug)]
+pub struct Offer {
+    pub name: BackendName,
+    pub result: Result<Backend, BackendError>,
+}
+
+const NO_VULKAN: &str = "install a GPU driver with Vulkan, Metal or DirectX 12 support; without a GPU, Mesa's software \
+     Vulkan also works, slowly (Debian and Ubuntu: `apt-get install mesa-vulkan-drivers libvulkan1`), \
+     but `--backend flex` is faster there";
+
+/// Opens a backend by name.
+///
+/// # Errors
+///
+/// Returns [`BackendError`] if this build lacks the backend or the machine offers it no adapter.
+pub fn open(name: BackendName) -> Result<Backend, BackendError> {
+    match name {
+        #[cfg(feature = "flex")]
+        BackendName::Flex => Ok(on_cpu(name, Device::flex())),
+        #[cfg(feature = "ndarray")]
+        BackendName::Ndarray => {
+            // burn deprecates this backend in favour of flex; it stays selectable here for comparison.
+            #[expect(deprecated)]
+            let device = Device::ndarray();
+            Ok(on_cpu(name, device))
+        }
+        #[cfg(feature = "wgpu")]
+        BackendName::Wgpu => graphics::open(name, burn::tensor::wgpu::WgpuBackend::Auto),
+        #[cfg(feature = "vulkan")]
+        BackendName::Vulkan => graphics::open(name, burn::tensor::wgpu::WgpuBackend::Vulkan),
+        #[cfg(feature = "metal")]
+        BackendName::Metal => graphics::open(name, burn::tensor::wgpu::WgpuBackend::Metal),
+        #[cfg(feature = "cuda")]
+        BackendName::Cuda => cuda::open(),
+        #[allow(
+            unreachable_patterns,
+            reason = "a build with every feature reaches all names above"
+        )]
+        _ => Err(BackendError::NotBuilt {
+            name,
+            available: built()
+                .iter()
+                .map(|name| name.as_str())
+                .collect::<Vec<_>>()
+                .join(", "),
+        }),
+    }
+}
+
+/// The backends that this build has.
+#[must_use]
+pub fn built() -> Vec<BackendName> {
+    BackendName::ALL
+        .into_iter()
+        .filter(|name| match name {
+            BackendName::Flex => cfg!(feature = "flex"),
+            BackendName::Ndarray => cfg!(feature = "ndarray"),
+            BackendName::Wgpu => cfg!(feature = "wgpu"),
+            BackendName::Cuda => cfg!(feature = "cuda"),
+            BackendName::Vulkan => cfg!(feature = "vulkan"),
+            BackendName::Metal => cfg!(feature = "metal"),
+        })
+        .collect()
+}
+
+/// Every backend there is, opened where possible.
+#[must_use]
+pub fn offers() -> Vec<Offer> {
+    BackendName::ALL
+        .into_iter()
+        .map(|name| Offer {
+            name,
+            result: open(name),
+        })
+        .collect()
+}
+
+#[cfg(any(feature = "flex", feature = "ndarray"))]
+fn on_cpu(name: BackendName, device: Device) -> Backend {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    Backend {
+        name,
+        device,
+        description: format!("CPU, {cores} cores"),
+        kind: Kind::Cpu,
+    }
+}
+
+#[cfg(feature = "wgpu")]
+mod graphics {
+    use std::collections::HashMap;
+    use std::sync::Mutex;
+
+    use burn::tensor::Device;
+    use burn::tensor::wgpu::{WgpuBackend, wgpu};
+
+    use super::{Backend, BackendError, Kind, NO_VULKAN};
+    use crate::spec::BackendName;
+
+    /// A runtime can be set up only once in a process, so an opened backend is kept.
+    static OPENED: Mutex<Option<HashMap<&'static str, Backend>>> = Mutex::new(None);
+
+    pub fn open(name: BackendName, api: WgpuBackend) -> Result<Backend, BackendError> {
+        let mut opened = OPENED
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let opened = opened.get_or_insert_default();
+        if let Some(backend) = opened.get(name.as_str()) {
+            return Ok(backend.clone());
+        }
+        let options = match api {
+            WgpuBackend::Auto => Device::wgpu_options(),
+            api => Device::wgpu_options().graphics_api(api),
+        };
+        let (device, setup) =
+            options
+                .init_with_setup()
+                .map_err(|error| BackendError::NoAdapter {
+                    name,
+                    reason: error.to_string(),
+                    cure: NO_VULKAN,
+                })?;
+        let adapter = setup.adapter.get_info();
+        let kind = match adapter.device_type {
+            wgpu::DeviceType::Cpu => Kind::SoftwareGpu,
+            _ => Kind::Gpu,
+        };
+        let backend = Backend {
+            name,
+            device,
+            description: format!("{} ({:?})", adapter.name, adapter.backend),
+            kind,
+        };
+        opened.insert(name.as_str(), backend.clone());
+        Ok(backend)
+    }
+}
+
+#[cfg(feature = "cuda")]
+mod cuda {
+    use burn::tensor::{Device, DeviceType};
+
+    use super::{Backend, BackendError, Kind};
+    use crate::spec::BackendName;
+
+    pub fn open() -> Result<Backend, BackendError> {
+        // Without a driver the enumeration itself may panic; that is no adapter, too.
+        let devices = std::panic::catch_unwind(|| Device::enumerate(DeviceType::Cuda).into_vec())
+            .unwrap_or_default();
+        let device = devices
+            .into_iter()
+            .next()
+            .ok_or_else(|| BackendError::NoAdapter {
+                name: BackendName::Cuda,
+                reason: "the CUDA driver reports no device".to_owned(),
+                cure: "install NVIDIA's driver and the CUDA libraries, or use `--backend wgpu`",
+            })?;
+        let description = device
+            .identity()
+            .map_or_else(|| "CUDA device 0".to_owned(), |identity| identity.name.clone());
+        Ok(Backend {
+            name: BackendName::Cuda,
+            device,
+            description,
+            kind: Kind::Gpu,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_built_cpu_backend_opens_by_its_name() {
+        for name in built() {
+            if matches!(name, BackendName::Flex | BackendName::Ndarray) {
+                let backend = open(name).expect("a CPU is always there");
+                assert_eq!((backend.name, backend.kind), (name, Kind::Cpu));
+            }
+        }
+    }
+
+    #[test]
+    #[cfg(not(feature = "cuda"))]
+    fn a_backend_that_was_not_built_is_named_with_its_feature() {
+        let error = open(BackendName::Cuda).expect_err("built without cuda").to_string();
+        assert!(error.contains("backend `cuda` is not part of this build"), "{error}");
+        assert!(error.contains("--features cuda"), "{error}");
+        assert!(error.contains("flex"), "{error}");
+    }
+}

@@ -1,0 +1,226 @@
+//! The command line: what the user asked for, what is printed, and the exit code.
+//!
+//! stdout is for data (epoch lines, plans, summaries), stderr for talk (warnings, errors, where files went).
+//! Exit codes: 0 done; 1 the run or a file failed; 2 the request was wrong; 130 interrupted.
+
+mod check;
+mod run;
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
+
+use crate::backend;
+use crate::config::{self, Overrides};
+use crate::redraw;
+use crate::run_dir::RunDir;
+use crate::spec::BackendName;
+
+const EXAMPLES: &str = "\
+Examples:
+  layerwise configs/figure56.toml                      train, draw, write runs/figure56-001
+  layerwise configs/figure56.toml --backend wgpu       the same on a GPU
+  layerwise configs/figure56.toml --set training.epochs=3 --set 'sparsity.weights=[0, 0.3]'
+  layerwise check configs/figure56.toml                what would be run; trains nothing
+  layerwise report runs/figure56-001                   draw everything again
+  layerwise backends                                   what this build and machine offer
+
+In a fresh clone, write `cargo run --` for `layerwise`.";
+
+/// Sparse autoencoders and greedy layer-wise pretraining as reproducible experiments.
+#[derive(Debug, Parser)]
+#[command(
+    version,
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true,
+    disable_help_subcommand = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    #[command(flatten)]
+    run: RunArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Print the resolved plan of a config and what it would cost; train nothing
+    Check(PlanArgs),
+    /// List the backends of this build and what this machine offers for each
+    Backends,
+    /// Draw figures, curves and page of a run again from its folder; train nothing
+    Report {
+        /// A run folder, such as runs/figure56-001
+        run_dir: PathBuf,
+    },
+    /// Print a completion script for a shell
+    Completions { shell: Shell },
+}
+
+#[derive(Debug, Args)]
+struct RunArgs {
+    #[command(flatten)]
+    plan: PlanArgs,
+    /// Write the run to this new folder instead of the next free one in runs/
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Compute threads on a CPU backend; results do not depend on it [default: number of cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: Option<u16>,
+    /// Print nothing while training
+    #[arg(long, conflicts_with = "plain")]
+    quiet: bool,
+    /// Print one line per epoch and member instead of the dashboard
+    #[arg(long)]
+    plain: bool,
+}
+
+#[derive(Debug, Args)]
+struct PlanArgs {
+    /// The experiment's config, such as configs/figure56.toml
+    #[arg(value_name = "CONFIG", required = true)]
+    config: Option<PathBuf>,
+    /// Compute with this backend, whatever the config says
+    #[arg(long, value_name = "NAME", value_parser = backend_name)]
+    backend: Option<BackendName>,
+    /// Override a key of the config, as in --set training.epochs=3; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+impl PlanArgs {
+    fn load(self) -> Result<config::Config, Failure> {
+        // clap has made sure that there is one.
+        let path = self.config.unwrap_or_default();
+        let overrides = Overrides {
+            set: self.set,
+            backend: self.backend,
+        };
+        config::load(&path, &overrides).map_err(|error| Failure::Request(error.to_string()))
+    }
+}
+
+fn backend_name(text: &str) -> Result<BackendName, String> {
+    BackendName::ALL
+        .into_iter()
+        .find(|name| name.as_str() == text)
+        .ok_or_else(|| {
+            let names = BackendName::ALL.map(BackendName::as_str).join(", ");
+            format!("there is no such backend; it is one of: {names}")
+        })
+}
+
+/// Why a command did not do what it was asked for.
+#[derive(Debug)]
+enum Failure {
+    /// The request was wrong.
+    Request(String),
+    /// The request was right, but it could not be carried out.
+    Work(String),
+    /// Ended early, on request; what was computed is kept.
+    Interrupted,
+}
+
+impl Failure {
+    fn work(error: impl std::fmt::Display) -> Self {
+        Self::Work(error.to_string())
+    }
+}
+
+/// Parses the command line, does what it says, and tells the exit code.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // clap prints help and version to stdout and exits with 0, usage errors to stderr with 2.
+            let _ = error.print();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
+        }
+    };
+    let done = match cli.verb {
+        None => run::run(cli.run),
+        Some(Verb::Check(plan)) => check::check(plan),
+        Some(Verb::Backends) => {
+            print_backends();
+            Ok(())
+        }
+        Some(Verb::Report { run_dir }) => report(&run_dir),
+        Some(Verb::Completions { shell }) => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "layerwise", &mut script);
+            say_bytes(&script);
+            Ok(())
+        }
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Request(message)) => failed(&message, 2),
+        Err(Failure::Work(message)) => failed(&message, 1),
+        Err(Failure::Interrupted) => ExitCode::from(130),
+    }
+}
+
+fn failed(message: &str, code: u8) -> ExitCode {
+    eprintln!("error: {message}");
+    ExitCode::from(code)
+}
+
+fn report(path: &std::path::Path) -> Result<(), Failure> {
+    let run = RunDir::open(path).map_err(|error| Failure::Request(error.to_string()))?;
+    redraw::everything(&run).map_err(Failure::work)?;
+    eprintln!("drawn again: {}", run.path().display());
+    Ok(())
+}
+
+fn print_backends() {
+    for offer in backend::offers() {
+        match offer.result {
+            Ok(backend) => {
+                let note = match backend.kind {
+                    backend::Kind::SoftwareGpu => ", a software renderer: correct but slow; flex is faster here",
+                    backend::Kind::Cpu | backend::Kind::Gpu => "",
+                };
+                say(&format!("{:<8} ready: {}{note}", offer.name.as_str(), backend.description));
+            }
+            Err(error) => {
+                let text = error.to_string();
+                let (reason, hint) = text.split_once("\n  hint: ").unwrap_or((&text, ""));
+                say(&format!("{:<8} missing: {reason}", offer.name.as_str()));
+                say(&format!("{:<8} cure: {hint}", ""));
+            }
+        }
+    }
+}
+
+/// Prints a line on stdout. A reader who closed the pipe has seen enough.
+fn say(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+fn say_bytes(bytes: &[u8]) {
+    let _ = std::io::stdout().lock().write_all(bytes);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_config_with_flags_is_the_main_form() {
+        let cli = Cli::try_parse_from(["layerwise", "a.toml", "--backend", "wgpu", "--set", "x=1", "--set", "y=2"])
+            .expect("the main form");
+        assert!(cli.verb.is_none());
+        assert_eq!(cli.run.plan.backend, Some(BackendName::Wgpu));
+        assert_eq!(cli.run.plan.set, ["x=1", "y=2"]);
+    }
+}

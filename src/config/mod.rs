@@ -1,0 +1,175 @@
+//! Configuration: from a TOML file and the command line's overrides to a checked [`Plan`].
+//!
+//! The way is `raw` (what the user wrote, key by key, with where each came from) → `read` (one key at a
+//! time: its form, its range, its default) → `plan` (the experiment, in the words of [`crate::spec`]). Every
+//! key that the experiment uses leaves a [`Setting`]; a key that it would not use is an error, for a knob
+//! that does nothing is worse than none. This room knows no tensors and no hardware, and prints nothing.
+
+mod error;
+mod keys;
+mod plan;
+mod raw;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::spec::BackendName;
+
+pub use error::{ConfigError, FileProblem, Problem};
+pub use plan::{Data, Experiment, Figure56, Limit, Plan, Run};
+
+use error::escaped;
+use raw::Document;
+use read::Reader;
+
+/// The largest file that is read as a config, in bytes.
+const LARGEST_FILE: u64 = 1 << 20;
+
+/// What the command line puts over the file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Overrides {
+    /// `--set key=value`, in the order given: a later one wins.
+    pub set: Vec<String>,
+    /// `--backend name`, which wins over `--set` and the file.
+    pub backend: Option<BackendName>,
+}
+
+/// A config that holds: its plan, and each setting behind it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    /// The file's name without its extension.
+    pub name: String,
+    pub plan: Plan,
+    /// Every key that the experiment uses, once, grouped by section.
+    pub values: Vec<Setting>,
+}
+
+/// One key of the resolved config.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Setting {
+    /// With its section: `training.epochs`.
+    pub key: String,
+    /// The value as TOML.
+    pub value: String,
+    pub origin: Origin,
+}
+
+/// Where a value came from. `{}` is short enough for a table; `{:#}` is what an error begins with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Origin {
+    /// A line of the config, counted from 1.
+    File { file: Arc<Path>, line: usize },
+    /// `--set` with this text.
+    Set(String),
+    /// A flag of its own.
+    Flag(&'static str),
+    /// Nobody chose it.
+    Default,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File { file, line } => {
+                let short = file.file_name().filter(|_| !f.alternate());
+                let path = short.map_or(&**file, Path::new);
+                write!(f, "{}:{line}", escaped(&path.to_string_lossy()))
+            }
+            Self::Set(text) if f.alternate() => write!(f, "--set {}", error::shown(text)),
+            Self::Set(_) => f.write_str("--set"),
+            Self::Flag(flag) => f.write_str(flag),
+            Self::Default => f.write_str("default"),
+        }
+    }
+}
+
+/// Reads the config at `path`, puts `overrides` over it and checks the whole.
+///
+/// # Errors
+///
+/// The first thing that is wrong with the file, with an override, or with what they say together.
+pub fn load(path: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
+    let fail = |problem| ConfigError::file(path, problem);
+    let bytes = read_bounded(path).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => fail(FileProblem::Missing),
+        io::ErrorKind::IsADirectory => fail(FileProblem::Folder),
+        io::ErrorKind::FileTooLarge => fail(FileProblem::TooLarge),
+        _ => fail(FileProblem::Unreadable(error)),
+    })?;
+    match std::str::from_utf8(&bytes) {
+        Ok(text) => parse(text, path, overrides),
+        Err(error) => {
+            let line = raw::line_at_end(&bytes[..error.valid_up_to()]);
+            let file = path.into();
+            Err(Problem::NotUtf8.at(&Origin::File { file, line }))
+        }
+    }
+}
+
+/// Checks the config in `text`; `file_label` names it in errors and gives the config its name.
+///
+/// # Errors
+///
+/// As [`load`].
+pub fn parse(text: &str, file_label: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
+    let mut document = Document::parse(text, file_label)?;
+    for assignment in &overrides.set {
+        document.set(assignment)?;
+    }
+    if let Some(backend) = overrides.backend {
+        document.set_backend(backend);
+    }
+    if !document.contains("experiment") {
+        return Err(ConfigError::file(file_label, FileProblem::NoExperiment));
+    }
+    let mut reader = Reader::new(document);
+    let plan = Plan::read(&mut reader)?;
+    Ok(Config {
+        name: file_label
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        plan,
+        values: reader.finish()?,
+    })
+}
+
+impl Config {
+    /// The resolved config: every key that the experiment uses, with its value.
+    #[must_use]
+    pub fn to_toml(&self) -> String {
+        let mut text = String::new();
+        let mut current = "";
+        for Setting { key, value, .. } in &self.values {
+            let (section, name) = keys::split(key);
+            if section != current {
+                text.extend(["\n[", section, "]\n"]);
+                current = section;
+            }
+            text.extend([name, " = ", value, "\n"]);
+        }
+        text
+    }
+}
+
+/// The bytes of a file that may be anything, `/dev/zero` too.
+fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
+    if path.is_dir() {
+        return Err(io::ErrorKind::IsADirectory.into());
+    }
+    let mut bytes = Vec::new();
+    File::open(path)?
+        .take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > LARGEST_FILE {
+        return Err(io::ErrorKind::FileTooLarge.into());
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,431 @@
+//! From a folder to a data set: finding the four files, holding them against each other, hashing and naming.
+//!
+//! All four headers are read and compared before any pixel is. A set is known by what is in its files, not by
+//! where they lie, so a folder may hold MNIST, another set of that format, or one's own.
+
+use std::fs::{self, File};
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::idx::{self, IdxError, Items};
+use super::{Dataset, FileRecord, Images, Limits, Shape, Split};
+
+/// What the files are called, with `.gz` or without: images to learn from, their labels, then those to test on.
+pub const FILE_NAMES: [&str; 4] =
+    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+
+/// Names of sets by the SHA-256 of their four uncompressed files, each taken from the files themselves.
+const KNOWN: [(&str, [&str; 4]); 1] = [(
+    "MNIST",
+    [
+        "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
+        "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
+        "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
+        "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
+    ],
+)];
+
+/// 255 is what label files hold where there is no label, so it is no class.
+const HIGHEST_LABEL: u8 = 254;
+
+/// Reads the data set in `dir` whole, and keeps the images within `limits`.
+///
+/// Each file may be plain or gzip, whatever its name says; where both names exist, the plain one is read.
+/// Classes are counted over all labels, kept or not, and so are hashes over whole files.
+///
+/// # Errors
+///
+/// [`DataError`] if a file is missing or damaged, if the files contradict each other, if a label is 255, or if
+/// a limit is 0 or above what there is.
+pub fn load(dir: &Path, limits: Limits) -> Result<Dataset, DataError> {
+    let [train, test] = open(dir)?;
+    let keep = [
+        train.keep(limits.train, "data.train_images")?,
+        test.keep(limits.test, "data.test_images")?,
+    ];
+    let mut files = Vec::with_capacity(FILE_NAMES.len());
+    let (train, highest_train) = train.read(keep[0], &mut files)?;
+    let (test, highest_test) = test.read(keep[1], &mut files)?;
+    Ok(Dataset {
+        name: name(&files),
+        classes: usize::from(highest_train.max(highest_test)) + 1,
+        train,
+        test,
+        files,
+    })
+}
+
+/// Reads the four headers and nothing else.
+///
+/// # Errors
+///
+/// [`DataError`] if a file is missing, if a header is wrong, or if the headers contradict each other.
+pub fn peek(dir: &Path) -> Result<Shape, DataError> {
+    let [train, test] = open(dir)?;
+    let [count, height, width] = train.images.reader.shape();
+    Ok(Shape { train: count, test: test.images.reader.shape()[0], height, width })
+}
+
+fn name(files: &[FileRecord]) -> Option<&'static str> {
+    let is_known = |hashes: &[&str; 4]| files.iter().map(|file| file.sha256.as_str()).eq(hashes.iter().copied());
+    KNOWN.iter().find(|(_, hashes)| is_known(hashes)).map(|(name, _)| *name)
+}
+
+/// The four files with their headers read and held against each other.
+fn open(dir: &Path) -> Result<[OpenSplit; 2], DataError> {
+    match fs::metadata(dir) {
+        Ok(found) if found.is_dir() => {}
+        Ok(_) => return Err(DataError::NotAFolder { dir: dir.into() }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(DataError::NoFolder { dir: dir.into() });
+        }
+        Err(error) => return Err(DataError::Idx { file: dir.into(), error: IdxError::Unreadable(error) }),
+    }
+    let train = OpenSplit::open(dir, FILE_NAMES[0], FILE_NAMES[1])?;
+    let test = OpenSplit::open(dir, FILE_NAMES[2], FILE_NAMES[3])?;
+    let [_, train_height, train_width] = train.images.reader.shape();
+    let [_, test_height, test_width] = test.images.reader.shape();
+    if (train_height, train_width) != (test_height, test_width) {
+        return Err(DataError::Sizes {
+            file: test.images.path,
+            height: test_height,
+            width: test_width,
+            train: train.images.path,
+            train_height,
+            train_width,
+        });
+    }
+    Ok([train, test])
+}
+
+struct OpenSplit {
+    images: OpenFile<3>,
+    labels: OpenFile<1>,
+}
+
+impl OpenSplit {
+    fn open(dir: &Path, images: &'static str, labels: &'static str) -> Result<Self, DataError> {
+        let images = OpenFile::open(dir, images)?;
+        let labels = OpenFile::open(dir, labels)?;
+        let ([count, _, _], [label_count]) = (images.reader.shape(), labels.reader.shape());
+        if count == label_count {
+            Ok(Self { images, labels })
+        } else {
+            Err(DataError::Counts { file: labels.path, labels: label_count, other: images.path, images: count })
+        }
+    }
+
+    /// How many images `limit` leaves; `key` is where the user set it.
+    fn keep(&self, limit: Option<usize>, key: &'static str) -> Result<usize, DataError> {
+        let [has, _, _] = self.images.reader.shape();
+        match limit {
+            None => Ok(has),
+            Some(asked) if (1..=has).contains(&asked) => Ok(asked),
+            Some(asked) => Err(DataError::Limit { file: self.images.path.clone(), key, asked, has }),
+        }
+    }
+
+    /// The first `keep` images and labels, and the highest of all labels.
+    fn read(self, keep: usize, files: &mut Vec<FileRecord>) -> Result<(Split, u8), DataError> {
+        let [_, height, width] = self.images.reader.shape();
+        let (_, pixels) = self.images.read(keep, files)?;
+        let (path, mut labels) = self.labels.read(usize::MAX, files)?;
+        if let Some(index) = labels.iter().position(|&label| label > HIGHEST_LABEL) {
+            return Err(DataError::Label { file: path, index, label: labels[index] });
+        }
+        let highest = labels.iter().copied().max().unwrap_or(0);
+        labels.truncate(keep);
+        labels.shrink_to_fit();
+        Ok((Split { images: Images::new(pixels, height, width)?, labels }, highest))
+    }
+}
+
+struct OpenFile<const RANK: usize> {
+    path: PathBuf,
+    name: &'static str,
+    reader: idx::Reader<BufReader<File>, RANK>,
+}
+
+impl<const RANK: usize> OpenFile<RANK> {
+    fn open(dir: &Path, name: &'static str) -> Result<Self, DataError> {
+        let path = find(dir, name)?;
+        let reader = File::open(&path)
+            .map_err(IdxError::Unreadable)
+            .and_then(|file| idx::Reader::new(BufReader::with_capacity(1 << 16, file)));
+        match reader {
+            Ok(reader) => Ok(Self { path, name, reader }),
+            Err(error) => Err(DataError::Idx { file: path, error }),
+        }
+    }
+
+    fn read(self, keep: usize, files: &mut Vec<FileRecord>) -> Result<(PathBuf, Vec<u8>), DataError> {
+        match self.reader.read(keep) {
+            Ok(Items { kept, sha256, bytes }) => {
+                files.push(FileRecord { name: self.name.to_owned(), sha256, bytes });
+                Ok((self.path, kept))
+            }
+            Err(error) => Err(DataError::Idx { file: self.path, error }),
+        }
+    }
+}
+
+/// The plain file of that name, or else the packed one.
+fn find(dir: &Path, name: &'static str) -> Result<PathBuf, DataError> {
+    for path in [dir.join(name), dir.join(format!("{name}.gz"))] {
+        match fs::metadata(&path) {
+            Ok(found) if found.is_file() => return Ok(path),
+            // Opening a pipe would wait for a writer that may never come.
+            Ok(found) => {
+                let kind = if found.is_dir() { "a folder" } else { "a device or a pipe" };
+                return Err(DataError::NotAFile { file: path, kind });
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(DataError::Idx { file: path, error: IdxError::Unreadable(error) }),
+        }
+    }
+    Err(DataError::NoFile { dir: dir.into(), name })
+}
+
+/// Why a data set was refused: which file, what was found, what was expected, and the cure.
+#[derive(Debug, Error)]
+pub enum DataError {
+    #[error(
+        "{}: no such folder, expected one with four IDX files\n  hint: set data.dir to a folder that exists; MNIST \
+         comes with this program in data/mnist",
+        shown(dir)
+    )]
+    NoFolder { dir: PathBuf },
+    #[error("{}: is a file, expected a folder with four IDX files\n  hint: set data.dir to the folder that it is in", shown(dir))]
+    NotAFolder { dir: PathBuf },
+    #[error(
+        "{}: holds neither {name} nor {name}.gz, expected one of them\n  hint: put the file there under that name, \
+         or set data.dir to the folder that has it",
+        shown(dir)
+    )]
+    NoFile { dir: PathBuf, name: &'static str },
+    #[error("{}: is {kind}, expected an IDX file\n  hint: move it away and put the file in its place", shown(file))]
+    NotAFile { file: PathBuf, kind: &'static str },
+    #[error("{}: {error}", shown(file))]
+    Idx { file: PathBuf, error: IdxError },
+    #[error(
+        "{}: holds {labels} labels, expected {images}, one for each image in {}\n  hint: take both files from the \
+         same data set",
+        shown(file), shown(other)
+    )]
+    Counts { file: PathBuf, labels: usize, other: PathBuf, images: usize },
+    #[error(
+        "{}: holds images of {height}×{width}, expected {train_height}×{train_width} as in {}\n  hint: take all \
+         files from the same data set",
+        shown(file), shown(train)
+    )]
+    Sizes {
+        file: PathBuf,
+        height: usize,
+        width: usize,
+        train: PathBuf,
+        train_height: usize,
+        train_width: usize,
+    },
+    #[error(
+        "{}: label {index}, counted from 0, is {label}, expected 0 to {HIGHEST_LABEL}\n  hint: number the classes \
+         from 0, and leave out images without a label",
+        shown(file)
+    )]
+    Label { file: PathBuf, index: usize, label: u8 },
+    #[error(
+        "{}: {key} asks for {asked} images, expected 1 to {has}, which the file has\n  hint: set {key} to {has} or \
+         less, or leave it out for all",
+        shown(file)
+    )]
+    Limit { file: PathBuf, key: &'static str, asked: usize, has: usize },
+    #[error(
+        "{pixels} pixels are not a whole number of {height}×{width} pictures\n  hint: give count × height × width \
+         pixels, each at least 1"
+    )]
+    Pixels { pixels: usize, height: usize, width: usize },
+}
+
+/// A path with everything escaped that a terminal would obey or hide.
+fn shown(path: &Path) -> String {
+    let mut safe = String::new();
+    for character in path.to_string_lossy().chars() {
+        if matches!(character, '"' | '\'' | '\\') {
+            safe.push(character);
+        } else {
+            safe.extend(character.escape_debug());
+        }
+    }
+    safe
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::idx::tests::{encode, gzip};
+    use super::*;
+
+    /// Three images of 1×2 to learn from and two to test on, as bytes of the four files.
+    fn tiny() -> [Vec<u8>; 4] {
+        [
+            encode(&[3, 1, 2], &[1, 2, 3, 4, 5, 6]),
+            encode(&[3], &[0, 2, 1]),
+            encode(&[2, 1, 2], &[7, 8, 9, 10]),
+            encode(&[2], &[1, 3]),
+        ]
+    }
+
+    fn folder(files: &[Vec<u8>; 4]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, bytes) in FILE_NAMES.iter().zip(files) {
+            fs::write(dir.path().join(name), bytes).unwrap();
+        }
+        dir
+    }
+
+    /// The message with the folder's name left out.
+    fn message(dir: &Path, limits: Limits) -> String {
+        let error = load(dir, limits).unwrap_err().to_string();
+        error.replace(&*dir.to_string_lossy(), "DIR")
+    }
+
+    fn limits(train: usize, test: usize) -> Limits {
+        Limits { train: Some(train), test: Some(test) }
+    }
+
+    #[test]
+    fn a_folder_of_ones_own_is_loaded_and_has_no_name() {
+        let dir = folder(&tiny());
+        let data = load(dir.path(), Limits::default()).unwrap();
+        assert_eq!((data.name, data.classes), (None, 4), "the highest label is in the test part");
+        assert_eq!(data.train.images, Images::new(vec![1, 2, 3, 4, 5, 6], 1, 2).unwrap());
+        assert_eq!((data.train.labels, data.test.labels), (vec![0, 2, 1], vec![1, 3]));
+        assert_eq!(data.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), FILE_NAMES);
+        assert_eq!(data.files.iter().map(|file| file.bytes).collect::<Vec<_>>(), [22, 11, 20, 10]);
+        assert_eq!(peek(dir.path()).unwrap(), Shape { train: 3, test: 2, height: 1, width: 2 });
+    }
+
+    #[test]
+    fn a_limit_keeps_the_first_images_and_changes_neither_hashes_nor_classes() {
+        let dir = folder(&tiny());
+        let (all, some) = (load(dir.path(), Limits::default()).unwrap(), load(dir.path(), limits(2, 1)).unwrap());
+        assert_eq!((some.train.images.pixels(), some.train.labels.as_slice()), (&[1, 2, 3, 4][..], &[0, 2][..]));
+        assert_eq!((some.test.images.pixels(), some.test.labels.as_slice()), (&[7, 8][..], &[1][..]));
+        assert_eq!((some.files, some.classes), (all.files, all.classes));
+    }
+
+    #[test]
+    fn gzip_is_told_by_content_and_the_plain_name_comes_first() {
+        let [images, labels, test_images, test_labels] = tiny();
+        let dir = folder(&[gzip(&images), labels, gzip(&test_images), test_labels]);
+        fs::rename(dir.path().join(FILE_NAMES[1]), dir.path().join("train-labels-idx1-ubyte.gz")).unwrap();
+        fs::write(dir.path().join("train-images-idx3-ubyte.gz"), "not looked at").unwrap();
+        assert_eq!(load(dir.path(), Limits::default()).unwrap(), load(folder(&tiny()).path(), Limits::default()).unwrap());
+    }
+
+    #[test]
+    fn each_mistake_in_a_file_is_told_with_its_cure() {
+        let [images, labels, ..] = tiny();
+        let long = [&gzip(&images)[..], &[0]].concat();
+        let mut damaged = gzip(&images);
+        let checksum = damaged.len() - 8;
+        damaged[checksum] ^= 1;
+        let short = &gzip(&images)[..20];
+        let max = u32::MAX;
+        let mistakes: [(usize, Vec<u8>, &str); 17] = [
+            (0, vec![], "DIR/train-images-idx3-ubyte: is empty, expected an IDX header of 16 bytes\n  hint: copy or download the file again"),
+            (1, vec![0, 0, 8], "DIR/train-labels-idx1-ubyte: ends after 3 bytes, expected an IDX header of 8\n  hint: copy or download the file again"),
+            (0, images[..15].to_vec(), "DIR/train-images-idx3-ubyte: ends after 15 bytes, expected an IDX header of 16\n  hint: copy or download the file again"),
+            (0, labels.clone(), "DIR/train-images-idx3-ubyte: begins with 00 00 08 01, expected 00 00 08 03 (unsigned bytes, dimensions: 3)\n  hint: these are labels; have two files changed names?"),
+            (1, images.clone(), "DIR/train-labels-idx1-ubyte: begins with 00 00 08 03, expected 00 00 08 01 (unsigned bytes, dimensions: 1)\n  hint: these are pictures; have two files changed names?"),
+            (0, encode(&[3, 1, 1, 2], &[0; 6]), "DIR/train-images-idx3-ubyte: begins with 00 00 08 04, expected 00 00 08 03 (unsigned bytes, dimensions: 3)\n  hint: pictures need count × height × width, grey; labels need count"),
+            (0, vec![0, 0, 13, 3], "DIR/train-images-idx3-ubyte: begins with 00 00 0d 03, expected 00 00 08 03 (unsigned bytes, dimensions: 3)\n  hint: write the numbers as unsigned bytes, 0 to 255"),
+            (2, b"<!DOCTYPE html>".to_vec(), "DIR/t10k-images-idx3-ubyte: begins with 3c 21 44 4f, expected 00 00 08 03 (unsigned bytes, dimensions: 3)\n  hint: this is no IDX file; data/mnist/README.md says which files are needed"),
+            (0, encode(&[0, 28, 28], &[]), "DIR/train-images-idx3-ubyte: promises 0 images of 28×28, expected at least one, and no side of 0\n  hint: the file was written wrongly; write it again"),
+            (0, encode(&[3, 0, 2], &[]), "DIR/train-images-idx3-ubyte: promises 3 images of 0×2, expected at least one, and no side of 0\n  hint: the file was written wrongly; write it again"),
+            (0, encode(&[max, max, max], &[]), "DIR/train-images-idx3-ubyte: promises 4294967295 images of 4294967295×4294967295, expected a size that memory can address\n  hint: the header is damaged; copy or download the file again"),
+            (0, images[..21].to_vec(), "DIR/train-images-idx3-ubyte: ends after 21 bytes, expected 22 for 3 images of 1×2 and the header\n  hint: copy or download the file again"),
+            (1, encode(&[3], &[0, 2, 1, 0]), "DIR/train-labels-idx1-ubyte: goes on after 11 bytes, expected its end there, after 3 labels and the header\n  hint: the header or the tail is wrong; copy or download the file again"),
+            (0, short.to_vec(), "DIR/train-images-idx3-ubyte: its gzip stream breaks off after 6 unpacked bytes, expected the stream's end mark\n  hint: copy or download the file again"),
+            (0, damaged, "DIR/train-images-idx3-ubyte: its gzip stream is damaged after 22 unpacked bytes (corrupt gzip stream does not have a matching checksum), expected sound gzip\n  hint: copy or download the file again"),
+            (0, long, "DIR/train-images-idx3-ubyte: goes on after the end of its gzip stream, expected one stream and nothing else\n  hint: unpack it with gunzip, which bears with that, or download the file again"),
+            (3, encode(&[2], &[1, 255]), "DIR/t10k-labels-idx1-ubyte: label 1, counted from 0, is 255, expected 0 to 254\n  hint: number the classes from 0, and leave out images without a label"),
+        ];
+        for (file, bytes, expected) in mistakes {
+            let mut files = tiny();
+            files[file] = bytes;
+            assert_eq!(message(folder(&files).path(), Limits::default()), expected);
+        }
+    }
+
+    #[test]
+    fn files_that_contradict_each_other_are_told_before_pixels_are_read() {
+        let mut files = tiny();
+        files[3] = encode(&[3], &[]);
+        assert_eq!(
+            message(folder(&files).path(), Limits::default()),
+            "DIR/t10k-labels-idx1-ubyte: holds 3 labels, expected 2, one for each image in DIR/t10k-images-idx3-ubyte\n  \
+             hint: take both files from the same data set"
+        );
+        let mut files = tiny();
+        files[2] = encode(&[2, 2, 1], &[]);
+        assert_eq!(
+            message(folder(&files).path(), Limits::default()),
+            "DIR/t10k-images-idx3-ubyte: holds images of 2×1, expected 1×2 as in DIR/train-images-idx3-ubyte\n  \
+             hint: take all files from the same data set"
+        );
+    }
+
+    #[test]
+    fn limits_outside_the_file_are_told_with_what_it_has() {
+        let dir = folder(&tiny());
+        assert_eq!(
+            message(dir.path(), limits(4, 1)),
+            "DIR/train-images-idx3-ubyte: data.train_images asks for 4 images, expected 1 to 3, which the file has\n  \
+             hint: set data.train_images to 3 or less, or leave it out for all"
+        );
+        assert_eq!(
+            message(dir.path(), limits(1, 0)),
+            "DIR/t10k-images-idx3-ubyte: data.test_images asks for 0 images, expected 1 to 2, which the file has\n  \
+             hint: set data.test_images to 2 or less, or leave it out for all"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_in_the_wrong_place_is_told_by_name() {
+        let dir = folder(&tiny());
+        let at = |name: &str| dir.path().join(name);
+        assert_eq!(
+            message(&at("else\u{1b}[31mwhere\n"), Limits::default()).replace(&*dir.path().to_string_lossy(), "DIR"),
+            "DIR/else\\u{1b}[31mwhere\\n: no such folder, expected one with four IDX files\n  hint: set data.dir to a \
+             folder that exists; MNIST comes with this program in data/mnist"
+        );
+        assert_eq!(
+            message(&at(FILE_NAMES[0]), Limits::default()),
+            "DIR: is a file, expected a folder with four IDX files\n  hint: set data.dir to the folder that it is in"
+        );
+        fs::remove_file(at(FILE_NAMES[3])).unwrap();
+        assert_eq!(
+            message(dir.path(), Limits::default()),
+            "DIR: holds neither t10k-labels-idx1-ubyte nor t10k-labels-idx1-ubyte.gz, expected one of them\n  hint: put \
+             the file there under that name, or set data.dir to the folder that has it"
+        );
+        fs::create_dir(at(FILE_NAMES[3])).unwrap();
+        assert_eq!(
+            message(dir.path(), Limits::default()),
+            "DIR/t10k-labels-idx1-ubyte: is a folder, expected an IDX file\n  hint: move it away and put the file in its place"
+        );
+    }
+
+    #[test]
+    fn the_mnist_that_comes_with_the_program_is_whole_and_known_by_name() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
+        assert_eq!(peek(&dir).unwrap(), Shape { train: 60_000, test: 10_000, height: 28, width: 28 });
+        let data = load(&dir, Limits::default()).unwrap();
+        assert_eq!((data.name, data.classes, data.train.labels[0]), (Some("MNIST"), 10, 5));
+        assert_eq!((data.train.images.count(), data.test.images.count()), (60_000, 10_000));
+        assert_eq!(data.files.iter().map(|file| file.sha256.as_str()).collect::<Vec<_>>(), KNOWN[0].1);
+        let some = load(&dir, limits(100, 10)).unwrap();
+        assert_eq!((some.name, some.train.images.pixels()), (data.name, &data.train.images.pixels()[..100 * 784]));
+    }
+}

@@ -1,0 +1,436 @@
+//! The IDX format: a stream of bytes in, an array of unsigned bytes out.
+//!
+//! This file owns the format and knows nothing of paths, of what the numbers mean or of how many are wanted.
+//! The format is that of the MNIST page (LeCun, Cortes, Burges): `00 00`, the type of a number (`08`: unsigned
+//! byte), how many dimensions, each dimension as a big-endian u32, then the numbers, last dimension fastest.
+//! The stream may be gzip (RFC 1952, one member), which its first two bytes tell.
+//!
+//! A header is a claim, not a fact: memory grows as bytes arrive, and no more than one byte past the claim is
+//! unpacked.
+
+use std::fmt;
+use std::io::{self, BufRead, Chain, Cursor, Read};
+
+use flate2::bufread::GzDecoder;
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+const GZIP: [u8; 2] = [0x1f, 0x8b];
+/// Two zeros and the type: unsigned byte.
+const UNSIGNED_BYTES: [u8; 3] = [0, 0, 8];
+
+/// An IDX stream whose header has been read and whose numbers have not. `RANK` is the number of dimensions: 1
+/// for labels, 3 for pictures.
+pub struct Reader<R: BufRead, const RANK: usize> {
+    stream: Hashed<R>,
+    shape: [usize; RANK],
+}
+
+/// What was in a stream.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Items {
+    /// The first items, as many as were to be kept.
+    pub kept: Vec<u8>,
+    /// SHA-256 of the whole uncompressed stream, in lower-case hexadecimal.
+    pub sha256: String,
+    /// Length of the whole uncompressed stream.
+    pub bytes: u64,
+}
+
+impl<R: BufRead, const RANK: usize> Reader<R, RANK> {
+    const HEADER: usize = 4 + 4 * RANK;
+
+    /// Reads the header and holds it against the number of dimensions that is asked for.
+    ///
+    /// # Errors
+    ///
+    /// Any [`IdxError`] that shows before the first number does.
+    pub fn new(reader: R) -> Result<Self, IdxError> {
+        let mut stream = Hashed::new(reader)?;
+        let mut header = Vec::with_capacity(Self::HEADER);
+        stream.read_up_to(4, &mut header)?;
+        if header.is_empty() {
+            return Err(IdxError::Empty { header: Self::HEADER });
+        }
+        if let Ok(found) = <[u8; 4]>::try_from(header.as_slice()) {
+            let expected = [UNSIGNED_BYTES[0], UNSIGNED_BYTES[1], UNSIGNED_BYTES[2], RANK as u8];
+            if found != expected {
+                return Err(IdxError::Magic { found: Magic(found), expected: Magic(expected) });
+            }
+            stream.read_up_to(4 * RANK as u64, &mut header)?;
+        }
+        if header.len() < Self::HEADER {
+            return Err(IdxError::ShortHeader { found: header.len(), header: Self::HEADER });
+        }
+        let mut shape = [0; RANK];
+        for (dimension, bytes) in shape.iter_mut().zip(header[4..].as_chunks::<4>().0) {
+            *dimension = u32::from_be_bytes(*bytes) as usize;
+        }
+        let promised = Promise(shape.to_vec());
+        if shape.contains(&0) {
+            return Err(IdxError::Nothing { promised });
+        }
+        let size = shape.iter().try_fold(1_usize, |product, &dimension| product.checked_mul(dimension));
+        match size.and_then(|size| isize::try_from(size).ok()?.checked_add_unsigned(Self::HEADER)) {
+            Some(_) => Ok(Self { stream, shape }),
+            None => Err(IdxError::Overflow { promised }),
+        }
+    }
+
+    /// What the header promises; no dimension is 0, and the product fits into memory's addresses.
+    #[must_use]
+    pub fn shape(&self) -> [usize; RANK] {
+        self.shape
+    }
+
+    /// Reads, checks and hashes the numbers to the very end, and keeps those of the first `keep` items (all,
+    /// if there are fewer).
+    ///
+    /// # Errors
+    ///
+    /// [`IdxError`] if there are fewer or more numbers than promised, or if the stream is damaged.
+    pub fn read(mut self, keep: usize) -> Result<Items, IdxError> {
+        let size: usize = self.shape.iter().product();
+        let kept_size = size / self.shape[0] * keep.min(self.shape[0]);
+        let expected = (Self::HEADER + size) as u64;
+        let mut kept = Vec::new();
+        self.stream.read_up_to(kept_size as u64, &mut kept)?;
+        self.stream.skip(expected - Self::HEADER as u64 - kept.len() as u64)?;
+
+        let promised = Promise(self.shape.to_vec());
+        if self.stream.bytes < expected {
+            return Err(IdxError::Short { found: self.stream.bytes, expected, promised });
+        }
+        let sha256 = self.stream.sha256.clone().finalize();
+        if self.stream.skip(1)? > 0 {
+            return Err(IdxError::Long { expected, promised });
+        }
+        if self.stream.source.is_followed()? {
+            return Err(IdxError::GzipFollowed);
+        }
+        Ok(Items { kept, sha256: Hex(&sha256).to_string(), bytes: expected })
+    }
+}
+
+/// The uncompressed bytes, counted and hashed as they pass.
+struct Hashed<R: BufRead> {
+    source: Source<R>,
+    sha256: Sha256,
+    bytes: u64,
+}
+
+impl<R: BufRead> Hashed<R> {
+    fn new(mut reader: R) -> Result<Self, IdxError> {
+        let mut first = Vec::with_capacity(2);
+        reader.by_ref().take(2).read_to_end(&mut first).map_err(IdxError::Unreadable)?;
+        let is_gzip = first == GZIP;
+        let whole = Cursor::new(first).chain(reader);
+        let source = if is_gzip { Source::Gzip(GzDecoder::new(whole)) } else { Source::Plain(whole) };
+        Ok(Self { source, sha256: Sha256::new(), bytes: 0 })
+    }
+
+    /// Appends `limit` bytes, or those that there are.
+    fn read_up_to(&mut self, limit: u64, into: &mut Vec<u8>) -> Result<(), IdxError> {
+        match self.take(limit).read_to_end(into) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.explain(error)),
+        }
+    }
+
+    /// Passes over `limit` bytes, or those that there are; returns how many there were.
+    fn skip(&mut self, limit: u64) -> Result<u64, IdxError> {
+        io::copy(&mut self.take(limit), &mut io::sink()).map_err(|error| self.explain(error))
+    }
+
+    /// The decoder reports damage as I/O errors that no operating system made.
+    fn explain(&self, error: io::Error) -> IdxError {
+        let is_damage = matches!(self.source, Source::Gzip(_)) && error.raw_os_error().is_none();
+        match error.kind() {
+            io::ErrorKind::UnexpectedEof if is_damage => IdxError::GzipShort { unpacked: self.bytes },
+            io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData if is_damage => {
+                IdxError::GzipDamaged { unpacked: self.bytes, error }
+            }
+            _ => IdxError::Unreadable(error),
+        }
+    }
+
+    fn take(&mut self, limit: u64) -> io::Take<&mut Self> {
+        Read::take(self, limit)
+    }
+}
+
+impl<R: BufRead> Read for Hashed<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = match &mut self.source {
+            Source::Plain(reader) => reader.read(buffer),
+            Source::Gzip(decoder) => decoder.read(buffer),
+        }?;
+        self.sha256.update(&buffer[..count]);
+        self.bytes += count as u64;
+        Ok(count)
+    }
+}
+
+/// A stream whose first two bytes were looked at and put back.
+type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
+
+enum Source<R: BufRead> {
+    Plain(Whole<R>),
+    Gzip(GzDecoder<Whole<R>>),
+}
+
+impl<R: BufRead> Source<R> {
+    /// Whether compressed bytes are left once the uncompressed ones have ended.
+    fn is_followed(&mut self) -> Result<bool, IdxError> {
+        match self {
+            Self::Plain(_) => Ok(false),
+            Self::Gzip(decoder) => {
+                let mut one = [0];
+                match decoder.get_mut().read_exact(&mut one) {
+                    Ok(()) => Ok(true),
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+                    Err(error) => Err(IdxError::Unreadable(error)),
+                }
+            }
+        }
+    }
+}
+
+/// What is wrong with a stream: what was found, what was expected, and the cure.
+#[derive(Debug, Error)]
+pub enum IdxError {
+    #[error("is empty, expected an IDX header of {header} bytes\n  hint: copy or download the file again")]
+    Empty { header: usize },
+    #[error("ends after {found} bytes, expected an IDX header of {header}\n  hint: copy or download the file again")]
+    ShortHeader { found: usize, header: usize },
+    #[error(
+        "begins with {found}, expected {expected} (unsigned bytes, dimensions: {})\n  hint: {}",
+        expected.0[3], found.hint()
+    )]
+    Magic { found: Magic, expected: Magic },
+    #[error(
+        "promises {promised}, expected at least one, and no side of 0\n  hint: the file was written wrongly; \
+         write it again"
+    )]
+    Nothing { promised: Promise },
+    #[error(
+        "promises {promised}, expected a size that memory can address\n  hint: the header is damaged; copy or \
+         download the file again"
+    )]
+    Overflow { promised: Promise },
+    #[error(
+        "ends after {found} bytes, expected {expected} for {promised} and the header\n  hint: copy or download \
+         the file again"
+    )]
+    Short { found: u64, expected: u64, promised: Promise },
+    #[error(
+        "goes on after {expected} bytes, expected its end there, after {promised} and the header\n  hint: the \
+         header or the tail is wrong; copy or download the file again"
+    )]
+    Long { expected: u64, promised: Promise },
+    #[error(
+        "its gzip stream breaks off after {unpacked} unpacked bytes, expected the stream's end mark\n  hint: \
+         copy or download the file again"
+    )]
+    GzipShort { unpacked: u64 },
+    #[error(
+        "its gzip stream is damaged after {unpacked} unpacked bytes ({error}), expected sound gzip\n  hint: copy \
+         or download the file again"
+    )]
+    GzipDamaged { unpacked: u64, error: io::Error },
+    #[error(
+        "goes on after the end of its gzip stream, expected one stream and nothing else\n  hint: unpack it with \
+         gunzip, which bears with that, or download the file again"
+    )]
+    GzipFollowed,
+    #[error("cannot be read: {0}\n  hint: check the file's permissions and the disk")]
+    Unreadable(io::Error),
+}
+
+/// A stream's first four bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Magic(pub [u8; 4]);
+
+impl Magic {
+    /// Which mistake it looks like.
+    fn hint(self) -> &'static str {
+        match self.0 {
+            [0, 0, 8, 1] => "these are labels; have two files changed names?",
+            [0, 0, 8, 3] => "these are pictures; have two files changed names?",
+            [0, 0, 8, _] => "pictures need count × height × width, grey; labels need count",
+            [0, 0, 9 | 0x0b..=0x0e, _] => "write the numbers as unsigned bytes, 0 to 255",
+            _ => "this is no IDX file; data/mnist/README.md says which files are needed",
+        }
+    }
+}
+
+impl fmt::Display for Magic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d] = self.0;
+        write!(f, "{a:02x} {b:02x} {c:02x} {d:02x}")
+    }
+}
+
+/// The dimensions in a header, in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise(pub Vec<usize>);
+
+impl fmt::Display for Promise {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0.as_slice() {
+            [count] => write!(f, "{count} labels"),
+            [count, height, width] => write!(f, "{count} images of {height}×{width}"),
+            shape => write!(f, "an array of {shape:?}"),
+        }
+    }
+}
+
+struct Hex<'a>(&'a [u8]);
+
+impl fmt::Display for Hex<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::io::{BufReader, Write};
+
+    use flate2::{Compression, write::GzEncoder};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The bytes of an IDX file.
+    pub fn encode(shape: &[u32], items: &[u8]) -> Vec<u8> {
+        let mut bytes = vec![0, 0, 8, shape.len() as u8];
+        bytes.extend(shape.iter().flat_map(|dimension| dimension.to_be_bytes()));
+        bytes.extend(items);
+        bytes
+    }
+
+    pub fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    fn read<const RANK: usize>(bytes: &[u8], keep: usize) -> Result<([usize; RANK], Items), IdxError> {
+        let reader = Reader::<_, RANK>::new(bytes)?;
+        Ok((reader.shape(), reader.read(keep)?))
+    }
+
+    #[test]
+    fn a_file_of_two_pictures_is_read_byte_for_byte() {
+        #[rustfmt::skip]
+        let bytes = [
+            0, 0, 8, 3,
+            0, 0, 0, 2,  0, 0, 0, 1,  0, 0, 0, 3, // two pictures of one row of three pixels
+            7, 8, 9,
+            250, 0, 255,
+        ];
+        let (shape, items) = read::<3>(&bytes, 2).unwrap();
+        assert_eq!((shape, items.kept.as_slice(), items.bytes), ([2, 1, 3], &bytes[16..], 22));
+        let (_, first) = read::<3>(&bytes, 1).unwrap();
+        assert_eq!(first.kept, [7, 8, 9]);
+        assert_eq!(first.sha256, items.sha256, "the hash is that of the whole file");
+    }
+
+    #[test]
+    fn a_file_of_labels_is_read_and_hashed_as_sha256sum_does() {
+        let (shape, items) = read::<1>(&[0, 0, 8, 1, 0, 0, 0, 3, 5, 0, 4], usize::MAX).unwrap();
+        assert_eq!((shape, items.kept), ([3], vec![5, 0, 4]));
+        // printf '\0\0\x08\x01\0\0\0\x03\x05\0\x04' | sha256sum
+        assert_eq!(items.sha256, "d229e0bc81fa2cb9dfab445bf40dd0a1b6516dd17c6b48c15a016dfd84e4c526");
+    }
+
+    #[test]
+    fn a_header_that_promises_exabytes_allocates_nothing_for_them() {
+        let bytes = encode(&[u32::MAX, 1 << 20, 1 << 10], &[1, 2, 3]);
+        assert!(matches!(read::<3>(&bytes, usize::MAX), Err(IdxError::Short { found: 19, .. })));
+    }
+
+    #[test]
+    fn a_gzip_bomb_is_left_alone_past_the_promise() {
+        let bomb = gzip(&encode(&[1, 2, 2], &vec![0; 50_000_000]));
+        let mut counted = Counted { bytes: &bomb, taken: 0 };
+        let reader = Reader::<_, 3>::new(BufReader::with_capacity(64, &mut counted)).unwrap();
+        assert!(matches!(reader.read(1), Err(IdxError::Long { expected: 20, .. })));
+        assert!(counted.taken < 1000, "{} of {} bytes", counted.taken, bomb.len());
+    }
+
+    struct Counted<'a> {
+        bytes: &'a [u8],
+        taken: usize,
+    }
+
+    impl Read for Counted<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let count = self.bytes.read(buffer)?;
+            self.taken += count;
+            Ok(count)
+        }
+    }
+
+    /// A shape with small sides and as many bytes as it needs.
+    fn pictures() -> impl Strategy<Value = ([u32; 3], Vec<u8>)> {
+        (1..6_u32, 1..6_u32, 1..6_u32).prop_flat_map(|(count, height, width)| {
+            let size = (count * height * width) as usize;
+            (Just([count, height, width]), prop::collection::vec(any::<u8>(), size))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(96) })]
+
+        #[test]
+        fn what_was_written_is_read((shape, items) in pictures(), keep in 0..7_usize, packed: bool) {
+            let plain = encode(&shape, &items);
+            let bytes = if packed { gzip(&plain) } else { plain.clone() };
+            let (found, read) = read::<3>(&bytes, keep).unwrap();
+            let kept = keep.min(found[0]) * found[1] * found[2];
+            prop_assert_eq!(found.map(|dimension| dimension as u32), shape);
+            prop_assert_eq!(read.kept.as_slice(), &items[..kept]);
+            prop_assert_eq!(read.bytes, plain.len() as u64);
+            prop_assert_eq!(read.sha256, Hex(&Sha256::digest(&plain)).to_string());
+        }
+
+        #[test]
+        fn every_part_of_a_file_is_refused((shape, items) in pictures(), packed: bool) {
+            let plain = encode(&shape, &items);
+            let bytes = if packed { gzip(&plain) } else { plain };
+            for end in 0..bytes.len() {
+                prop_assert!(read::<3>(&bytes[..end], usize::MAX).is_err(), "the first {} bytes", end);
+            }
+        }
+
+        #[test]
+        fn every_flipped_bit_of_packed_items_is_refused((shape, items) in pictures(), bit in 0..8_u8) {
+            let mut bytes = gzip(&encode(&shape, &items));
+            // The gzip header's ten bytes hold a time and a system, which may be anything.
+            for at in 10..bytes.len() {
+                bytes[at] ^= 1 << bit;
+                prop_assert!(read::<3>(&bytes, usize::MAX).is_err(), "byte {}", at);
+                bytes[at] ^= 1 << bit;
+            }
+        }
+
+        #[test]
+        fn any_bytes_are_read_or_refused_within_their_size(
+            start in prop::sample::select(vec![&[][..], &[0, 0, 8, 1], &[0, 0, 8, 3], &[0, 0, 8, 1, 0, 0, 0], &GZIP, &[0x1f, 0x8b, 8, 0]]),
+            tail in prop::collection::vec(any::<u8>(), 0..200),
+            packed: bool,
+        ) {
+            let plain = [start, &tail].concat();
+            let bytes = if packed { gzip(&plain) } else { plain.clone() };
+            for result in [
+                read::<1>(&bytes, usize::MAX).map(|(_, items)| items),
+                read::<3>(&bytes, usize::MAX).map(|(_, items)| items),
+            ].into_iter().flatten() {
+                prop_assert!(result.kept.len() < plain.len());
+                prop_assert!(result.kept.capacity() <= 2 * plain.len() + 64);
+            }
+        }
+    }
+}

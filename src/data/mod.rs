@@ -1,0 +1,156 @@
+//! Pictures and their labels, as bytes: from a folder of four IDX files to arrays in memory.
+//!
+//! This room owns the file format ([`idx`]), the finding, checking, hashing and naming of a data set
+//! ([`load`], [`peek`]), and what the rest of the program sees of it. It may not know of models, experiments
+//! or configs. Pixels stay the bytes that they were in the file; whoever needs numbers in [0, 1] divides.
+
+use std::fmt;
+
+mod dataset;
+pub mod idx;
+
+pub use dataset::{DataError, FILE_NAMES, load, peek};
+
+/// A picture set with its labels, in two parts: one to learn from and one to test on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Dataset {
+    /// Set only when all four files are, byte for byte, those of a set that this program knows.
+    pub name: Option<&'static str>,
+    /// Highest label + 1 over both parts, whatever the limits left of them.
+    pub classes: usize,
+    pub train: Split,
+    pub test: Split,
+    /// The four files in the order of [`FILE_NAMES`].
+    pub files: Vec<FileRecord>,
+}
+
+/// Pictures and as many labels, in the same order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Split {
+    pub images: Images,
+    pub labels: Vec<u8>,
+}
+
+/// A data file by its uncompressed bytes, so that `x` and `x.gz` make the same record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileRecord {
+    /// The name without `.gz`.
+    pub name: String,
+    /// SHA-256 in lower-case hexadecimal.
+    pub sha256: String,
+    pub bytes: u64,
+}
+
+/// How many of the first images to keep; `None` keeps all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Limits {
+    pub train: Option<usize>,
+    pub test: Option<usize>,
+}
+
+/// What the files' headers promise.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape {
+    /// Images to learn from.
+    pub train: usize,
+    /// Images to test on.
+    pub test: usize,
+    /// Rows of an image.
+    pub height: usize,
+    /// Columns of an image.
+    pub width: usize,
+}
+
+/// At least one grey picture, all of one size, each of at least one pixel.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Images {
+    /// Picture after picture, row after row.
+    pixels: Vec<u8>,
+    height: usize,
+    width: usize,
+}
+
+impl Images {
+    /// Takes `pixels` as pictures of `height` × `width`, picture after picture and row after row.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Pixels`] if they do not make a whole number of pictures, or if there is nothing to see.
+    pub fn new(pixels: Vec<u8>, height: usize, width: usize) -> Result<Self, DataError> {
+        match height.checked_mul(width) {
+            Some(size) if size > 0 && !pixels.is_empty() && pixels.len().is_multiple_of(size) => {
+                Ok(Self { pixels, height, width })
+            }
+            _ => Err(DataError::Pixels { pixels: pixels.len(), height, width }),
+        }
+    }
+
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.pixels.len() / self.pixels_per_image()
+    }
+
+    #[must_use]
+    pub fn height(&self) -> usize {
+        self.height
+    }
+
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.width
+    }
+
+    #[must_use]
+    pub fn pixels_per_image(&self) -> usize {
+        self.height * self.width
+    }
+
+    /// The pixels of one picture, row after row.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `index` is not below [`count`](Self::count).
+    #[must_use]
+    pub fn image(&self, index: usize) -> &[u8] {
+        let size = self.pixels_per_image();
+        &self.pixels[index * size..][..size]
+    }
+
+    /// All pixels, picture after picture.
+    #[must_use]
+    pub fn pixels(&self) -> &[u8] {
+        &self.pixels
+    }
+}
+
+/// The shape alone: nobody wants to read 47 million pixels.
+impl fmt::Debug for Images {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Images({} of {}×{})", self.count(), self.height, self.width)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_is_its_rows_one_after_the_other() {
+        let images = Images::new((0..12).collect(), 2, 3).unwrap();
+        assert_eq!((images.count(), images.pixels_per_image()), (2, 6));
+        assert_eq!(images.image(1), [6, 7, 8, 9, 10, 11]);
+        assert_eq!(format!("{images:?}"), "Images(2 of 2×3)");
+    }
+
+    #[test]
+    fn parts_of_pictures_and_pictures_of_nothing_are_refused() {
+        for (pixels, height, width) in [(5, 2, 2), (0, 2, 2), (4, 0, 2), (4, 2, 0), (4, usize::MAX, 2)] {
+            assert!(Images::new(vec![0; pixels], height, width).is_err(), "{pixels} {height} {width}");
+        }
+        assert_eq!(
+            Images::new(vec![0; 5], 2, 2).unwrap_err().to_string(),
+            "5 pixels are not a whole number of 2×2 pictures\n  hint: give count × height × width pixels, each at \
+             least 1"
+        );
+    }
+}

@@ -1,0 +1,35 @@
+//! Sparse autoencoders and greedy layer-wise pretraining as reproducible experiments, on burn.
+//!
+//! | room | owns |
+//! |---|---|
+//! | [`cli`] | the command line: verbs, messages, exit codes |
+//! | [`config`] | TOML and overrides → a checked plan |
+//! | [`experiment`] | recipes: plan and data → results |
+//! | [`train`] | an epoch of training, and the sharing out of epochs over cores |
+//! | [`model`] | burn modules and their costs, each with a leading member dimension |
+//! | [`data`] | IDX files → bytes → batches |
+//! | [`backend`] | backend names ⇄ burn devices |
+//! | [`seed`] | all randomness |
+//! | [`evidence`] | what pictures of weights look like, in numbers |
+//! | [`results`], [`weights`] | what a run found, without tensors |
+//! | [`run_dir`] | a run's files |
+//! | [`report`], [`redraw`] | figures, curves and the page, from a run's files alone |
+//! | [`ui`] | the dashboard and the plain lines |
+//! | [`spec`] | the vocabulary that the rooms share |
+
+pub mod backend;
+pub mod cli;
+pub mod config;
+pub mod data;
+pub mod evidence;
+pub mod experiment;
+pub mod model;
+pub mod redraw;
+pub mod report;
+pub mod results;
+pub mod run_dir;
+pub mod seed;
+pub mod spec;
+pub mod train;
+pub mod ui;
+pub mod weights;

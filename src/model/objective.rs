@@ -1,0 +1,127 @@
+//! What an autoencoder is trained to make small: E + β Σⱼ KL(ρ‖ρ̂ⱼ) (Okatani, *Deep Learning*, section 5.3.3).
+
+use burn::tensor::{Device, Tensor, TensorData};
+
+use super::Autoencoder;
+use super::loss::{Sparsity, reconstruction};
+use crate::spec::{MeanActivationEstimator, Reconstruction, SparsitySpec};
+
+/// The cost of a group of members: the same for all but for β.
+#[derive(Debug, Clone)]
+pub struct Objective {
+    reconstruction: Reconstruction,
+    sparsity: SparsitySpec,
+    /// β, `[member, 1, 1]`; absent where no member has a sparsity term.
+    weight: Option<Tensor<3>>,
+}
+
+/// The cost of one batch.
+#[derive(Debug)]
+pub struct BatchCost {
+    /// Sum over members of the mean over images: one number whose gradient is every member's own.
+    pub total: Tensor<1>,
+    /// The reconstruction loss summed over the batch, `[member, 1, 1]`, outside the graph.
+    pub reconstruction: Tensor<3>,
+    /// Σⱼ KL(ρ‖ρ̂ⱼ) at the estimate in use, without β, `[member, 1, 1]`, outside the graph.
+    pub divergence: Tensor<3>,
+    /// ρ̂ after this batch, `[member, 1, unit]`, outside the graph.
+    pub mean_activation: Tensor<3>,
+}
+
+impl Objective {
+    /// One β for each member, on a device without autodiff.
+    #[must_use]
+    pub fn new(
+        reconstruction: Reconstruction,
+        sparsity: SparsitySpec,
+        sparsity_weights: &[f64],
+        device: &Device,
+    ) -> Self {
+        let weights: Vec<f32> = sparsity_weights.iter().map(|&weight| weight as f32).collect();
+        let shape = [weights.len(), 1, 1];
+        Self {
+            reconstruction,
+            sparsity,
+            weight: weights
+                .iter()
+                .any(|&weight| weight > 0.0)
+                .then(|| Tensor::from_data(TensorData::new(weights, shape), device)),
+        }
+    }
+
+    /// ρ̂ before the first batch: ρ for every unit.
+    ///
+    /// # Shapes
+    ///
+    /// - output: `[member, 1, unit]`
+    #[must_use]
+    pub fn first_mean_activation(
+        &self,
+        members: usize,
+        units: usize,
+        device: &Device,
+    ) -> Tensor<3> {
+        Tensor::full([members, 1, units], self.sparsity.target, device)
+    }
+
+    /// The reconstruction loss of each image, `[member, batch, 1]`, from the decoder's pre-activation.
+    #[must_use]
+    pub fn reconstruction(
+        &self,
+        model: &Autoencoder,
+        logits: Tensor<3>,
+        x: Tensor<3>,
+    ) -> Tensor<3> {
+        let output = match self.reconstruction {
+            Reconstruction::SquaredError => model.reconstruct(logits),
+            Reconstruction::CrossEntropy => logits,
+        };
+        reconstruction(self.reconstruction, output, x)
+    }
+
+    /// The cost of a batch, given ρ̂ so far.
+    ///
+    /// The divergence enters the graph by its slope alone: as Σⱼ s̄ⱼ·(mean of hⱼ over the batch) with
+    /// s̄ⱼ = β·dKL/dρ̂ⱼ held constant. Its gradient, β·dKL/dρ̂ⱼ / batch size for every h, is the one of the
+    /// book's hand-derived back-propagation; its value is not used.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[1, batch, input]` or `[member, batch, input]`, on the autodiff device
+    /// - `mean_activation`: `[member, 1, unit]`, on the device without autodiff
+    #[must_use]
+    pub fn cost(
+        &self,
+        model: &Autoencoder,
+        x: Tensor<3>,
+        mean_activation: Tensor<3>,
+    ) -> BatchCost {
+        let images = x.dims()[1];
+        let term = Sparsity {
+            target: self.sparsity.target,
+            clamp: self.sparsity.clamp,
+        };
+        let h = model.encode(x.clone());
+        let batch_mean = h.clone().mean_dim(1);
+        let logits = model.decode_logits(h);
+        let errors = self.reconstruction(model, logits, x).sum_dim(1);
+        let mean_activation = match self.sparsity.estimator {
+            MeanActivationEstimator::Batch => batch_mean.clone().inner(),
+            MeanActivationEstimator::RunningMean { decay } => {
+                mean_activation.mul_scalar(decay)
+                    + batch_mean.clone().inner().mul_scalar(1.0 - decay)
+            }
+        };
+        let mut total = errors.clone().sum().mul_scalar(1.0 / images as f64);
+        if let Some(weight) = &self.weight {
+            let slope = term.slope(mean_activation.clone()) * weight.clone();
+            total = total + (batch_mean * Tensor::from_inner(slope)).sum();
+        }
+        BatchCost {
+            total,
+            reconstruction: errors.inner(),
+            divergence: term.divergence(mean_activation.clone()).sum_dim(2),
+            mean_activation,
+        }
+    }
+}

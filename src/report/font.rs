@@ -1,0 +1,103 @@
+//! The one typeface of every picture: Ubuntu Light, embedded, so that pictures look the same on every machine.
+//!
+//! Sizes are CSS pixels per em, as in SVG.
+
+use std::sync::LazyLock;
+
+use ab_glyph::{Font, FontRef, OutlinedGlyph, PxScale, ScaleFont, point};
+
+static FACE: LazyLock<FontRef<'static>> = LazyLock::new(|| {
+    FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT)
+        .expect("the embedded font is a valid TrueType file")
+});
+
+/// `ab_glyph` scales by line height, everybody else by em.
+fn scale(size: f32) -> PxScale {
+    let per_em = FACE.units_per_em().unwrap_or(1000.0);
+    PxScale::from(size * FACE.height_unscaled() / per_em)
+}
+
+/// Advance of `text` in pixels.
+pub(super) fn text_width(text: &str, size: f32) -> f32 {
+    pen_positions(text, size).1
+}
+
+/// The outlines of `text`, the first pen position at `x` on the baseline `y`. Blanks have no outline.
+pub(super) fn outlines(text: &str, size: f32, x: f32, y: f32) -> Vec<OutlinedGlyph> {
+    let (positions, _) = pen_positions(text, size);
+    text.chars()
+        .zip(positions)
+        .filter_map(|(character, pen)| {
+            let glyph = FACE
+                .glyph_id(character)
+                .with_scale_and_position(scale(size), point(x + pen, y));
+            FACE.outline_glyph(glyph)
+        })
+        .collect()
+}
+
+/// Each character's pen position, and where the pen ends.
+fn pen_positions(text: &str, size: f32) -> (Vec<f32>, f32) {
+    let face = FACE.as_scaled(scale(size));
+    let mut pen = 0.0;
+    let mut previous = None;
+    let mut positions = Vec::with_capacity(text.len());
+    for character in text.chars() {
+        let glyph = face.glyph_id(character);
+        if let Some(before) = previous.replace(glyph) {
+            pen += face.kern(before, glyph);
+        }
+        positions.push(pen);
+        pen += face.h_advance(glyph);
+    }
+    (positions, pen)
+}
+
+/// Breaks `text` into lines no wider than `limit`: at line ends, else at blanks, else inside a word.
+pub(super) fn wrap(text: &str, size: f32, limit: f32) -> Vec<String> {
+    let mut lines = Vec::new();
+    for paragraph in text.lines() {
+        let mut line = String::new();
+        for word in paragraph.split_whitespace() {
+            let joined = format!("{line}{}{word}", if line.is_empty() { "" } else { " " });
+            if text_width(&joined, size) <= limit {
+                line = joined;
+                continue;
+            }
+            if !line.is_empty() {
+                lines.push(std::mem::take(&mut line));
+            }
+            for character in word.chars() {
+                line.push(character);
+                if line.chars().nth(1).is_some() && text_width(&line, size) > limit {
+                    line.pop();
+                    lines.push(std::mem::replace(&mut line, character.to_string()));
+                }
+            }
+        }
+        lines.push(line);
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_font_has_the_letters_of_the_mathematics() {
+        for character in "βρΣ−±·×≤–…ηλ½".chars() {
+            assert_ne!(FACE.glyph_id(character).0, 0, "no glyph for {character}");
+        }
+    }
+
+    #[test]
+    fn wrapped_lines_fit_and_lose_no_letters() {
+        let text = "kurtosis 20.1\nradius of gyration 5.0 pixels and aveeeeeeeeeeeeeeeeeeeeeeeeerylongword";
+        let lines = wrap(text, 16.0, 120.0);
+        assert!(lines.len() > 3);
+        assert!(lines.iter().all(|line| text_width(line, 16.0) <= 120.0));
+        let letters = |text: &str| -> String { text.split_whitespace().collect() };
+        assert_eq!(letters(&lines.concat()), letters(text));
+    }
+}

@@ -1,0 +1,481 @@
+//! A run as one self-contained web page: no scripts, no requests, every string escaped by `maud`.
+//!
+//! Pictures travel as data URIs; an SVG inside `img` cannot run scripts either, whatever its text says.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
+
+use crate::results::{EpochRecord, MemberSummary};
+
+use super::significant;
+
+/// What a page shows. Empty slices and `None` leave their section out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PageInput<'a> {
+    pub title: &'a str,
+    /// What a reader must know before believing the rest.
+    pub notices: &'a [Notice<'a>],
+    /// Models with their scores and regimes; empty for a run that was stopped before it had any.
+    pub members: &'a [MemberSummary],
+    /// All epochs of all models; the last of each model fills a table.
+    pub records: &'a [EpochRecord],
+    /// Figure with every tile on its own scale, as PNG.
+    pub figure_png: Option<&'a [u8]>,
+    /// Figure with one scale for all tiles, as PNG.
+    pub shared_figure_png: Option<&'a [u8]>,
+    pub curves_svg: Option<&'a str>,
+    /// Command line that repeats the run.
+    pub command: &'a str,
+    /// The resolved configuration, as TOML.
+    pub config: &'a str,
+    pub weight_proof: Option<WeightProof<'a>>,
+    pub data_name: &'a str,
+    /// File name and hash.
+    pub data_files: &'a [(String, String)],
+    /// Backend, device, versions: name and value.
+    pub environment: &'a [(String, String)],
+}
+
+/// A box at the head of the page.
+#[derive(Debug, Clone, Copy)]
+pub enum Notice<'a> {
+    /// The results are not what the title promises, as after a run that was stopped early.
+    Warning(&'a str),
+    /// Good to know.
+    Note(&'a str),
+}
+
+/// Hashes of the weights around the drawing of the figures.
+#[derive(Debug, Clone, Copy)]
+pub struct WeightProof<'a> {
+    pub before: &'a str,
+    pub after: &'a str,
+}
+
+/// The page as an HTML document.
+#[must_use]
+pub fn page(input: &PageInput) -> String {
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { (input.title) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    h1 { (input.title) }
+                    @for notice in input.notices { (notice_box(*notice)) }
+                    (lead())
+                    (figures(input))
+                    (regimes(input.members))
+                    (scores(input.members))
+                    (shared_figure(input))
+                    (learning_curves(input))
+                    (last_epochs(input.records))
+                    (weight_proof(input.weight_proof))
+                    (reproduction(input))
+                    (origins(input))
+                }
+            }
+        }
+    }
+    .into_string()
+}
+
+fn notice_box(notice: Notice) -> Markup {
+    match notice {
+        Notice::Warning(text) => {
+            html! { p .notice .warning role="alert" { strong { "Warning: " } (text) } }
+        }
+        Notice::Note(text) => html! { p .notice { (text) } },
+    }
+}
+
+fn lead() -> Markup {
+    html! {
+        p .lead {
+            "What hidden units learn when they are asked to be silent: Figure 5-6 of Okatani’s "
+            cite { "Deep Learning" }
+            ", rebuilt. Each tile is the encoder weights of one hidden unit of a 784→" i { "D" sub { "y" } }
+            "→784 autoencoder of handwritten digits, drawn where its inputs lie in the picture. The autoencoders differ in β alone, the weight of sparsity in the cost "
+            span .formula { "reconstruction + β Σ" sub { "j" } " KL(ρ‖ρ̂" sub { "j" } ")" }
+            ", where ρ is the mean activation asked of every unit and ρ̂" sub { "j" } " the one that unit " i { "j" }
+            " has. With growing β, units should go from representing the input any which way, over pen strokes, to whole digits."
+        }
+    }
+}
+
+fn png(bytes: &[u8], alt: &str) -> Markup {
+    html! { img src={ "data:image/png;base64," (STANDARD.encode(bytes)) } alt=(alt); }
+}
+
+fn figures(input: &PageInput) -> Markup {
+    html! {
+        @if let Some(bytes) = input.figure_png {
+            figure {
+                div .sheet { (png(bytes, "Grids of hidden units’ weights, one grid per sparsity weight β")) }
+                figcaption {
+                    "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white)."
+                }
+            }
+        }
+    }
+}
+
+fn shared_figure(input: &PageInput) -> Markup {
+    html! {
+        @if let Some(bytes) = input.shared_figure_png {
+            h2 { "The same weights on one scale" }
+            figure {
+                div .sheet { (png(bytes, "The same grids with one grey scale for all tiles")) }
+                figcaption {
+                    "Zero is mid-grey in every tile, so that strong and weak units can be told apart; the scale is under the grids."
+                }
+            }
+        }
+    }
+}
+
+fn regimes(members: &[MemberSummary]) -> Markup {
+    html! {
+        @if !members.is_empty() {
+            h2 { "Which picture each grid shows" }
+            dl .regimes {
+                @for summary in members {
+                    dt { (summary.member.label) " — " strong { (summary.regime) } }
+                    dd { (summary.regime_reason) }
+                }
+            }
+        }
+    }
+}
+
+fn learning_curves(input: &PageInput) -> Markup {
+    html! {
+        @if let Some(svg) = input.curves_svg {
+            h2 { "Training" }
+            figure {
+                div .sheet {
+                    img src={ "data:image/svg+xml;base64," (STANDARD.encode(svg)) }
+                        alt="Learning curves: reconstruction, sparsity, activity and dead units against the epoch";
+                }
+            }
+        }
+    }
+}
+
+/// A table that scrolls by itself on a narrow screen; the first column holds names, the others numbers.
+fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> Markup {
+    html! {
+        div .scroll {
+            table {
+                caption { (caption) }
+                thead { tr { @for cell in head { th scope="col" { (cell) } } } }
+                tbody {
+                    @for row in rows {
+                        tr {
+                            @for (index, cell) in row.iter().enumerate() {
+                                @if index == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn number(value: f64) -> String {
+    significant(value, 3)
+}
+
+fn scores(members: &[MemberSummary]) -> Markup {
+    if members.is_empty() {
+        return html! {};
+    }
+    let rows: Vec<Vec<String>> = members
+        .iter()
+        .map(|summary| {
+            let scores = &summary.scores;
+            vec![
+                summary.member.label.clone(),
+                summary.member.seed.to_string(),
+                number(scores.kurtosis),
+                number(scores.radius_of_gyration),
+                number(scores.roughness),
+                number(scores.digit_correlation),
+                number(scores.label_purity),
+                number(scores.active_units),
+                format!("{} of {}", scores.dead_units, scores.hidden_units),
+            ]
+        })
+        .collect();
+    let head = [
+        "model",
+        "seed",
+        "kurtosis",
+        "gyration, px",
+        "roughness",
+        "digit correlation",
+        "label purity",
+        "active (L0)",
+        "dead",
+    ];
+    table(
+        "Scores of the pictures; medians over live units",
+        &head,
+        &rows,
+    )
+}
+
+fn last_epochs(records: &[EpochRecord]) -> Markup {
+    let mut last: Vec<&EpochRecord> = Vec::new();
+    for record in records {
+        match last.iter_mut().find(|seen| seen.member == record.member) {
+            Some(seen) if seen.epoch > record.epoch => {}
+            Some(seen) => *seen = record,
+            None => last.push(record),
+        }
+    }
+    last.sort_by_key(|record| record.member);
+    if last.is_empty() {
+        return html! {};
+    }
+    let rows: Vec<Vec<String>> = last
+        .iter()
+        .map(|record| {
+            vec![
+                record.label.clone(),
+                record.epoch.to_string(),
+                number(record.learning_rate),
+                number(record.cost),
+                number(record.reconstruction),
+                number(record.test_reconstruction),
+                number(record.sparsity),
+                number(record.explained_variance),
+                number(record.mean_activation),
+                number(record.active_units),
+                record.dead_units.to_string(),
+                record.untrained_units.to_string(),
+            ]
+        })
+        .collect();
+    let head = [
+        "model",
+        "epoch",
+        "learning rate",
+        "cost",
+        "reconstruction",
+        "… on test",
+        "Σ KL",
+        "explained variance",
+        "mean activation",
+        "active (L0)",
+        "dead",
+        "untrained",
+    ];
+    table("The last epoch of each model", &head, &rows)
+}
+
+fn weight_proof(proof: Option<WeightProof>) -> Markup {
+    html! {
+        @if let Some(WeightProof { before, after }) = proof {
+            h2 { "Drawing changed nothing" }
+            p {
+                "Hashes of the weights before and after the figures were drawn are "
+                @if before == after { strong .good { "equal" } } @else { strong .bad { "NOT equal" } }
+                "."
+            }
+            dl .pairs {
+                dt { "before" } dd { code { (before) } }
+                dt { "after" } dd { code { (after) } }
+            }
+        }
+    }
+}
+
+fn reproduction(input: &PageInput) -> Markup {
+    html! {
+        @if !input.command.is_empty() || !input.config.is_empty() { h2 { "How to repeat this" } }
+        @if !input.command.is_empty() { pre { code { (input.command) } } }
+        @if !input.config.is_empty() {
+            details {
+                summary { "Resolved configuration" }
+                pre { code { (input.config) } }
+            }
+        }
+    }
+}
+
+fn origins(input: &PageInput) -> Markup {
+    let pairs = |pairs: &[(String, String)]| {
+        html! {
+            dl .pairs {
+                @for (name, value) in pairs { dt { (name) } dd { code { (value) } } }
+            }
+        }
+    };
+    html! {
+        @if !input.data_name.is_empty() || !input.data_files.is_empty() {
+            h2 { "Data" }
+            p { (input.data_name) }
+            (pairs(input.data_files))
+        }
+        @if !input.environment.is_empty() {
+            h2 { "Made with" }
+            (pairs(input.environment))
+        }
+    }
+}
+
+const STYLE: &str = "
+:root { color-scheme: light dark; --ink: #222; --faint: #666; --ground: #fff; --line: #ddd; --wash: #f5f5f3;
+  --bad: #b3261e; --good: #1b6e3c; --warning: #fdecea }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e6e6; --faint: #a5a5a5; --ground: #17181a; --line: #3a3c40;
+  --wash: #212327; --bad: #ff8a80; --good: #7fd6a0; --warning: #3b1d1b } }
+* { box-sizing: border-box }
+body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.55 Ubuntu, 'Segoe UI', system-ui, sans-serif }
+main { max-width: 1240px; margin: 0 auto; padding: 24px clamp(14px, 3vw, 40px) 64px }
+h1 { font-size: clamp(1.5rem, 4vw, 2.2rem); line-height: 1.2; font-weight: 400; margin: .4em 0 }
+h2 { font-size: 1.25rem; font-weight: 500; margin: 2.2em 0 .6em }
+h1, .notice, dd, code { overflow-wrap: anywhere }
+p, .regimes { max-width: 46em }
+.formula { white-space: nowrap }
+.notice { border-left: 4px solid var(--faint); background: var(--wash); padding: .7em 1em }
+.warning { border-color: var(--bad); background: var(--warning) }
+.good { color: var(--good) } .bad { color: var(--bad); font-size: 1.2em }
+figure { margin: 1.2em 0 }
+figcaption, caption { color: var(--faint); font-size: .9rem; text-align: left }
+caption { padding: .4em 0 }
+.sheet { background: #fff; border: 1px solid var(--line); border-radius: 6px; overflow-x: auto }
+.sheet img { display: block; width: 100%; min-width: 640px; height: auto }
+.scroll { overflow-x: auto; margin: 1.4em 0 }
+table { border-collapse: collapse; font-size: .92rem; font-variant-numeric: tabular-nums }
+th, td { padding: .35em .8em; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap }
+thead th { font-weight: 500; vertical-align: bottom; white-space: normal }
+th:first-child { text-align: left; padding-left: 0; font-weight: 500 }
+dl.pairs { display: grid; grid-template-columns: max-content 1fr; gap: .2em 1.2em; font-size: .92rem }
+dt { color: inherit } dl.pairs dt { color: var(--faint) } dd { margin: 0 } .regimes dd { margin: 0 0 .7em; color: var(--faint) }
+@media (max-width: 560px) { dl.pairs { grid-template-columns: 1fr } }
+pre { background: var(--wash); padding: .8em 1em; border-radius: 6px; overflow-x: auto; font-size: .88rem }
+pre code { overflow-wrap: normal }
+summary { cursor: pointer }
+";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::curves::tests::record;
+    use crate::results::{Member, Regime, Scores};
+
+    const NASTY: &str = "<script>alert('β')</script><img src=\"https://example.org/\">";
+
+    fn summary(label: &str) -> MemberSummary {
+        MemberSummary {
+            member: Member {
+                index: 0,
+                label: label.to_owned(),
+                seed: 7,
+                sparsity_weight: 0.1,
+            },
+            last: record(0, label, 3),
+            scores: Scores {
+                live_units: 97,
+                kurtosis: 20.123,
+                radius_of_gyration: 5.0,
+                roughness: 0.65,
+                digit_correlation: f64::NAN,
+                label_purity: 0.6,
+                active_units: 38.5,
+                dead_units: 3,
+                hidden_units: 100,
+            },
+            dead: vec![],
+            untrained: vec![],
+            regime: Regime::Strokes,
+            regime_reason: format!("strokes: {label}"),
+        }
+    }
+
+    #[test]
+    fn the_page_tells_regime_scores_and_last_epoch() {
+        let records = [
+            record(0, "β = 0.1", 1),
+            record(0, "β = 0.1", 3),
+            record(0, "β = 0.1", 2),
+        ];
+        let html = page(&PageInput {
+            title: "Figure 5-6",
+            members: &[summary("β = 0.1")],
+            records: &records,
+            ..PageInput::default()
+        });
+        assert!(html.contains("<strong>strokes</strong>") && html.contains("strokes: β = 0.1"));
+        assert!(html.contains("<td>20.1</td>") && html.contains("<td>n/a</td>"));
+        assert!(html.contains("<th scope=\"row\">β = 0.1</th><td>3</td><td>0.000500</td>"));
+        assert!(html.contains("3 of 100"));
+    }
+
+    #[test]
+    fn no_text_becomes_markup_and_nothing_is_fetched() {
+        let pair = [(NASTY.to_owned(), NASTY.to_owned())];
+        let svg = crate::report::curves_svg(&[record(0, NASTY, 1)]);
+        let html = page(&PageInput {
+            title: NASTY,
+            notices: &[Notice::Warning(NASTY), Notice::Note(NASTY)],
+            members: &[summary(NASTY)],
+            records: &[record(0, NASTY, 1)],
+            figure_png: Some(b"png"),
+            shared_figure_png: Some(b"png"),
+            curves_svg: Some(&svg),
+            command: NASTY,
+            config: NASTY,
+            weight_proof: Some(WeightProof {
+                before: NASTY,
+                after: NASTY,
+            }),
+            data_name: NASTY,
+            data_files: &pair,
+            environment: &pair,
+        });
+        assert!(!html.contains("<script") && !html.contains("href") && !html.contains("url("));
+        // In markup, unlike in escaped text, a quotation mark follows.
+        let sources: Vec<&str> = html.split("src=\"").skip(1).collect();
+        assert_eq!(sources.len(), 3);
+        assert!(
+            sources
+                .iter()
+                .all(|source| source.starts_with("data:image/"))
+        );
+        assert_eq!(html.matches("<img ").count(), 3);
+    }
+
+    #[test]
+    fn changed_weights_are_called_out() {
+        let with = |after| {
+            page(&PageInput {
+                weight_proof: Some(WeightProof {
+                    before: "ab12",
+                    after,
+                }),
+                ..PageInput::default()
+            })
+        };
+        assert!(with("ab12").contains(">equal<") && !with("ab12").contains("NOT equal"));
+        assert!(with("ab13").contains("<strong class=\"bad\">NOT equal</strong>"));
+    }
+
+    #[test]
+    fn a_stopped_run_without_summaries_has_a_page() {
+        let html = page(&PageInput {
+            title: "Figure 5-6",
+            notices: &[Notice::Warning("the run was stopped after epoch 2 of 10")],
+            ..PageInput::default()
+        });
+        assert!(html.contains("the run was stopped after epoch 2 of 10"));
+        assert!(!html.contains("Which picture each grid shows") && !html.contains("<table"));
+    }
+}

@@ -1,0 +1,652 @@
+//! Hidden units as pictures: one grid of tiles per model, grids side by side, after Okatani's Figure 5-6.
+//!
+//! Tile j shows column j of the encoder weights, input r·width + c at row r and column c; tiles run row by row.
+
+use image::{Rgb, RgbImage};
+
+use super::canvas::{Anchor, Bitmap, Canvas, Colour, FAINT_INK, INK, Point};
+use super::{ReportError, check_size, encode_png, font, significant};
+
+/// One model's encoder weights, by shared reference: drawing cannot change them.
+///
+/// # Shapes
+/// `weights` is row-major [inputs, units] with `height` · `width` inputs; unit j's picture is column j.
+#[derive(Debug, Clone, Copy)]
+pub struct UnitWeights<'a> {
+    pub weights: &'a [f32],
+    pub units: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+/// One model's place in the figure.
+#[derive(Debug, Clone)]
+pub struct Grid<'a> {
+    /// Above the tiles: `β = 0.1`.
+    pub title: String,
+    /// Under the tiles: the scores that tell the regimes apart. Line ends are kept.
+    pub caption: String,
+    pub weights: UnitWeights<'a>,
+    /// Dead or untrained units, to be framed in colour.
+    pub marked: Vec<usize>,
+}
+
+/// What black and white mean.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scaling {
+    /// Every tile from its own minimum (black) to its own maximum (white); a constant tile is mid-grey.
+    PerTile,
+    /// All tiles from −s to +s, 0 mid-grey. s is the 99.9th percentile of |w| over all tiles shown: a few
+    /// outlying weights would otherwise leave the rest grey. Larger weights are clipped, as the legend says.
+    Shared,
+}
+
+/// The most tiles of one grid; the caption says when units are left out.
+pub const MAX_TILES: usize = 400;
+
+const GRIDS_PER_ROW: usize = 4;
+/// Side of a grid, without gaps, that the zoom aims at: three grids make a figure 2000 pixels wide.
+const GRID_SIDE: usize = 600;
+const MAX_ZOOM: usize = 8;
+const SHARED_PERCENTILE: f64 = 0.999;
+
+/// A constant tile, and a weight of 0 on the shared scale.
+const MID_GREY: Colour = Rgb([128, 128, 128]);
+/// Okabe and Ito's vermillion.
+const MARK: Colour = Rgb([213, 94, 0]);
+/// A weight that is no number; grey pictures hold no such colour.
+const SIGNAL: Colour = Rgb([255, 0, 255]);
+
+const MARGIN: f32 = 40.0;
+const BETWEEN_GRIDS: f32 = 48.0;
+const TITLE_SIZE: f32 = 34.0;
+const CAPTION_SIZE: f32 = 21.0;
+const LEGEND_SIZE: f32 = 19.0;
+const LINE_HEIGHT: f32 = 1.35;
+/// Enough for a caption where the tiles are few and small.
+const MIN_CELL_WIDTH: f32 = 360.0;
+/// Of the colour bar; with its labels it fits the narrowest figure.
+const BAR_WIDTH: u8 = 200;
+/// Space between title, tiles, caption and legend.
+const SPACE: f32 = 14.0;
+
+/// Draws `grids` as a PNG.
+///
+/// # Errors
+/// When there are no grids, a grid's numbers do not fit each other, or the picture would be too large.
+pub fn figure(grids: &[Grid], scaling: Scaling) -> Result<Vec<u8>, ReportError> {
+    encode_png(&draw(grids, scaling)?)
+}
+
+fn draw(grids: &[Grid], scaling: Scaling) -> Result<RgbImage, ReportError> {
+    for grid in grids {
+        check(grid)?;
+    }
+    let shades = match scaling {
+        Scaling::PerTile => Shades::PerTile,
+        Scaling::Shared => Shades::Shared {
+            limit: robust_limit(grids),
+        },
+    };
+    let layout = Layout::new(grids, &shades)?;
+    let mut bitmap = Bitmap::new(layout.size.0, layout.size.1, 1.0);
+    for (cell, grid) in layout.cells.iter().zip(grids) {
+        let centre = cell.left + layout.cell_width / 2.0;
+        let title = lines(&cell.title, cell.top, TITLE_SIZE);
+        for (line, baseline) in title {
+            bitmap.text(line, (centre, baseline), TITLE_SIZE, INK, Anchor::Middle);
+        }
+        for unit in 0..shown(grid) {
+            let at = layout.tile_corner(cell, grid, unit);
+            if grid.marked.contains(&unit) {
+                frame(&mut bitmap, &layout, grid, at);
+            }
+            draw_tile(&mut bitmap.image, &layout, grid, unit, at, &shades);
+        }
+        let caption = lines(&cell.caption, cell.caption_top, CAPTION_SIZE);
+        for (line, baseline) in caption {
+            bitmap.text(
+                line,
+                (centre, baseline),
+                CAPTION_SIZE,
+                FAINT_INK,
+                Anchor::Middle,
+            );
+        }
+    }
+    let mut top = layout.legend_top;
+    for entry in &layout.legend {
+        entry.draw(&mut bitmap, top);
+        top += entry.height();
+    }
+    Ok(bitmap.image)
+}
+
+fn check(grid: &Grid) -> Result<(), ReportError> {
+    let UnitWeights {
+        weights,
+        units,
+        height,
+        width,
+    } = grid.weights;
+    let found = weights.len();
+    let needed = height.checked_mul(width).and_then(|n| n.checked_mul(units));
+    let marked = grid.marked.iter().find(|&&unit| unit >= units);
+    let problem = match (needed, marked) {
+        (Some(0), _) => format!("{units} units of {height}×{width} pixels leave nothing to draw"),
+        (needed, _) if needed != Some(found) => {
+            format!("{found} weights do not make {units} units of {height}×{width} pixels")
+        }
+        (_, Some(unit)) => format!("marks unit {unit}, but has {units}, counted from 0"),
+        _ => return Ok(()),
+    };
+    let title = grid.title.clone();
+    Err(ReportError::Grid { title, problem })
+}
+
+fn shown(grid: &Grid) -> usize {
+    grid.weights.units.min(MAX_TILES)
+}
+
+fn columns(grid: &Grid) -> usize {
+    let shown = shown(grid);
+    (1..=shown).find(|side| side * side >= shown).unwrap_or(1)
+}
+
+/// Unit `unit`'s weights in the order of its picture's pixels.
+fn tile<'a>(grid: &'a Grid, unit: usize) -> impl Iterator<Item = f32> + 'a {
+    let UnitWeights { weights, units, .. } = grid.weights;
+    weights.iter().skip(unit).step_by(units).copied()
+}
+
+/// Where everything goes, in pixels.
+struct Layout {
+    /// Side of a weight's square.
+    zoom: usize,
+    /// Between tiles; a frame takes half of it, so that neighbours' frames do not meet the pictures.
+    gap: usize,
+    cell_width: f32,
+    cells: Vec<Cell>,
+    legend: Vec<Entry>,
+    legend_top: f32,
+    size: (f32, f32),
+}
+
+struct Cell {
+    left: f32,
+    top: f32,
+    tiles_left: f32,
+    tiles_top: f32,
+    caption_top: f32,
+    title: Vec<String>,
+    caption: Vec<String>,
+}
+
+impl Layout {
+    fn new(grids: &[Grid], shades: &Shades) -> Result<Self, ReportError> {
+        // One zoom for all, so that pictures compare.
+        let zoom = grids
+            .iter()
+            .map(|grid| GRID_SIDE / (columns(grid) * grid.weights.width))
+            .min()
+            .ok_or(ReportError::NoGrids)?
+            .clamp(1, MAX_ZOOM);
+        let gap = if zoom == 1 { 2 } else { 4 };
+        let tiles_size = |grid: &Grid| {
+            let (columns, units) = (columns(grid), shown(grid));
+            let UnitWeights { height, width, .. } = grid.weights;
+            let length = |count: usize, side: usize| count as f32 * (side * zoom + gap) as f32;
+            (
+                length(columns, width),
+                length(units.div_ceil(columns), height),
+            )
+        };
+        let cell_width = grids
+            .iter()
+            .map(|grid| tiles_size(grid).0)
+            .fold(MIN_CELL_WIDTH, f32::max);
+        let rows = grids.len().div_ceil(GRIDS_PER_ROW);
+        let per_row = grids.len().div_ceil(rows);
+        let width = 2.0 * MARGIN + per_row as f32 * (cell_width + BETWEEN_GRIDS) - BETWEEN_GRIDS;
+        let mut cells = Vec::with_capacity(grids.len());
+        let mut top = MARGIN;
+        for row in grids.chunks(per_row) {
+            let wrapped: Vec<_> = row
+                .iter()
+                .map(|grid| {
+                    let title = font::wrap(&grid.title, TITLE_SIZE, cell_width);
+                    let caption = font::wrap(&caption(grid), CAPTION_SIZE, cell_width);
+                    (title, caption)
+                })
+                .collect();
+            // Tiles and captions of a row start at the same height.
+            let titles = wrapped
+                .iter()
+                .map(|(title, _)| text_height(title, TITLE_SIZE));
+            let tiles_top = (top + titles.fold(0.0, f32::max) + SPACE).round();
+            let tiles = row.iter().map(|grid| tiles_size(grid).1);
+            let caption_top = tiles_top + tiles.fold(0.0, f32::max) + SPACE;
+            let captions = wrapped
+                .iter()
+                .map(|(_, text)| text_height(text, CAPTION_SIZE));
+            let bottom = caption_top + captions.fold(0.0, f32::max);
+            for (index, (grid, (title, caption))) in row.iter().zip(wrapped).enumerate() {
+                let left = MARGIN + index as f32 * (cell_width + BETWEEN_GRIDS);
+                cells.push(Cell {
+                    left,
+                    top,
+                    tiles_left: (left + (cell_width - tiles_size(grid).0) / 2.0).round(),
+                    tiles_top,
+                    caption_top,
+                    title,
+                    caption,
+                });
+            }
+            top = bottom + BETWEEN_GRIDS;
+        }
+        let legend_top = top - BETWEEN_GRIDS + 2.0 * SPACE;
+        let legend = legend(grids, shades, width - 2.0 * MARGIN);
+        let legend_height: f32 = legend.iter().map(Entry::height).sum();
+        let height = legend_top + legend_height + MARGIN;
+        check_size(width, height)?;
+        Ok(Self {
+            zoom,
+            gap,
+            cell_width,
+            cells,
+            legend,
+            legend_top,
+            size: (width, height),
+        })
+    }
+
+    /// Top left pixel of a unit's picture.
+    fn tile_corner(&self, cell: &Cell, grid: &Grid, unit: usize) -> (u32, u32) {
+        let columns = columns(grid);
+        let along = |start: f32, index: usize, side: usize| {
+            start as u32 + (index * (side * self.zoom + self.gap) + self.gap / 2) as u32
+        };
+        (
+            along(cell.tiles_left, unit % columns, grid.weights.width),
+            along(cell.tiles_top, unit / columns, grid.weights.height),
+        )
+    }
+}
+
+fn caption(grid: &Grid) -> String {
+    let units = grid.weights.units;
+    if units <= MAX_TILES {
+        return grid.caption.clone();
+    }
+    format!("{}\nfirst {MAX_TILES} of {units} units", grid.caption)
+}
+
+fn text_height(lines: &[String], size: f32) -> f32 {
+    lines.len() as f32 * size * LINE_HEIGHT
+}
+
+/// Lines with their baselines, the block starting at `top`.
+fn lines(lines: &[String], top: f32, size: f32) -> impl Iterator<Item = (&str, f32)> {
+    let baseline = move |index: usize| top + size + index as f32 * size * LINE_HEIGHT;
+    let numbered = lines.iter().enumerate();
+    numbered.map(move |(index, line)| (line.as_str(), baseline(index)))
+}
+
+enum Shades {
+    PerTile,
+    Shared { limit: f64 },
+}
+
+/// The 99.9th percentile (nearest rank) of |w| over the finite weights shown; 0 when there are none.
+fn robust_limit(grids: &[Grid]) -> f64 {
+    let mut sizes: Vec<f32> = grids
+        .iter()
+        .flat_map(|grid| (0..shown(grid)).flat_map(move |unit| tile(grid, unit)))
+        .filter(|w| w.is_finite())
+        .map(f32::abs)
+        .collect();
+    if sizes.is_empty() {
+        return 0.0;
+    }
+    let rank = (sizes.len() as f64 * SHARED_PERCENTILE).ceil() as usize;
+    let index = rank.clamp(1, sizes.len()) - 1;
+    f64::from(*sizes.select_nth_unstable_by(index, f32::total_cmp).1)
+}
+
+/// Black at `low`, white at `high`, clipped outside.
+fn grey(weight: f32, low: f64, high: f64) -> Colour {
+    if !weight.is_finite() {
+        return SIGNAL;
+    }
+    if low >= high {
+        return MID_GREY;
+    }
+    let level = (f64::from(weight) - low) / (high - low) * 255.0;
+    Rgb([level.round().clamp(0.0, 255.0) as u8; 3])
+}
+
+fn draw_tile(
+    image: &mut RgbImage,
+    layout: &Layout,
+    grid: &Grid,
+    unit: usize,
+    (left, top): (u32, u32),
+    shades: &Shades,
+) {
+    let (low, high) = match shades {
+        Shades::Shared { limit } => (-limit, *limit),
+        Shades::PerTile => tile(grid, unit)
+            .filter(|w| w.is_finite())
+            .map(f64::from)
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), w| {
+                (low.min(w), high.max(w))
+            }),
+    };
+    let zoom = layout.zoom as u32;
+    for (input, weight) in tile(grid, unit).enumerate() {
+        let colour = grey(weight, low, high);
+        let row = top + (input / grid.weights.width) as u32 * zoom;
+        let column = left + (input % grid.weights.width) as u32 * zoom;
+        for y in row..row + zoom {
+            for x in column..column + zoom {
+                image.put_pixel(x, y, colour);
+            }
+        }
+    }
+}
+
+/// A coloured ground that shows as a frame once the tile is drawn on it.
+fn frame(bitmap: &mut Bitmap, layout: &Layout, grid: &Grid, (left, top): (u32, u32)) {
+    let half = (layout.gap / 2) as f32;
+    let side = |pixels: usize| (pixels * layout.zoom + layout.gap) as f32;
+    bitmap.rectangle(
+        (left as f32 - half, top as f32 - half),
+        (side(grid.weights.width), side(grid.weights.height)),
+        MARK,
+    );
+}
+
+/// One entry of the legend under the grids, from top to bottom.
+enum Entry {
+    Text(String),
+    /// A square of the inner colour, framed in the outer, and what it means.
+    Key(Colour, Colour, &'static str),
+    /// A bar from black at −limit to white at +limit.
+    Bar(f64),
+}
+
+impl Entry {
+    fn height(&self) -> f32 {
+        let lines = if matches!(self, Self::Bar(_)) {
+            2.0
+        } else {
+            1.0
+        };
+        lines * LEGEND_SIZE * LINE_HEIGHT
+    }
+
+    fn draw(&self, bitmap: &mut Bitmap, top: f32) {
+        const SWATCH: f32 = 18.0;
+        let baseline = top + LEGEND_SIZE;
+        let swatch_top = (baseline - 0.78 * LEGEND_SIZE).round();
+        let mut write = |text: &str, at: Point, anchor: Anchor| {
+            bitmap.text(text, at, LEGEND_SIZE, FAINT_INK, anchor);
+        };
+        match self {
+            Self::Text(text) => write(text, (MARGIN, baseline), Anchor::Start),
+            Self::Key(outer, inner, text) => {
+                write(text, (MARGIN + SWATCH + 10.0, baseline), Anchor::Start);
+                bitmap.rectangle((MARGIN, swatch_top), (SWATCH, SWATCH), *outer);
+                let (inside, side) = ((MARGIN + 3.0, swatch_top + 3.0), SWATCH - 6.0);
+                bitmap.rectangle(inside, (side, side), *inner);
+            }
+            Self::Bar(limit) => {
+                let limit = significant(*limit, 2);
+                let low = format!("−{limit}");
+                let left = (MARGIN + font::text_width(&low, LEGEND_SIZE) + 10.0).round();
+                let middle = left + f32::from(BAR_WIDTH) / 2.0;
+                let right = left + f32::from(BAR_WIDTH) + 10.0;
+                write(&low, (MARGIN, baseline), Anchor::Start);
+                write(&format!("+{limit}"), (right, baseline), Anchor::Start);
+                let zero = (middle, swatch_top + SWATCH + 6.0 + 0.7 * LEGEND_SIZE);
+                write("0", zero, Anchor::Middle);
+                for step in 0..BAR_WIDTH {
+                    let colour = grey(f32::from(step), 0.0, f64::from(BAR_WIDTH - 1));
+                    let at = (left + f32::from(step), swatch_top);
+                    bitmap.rectangle(at, (1.0, SWATCH), colour);
+                }
+                let mark = (middle - 1.0, swatch_top + SWATCH);
+                bitmap.rectangle(mark, (2.0, 5.0), FAINT_INK);
+            }
+        }
+    }
+}
+
+/// What the greys mean, and the colours where they occur.
+fn legend(grids: &[Grid], shades: &Shades, width: f32) -> Vec<Entry> {
+    let mut entries = Vec::new();
+    let meaning = match shades {
+        Shades::PerTile => "each tile: own minimum black, own maximum white",
+        Shades::Shared { limit } => {
+            entries.push(Entry::Bar(*limit));
+            "one scale of weights for all tiles: ±s, s = 99.9th percentile of |w|; larger weights are clipped"
+        }
+    };
+    let meaning = font::wrap(meaning, LEGEND_SIZE, width);
+    entries.extend(meaning.into_iter().map(Entry::Text));
+    if grids
+        .iter()
+        .any(|grid| grid.marked.iter().any(|&unit| unit < shown(grid)))
+    {
+        entries.push(Entry::Key(MARK, MID_GREY, "dead or untrained unit"));
+    }
+    let broken = |grid: &Grid| {
+        let mut units = 0..shown(grid);
+        units.any(|unit| tile(grid, unit).any(|w| !w.is_finite()))
+    };
+    if grids.iter().any(broken) {
+        entries.push(Entry::Key(SIGNAL, SIGNAL, "weight is not a finite number"));
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BLACK: Colour = Rgb([0, 0, 0]);
+    const WHITE: Colour = Rgb([255, 255, 255]);
+
+    /// Three units of 2×2 pixels: a column each.
+    #[rustfmt::skip]
+    const WEIGHTS: [f32; 12] = [
+        0.0, 5.0, -4.0,
+        1.0, 5.0,  0.0,
+        2.0, 5.0,  2.0,
+        4.0, 5.0,  4.0,
+    ];
+
+    fn grid(weights: &[f32], units: usize, side: usize) -> Grid<'_> {
+        Grid {
+            title: "β = 0.1".to_owned(),
+            caption: "kurtosis 20\nradius of gyration 5.0 px".to_owned(),
+            weights: UnitWeights {
+                weights,
+                units,
+                height: side,
+                width: side,
+            },
+            marked: Vec::new(),
+        }
+    }
+
+    /// The four pixels of a 2×2 tile in the drawn figure; each must fill its whole square.
+    fn drawn(grids: &[Grid], scaling: Scaling, unit: usize) -> [Colour; 4] {
+        let image = draw(grids, scaling).expect("a figure");
+        let layout = Layout::new(grids, &Shades::PerTile).expect("a layout");
+        let (left, top) = layout.tile_corner(&layout.cells[0], &grids[0], unit);
+        let zoom = layout.zoom as u32;
+        [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(row, column)| {
+            let at = |dy: u32, dx: u32| {
+                *image.get_pixel(left + column * zoom + dx, top + row * zoom + dy)
+            };
+            let colour = at(0, 0);
+            assert!((0..zoom).all(|dy| (0..zoom).all(|dx| at(dy, dx) == colour)));
+            colour
+        })
+    }
+
+    fn greys(levels: [u8; 4]) -> [Colour; 4] {
+        levels.map(|level| Rgb([level; 3]))
+    }
+
+    #[test]
+    fn each_tile_runs_from_its_own_black_to_its_own_white() {
+        let grids = [grid(&WEIGHTS, 3, 2)];
+        // 1/4 and 2/4 of 255, rounded; unit 1 is constant; unit 2 runs from −4 to 4.
+        assert_eq!(drawn(&grids, Scaling::PerTile, 0), greys([0, 64, 128, 255]));
+        assert_eq!(drawn(&grids, Scaling::PerTile, 1), [MID_GREY; 4]);
+        assert_eq!(
+            drawn(&grids, Scaling::PerTile, 2),
+            greys([0, 128, 191, 255])
+        );
+    }
+
+    #[test]
+    fn the_shared_scale_has_mid_grey_at_zero() {
+        let grids = [grid(&WEIGHTS, 3, 2)];
+        // s = 5: (w + 5) / 10 of 255.
+        assert_eq!(
+            drawn(&grids, Scaling::Shared, 0),
+            greys([128, 153, 179, 230])
+        );
+        assert_eq!(drawn(&grids, Scaling::Shared, 1), [WHITE; 4]);
+        assert_eq!(
+            drawn(&grids, Scaling::Shared, 2),
+            greys([26, 128, 179, 230])
+        );
+        let silent = [grid(&[0.0; 4], 1, 2)];
+        assert_eq!(drawn(&silent, Scaling::Shared, 0), [MID_GREY; 4]);
+    }
+
+    #[test]
+    fn the_shared_scale_clips_outliers() {
+        let mut weights = vec![1.0; 40_000];
+        weights[..10].fill(-100.0);
+        let grids = [grid(&weights, 100, 20)];
+        assert!((robust_limit(&grids) - 1.0).abs() < 1e-9);
+        let image = draw(&grids, Scaling::Shared).expect("a figure");
+        let layout = Layout::new(&grids, &Shades::PerTile).expect("a layout");
+        let (left, top) = layout.tile_corner(&layout.cells[0], &grids[0], 0);
+        assert_eq!(*image.get_pixel(left, top), BLACK);
+    }
+
+    #[test]
+    fn tiles_run_row_by_row() {
+        let grids = [grid(&WEIGHTS, 3, 2)];
+        let layout = Layout::new(&grids, &Shades::PerTile).expect("a layout");
+        let corner = |unit| layout.tile_corner(&layout.cells[0], &grids[0], unit);
+        // Two columns for three units; 2 pixels of 8 and a gap of 4 from tile to tile.
+        let (left, top) = corner(0);
+        assert_eq!((corner(1), corner(2)), ((left + 20, top), (left, top + 20)));
+    }
+
+    #[test]
+    fn three_grids_of_100_units_are_about_2000_pixels_wide() {
+        let weights = vec![0.5; 784 * 100];
+        let three = [0; 3].map(|_| grid(&weights, 100, 28));
+        let layout = Layout::new(&three, &Shades::PerTile).expect("a layout");
+        assert_eq!(layout.zoom, 2);
+        assert!(
+            (1900.0..2100.0).contains(&layout.size.0),
+            "{:?}",
+            layout.size
+        );
+        let five = [0; 5].map(|_| grid(&weights, 100, 28));
+        let layout = Layout::new(&five, &Shades::PerTile).expect("a layout");
+        assert!(layout.cells[3].top > layout.cells[2].top);
+        assert!((layout.cells[3].left - layout.cells[0].left).abs() < 0.5);
+    }
+
+    #[test]
+    fn many_units_are_cut_off_with_a_word() {
+        let weights = vec![0.5; 4 * 1000];
+        let grid = grid(&weights, 1000, 2);
+        assert_eq!((shown(&grid), columns(&grid)), (400, 20));
+        assert!(caption(&grid).ends_with("first 400 of 1000 units"));
+    }
+
+    #[test]
+    fn marked_units_are_framed_and_keep_their_pixels() {
+        let mut grids = [grid(&WEIGHTS, 3, 2)];
+        let plain = drawn(&grids, Scaling::PerTile, 1);
+        grids[0].marked = vec![1];
+        assert_eq!(drawn(&grids, Scaling::PerTile, 1), plain);
+        let image = draw(&grids, Scaling::PerTile).expect("a figure");
+        let layout = Layout::new(&grids, &Shades::PerTile).expect("a layout");
+        let (left, top) = layout.tile_corner(&layout.cells[0], &grids[0], 1);
+        for (x, y) in [
+            (left - 1, top),
+            (left + 17, top + 9),
+            (left, top - 2),
+            (left + 9, top + 16),
+        ] {
+            assert_eq!(*image.get_pixel(x, y), MARK);
+        }
+        let (left, top) = layout.tile_corner(&layout.cells[0], &grids[0], 0);
+        assert_eq!(*image.get_pixel(left - 1, top), WHITE);
+    }
+
+    #[test]
+    fn weights_that_are_no_numbers_show_in_a_signal_colour() {
+        let grids = [grid(&[f32::NAN, 1.0, f32::INFINITY, 3.0], 1, 2)];
+        let expected = [SIGNAL, BLACK, SIGNAL, WHITE];
+        assert_eq!(drawn(&grids, Scaling::PerTile, 0), expected);
+        let hopeless = [grid(&[f32::NAN; 4], 1, 2)];
+        assert_eq!(drawn(&hopeless, Scaling::Shared, 0), [SIGNAL; 4]);
+        let extreme = [grid(&[f32::MIN, f32::MAX, 0.0, 0.0], 1, 2)];
+        assert_eq!(
+            drawn(&extreme, Scaling::PerTile, 0),
+            greys([0, 255, 128, 128])
+        );
+    }
+
+    #[test]
+    fn drawing_is_repeatable_and_leaves_the_weights_alone() {
+        let before = WEIGHTS.map(f32::to_bits);
+        let weights = WEIGHTS;
+        for scaling in [Scaling::PerTile, Scaling::Shared] {
+            let once = figure(&[grid(&weights, 3, 2)], scaling).expect("a figure");
+            let again = figure(&[grid(&weights, 3, 2)], scaling).expect("a figure");
+            assert_eq!(once, again);
+            let decoded = image::load_from_memory(&once).expect("a PNG").into_rgb8();
+            assert_eq!(
+                decoded,
+                draw(&[grid(&weights, 3, 2)], scaling).expect("a figure")
+            );
+        }
+        assert_eq!(weights.map(f32::to_bits), before);
+    }
+
+    #[test]
+    fn what_cannot_be_drawn_is_an_error() {
+        let fails = |grids: &[Grid]| {
+            let drawn = figure(grids, Scaling::PerTile);
+            drawn.map(|png| png.len()).expect_err("an error")
+        };
+        assert!(matches!(fails(&[]), ReportError::NoGrids));
+        let message = |grid: Grid| fails(&[grid]).to_string();
+        assert!(message(grid(&[], 0, 2)).contains("nothing to draw"));
+        assert_eq!(
+            message(grid(&WEIGHTS, 4, 2)),
+            "grid `β = 0.1`: 12 weights do not make 4 units of 2×2 pixels"
+        );
+        let mut marked = grid(&WEIGHTS, 3, 2);
+        marked.marked = vec![3];
+        assert!(message(marked).contains("marks unit 3"));
+        let weights = vec![0.0; 400_000];
+        let mut tower = grid(&weights, 1, 1);
+        tower.weights.height = 400_000;
+        assert!(matches!(fails(&[tower]), ReportError::TooLarge { .. }));
+    }
+}

@@ -1,0 +1,308 @@
+//! A run folder: its file names, and how files get into it and out of it.
+//!
+//! Files are written whole or not at all: to a temporary name in the same folder, synced, then renamed. A
+//! folder is never written over: a new run needs a name that is not taken.
+
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::results::Member;
+
+pub const CONFIG: &str = "config.toml";
+pub const MANIFEST: &str = "manifest.json";
+pub const METRICS_JSONL: &str = "metrics.jsonl";
+pub const METRICS_CSV: &str = "metrics.csv";
+pub const RESULTS: &str = "results.json";
+pub const WEIGHTS: &str = "weights.safetensors";
+pub const FIGURE: &str = "figure56.png";
+pub const FIGURE_SHARED: &str = "figure56-shared-scale.png";
+pub const CURVES_SVG: &str = "curves.svg";
+pub const CURVES_PNG: &str = "curves.png";
+pub const PAGE: &str = "index.html";
+
+/// Where runs go that were not told where to go.
+const RUNS: &str = "runs";
+
+/// The version of the files' layout; raised when an older reader would misread a newer folder.
+pub const FORMAT: u32 = 1;
+
+/// The circumstances of a run: everything about it that is not a result. Times live here and nowhere else.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub format: u32,
+    pub version: String,
+    pub experiment: String,
+    pub status: Status,
+    pub backend: String,
+    pub device: String,
+    pub jobs: usize,
+    pub seeds: Vec<u64>,
+    pub order_seed: u64,
+    pub members: Vec<Member>,
+    pub data: DataRecord,
+    /// SHA-256 of all parameters before anything was drawn, and after.
+    pub parameters_before_drawing: Option<String>,
+    pub parameters_after_drawing: Option<String>,
+    /// RFC 3339, UTC.
+    pub started: String,
+    pub seconds: Seconds,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    Running,
+    Complete,
+    /// Ended early on request; what was computed is there.
+    Stopped {
+        reason: String,
+    },
+    Failed {
+        reason: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DataRecord {
+    pub dir: String,
+    /// The data set's name where its hashes are known.
+    pub name: Option<String>,
+    pub train_images: usize,
+    pub test_images: usize,
+    pub height: usize,
+    pub width: usize,
+    pub classes: usize,
+    pub files: Vec<FileRecord>,
+}
+
+/// A data file by the hash of its uncompressed bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileRecord {
+    pub name: String,
+    pub sha256: String,
+    pub bytes: u64,
+}
+
+/// Wall-clock seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seconds {
+    pub loading: f64,
+    pub training: f64,
+    pub drawing: f64,
+}
+
+/// What can go wrong with a run folder.
+#[derive(Debug, Error)]
+pub enum RunDirError {
+    #[error(
+        "run folder {path:?} exists already\n  hint: runs are never written over; give another name to `--out`, or move this one away"
+    )]
+    Exists { path: PathBuf },
+    #[error(
+        "{path:?} is not a run folder: {reason}\n  hint: give a folder that layerwise wrote, such as runs/figure56-001"
+    )]
+    NotARun { path: PathBuf, reason: String },
+    #[error("cannot {action} {path:?}: {source}\n  hint: {hint}")]
+    Io {
+        action: &'static str,
+        path: PathBuf,
+        source: io::Error,
+        hint: &'static str,
+    },
+    #[error(
+        "{path:?} is damaged: {reason}\n  hint: run the experiment again, or restore the file from a copy"
+    )]
+    Damaged { path: PathBuf, reason: String },
+}
+
+/// A folder that holds one run.
+#[derive(Debug, Clone)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Makes the folder `out`, or the next free `runs/NAME-001`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError`] if `out` exists or the folder cannot be made.
+    pub fn create(out: Option<&Path>, name: &str) -> Result<Self, RunDirError> {
+        if let Some(path) = out {
+            if let Some(parent) = path.parent() {
+                make_all(parent)?;
+            }
+            return match fs::create_dir(path) {
+                Ok(()) => Ok(Self { path: path.into() }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                    Err(RunDirError::Exists { path: path.into() })
+                }
+                Err(source) => Err(cannot_make(path, source)),
+            };
+        }
+        make_all(Path::new(RUNS))?;
+        let mut number = 1;
+        loop {
+            let path = Path::new(RUNS).join(format!("{name}-{number:03}"));
+            match fs::create_dir(&path) {
+                Ok(()) => return Ok(Self { path }),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(source) => return Err(cannot_make(&path, source)),
+            }
+        }
+    }
+
+    /// An existing run folder.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError::NotARun`] if there is no manifest in it.
+    pub fn open(path: &Path) -> Result<Self, RunDirError> {
+        let reason = if !path.exists() {
+            "it does not exist".to_owned()
+        } else if !path.is_dir() {
+            "it is not a folder".to_owned()
+        } else if !path.join(MANIFEST).is_file() {
+            format!("it has no {MANIFEST}")
+        } else {
+            return Ok(Self { path: path.into() });
+        };
+        Err(RunDirError::NotARun {
+            path: path.into(),
+            reason,
+        })
+    }
+
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Writes a file whole or not at all.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError::Io`]; the file is then as it was before.
+    pub fn write(&self, file: &str, bytes: &[u8]) -> Result<(), RunDirError> {
+        let path = self.path.join(file);
+        let draft = self.path.join(format!(".{file}.draft"));
+        let written = fs::File::create(&draft)
+            .and_then(|mut draft| {
+                draft.write_all(bytes)?;
+                draft.sync_all()
+            })
+            .and_then(|()| fs::rename(&draft, &path));
+        written.map_err(|source| {
+            // The draft is of no use to anybody; that it may also refuse to go is not news.
+            let _ = fs::remove_file(&draft);
+            RunDirError::Io {
+                action: "write",
+                path,
+                source,
+                hint: "make room on the disk, or give a writable folder with `--out`",
+            }
+        })
+    }
+
+    /// Writes a value as readable JSON.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_json(&self, file: &str, value: &impl Serialize) -> Result<(), RunDirError> {
+        let mut text = serde_json::to_string_pretty(value)
+            .map_err(|error| self.damaged(file, &error.to_string()))?;
+        text.push('\n');
+        self.write(file, text.as_bytes())
+    }
+
+    /// The bytes of a file.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError::Io`].
+    pub fn read(&self, file: &str) -> Result<Vec<u8>, RunDirError> {
+        let path = self.path.join(file);
+        fs::read(&path).map_err(|source| RunDirError::Io {
+            action: "read",
+            path,
+            source,
+            hint: "the run folder is incomplete; run the experiment again",
+        })
+    }
+
+    #[must_use]
+    pub fn has(&self, file: &str) -> bool {
+        self.path.join(file).is_file()
+    }
+
+    /// A value from a JSON file.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError::Io`], or [`RunDirError::Damaged`] if the text is not such a value.
+    pub fn read_json<T: for<'a> Deserialize<'a>>(&self, file: &str) -> Result<T, RunDirError> {
+        serde_json::from_slice(&self.read(file)?)
+            .map_err(|error| self.damaged(file, &error.to_string()))
+    }
+
+    /// The error for a file whose content makes no sense.
+    #[must_use]
+    pub fn damaged(&self, file: &str, reason: &str) -> RunDirError {
+        RunDirError::Damaged {
+            path: self.path.join(file),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+fn make_all(path: &Path) -> Result<(), RunDirError> {
+    fs::create_dir_all(path).map_err(|source| cannot_make(path, source))
+}
+
+fn cannot_make(path: &Path, source: io::Error) -> RunDirError {
+    RunDirError::Io {
+        action: "make folder",
+        path: path.into(),
+        source,
+        hint: "give a folder that can be made with `--out`",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_is_never_taken_twice() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let out = parent.path().join("deep/run");
+        let run = RunDir::create(Some(&out), "x").expect("a new folder");
+        run.write(METRICS_CSV, b"a").expect("room");
+        let error = RunDir::create(Some(&out), "x").expect_err("taken");
+        assert!(matches!(error, RunDirError::Exists { .. }));
+        assert_eq!(run.read(METRICS_CSV).expect("still there"), b"a");
+    }
+
+    #[test]
+    fn writing_replaces_the_whole_file_and_leaves_no_draft() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let run = RunDir::create(Some(&parent.path().join("run")), "x").expect("a new folder");
+        run.write(METRICS_CSV, b"long old text").expect("room");
+        run.write(METRICS_CSV, b"new").expect("room");
+        assert_eq!(run.read(METRICS_CSV).expect("there"), b"new");
+        assert_eq!(fs::read_dir(run.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn what_is_not_a_run_folder_is_said() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let reason = |path: &Path| RunDir::open(path).expect_err("no run").to_string();
+        assert!(reason(parent.path()).contains("it has no manifest.json"));
+        assert!(reason(&parent.path().join("none")).contains("it does not exist"));
+    }
+}

@@ -1,0 +1,162 @@
+//! The only source of randomness: a stream of random numbers for each (seed, purpose, place).
+//!
+//! Streams are independent of each other and of the order in which they are asked for, so that a member's
+//! initial weights do not change with the company it is trained in, nor an epoch's order with the epochs
+//! before it. They are value-stable: ChaCha with eight rounds, keyed by a SHA-256 of what the stream is for.
+//! Weights are drawn here, on the host, so that they are the same on every backend.
+
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use rand_distr::{Distribution, StandardNormal};
+use sha2::{Digest, Sha256};
+
+use crate::spec::Initialization;
+
+/// What a stream is for. The name goes into the key: renaming one changes every result.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Purpose {
+    EncoderWeight,
+    EncoderBias,
+    DecoderWeight,
+    DecoderBias,
+    BatchOrder,
+}
+
+impl Purpose {
+    fn name(self) -> &'static str {
+        match self {
+            Self::EncoderWeight => "encoder weight",
+            Self::EncoderBias => "encoder bias",
+            Self::DecoderWeight => "decoder weight",
+            Self::DecoderBias => "decoder bias",
+            Self::BatchOrder => "batch order",
+        }
+    }
+}
+
+/// The stream of `purpose` at `place` (layer, stage, epoch: whatever tells its uses apart) under `seed`.
+#[must_use]
+pub fn stream(seed: u64, purpose: Purpose, place: &[u64]) -> ChaCha8Rng {
+    let mut key = Sha256::new();
+    key.update(b"layerwise stream 1\0");
+    key.update(purpose.name().as_bytes());
+    key.update([0]);
+    key.update(seed.to_le_bytes());
+    for number in place {
+        key.update(number.to_le_bytes());
+    }
+    ChaCha8Rng::from_seed(key.finalize().into())
+}
+
+/// `count` initial values for a layer with `fan_in` inputs.
+#[must_use]
+pub fn draw(
+    initialization: Initialization,
+    fan_in: usize,
+    count: usize,
+    mut stream: ChaCha8Rng,
+) -> Vec<f32> {
+    match initialization {
+        Initialization::Constant { value } => vec![value as f32; count],
+        Initialization::Normal { variance } => {
+            let deviation = variance.value(fan_in).sqrt();
+            (0..count)
+                .map(|_| {
+                    let standard: f64 = StandardNormal.sample(&mut stream);
+                    (deviation * standard) as f32
+                })
+                .collect()
+        }
+    }
+}
+
+/// The order in which epoch `epoch` of `stage` visits `count` images: a Fisher–Yates shuffle of 0 … count − 1.
+#[must_use]
+pub fn epoch_order(seed: u64, stage: u64, epoch: u64, count: usize) -> Vec<u32> {
+    let mut stream = stream(seed, Purpose::BatchOrder, &[stage, epoch]);
+    let mut order: Vec<u32> = (0..count as u32).collect();
+    for last in (1..count).rev() {
+        order.swap(last, below(&mut stream, last as u64 + 1) as usize);
+    }
+    order
+}
+
+/// A uniform number in 0 … bound − 1, by Lemire's multiplication with rejection (2019), so without bias.
+fn below(stream: &mut ChaCha8Rng, bound: u64) -> u64 {
+    let threshold = bound.wrapping_neg() % bound;
+    loop {
+        let product = u128::from(stream.next_u64()) * u128::from(bound);
+        if product as u64 >= threshold {
+            return (product >> 64) as u64;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::Variance;
+
+    const UNIT_NORMAL: Initialization = Initialization::Normal {
+        variance: Variance::Fixed { value: 1.0 },
+    };
+
+    #[test]
+    fn a_stream_gives_the_values_it_has_always_given() {
+        let mut stream = stream(0, Purpose::EncoderWeight, &[0]);
+        assert_eq!(
+            [stream.next_u64(), stream.next_u64()],
+            [0, 0],
+            "changing a stream changes every published result"
+        );
+    }
+
+    #[test]
+    fn streams_differ_by_seed_purpose_and_place() {
+        let first = |seed, purpose, place: &[u64]| stream(seed, purpose, place).next_u64();
+        let base = first(0, Purpose::EncoderWeight, &[0]);
+        assert_ne!(base, first(1, Purpose::EncoderWeight, &[0]));
+        assert_ne!(base, first(0, Purpose::EncoderBias, &[0]));
+        assert_ne!(base, first(0, Purpose::EncoderWeight, &[1]));
+        assert_eq!(base, first(0, Purpose::EncoderWeight, &[0]));
+    }
+
+    #[test]
+    fn an_order_visits_every_image_once_and_differs_by_epoch() {
+        let order = epoch_order(3, 0, 0, 1000);
+        let mut sorted = order.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..1000).collect::<Vec<u32>>());
+        assert_ne!(order, sorted);
+        assert_ne!(order, epoch_order(3, 0, 1, 1000));
+        assert_ne!(order, epoch_order(3, 1, 0, 1000));
+        assert_eq!(order, epoch_order(3, 0, 0, 1000));
+    }
+
+    #[test]
+    fn every_order_of_three_is_equally_likely() {
+        let mut counts = std::collections::HashMap::new();
+        for epoch in 0..6000 {
+            *counts.entry(epoch_order(0, 0, epoch, 3)).or_insert(0) += 1;
+        }
+        assert_eq!(counts.len(), 6);
+        // 1000 expected each, standard deviation 29.
+        assert!(counts.values().all(|&n| (870..1130).contains(&n)), "{counts:?}");
+    }
+
+    #[test]
+    fn drawn_values_have_the_variance_asked_for() {
+        let tenth_over_fan_in = Initialization::Normal {
+            variance: Variance::OverFanIn { scale: 0.1 },
+        };
+        let values = draw(tenth_over_fan_in, 10, 100_000, stream(0, Purpose::EncoderBias, &[]));
+        let variance = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / 1e5;
+        assert!((variance / 0.01 - 1.0).abs() < 0.02, "{variance}");
+        let mean = draw(UNIT_NORMAL, 1, 100_000, stream(0, Purpose::EncoderBias, &[]))
+            .iter()
+            .map(|v| f64::from(*v))
+            .sum::<f64>()
+            / 1e5;
+        assert!(mean.abs() < 0.02, "{mean}");
+    }
+}

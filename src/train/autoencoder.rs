@@ -1,0 +1,303 @@
+//! The training of a group of autoencoders in lockstep: the same batches, each member its own cost.
+//!
+//! Cost of a member: E + β Σⱼ KL(ρ‖ρ̂ⱼ) (Okatani, *Deep Learning*, section 5.3.3), averaged over the batch.
+//! The costs of the members are added up only so that one backward pass serves them all; as no operation
+//! mixes members, each gets the gradient of its own cost.
+
+use burn::module::Module;
+use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Int, Tensor};
+
+use super::observe::{Observer, Stop};
+use super::optimizer::optimizer;
+use crate::data::{Images, batches::batch};
+use crate::model::{Autoencoder, Objective};
+use crate::results::Member;
+use crate::seed::epoch_order;
+use crate::spec::{AutoencoderSpec, SparsitySpec, TrainingSpec};
+
+/// Images per batch when nothing is learnt: large enough to keep the products busy, small enough for memory.
+const EVALUATION_BATCH: usize = 500;
+
+/// A unit counts into L0 where h exceeds this.
+pub const ACTIVE_ABOVE: f32 = 0.01;
+
+/// A group of members at some point of its training.
+pub struct Trainee {
+    pub members: Vec<Member>,
+    model: Autoencoder,
+    optimizer: ModuleOptimizer,
+    objective: Objective,
+    /// ρ̂ so far, `[member, 1, unit]`, not in any graph.
+    mean_activation: Tensor<3>,
+    initial_weight: Vec<f32>,
+    epochs_done: usize,
+    training: TrainingSpec,
+    device: Device,
+}
+
+/// One member's training costs over an epoch: means over images, and over batches for the divergence.
+#[derive(Debug, Clone, Copy)]
+pub struct Epoch {
+    pub reconstruction: f64,
+    /// Σⱼ KL(ρ‖ρ̂ⱼ) at the estimate in use, without β.
+    pub divergence: f64,
+}
+
+/// One member's numbers on images that it was not trained on.
+#[derive(Debug, Clone)]
+pub struct Evaluation {
+    pub reconstruction: f64,
+    pub explained_variance: f64,
+    /// ρ̂ of each unit.
+    pub mean_activation: Vec<f64>,
+    /// For how many images each unit is on (h > 0).
+    pub images_on: Vec<usize>,
+    /// Mean number of units per image with h > [`ACTIVE_ABOVE`].
+    pub active_units: f64,
+    /// Units whose column still equals its initial values in every bit.
+    pub untrained: Vec<usize>,
+}
+
+impl Trainee {
+    /// A group about to start its first epoch, on a device without autodiff.
+    #[must_use]
+    pub fn new(
+        members: Vec<Member>,
+        autoencoder: &AutoencoderSpec,
+        sparsity: SparsitySpec,
+        training: &TrainingSpec,
+        inputs: usize,
+        device: &Device,
+    ) -> Self {
+        let seeds: Vec<u64> = members.iter().map(|member| member.seed).collect();
+        let weights: Vec<f64> = members.iter().map(|member| member.sparsity_weight).collect();
+        let model = Autoencoder::new(autoencoder, inputs, &seeds, &device.clone().autodiff());
+        let objective = Objective::new(autoencoder.reconstruction, sparsity, &weights, device);
+        Self {
+            initial_weight: numbers(model.valid().encoder.weight.val()),
+            model,
+            optimizer: optimizer(training),
+            mean_activation: objective.first_mean_activation(
+                members.len(),
+                autoencoder.hidden_units,
+                device,
+            ),
+            objective,
+            members,
+            epochs_done: 0,
+            training: training.clone(),
+            device: device.clone(),
+        }
+    }
+
+    #[must_use]
+    pub fn epochs_done(&self) -> usize {
+        self.epochs_done
+    }
+
+    #[must_use]
+    pub fn is_trained(&self) -> bool {
+        self.epochs_done == self.training.epochs
+    }
+
+    /// The learning rate of the last finished epoch.
+    #[must_use]
+    pub fn last_learning_rate(&self) -> f64 {
+        self.training
+            .learning_rate_at(self.epochs_done.saturating_sub(1))
+    }
+
+    /// The models as they are, without autodiff.
+    #[must_use]
+    pub fn model(&self) -> Autoencoder {
+        self.model.valid()
+    }
+
+    /// Trains every member on all `images` once, in the order of (`order_seed`, stage 0, this epoch), and
+    /// gives each member's costs; `None` if a stop came in between, which leaves the epoch unfinished.
+    #[must_use]
+    pub fn epoch(
+        self,
+        images: &Images,
+        order_seed: u64,
+        observer: &dyn Observer,
+        stop: &Stop,
+    ) -> (Self, Option<Vec<Epoch>>) {
+        let Self {
+            members,
+            mut model,
+            mut optimizer,
+            objective,
+            mut mean_activation,
+            initial_weight,
+            epochs_done,
+            training,
+            device,
+        } = self;
+        let training_device = device.clone().autodiff();
+        let learning_rate = training.learning_rate_at(epochs_done);
+        let order = epoch_order(order_seed, 0, epochs_done as u64, images.count());
+        // Sums stay on the device: reading them every step would make a GPU wait for the host.
+        let mut reconstruction_sum = Tensor::<3>::zeros([members.len(), 1, 1], &device);
+        let mut divergence_sum = Tensor::<3>::zeros([members.len(), 1, 1], &device);
+        let mut batches = 0;
+        let mut stopped = false;
+
+        for indices in order.chunks(training.batch_size) {
+            stopped = stop.requested();
+            if stopped {
+                break;
+            }
+            let x = batch(images, indices, &training_device);
+            let cost = objective.cost(&model, x, mean_activation);
+            mean_activation = cost.mean_activation;
+            reconstruction_sum = reconstruction_sum + cost.reconstruction;
+            divergence_sum = divergence_sum + cost.divergence;
+            batches += 1;
+            let gradients = GradientsParams::from_grads(cost.total.backward(), &model);
+            model = optimizer.step(learning_rate, model, gradients);
+            observer.trained(indices.len() * members.len());
+        }
+
+        let costs = (!stopped).then(|| {
+            let per_image = 1.0 / images.count() as f64;
+            let per_batch = 1.0 / f64::from(batches);
+            numbers(reconstruction_sum)
+                .into_iter()
+                .zip(numbers(divergence_sum))
+                .map(|(errors, divergences)| Epoch {
+                    reconstruction: f64::from(errors) * per_image,
+                    divergence: f64::from(divergences) * per_batch,
+                })
+                .collect()
+        });
+        let trainee = Self {
+            members,
+            model,
+            optimizer,
+            objective,
+            mean_activation,
+            initial_weight,
+            epochs_done: epochs_done + usize::from(!stopped),
+            training,
+            device,
+        };
+        (trainee, costs)
+    }
+
+    /// What each member makes of `images`.
+    #[must_use]
+    pub fn evaluate(&self, images: &Images) -> Vec<Evaluation> {
+        let model = self.model();
+        let [members, inputs, units] = model.encoder.weight.val().dims();
+        let mut errors = vec![0.0_f64; members];
+        let mut squares = vec![0.0_f64; members];
+        let mut activation = vec![0.0_f64; members * units];
+        let mut on = vec![0.0_f64; members * units];
+        let mut active = vec![0.0_f64; members];
+        let everything: Vec<u32> = (0..images.count() as u32).collect();
+
+        for indices in everything.chunks(EVALUATION_BATCH) {
+            let x = batch(images, indices, &self.device);
+            let h = model.encode(x.clone());
+            let logits = model.decode_logits(h.clone());
+            let loss = self.objective.reconstruction(&model, logits.clone(), x.clone());
+            add(&mut errors, loss.sum_dim(1));
+            let residual = (model.reconstruct(logits) - x).square().sum_dim(2);
+            add(&mut squares, residual.sum_dim(1));
+            add(&mut on, h.clone().greater_scalar(0.0).float().sum_dim(1));
+            let above = h.clone().greater_scalar(ACTIVE_ABOVE).float();
+            add(&mut active, above.sum_dim(1).sum_dim(2));
+            add(&mut activation, h.sum_dim(1));
+        }
+
+        let count = images.count() as f64;
+        let variation = total_variation(images);
+        let weight = numbers(model.encoder.weight.val());
+        (0..members)
+            .map(|member| {
+                let of_units = member * units..(member + 1) * units;
+                let of_weights = member * inputs * units..(member + 1) * inputs * units;
+                Evaluation {
+                    reconstruction: errors[member] / count,
+                    explained_variance: 1.0 - squares[member] / variation,
+                    mean_activation: activation[of_units.clone()]
+                        .iter()
+                        .map(|sum| sum / count)
+                        .collect(),
+                    images_on: on[of_units].iter().map(|&sum| sum as usize).collect(),
+                    active_units: active[member] / count,
+                    untrained: equal_columns(
+                        &weight[of_weights.clone()],
+                        &self.initial_weight[of_weights],
+                        units,
+                    ),
+                }
+            })
+            .collect()
+    }
+}
+
+/// Calls `each` with the codes of every batch of `images`, in their order: h `[member, batch, unit]` and x.
+pub fn encode_all(
+    model: &Autoencoder,
+    images: &Images,
+    device: &Device,
+    mut each: impl FnMut(Tensor<3>, Tensor<3>),
+) {
+    let everything: Vec<u32> = (0..images.count() as u32).collect();
+    for indices in everything.chunks(EVALUATION_BATCH) {
+        let x = batch(images, indices, device);
+        each(model.encode(x.clone()), x);
+    }
+}
+
+/// Σ‖x − x̄‖² over all images, exactly: pixels are bytes, so sums of their squares are whole numbers.
+fn total_variation(images: &Images) -> f64 {
+    let pixels = images.pixels_per_image();
+    let mut sums = vec![0_u64; pixels];
+    let mut squares = 0_u64;
+    for image in images.pixels().chunks_exact(pixels) {
+        for (sum, &byte) in sums.iter_mut().zip(image) {
+            *sum += u64::from(byte);
+            squares += u64::from(byte) * u64::from(byte);
+        }
+    }
+    let of_mean: f64 = sums.iter().map(|&sum| (sum as f64).powi(2)).sum();
+    (squares as f64 - of_mean / images.count() as f64) / (255.0 * 255.0)
+}
+
+/// The columns of two `[rows, columns]` matrices that are equal in every bit.
+fn equal_columns(one: &[f32], other: &[f32], columns: usize) -> Vec<usize> {
+    let mut equal = vec![true; columns];
+    for (one, other) in one.chunks_exact(columns).zip(other.chunks_exact(columns)) {
+        for ((equal, one), other) in equal.iter_mut().zip(one).zip(other) {
+            *equal &= one.to_bits() == other.to_bits();
+        }
+    }
+    (0..columns).filter(|&column| equal[column]).collect()
+}
+
+/// Adds a tensor of sums to sums kept on the host in double precision.
+fn add(sums: &mut [f64], tensor: Tensor<3>) {
+    for (sum, value) in sums.iter_mut().zip(numbers(tensor)) {
+        *sum += f64::from(value);
+    }
+}
+
+/// A tensor's entries in row-major order.
+pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor
+        .into_data()
+        .try_into_vec_as::<f32>()
+        .expect("a float tensor converted to f32 is f32")
+}
+
+/// An integer tensor's entries in row-major order, whatever width the backend gives them.
+pub fn whole_numbers<const D: usize>(tensor: Tensor<D, Int>) -> Vec<i64> {
+    tensor
+        .into_data()
+        .try_into_vec_as::<i64>()
+        .expect("an integer tensor converted to i64 is i64")
+}

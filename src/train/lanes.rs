@@ -1,0 +1,154 @@
+//! The sharing out of work over processor cores: lanes that take turns of tasks.
+//!
+//! A small matrix product gains little from a second thread, so a CPU is best used by one compute thread for
+//! each model. Tasks (groups of members) are handed out one turn (one epoch) at a time, so that three tasks
+//! on two lanes cost one and a half tasks' time, not two. Which lane runs a turn cannot change its result:
+//! a task owns everything that it changes.
+
+use std::collections::VecDeque;
+use std::sync::Mutex;
+use std::thread;
+
+use no_denormals::no_denormals;
+
+/// What a turn left behind.
+pub enum Turn<T> {
+    /// More turns to come.
+    Again(T),
+    /// Finished, or to be left as it is.
+    Done(T),
+}
+
+/// Runs every task turn by turn until it is done, on at most `lanes` threads; the tasks come back in the
+/// order in which they were given.
+///
+/// Each lane computes on its own thread alone and flushes subnormal numbers to zero, as momenta of silent
+/// units would otherwise slow it down by half.
+///
+/// # Panics
+///
+/// Panics if a turn panics.
+pub fn take_turns<T: Send>(
+    lanes: usize,
+    tasks: Vec<T>,
+    turn: impl Fn(T) -> Turn<T> + Sync,
+) -> Vec<T> {
+    let lanes = lanes.clamp(1, tasks.len().max(1));
+    let waiting: Mutex<VecDeque<(usize, T)>> = Mutex::new(tasks.into_iter().enumerate().collect());
+    let done = Mutex::new(Vec::new());
+    // A function of its own, so that the lock is gone before the turn begins.
+    let next = || locked(&waiting).pop_front();
+    let lane = || {
+        on_one_thread(|| {
+            // There are never more lanes than tasks at work, so an empty queue means that others hold the rest.
+            while let Some((place, task)) = next() {
+                match turn(task) {
+                    Turn::Again(task) => locked(&waiting).push_back((place, task)),
+                    Turn::Done(task) => locked(&done).push((place, task)),
+                }
+            }
+        });
+    };
+    thread::scope(|scope| {
+        for _ in 0..lanes {
+            scope.spawn(lane);
+        }
+    });
+    let mut done = locked(&done).drain(..).collect::<Vec<_>>();
+    done.sort_by_key(|(place, _)| *place);
+    done.into_iter().map(|(_, task)| task).collect()
+}
+
+/// Runs `work` so that tensor operations inside it stay on this thread, with subnormals flushed to zero.
+#[expect(
+    unsafe_code,
+    reason = "the processor's floating-point mode can be set in no other way"
+)]
+fn on_one_thread(work: impl FnOnce()) {
+    // The thread becomes its own pool of one, which parallel loops inside burn's kernels then find.
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(1)
+        .use_current_thread()
+        .build();
+    // SAFETY: the mode is this thread's own, is restored when `work` ends, and nothing in `work` relies on
+    // subnormal numbers or reads the mode.
+    unsafe { no_denormals(work) };
+    drop(pool);
+}
+
+/// A lock whose holder cannot leave it in a half-changed state: a panic elsewhere does not matter to it.
+fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex
+        .lock()
+        .unwrap_or_else(std::sync::PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts down; remembers each turn by (task, turns left).
+    fn countdown(lanes: usize, turns: Vec<usize>) -> (Vec<usize>, Vec<(usize, usize)>) {
+        let log = Mutex::new(Vec::new());
+        let tasks: Vec<(usize, usize, usize)> = turns
+            .into_iter()
+            .enumerate()
+            .map(|(task, left)| (task, left, 0))
+            .collect();
+        let done = take_turns(lanes, tasks, |(task, left, taken)| {
+            locked(&log).push((task, left));
+            if left == 1 {
+                Turn::Done((task, 0, taken + 1))
+            } else {
+                Turn::Again((task, left - 1, taken + 1))
+            }
+        });
+        let taken = done.iter().map(|(_, _, taken)| *taken).collect();
+        (taken, log.into_inner().expect("no lane panicked"))
+    }
+
+    #[test]
+    fn every_task_gets_its_turns_and_keeps_its_place() {
+        for lanes in [1, 2, 3, 8] {
+            let (taken, log) = countdown(lanes, vec![3, 1, 4]);
+            assert_eq!(taken, [3, 1, 4]);
+            assert_eq!(log.len(), 8);
+        }
+    }
+
+    #[test]
+    fn one_lane_goes_round() {
+        let (_, log) = countdown(1, vec![2, 2]);
+        assert_eq!(log, [(0, 2), (1, 2), (0, 1), (1, 1)]);
+    }
+
+    #[test]
+    fn three_tasks_on_two_lanes_cost_one_and_a_half() {
+        // Turns of equal length: the slower lane may have at most one turn more than half of them.
+        let lanes = Mutex::new(std::collections::HashMap::new());
+        take_turns(2, vec![10; 3], |left: usize| {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            *locked(&lanes).entry(thread::current().id()).or_insert(0) += 1;
+            if left == 1 {
+                Turn::Done(0)
+            } else {
+                Turn::Again(left - 1)
+            }
+        });
+        let lanes = locked(&lanes);
+        assert_eq!(lanes.values().sum::<usize>(), 30);
+        assert!(lanes.values().all(|turns| (13..=17).contains(turns)), "{lanes:?}");
+    }
+
+    #[test]
+    fn no_tasks_are_no_work() {
+        assert!(take_turns(4, Vec::<u8>::new(), Turn::Done).is_empty());
+    }
+
+    #[test]
+    fn subnormals_are_flushed_inside_a_lane() {
+        let tiny = f32::MIN_POSITIVE;
+        let halved = take_turns(1, vec![tiny], |x| Turn::Done(std::hint::black_box(x) * 0.5));
+        assert_eq!(halved, [0.0]);
+    }
+}

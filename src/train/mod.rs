@@ -1,0 +1,12 @@
+//! Training: one step, one epoch, and the sharing out of epochs over processor cores.
+//!
+//! This room knows models and data, not configs, figures or experiments. What happens while it works is told
+//! to an [`Observer`]; what comes out of an epoch is plain numbers.
+
+mod autoencoder;
+pub mod lanes;
+mod observe;
+mod optimizer;
+
+pub use autoencoder::{ACTIVE_ABOVE, Epoch, Evaluation, Trainee, encode_all, numbers, whole_numbers};
+pub use observe::{Observer, Stop};

@@ -1,0 +1,102 @@
+//! How a run is watched: burn's dashboard on a terminal, one line per epoch elsewhere, or nothing.
+//!
+//! This room is the only one that draws on the terminal while a run is on. It takes what [`Observer`] tells
+//! and gives back one thing: a request to stop.
+
+#[cfg(feature = "dashboard")]
+mod dashboard;
+mod plain;
+
+use std::io::IsTerminal;
+use std::sync::Arc;
+
+use crate::results::{EpochRecord, Member};
+use crate::train::{Observer, Stop};
+
+/// How much to show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// The dashboard on a terminal, lines elsewhere.
+    Automatic,
+    /// Lines, on a terminal as well.
+    Plain,
+    /// Nothing.
+    Quiet,
+}
+
+/// How much there is to do.
+#[derive(Debug, Clone)]
+pub struct Extent {
+    pub title: String,
+    pub members: Vec<Member>,
+    pub epochs: usize,
+    pub images: usize,
+}
+
+impl Extent {
+    /// Training images through all members and epochs: the measure of progress.
+    fn total_images(&self) -> usize {
+        self.images * self.members.len() * self.epochs
+    }
+}
+
+/// Whoever watches a run.
+pub enum Watcher {
+    #[cfg(feature = "dashboard")]
+    Dashboard(dashboard::Dashboard),
+    Plain(plain::Lines),
+    Nobody,
+}
+
+impl Watcher {
+    /// Starts watching.
+    #[must_use]
+    pub fn start(style: Style, extent: Extent, stop: Arc<Stop>) -> Self {
+        match style {
+            Style::Quiet => Self::Nobody,
+            #[cfg(feature = "dashboard")]
+            Style::Automatic if wants_dashboard() => {
+                Self::Dashboard(dashboard::Dashboard::start(extent, stop))
+            }
+            Style::Automatic | Style::Plain => {
+                drop(stop);
+                Self::Plain(plain::Lines::start(&extent))
+            }
+        }
+    }
+
+    /// Stops watching and leaves the terminal as it was found.
+    pub fn finish(self) {
+        match self {
+            #[cfg(feature = "dashboard")]
+            Self::Dashboard(dashboard) => dashboard.finish(),
+            Self::Plain(_) | Self::Nobody => (),
+        }
+    }
+}
+
+impl Observer for Watcher {
+    fn trained(&self, images: usize) {
+        match self {
+            #[cfg(feature = "dashboard")]
+            Self::Dashboard(dashboard) => dashboard.trained(images),
+            Self::Plain(lines) => lines.trained(images),
+            Self::Nobody => (),
+        }
+    }
+
+    fn epoch(&self, record: &EpochRecord) {
+        match self {
+            #[cfg(feature = "dashboard")]
+            Self::Dashboard(dashboard) => dashboard.epoch(record),
+            Self::Plain(lines) => lines.epoch(record),
+            Self::Nobody => (),
+        }
+    }
+}
+
+#[cfg_attr(not(feature = "dashboard"), allow(dead_code))]
+fn wants_dashboard() -> bool {
+    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+    std::io::stdout().is_terminal() && std::io::stdin().is_terminal() && !dumb
+}

@@ -1,0 +1,188 @@
+//! A model's parameters on the host: copied out of tensors, hashed, written to and read from safetensors.
+//!
+//! Every tensor keeps its leading member dimension and its name in the model: `encoder.weight` is
+//! `[member, input, unit]`, so that member m's unit j is column j of its m-th matrix.
+
+use std::collections::BTreeMap;
+
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use sha2::{Digest, Sha256};
+use thiserror::Error;
+
+/// Named tensors of f32, in the order of their names.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Weights {
+    tensors: BTreeMap<String, HostTensor>,
+}
+
+/// One tensor in row-major order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct HostTensor {
+    pub shape: [usize; 3],
+    pub values: Vec<f32>,
+}
+
+#[derive(Debug, Error)]
+pub enum WeightsError {
+    #[error("not a safetensors file: {0}")]
+    Format(#[from] safetensors::SafeTensorError),
+    #[error("tensor `{name}` is {found}, but should be f32 with three dimensions")]
+    Unexpected { name: String, found: String },
+    #[error("tensor `{0}` is missing")]
+    Missing(String),
+}
+
+impl HostTensor {
+    /// Member `member`'s matrix, row by row.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no such member.
+    #[must_use]
+    pub fn member(&self, member: usize) -> &[f32] {
+        let size = self.shape[1] * self.shape[2];
+        &self.values[member * size..(member + 1) * size]
+    }
+}
+
+impl Weights {
+    /// Adds a tensor, or puts its members behind those already there under that name.
+    pub fn append(&mut self, name: &str, shape: [usize; 3], values: Vec<f32>) {
+        match self.tensors.get_mut(name) {
+            Some(tensor) => {
+                tensor.shape[0] += shape[0];
+                tensor.values.extend(values);
+            }
+            None => {
+                self.tensors
+                    .insert(name.to_owned(), HostTensor { shape, values });
+            }
+        }
+    }
+
+    /// # Errors
+    ///
+    /// Returns [`WeightsError::Missing`] if there is no tensor of that name.
+    pub fn get(&self, name: &str) -> Result<&HostTensor, WeightsError> {
+        self.tensors
+            .get(name)
+            .ok_or_else(|| WeightsError::Missing(name.to_owned()))
+    }
+
+    #[must_use]
+    pub fn is_finite(&self) -> bool {
+        self.tensors
+            .values()
+            .all(|tensor| tensor.values.iter().all(|value| value.is_finite()))
+    }
+
+    /// SHA-256 over names, shapes and bits, in hexadecimal.
+    #[must_use]
+    pub fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        for (name, tensor) in &self.tensors {
+            hash.update(name.as_bytes());
+            hash.update([0]);
+            for size in tensor.shape {
+                hash.update((size as u64).to_le_bytes());
+            }
+            hash.update(bytes(&tensor.values));
+        }
+        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// The file's bytes. Equal weights give equal bytes.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`WeightsError::Format`] if the library refuses a tensor.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
+        let raw: Vec<Vec<u8>> = self
+            .tensors
+            .values()
+            .map(|tensor| bytes(&tensor.values))
+            .collect();
+        let views = self
+            .tensors
+            .iter()
+            .zip(&raw)
+            .map(|((name, tensor), raw)| {
+                TensorView::new(Dtype::F32, tensor.shape.to_vec(), raw).map(|view| (name, view))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        Ok(safetensors::serialize(views, None)?)
+    }
+
+    /// # Errors
+    ///
+    /// Returns [`WeightsError`] if the bytes are not such a file.
+    pub fn from_safetensors(file: &[u8]) -> Result<Self, WeightsError> {
+        let mut weights = Self::default();
+        for (name, view) in SafeTensors::deserialize(file)?.iter() {
+            let unexpected = || WeightsError::Unexpected {
+                name: name.to_owned(),
+                found: format!("{:?} {:?}", view.dtype(), view.shape()),
+            };
+            let shape = view.shape().try_into().map_err(|_| unexpected())?;
+            if view.dtype() != Dtype::F32 {
+                return Err(unexpected());
+            }
+            let values = view
+                .data()
+                .chunks_exact(4)
+                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
+                .collect();
+            weights.append(name, shape, values);
+        }
+        Ok(weights)
+    }
+}
+
+fn bytes(values: &[f32]) -> Vec<u8> {
+    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_members() -> Weights {
+        let mut weights = Weights::default();
+        weights.append("encoder.weight", [1, 2, 2], vec![1.0, 2.0, 3.0, 4.0]);
+        weights.append("encoder.weight", [1, 2, 2], vec![5.0, 6.0, 7.0, 8.0]);
+        weights.append("encoder.bias", [2, 1, 1], vec![-0.0, f32::MIN_POSITIVE]);
+        weights
+    }
+
+    #[test]
+    fn members_lie_one_behind_the_other() {
+        let weights = two_members();
+        let tensor = weights.get("encoder.weight").expect("it was added");
+        assert_eq!(tensor.shape, [2, 2, 2]);
+        assert_eq!(tensor.member(1), [5.0, 6.0, 7.0, 8.0]);
+    }
+
+    #[test]
+    fn a_file_gives_back_every_bit() {
+        let weights = two_members();
+        let file = weights.to_safetensors().expect("valid tensors");
+        let read = Weights::from_safetensors(&file).expect("our own file");
+        assert_eq!(read, weights);
+        assert_eq!(read.hash(), weights.hash());
+    }
+
+    #[test]
+    fn the_hash_sees_a_single_bit() {
+        let mut other = two_members();
+        other.tensors.get_mut("encoder.bias").expect("it was added").values[0] = 0.0;
+        assert_ne!(other.hash(), two_members().hash(), "0 and −0 differ in a bit");
+    }
+
+    #[test]
+    fn damaged_files_are_errors() {
+        let file = two_members().to_safetensors().expect("valid tensors");
+        for length in 0..file.len() {
+            assert!(Weights::from_safetensors(&file[..length]).is_err(), "{length}");
+        }
+    }
+}
