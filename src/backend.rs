@@ -36,7 +36,10 @@ pub enum BackendError {
     #[error(
         "backend `{name}` is not part of this build\n  hint: build with `cargo run --features {name} -- …`, or use one of: {available}"
     )]
-    NotBuilt { name: BackendName, available: String },
+    NotBuilt {
+        name: BackendName,
+        available: String,
+    },
     #[error("backend `{name}` found no adapter ({reason})\n  hint: {cure}")]
     NoAdapter {
         name: BackendName,
@@ -203,9 +206,10 @@ mod cuda {
                 reason: "the CUDA driver reports no device".to_owned(),
                 cure: "install NVIDIA's driver and the CUDA libraries, or use `--backend wgpu`",
             })?;
-        let description = device
-            .identity()
-            .map_or_else(|| "CUDA device 0".to_owned(), |identity| identity.name.clone());
+        let description = device.identity().map_or_else(
+            || "CUDA device 0".to_owned(),
+            |identity| identity.name.clone(),
+        );
         Ok(Backend {
             name: BackendName::Cuda,
             device,
@@ -232,8 +236,13 @@ mod tests {
     #[test]
     #[cfg(not(feature = "cuda"))]
     fn a_backend_that_was_not_built_is_named_with_its_feature() {
-        let error = open(BackendName::Cuda).expect_err("built without cuda").to_string();
-        assert!(error.contains("backend `cuda` is not part of this build"), "{error}");
+        let error = open(BackendName::Cuda)
+            .expect_err("built without cuda")
+            .to_string();
+        assert!(
+            error.contains("backend `cuda` is not part of this build"),
+            "{error}"
+        );
         assert!(error.contains("--features cuda"), "{error}");
         assert!(error.contains("flex"), "{error}");
     }

@@ -182,10 +182,16 @@ fn print_backends() {
         match offer.result {
             Ok(backend) => {
                 let note = match backend.kind {
-                    backend::Kind::SoftwareGpu => ", a software renderer: correct but slow; flex is faster here",
+                    backend::Kind::SoftwareGpu => {
+                        ", a software renderer: correct but slow; flex is faster here"
+                    }
                     backend::Kind::Cpu | backend::Kind::Gpu => "",
                 };
-                say(&format!("{:<8} ready: {}{note}", offer.name.as_str(), backend.description));
+                say(&format!(
+                    "{:<8} ready: {}{note}",
+                    offer.name.as_str(),
+                    backend.description
+                ));
             }
             Err(error) => {
                 let text = error.to_string();
@@ -217,8 +223,17 @@ mod tests {
 
     #[test]
     fn a_config_with_flags_is_the_main_form() {
-        let cli = Cli::try_parse_from(["layerwise", "a.toml", "--backend", "wgpu", "--set", "x=1", "--set", "y=2"])
-            .expect("the main form");
+        let cli = Cli::try_parse_from([
+            "layerwise",
+            "a.toml",
+            "--backend",
+            "wgpu",
+            "--set",
+            "x=1",
+            "--set",
+            "y=2",
+        ])
+        .expect("the main form");
         assert!(cli.verb.is_none());
         assert_eq!(cli.run.plan.backend, Some(BackendName::Wgpu));
         assert_eq!(cli.run.plan.set, ["x=1", "y=2"]);

@@ -17,10 +17,7 @@ pub enum RedrawError {
     #[error(transparent)]
     RunDir(#[from] RunDirError),
     #[error("{file}: {source}\n  hint: the file is damaged; run the experiment again")]
-    Weights {
-        file: String,
-        source: WeightsError,
-    },
+    Weights { file: String, source: WeightsError },
     #[error("cannot draw: {0}")]
     Report(#[from] ReportError),
     #[error(
@@ -68,18 +65,12 @@ pub fn pictures(
             marked: marked(member, results),
         })
         .collect();
-    run.write(
-        run_dir::FIGURE,
-        &report::figure(&grids, Scaling::PerTile)?,
-    )?;
+    run.write(run_dir::FIGURE, &report::figure(&grids, Scaling::PerTile)?)?;
     run.write(
         run_dir::FIGURE_SHARED,
         &report::figure(&grids, Scaling::Shared)?,
     )?;
-    run.write(
-        run_dir::CURVES_SVG,
-        report::curves_svg(records).as_bytes(),
-    )?;
+    run.write(run_dir::CURVES_SVG, report::curves_svg(records).as_bytes())?;
     run.write(run_dir::CURVES_PNG, &report::curves_png(records)?)?;
     Ok(())
 }
@@ -101,7 +92,9 @@ pub fn page(
     let config = String::from_utf8_lossy(&run.read(run_dir::CONFIG)?).into_owned();
     let stopped = match &manifest.status {
         Status::Complete => None,
-        Status::Running => Some("This run did not end by itself; numbers and figure are unfinished.".to_owned()),
+        Status::Running => {
+            Some("This run did not end by itself; numbers and figure are unfinished.".to_owned())
+        }
         Status::Stopped { reason } => Some(format!(
             "This run was stopped early ({reason}); numbers and figure show it as it was then."
         )),
@@ -118,7 +111,9 @@ pub fn page(
     let data = &manifest.data;
     let data_name = format!(
         "{}: {} training and {} test images of {}×{} pixels, {} classes",
-        data.name.as_deref().unwrap_or("A data set of unknown hashes"),
+        data.name
+            .as_deref()
+            .unwrap_or("A data set of unknown hashes"),
         data.train_images,
         data.test_images,
         data.height,
@@ -133,11 +128,17 @@ pub fn page(
     let pair = |name: &str, value: String| (name.to_owned(), value);
     let environment = [
         pair("version", manifest.version.clone()),
-        pair("backend", format!("{} on {}", manifest.backend, manifest.device)),
+        pair(
+            "backend",
+            format!("{} on {}", manifest.backend, manifest.device),
+        ),
         pair("started", manifest.started.clone()),
         pair(
             "training",
-            format!("{:.1} s with {} jobs", manifest.seconds.training, manifest.jobs),
+            format!(
+                "{:.1} s with {} jobs",
+                manifest.seconds.training, manifest.jobs
+            ),
         ),
     ];
     let html = report::page(&PageInput {
@@ -228,11 +229,7 @@ fn marked(member: &Member, results: Option<&Figure56Results>) -> Vec<usize> {
 }
 
 /// The numbers under a member's grid: its scores, or its last epoch where it has none yet.
-fn caption(
-    member: &Member,
-    results: Option<&Figure56Results>,
-    records: &[EpochRecord],
-) -> String {
+fn caption(member: &Member, results: Option<&Figure56Results>, records: &[EpochRecord]) -> String {
     if let Some(summary) = summary_of(member, results) {
         let scores = &summary.scores;
         return format!(

@@ -141,7 +141,10 @@ mod tests {
         }
         assert_eq!(counts.len(), 6);
         // 1000 expected each, standard deviation 29.
-        assert!(counts.values().all(|&n| (870..1130).contains(&n)), "{counts:?}");
+        assert!(
+            counts.values().all(|&n| (870..1130).contains(&n)),
+            "{counts:?}"
+        );
     }
 
     #[test]
@@ -149,13 +152,23 @@ mod tests {
         let tenth_over_fan_in = Initialization::Normal {
             variance: Variance::OverFanIn { scale: 0.1 },
         };
-        let values = draw(tenth_over_fan_in, 10, 100_000, stream(0, Purpose::EncoderBias, &[]));
+        let values = draw(
+            tenth_over_fan_in,
+            10,
+            100_000,
+            stream(0, Purpose::EncoderBias, &[]),
+        );
         let variance = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / 1e5;
         assert!((variance / 0.01 - 1.0).abs() < 0.02, "{variance}");
-        let mean = draw(UNIT_NORMAL, 1, 100_000, stream(0, Purpose::EncoderBias, &[]))
-            .iter()
-            .map(|v| f64::from(*v))
-            .sum::<f64>()
+        let mean = draw(
+            UNIT_NORMAL,
+            1,
+            100_000,
+            stream(0, Purpose::EncoderBias, &[]),
+        )
+        .iter()
+        .map(|v| f64::from(*v))
+        .sum::<f64>()
             / 1e5;
         assert!(mean.abs() < 0.02, "{mean}");
     }

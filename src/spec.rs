@@ -121,7 +121,11 @@ pub enum OptimizerSpec {
     /// v ← momentum·v + g, θ ← θ − η·v: heavy-ball momentum without dampening.
     Sgd { momentum: f64 },
     /// Kingma and Ba 2015, algorithm 1, with bias correction.
-    Adam { beta_1: f64, beta_2: f64, epsilon: f64 },
+    Adam {
+        beta_1: f64,
+        beta_2: f64,
+        epsilon: f64,
+    },
 }
 
 /// How the learning rate moves over epochs; it is constant within an epoch.

@@ -88,7 +88,10 @@ impl Weights {
             }
             hash.update(bytes(&tensor.values));
         }
-        hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        hash.finalize()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect()
     }
 
     /// The file's bytes. Equal weights give equal bytes.
@@ -139,7 +142,10 @@ impl Weights {
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {
-    values.iter().flat_map(|value| value.to_le_bytes()).collect()
+    values
+        .iter()
+        .flat_map(|value| value.to_le_bytes())
+        .collect()
 }
 
 #[cfg(test)]
@@ -174,15 +180,26 @@ mod tests {
     #[test]
     fn the_hash_sees_a_single_bit() {
         let mut other = two_members();
-        other.tensors.get_mut("encoder.bias").expect("it was added").values[0] = 0.0;
-        assert_ne!(other.hash(), two_members().hash(), "0 and −0 differ in a bit");
+        other
+            .tensors
+            .get_mut("encoder.bias")
+            .expect("it was added")
+            .values[0] = 0.0;
+        assert_ne!(
+            other.hash(),
+            two_members().hash(),
+            "0 and −0 differ in a bit"
+        );
     }
 
     #[test]
     fn damaged_files_are_errors() {
         let file = two_members().to_safetensors().expect("valid tensors");
         for length in 0..file.len() {
-            assert!(Weights::from_safetensors(&file[..length]).is_err(), "{length}");
+            assert!(
+                Weights::from_safetensors(&file[..length]).is_err(),
+                "{length}"
+            );
         }
     }
 }

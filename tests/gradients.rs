@@ -8,8 +8,8 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use layerwise::model::{Autoencoder, Objective};
 use layerwise::spec::{
-    Activation, AutoencoderSpec, Decoder, DecoderActivation, Initialization, MeanActivationEstimator,
-    Reconstruction, SparsitySpec, Variance,
+    Activation, AutoencoderSpec, Decoder, DecoderActivation, Initialization,
+    MeanActivationEstimator, Reconstruction, SparsitySpec, Variance,
 };
 use layerwise::train::numbers;
 
@@ -39,7 +39,9 @@ impl Reference {
             let h: Vec<f64> = (0..UNITS)
                 .map(|j| {
                     let z = self.bias[j]
-                        + (0..INPUTS).map(|i| image[i] * self.weight[i * UNITS + j]).sum::<f64>();
+                        + (0..INPUTS)
+                            .map(|i| image[i] * self.weight[i * UNITS + j])
+                            .sum::<f64>();
                     match self.spec.activation {
                         Activation::Relu => z.max(0.0),
                         Activation::Prelu { .. } => z.max(0.0) + self.slope * z.min(0.0),
@@ -103,8 +105,12 @@ impl Reference {
     /// Central differences for every parameter, by name.
     fn differences(&self, x: &[f64]) -> Vec<(&'static str, Vec<f64>)> {
         const STEP: f64 = 1e-5;
-        let shape: Vec<(&'static str, usize)> =
-            self.clone().parameters().iter().map(|(name, values)| (*name, values.len())).collect();
+        let shape: Vec<(&'static str, usize)> = self
+            .clone()
+            .parameters()
+            .iter()
+            .map(|(name, values)| (*name, values.len()))
+            .collect();
         let moved = |at: usize, entry: usize, by: f64| {
             let mut copy = self.clone();
             copy.parameters()[at].1[entry] += by;
@@ -124,10 +130,16 @@ impl Reference {
 }
 
 fn normal(value: f64) -> Initialization {
-    Initialization::Normal { variance: Variance::Fixed { value } }
+    Initialization::Normal {
+        variance: Variance::Fixed { value },
+    }
 }
 
-fn spec(activation: Activation, decoder: Decoder, reconstruction: Reconstruction) -> AutoencoderSpec {
+fn spec(
+    activation: Activation,
+    decoder: Decoder,
+    reconstruction: Reconstruction,
+) -> AutoencoderSpec {
     AutoencoderSpec {
         hidden_units: UNITS,
         activation,
@@ -148,9 +160,15 @@ fn check(spec: AutoencoderSpec) {
     let device = Device::flex();
     let betas = [0.0, 0.7];
     let model = Autoencoder::new(&spec, INPUTS, &[1, 2], &device.clone().autodiff());
-    let sparsity = SparsitySpec { target: RHO, estimator: MeanActivationEstimator::Batch, clamp: CLAMP };
+    let sparsity = SparsitySpec {
+        target: RHO,
+        estimator: MeanActivationEstimator::Batch,
+        clamp: CLAMP,
+    };
     let objective = Objective::new(spec.reconstruction, sparsity, &betas, &device);
-    let x: Vec<f32> = (0..IMAGES * INPUTS).map(|i| (i * 7 % 11) as f32 / 10.0).collect();
+    let x: Vec<f32> = (0..IMAGES * INPUTS)
+        .map(|i| (i * 7 % 11) as f32 / 10.0)
+        .collect();
     let batch = Tensor::from_data(
         TensorData::new(x.clone(), [1, IMAGES, INPUTS]),
         &device.clone().autodiff(),
@@ -166,7 +184,11 @@ fn check(spec: AutoencoderSpec) {
             "decoder.weight" => model.decoder.weight.as_ref().expect("untied").id,
             _ => model.decoder.bias.id,
         };
-        numbers(gradients.get::<3>(id).expect("every parameter has a gradient"))
+        numbers(
+            gradients
+                .get::<3>(id)
+                .expect("every parameter has a gradient"),
+        )
     };
 
     let x: Vec<f64> = x.into_iter().map(f64::from).collect();
@@ -175,18 +197,28 @@ fn check(spec: AutoencoderSpec) {
         .into_iter()
         .map(|(name, tensor)| (name, numbers(tensor)))
         .collect();
-    assert_eq!(model.num_params(), 2 * Autoencoder::parameter_count(&spec, INPUTS));
+    assert_eq!(
+        model.num_params(),
+        2 * Autoencoder::parameter_count(&spec, INPUTS)
+    );
     for (member, beta) in betas.into_iter().enumerate() {
         let part = |name: &str| -> Vec<f64> {
             let all = &parameters[name];
             let size = all.len() / 2;
-            all[member * size..(member + 1) * size].iter().map(|&v| f64::from(v)).collect()
+            all[member * size..(member + 1) * size]
+                .iter()
+                .map(|&v| f64::from(v))
+                .collect()
         };
         let reference = Reference {
             weight: part("encoder.weight"),
             bias: part("encoder.bias"),
-            slope: parameters.get("encoder.slope").map_or(0.0, |slope| f64::from(slope[member])),
-            decoder_weight: parameters.contains_key("decoder.weight").then(|| part("decoder.weight")),
+            slope: parameters
+                .get("encoder.slope")
+                .map_or(0.0, |slope| f64::from(slope[member])),
+            decoder_weight: parameters
+                .contains_key("decoder.weight")
+                .then(|| part("decoder.weight")),
             decoder_bias: part("decoder.bias"),
             spec: spec.clone(),
             beta,
@@ -207,20 +239,31 @@ fn check(spec: AutoencoderSpec) {
 
 #[test]
 fn tied_ramp_with_squared_error_as_in_the_figure() {
-    check(spec(Activation::Relu, Decoder::Tied, Reconstruction::SquaredError));
+    check(spec(
+        Activation::Relu,
+        Decoder::Tied,
+        Reconstruction::SquaredError,
+    ));
 }
 
 #[test]
 fn every_activation_tied_and_untied_with_both_losses() {
     let activations = [
         Activation::Relu,
-        Activation::Prelu { initial_slope: 0.25 },
+        Activation::Prelu {
+            initial_slope: 0.25,
+        },
         Activation::LeakyRelu { slope: 0.1 },
         Activation::Sigmoid,
         Activation::Tanh,
     ];
     for activation in activations {
-        for decoder in [Decoder::Tied, Decoder::Untied { weight: normal(0.3) }] {
+        for decoder in [
+            Decoder::Tied,
+            Decoder::Untied {
+                weight: normal(0.3),
+            },
+        ] {
             for reconstruction in [Reconstruction::SquaredError, Reconstruction::CrossEntropy] {
                 check(spec(activation, decoder, reconstruction));
             }
@@ -239,7 +282,11 @@ fn a_running_mean_passes_its_slope_whole() {
         encoder_weight: zero,
         encoder_bias: Initialization::Constant { value: 2.0 },
         decoder_bias: zero,
-        ..spec(Activation::Relu, Decoder::Tied, Reconstruction::SquaredError)
+        ..spec(
+            Activation::Relu,
+            Decoder::Tied,
+            Reconstruction::SquaredError,
+        )
     };
     let model = Autoencoder::new(&spec, 1, &[0], &device.clone().autodiff());
     let sparsity = SparsitySpec {
@@ -257,8 +304,16 @@ fn a_running_mean_passes_its_slope_whole() {
         let at = expected_mean.min(0.99);
         let expected = 3.0 * (-0.05 / at + 0.95 / (1.0 - at));
         let gradients = GradientsParams::from_grads(cost.total.backward(), &model);
-        let bias = numbers(gradients.get::<3>(model.encoder.bias.id).expect("a gradient"));
+        let bias = numbers(
+            gradients
+                .get::<3>(model.encoder.bias.id)
+                .expect("a gradient"),
+        );
         // Weights are 0, so that the bias feels the sparsity term alone: the sum over the batch of β·slope/batch.
-        assert!((f64::from(bias[0]) - expected).abs() < 1e-3 * expected.abs(), "{} {expected}", bias[0]);
+        assert!(
+            (f64::from(bias[0]) - expected).abs() < 1e-3 * expected.abs(),
+            "{} {expected}",
+            bias[0]
+        );
     }
 }

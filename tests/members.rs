@@ -6,7 +6,8 @@ use layerwise::experiment::figure56::{self, Figure56};
 use layerwise::results::{EpochRecord, Member};
 use layerwise::spec::{
     Activation, AutoencoderSpec, BackendName, Decoder, DecoderActivation, Initialization,
-    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, SparsitySpec, TrainingSpec, Variance,
+    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, SparsitySpec, TrainingSpec,
+    Variance,
 };
 use layerwise::train::{Observer, Stop, Trainee, numbers};
 
@@ -18,7 +19,9 @@ impl Observer for Nobody {
 }
 
 fn autoencoder() -> AutoencoderSpec {
-    let normal = |value| Initialization::Normal { variance: Variance::Fixed { value } };
+    let normal = |value| Initialization::Normal {
+        variance: Variance::Fixed { value },
+    };
     AutoencoderSpec {
         hidden_units: 20,
         activation: Activation::Relu,
@@ -33,7 +36,11 @@ fn autoencoder() -> AutoencoderSpec {
 
 fn training() -> TrainingSpec {
     TrainingSpec {
-        optimizer: OptimizerSpec::Adam { beta_1: 0.9, beta_2: 0.999, epsilon: 1e-8 },
+        optimizer: OptimizerSpec::Adam {
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+        },
         learning_rate: 1e-3,
         schedule: Schedule::LinearToZero,
         batch_size: 7,
@@ -54,7 +61,8 @@ fn blobs() -> Dataset {
         let pixels = (0..count * 36)
             .map(|at| {
                 let (image, row, column) = (at / 36 + salt, at / 6 % 6, at % 6);
-                let distance = (row as i32 - (image % 6) as i32).abs() + (column as i32 - (image / 6 % 6) as i32).abs();
+                let distance = (row as i32 - (image % 6) as i32).abs()
+                    + (column as i32 - (image / 6 % 6) as i32).abs();
                 (255 / (1 + distance * distance)) as u8
             })
             .collect();
@@ -63,15 +71,30 @@ fn blobs() -> Dataset {
             labels: (0..count).map(|image| (image % 10) as u8).collect(),
         }
     };
-    Dataset { name: None, classes: 10, train: split(50, 0), test: split(20, 50), files: Vec::new() }
+    Dataset {
+        name: None,
+        classes: 10,
+        train: split(50, 0),
+        test: split(20, 50),
+        files: Vec::new(),
+    }
 }
 
 fn trained(members: Vec<Member>, backend: &Backend, data: &Dataset) -> Vec<Vec<f32>> {
     let count = members.len();
     let inputs = data.train.images.pixels_per_image();
-    let mut trainee = Trainee::new(members, &autoencoder(), SPARSITY, &training(), inputs, &backend.device);
+    let mut trainee = Trainee::new(
+        members,
+        &autoencoder(),
+        SPARSITY,
+        &training(),
+        inputs,
+        &backend.device,
+    );
     while !trainee.is_trained() {
-        trainee = trainee.epoch(&data.train.images, 0, &Nobody, &Stop::default()).0;
+        trainee = trainee
+            .epoch(&data.train.images, 0, &Nobody, &Stop::default())
+            .0;
     }
     let mut by_member = vec![Vec::new(); count];
     for (_, tensor) in trainee.model().parameters() {
@@ -88,7 +111,9 @@ fn trained(members: Vec<Member>, backend: &Backend, data: &Dataset) -> Vec<Vec<f
 fn a_member_is_the_same_alone_and_in_company_bit_for_bit() {
     let data = blobs();
     for name in [BackendName::Flex, BackendName::Ndarray] {
-        let Ok(backend) = backend::open(name) else { continue };
+        let Ok(backend) = backend::open(name) else {
+            continue;
+        };
         let members = figure56::members(&[0.0, 0.1, 3.0], &[4, 5]);
         let together = trained(members.clone(), &backend, &data);
         for member in members {
@@ -115,7 +140,10 @@ fn results_do_not_depend_on_the_number_of_jobs() {
     let run = |jobs| {
         let outcome = figure56::run(&plan, &data, &backend, jobs, &Nobody, &Stop::default())
             .expect("small numbers stay finite");
-        (outcome.weights(), outcome.results.expect("it was not stopped"))
+        (
+            outcome.weights(),
+            outcome.results.expect("it was not stopped"),
+        )
     };
     let (weights, results) = run(1);
     for jobs in [2, 3, 16] {
@@ -131,14 +159,24 @@ fn members_of_one_seed_start_from_the_same_weights() {
     let backend = backend::open(BackendName::Flex).expect("flex is in every default build");
     let members = figure56::members(&[0.0, 3.0], &[0, 1]);
     let inputs = data.train.images.pixels_per_image();
-    let trainee = Trainee::new(members, &autoencoder(), SPARSITY, &training(), inputs, &backend.device);
+    let trainee = Trainee::new(
+        members,
+        &autoencoder(),
+        SPARSITY,
+        &training(),
+        inputs,
+        &backend.device,
+    );
     let weight = numbers(trainee.model().encoder.weight.val());
     let of: Vec<&[f32]> = weight.chunks_exact(weight.len() / 4).collect();
     assert_eq!(of[0], of[1], "same seed, other β");
     assert_eq!(of[2], of[3], "same seed, other β");
     assert_ne!(of[0], of[2], "other seed");
     let evaluations = trainee.evaluate(&data.test.images);
-    assert!(evaluations.iter().all(|e| e.untrained.len() == 20), "nothing was trained yet");
+    assert!(
+        evaluations.iter().all(|e| e.untrained.len() == 20),
+        "nothing was trained yet"
+    );
 }
 
 #[test]
@@ -162,8 +200,16 @@ fn a_run_that_is_stopped_keeps_what_it_has() {
         }
     }
     let stop = Stop::default();
-    let outcome = figure56::run(&plan, &data, &backend, 1, &Impatient(&stop), &stop).expect("finite");
+    let outcome =
+        figure56::run(&plan, &data, &backend, 1, &Impatient(&stop), &stop).expect("finite");
     assert!(outcome.results.is_none());
     assert_eq!(outcome.epochs_done, 1);
-    assert_eq!(outcome.weights().get("encoder.weight").expect("it exists").shape, [1, 36, 20]);
+    assert_eq!(
+        outcome
+            .weights()
+            .get("encoder.weight")
+            .expect("it exists")
+            .shape,
+        [1, 36, 20]
+    );
 }

@@ -9,7 +9,11 @@ use crate::model::Autoencoder;
 pub fn check(plan: PlanArgs) -> Result<(), Failure> {
     let config = plan.load()?;
     let width = config.values.iter().map(|value| value.key.len()).max();
-    let values = config.values.iter().map(|value| value.value.chars().count()).max();
+    let values = config
+        .values
+        .iter()
+        .map(|value| value.value.chars().count())
+        .max();
     for setting in &config.values {
         say(&format!(
             "{:<keys$}  {:<values$}  {}",
@@ -40,7 +44,9 @@ fn describe(plan: &Plan, figure: &Figure56) -> Result<(), Failure> {
     let products = 5 * 2 * inputs * figure.autoencoder.hidden_units;
     let operations = products as f64 * (images * training.epochs * members) as f64;
     let units = figure.autoencoder.hidden_units;
-    say(&format!("model       {inputs} → {units} → {inputs}, {parameters} parameters a member"));
+    say(&format!(
+        "model       {inputs} → {units} → {inputs}, {parameters} parameters a member"
+    ));
     say(&format!(
         "members     {members}: {} values of β × {} seeds",
         figure.sparsity_weights.len(),

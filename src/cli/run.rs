@@ -40,11 +40,10 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         ..Seconds::default()
     };
 
-    let run = RunDir::create(args.out.as_deref(), &config.name)
-        .map_err(|error| match error {
-            RunDirError::Exists { .. } => Failure::Request(error.to_string()),
-            other => Failure::work(other),
-        })?;
+    let run = RunDir::create(args.out.as_deref(), &config.name).map_err(|error| match error {
+        RunDirError::Exists { .. } => Failure::Request(error.to_string()),
+        other => Failure::work(other),
+    })?;
     let members = figure56::members(&plan.sparsity_weights, &plan.seeds);
     let mut manifest = Manifest {
         format: FORMAT,
@@ -77,7 +76,11 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         images: data.train.images.count(),
     };
     let training = Instant::now();
-    let keeper = Keeper::new(&run, Watcher::start(style, extent, Arc::clone(&stop)), &stop);
+    let keeper = Keeper::new(
+        &run,
+        Watcher::start(style, extent, Arc::clone(&stop)),
+        &stop,
+    );
     let outcome = figure56::run(&plan, &data, &backend, jobs, &keeper, &stop);
     seconds.training = training.elapsed().as_secs_f64();
     let kept = keeper.finish();

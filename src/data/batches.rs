@@ -18,7 +18,12 @@ pub fn batch(images: &Images, indices: &[u32], device: &Device) -> Tensor<3> {
     let pixels = images.pixels_per_image();
     let mut values = Vec::with_capacity(indices.len() * pixels);
     for &index in indices {
-        values.extend(images.image(index as usize).iter().map(|&byte| f32::from(byte) / 255.0));
+        values.extend(
+            images
+                .image(index as usize)
+                .iter()
+                .map(|&byte| f32::from(byte) / 255.0),
+        );
     }
     let shape = [1, indices.len(), pixels];
     Tensor::from_data(TensorData::new(values, shape), device)

@@ -13,8 +13,12 @@ use super::idx::{self, IdxError, Items};
 use super::{Dataset, FileRecord, Images, Limits, Shape, Split};
 
 /// What the files are called, with `.gz` or without: images to learn from, their labels, then those to test on.
-pub const FILE_NAMES: [&str; 4] =
-    ["train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"];
+pub const FILE_NAMES: [&str; 4] = [
+    "train-images-idx3-ubyte",
+    "train-labels-idx1-ubyte",
+    "t10k-images-idx3-ubyte",
+    "t10k-labels-idx1-ubyte",
+];
 
 /// Names of sets by the SHA-256 of their four uncompressed files, each taken from the files themselves.
 const KNOWN: [(&str, [&str; 4]); 1] = [(
@@ -65,12 +69,25 @@ pub fn load(dir: &Path, limits: Limits) -> Result<Dataset, DataError> {
 pub fn peek(dir: &Path) -> Result<Shape, DataError> {
     let [train, test] = open(dir)?;
     let [count, height, width] = train.images.reader.shape();
-    Ok(Shape { train: count, test: test.images.reader.shape()[0], height, width })
+    Ok(Shape {
+        train: count,
+        test: test.images.reader.shape()[0],
+        height,
+        width,
+    })
 }
 
 fn name(files: &[FileRecord]) -> Option<&'static str> {
-    let is_known = |hashes: &[&str; 4]| files.iter().map(|file| file.sha256.as_str()).eq(hashes.iter().copied());
-    KNOWN.iter().find(|(_, hashes)| is_known(hashes)).map(|(name, _)| *name)
+    let is_known = |hashes: &[&str; 4]| {
+        files
+            .iter()
+            .map(|file| file.sha256.as_str())
+            .eq(hashes.iter().copied())
+    };
+    KNOWN
+        .iter()
+        .find(|(_, hashes)| is_known(hashes))
+        .map(|(name, _)| *name)
 }
 
 /// The four files with their headers read and held against each other.
@@ -81,7 +98,12 @@ fn open(dir: &Path) -> Result<[OpenSplit; 2], DataError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(DataError::NoFolder { dir: dir.into() });
         }
-        Err(error) => return Err(DataError::Idx { file: dir.into(), error: IdxError::Unreadable(error) }),
+        Err(error) => {
+            return Err(DataError::Idx {
+                file: dir.into(),
+                error: IdxError::Unreadable(error),
+            });
+        }
     }
     let train = OpenSplit::open(dir, FILE_NAMES[0], FILE_NAMES[1])?;
     let test = OpenSplit::open(dir, FILE_NAMES[2], FILE_NAMES[3])?;
@@ -113,7 +135,12 @@ impl OpenSplit {
         if count == label_count {
             Ok(Self { images, labels })
         } else {
-            Err(DataError::Counts { file: labels.path, labels: label_count, other: images.path, images: count })
+            Err(DataError::Counts {
+                file: labels.path,
+                labels: label_count,
+                other: images.path,
+                images: count,
+            })
         }
     }
 
@@ -123,7 +150,12 @@ impl OpenSplit {
         match limit {
             None => Ok(has),
             Some(asked) if (1..=has).contains(&asked) => Ok(asked),
-            Some(asked) => Err(DataError::Limit { file: self.images.path.clone(), key, asked, has }),
+            Some(asked) => Err(DataError::Limit {
+                file: self.images.path.clone(),
+                key,
+                asked,
+                has,
+            }),
         }
     }
 
@@ -133,12 +165,22 @@ impl OpenSplit {
         let (_, pixels) = self.images.read(keep, files)?;
         let (path, mut labels) = self.labels.read(usize::MAX, files)?;
         if let Some(index) = labels.iter().position(|&label| label > HIGHEST_LABEL) {
-            return Err(DataError::Label { file: path, index, label: labels[index] });
+            return Err(DataError::Label {
+                file: path,
+                index,
+                label: labels[index],
+            });
         }
         let highest = labels.iter().copied().max().unwrap_or(0);
         labels.truncate(keep);
         labels.shrink_to_fit();
-        Ok((Split { images: Images::new(pixels, height, width)?, labels }, highest))
+        Ok((
+            Split {
+                images: Images::new(pixels, height, width)?,
+                labels,
+            },
+            highest,
+        ))
     }
 }
 
@@ -160,13 +202,28 @@ impl<const RANK: usize> OpenFile<RANK> {
         }
     }
 
-    fn read(self, keep: usize, files: &mut Vec<FileRecord>) -> Result<(PathBuf, Vec<u8>), DataError> {
+    fn read(
+        self,
+        keep: usize,
+        files: &mut Vec<FileRecord>,
+    ) -> Result<(PathBuf, Vec<u8>), DataError> {
         match self.reader.read(keep) {
-            Ok(Items { kept, sha256, bytes }) => {
-                files.push(FileRecord { name: self.name.to_owned(), sha256, bytes });
+            Ok(Items {
+                kept,
+                sha256,
+                bytes,
+            }) => {
+                files.push(FileRecord {
+                    name: self.name.to_owned(),
+                    sha256,
+                    bytes,
+                });
                 Ok((self.path, kept))
             }
-            Err(error) => Err(DataError::Idx { file: self.path, error }),
+            Err(error) => Err(DataError::Idx {
+                file: self.path,
+                error,
+            }),
         }
     }
 }
@@ -178,14 +235,26 @@ fn find(dir: &Path, name: &'static str) -> Result<PathBuf, DataError> {
             Ok(found) if found.is_file() => return Ok(path),
             // Opening a pipe would wait for a writer that may never come.
             Ok(found) => {
-                let kind = if found.is_dir() { "a folder" } else { "a device or a pipe" };
+                let kind = if found.is_dir() {
+                    "a folder"
+                } else {
+                    "a device or a pipe"
+                };
                 return Err(DataError::NotAFile { file: path, kind });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) => return Err(DataError::Idx { file: path, error: IdxError::Unreadable(error) }),
+            Err(error) => {
+                return Err(DataError::Idx {
+                    file: path,
+                    error: IdxError::Unreadable(error),
+                });
+            }
         }
     }
-    Err(DataError::NoFile { dir: dir.into(), name })
+    Err(DataError::NoFile {
+        dir: dir.into(),
+        name,
+    })
 }
 
 /// Why a data set was refused: which file, what was found, what was expected, and the cure.
@@ -197,7 +266,10 @@ pub enum DataError {
         shown(dir)
     )]
     NoFolder { dir: PathBuf },
-    #[error("{}: is a file, expected a folder with four IDX files\n  hint: set data.dir to the folder that it is in", shown(dir))]
+    #[error(
+        "{}: is a file, expected a folder with four IDX files\n  hint: set data.dir to the folder that it is in",
+        shown(dir)
+    )]
     NotAFolder { dir: PathBuf },
     #[error(
         "{}: holds neither {name} nor {name}.gz, expected one of them\n  hint: put the file there under that name, \
@@ -205,20 +277,30 @@ pub enum DataError {
         shown(dir)
     )]
     NoFile { dir: PathBuf, name: &'static str },
-    #[error("{}: is {kind}, expected an IDX file\n  hint: move it away and put the file in its place", shown(file))]
+    #[error(
+        "{}: is {kind}, expected an IDX file\n  hint: move it away and put the file in its place",
+        shown(file)
+    )]
     NotAFile { file: PathBuf, kind: &'static str },
     #[error("{}: {error}", shown(file))]
     Idx { file: PathBuf, error: IdxError },
     #[error(
         "{}: holds {labels} labels, expected {images}, one for each image in {}\n  hint: take both files from the \
          same data set",
-        shown(file), shown(other)
+        shown(file),
+        shown(other)
     )]
-    Counts { file: PathBuf, labels: usize, other: PathBuf, images: usize },
+    Counts {
+        file: PathBuf,
+        labels: usize,
+        other: PathBuf,
+        images: usize,
+    },
     #[error(
         "{}: holds images of {height}×{width}, expected {train_height}×{train_width} as in {}\n  hint: take all \
          files from the same data set",
-        shown(file), shown(train)
+        shown(file),
+        shown(train)
     )]
     Sizes {
         file: PathBuf,
@@ -233,18 +315,31 @@ pub enum DataError {
          from 0, and leave out images without a label",
         shown(file)
     )]
-    Label { file: PathBuf, index: usize, label: u8 },
+    Label {
+        file: PathBuf,
+        index: usize,
+        label: u8,
+    },
     #[error(
         "{}: {key} asks for {asked} images, expected 1 to {has}, which the file has\n  hint: set {key} to {has} or \
          less, or leave it out for all",
         shown(file)
     )]
-    Limit { file: PathBuf, key: &'static str, asked: usize, has: usize },
+    Limit {
+        file: PathBuf,
+        key: &'static str,
+        asked: usize,
+        has: usize,
+    },
     #[error(
         "{pixels} pixels are not a whole number of {height}×{width} pictures\n  hint: give count × height × width \
          pixels, each at least 1"
     )]
-    Pixels { pixels: usize, height: usize, width: usize },
+    Pixels {
+        pixels: usize,
+        height: usize,
+        width: usize,
+    },
 }
 
 /// A path with everything escaped that a terminal would obey or hide.
@@ -290,27 +385,66 @@ mod tests {
     }
 
     fn limits(train: usize, test: usize) -> Limits {
-        Limits { train: Some(train), test: Some(test) }
+        Limits {
+            train: Some(train),
+            test: Some(test),
+        }
     }
 
     #[test]
     fn a_folder_of_ones_own_is_loaded_and_has_no_name() {
         let dir = folder(&tiny());
         let data = load(dir.path(), Limits::default()).unwrap();
-        assert_eq!((data.name, data.classes), (None, 4), "the highest label is in the test part");
-        assert_eq!(data.train.images, Images::new(vec![1, 2, 3, 4, 5, 6], 1, 2).unwrap());
-        assert_eq!((data.train.labels, data.test.labels), (vec![0, 2, 1], vec![1, 3]));
-        assert_eq!(data.files.iter().map(|file| file.name.as_str()).collect::<Vec<_>>(), FILE_NAMES);
-        assert_eq!(data.files.iter().map(|file| file.bytes).collect::<Vec<_>>(), [22, 11, 20, 10]);
-        assert_eq!(peek(dir.path()).unwrap(), Shape { train: 3, test: 2, height: 1, width: 2 });
+        assert_eq!(
+            (data.name, data.classes),
+            (None, 4),
+            "the highest label is in the test part"
+        );
+        assert_eq!(
+            data.train.images,
+            Images::new(vec![1, 2, 3, 4, 5, 6], 1, 2).unwrap()
+        );
+        assert_eq!(
+            (data.train.labels, data.test.labels),
+            (vec![0, 2, 1], vec![1, 3])
+        );
+        assert_eq!(
+            data.files
+                .iter()
+                .map(|file| file.name.as_str())
+                .collect::<Vec<_>>(),
+            FILE_NAMES
+        );
+        assert_eq!(
+            data.files.iter().map(|file| file.bytes).collect::<Vec<_>>(),
+            [22, 11, 20, 10]
+        );
+        assert_eq!(
+            peek(dir.path()).unwrap(),
+            Shape {
+                train: 3,
+                test: 2,
+                height: 1,
+                width: 2
+            }
+        );
     }
 
     #[test]
     fn a_limit_keeps_the_first_images_and_changes_neither_hashes_nor_classes() {
         let dir = folder(&tiny());
-        let (all, some) = (load(dir.path(), Limits::default()).unwrap(), load(dir.path(), limits(2, 1)).unwrap());
-        assert_eq!((some.train.images.pixels(), some.train.labels.as_slice()), (&[1, 2, 3, 4][..], &[0, 2][..]));
-        assert_eq!((some.test.images.pixels(), some.test.labels.as_slice()), (&[7, 8][..], &[1][..]));
+        let (all, some) = (
+            load(dir.path(), Limits::default()).unwrap(),
+            load(dir.path(), limits(2, 1)).unwrap(),
+        );
+        assert_eq!(
+            (some.train.images.pixels(), some.train.labels.as_slice()),
+            (&[1, 2, 3, 4][..], &[0, 2][..])
+        );
+        assert_eq!(
+            (some.test.images.pixels(), some.test.labels.as_slice()),
+            (&[7, 8][..], &[1][..])
+        );
         assert_eq!((some.files, some.classes), (all.files, all.classes));
     }
 
@@ -318,43 +452,74 @@ mod tests {
     fn gzip_is_told_by_content_and_the_plain_name_comes_first() {
         let [images, labels, test_images, test_labels] = tiny();
         let dir = folder(&[gzip(&images), labels, gzip(&test_images), test_labels]);
-        fs::rename(dir.path().join(FILE_NAMES[1]), dir.path().join("train-labels-idx1-ubyte.gz")).unwrap();
-        fs::write(dir.path().join("train-images-idx3-ubyte.gz"), "not looked at").unwrap();
-        assert_eq!(load(dir.path(), Limits::default()).unwrap(), load(folder(&tiny()).path(), Limits::default()).unwrap());
+        fs::rename(
+            dir.path().join(FILE_NAMES[1]),
+            dir.path().join("train-labels-idx1-ubyte.gz"),
+        )
+        .unwrap();
+        fs::write(
+            dir.path().join("train-images-idx3-ubyte.gz"),
+            "not looked at",
+        )
+        .unwrap();
+        assert_eq!(
+            load(dir.path(), Limits::default()).unwrap(),
+            load(folder(&tiny()).path(), Limits::default()).unwrap()
+        );
     }
 
     #[test]
     fn each_mistake_in_a_file_is_told_with_its_cure() {
         let [images, labels, ..] = tiny();
-        let long = [&gzip(&images)[..], &[0]].concat();
-        let mut damaged = gzip(&images);
-        let checksum = damaged.len() - 8;
+        let packed = gzip(&images);
+        let checksum = packed.len() - 8;
+        let mut damaged = packed.clone();
         damaged[checksum] ^= 1;
-        let short = &gzip(&images)[..20];
         let max = u32::MAX;
-        let mistakes: [(usize, Vec<u8>, &str); 17] = [
-            (0, vec![], "DIR/train-images-idx3-ubyte: is empty, expected an IDX header of 16 bytes\n  hint: copy or download the file again"),
-            (1, vec![0, 0, 8], "DIR/train-labels-idx1-ubyte: ends after 3 bytes, expected an IDX header of 8\n  hint: copy or download the file again"),
-            (0, images[..15].to_vec(), "DIR/train-images-idx3-ubyte: ends after 15 bytes, expected an IDX header of 16\n  hint: copy or download the file again"),
-            (0, labels.clone(), "DIR/train-images-idx3-ubyte: begins with 00 00 08 01, expected 00 00 08 03 (unsigned bytes, dimensions: 3)\n  hint: these are labels; have two files changed names?"),
-            (1, images.clone(), "DIR/train-labels-idx1-ubyte: begins with 00 00 08 03, expected 00 00 08 01 (unsigned bytes, dimensions: 1)\n  hint: these are pictures; have two files changed names?"),
-            (0, encode(&[3, 1, 1, 2], &[0; 6]), "DIR/train-images-idx3-ubyte: begins with 00 00 08 04, expected 00 00 08 03 (unsigned bytes, dimensions: 3)\n  hint: pictures need count × height × width, grey; labels need count"),
-            (0, vec![0, 0, 13, 3], "DIR/train-images-idx3-ubyte: begins with 00 00 0d 03, expected 00 00 08 03 (unsigned bytes, dimensions: 3)\n  hint: write the numbers as unsigned bytes, 0 to 255"),
-            (2, b"<!DOCTYPE html>".to_vec(), "DIR/t10k-images-idx3-ubyte: begins with 3c 21 44 4f, expected 00 00 08 03 (unsigned bytes, dimensions: 3)\n  hint: this is no IDX file; data/mnist/README.md says which files are needed"),
-            (0, encode(&[0, 28, 28], &[]), "DIR/train-images-idx3-ubyte: promises 0 images of 28×28, expected at least one, and no side of 0\n  hint: the file was written wrongly; write it again"),
-            (0, encode(&[3, 0, 2], &[]), "DIR/train-images-idx3-ubyte: promises 3 images of 0×2, expected at least one, and no side of 0\n  hint: the file was written wrongly; write it again"),
-            (0, encode(&[max, max, max], &[]), "DIR/train-images-idx3-ubyte: promises 4294967295 images of 4294967295×4294967295, expected a size that memory can address\n  hint: the header is damaged; copy or download the file again"),
-            (0, images[..21].to_vec(), "DIR/train-images-idx3-ubyte: ends after 21 bytes, expected 22 for 3 images of 1×2 and the header\n  hint: copy or download the file again"),
-            (1, encode(&[3], &[0, 2, 1, 0]), "DIR/train-labels-idx1-ubyte: goes on after 11 bytes, expected its end there, after 3 labels and the header\n  hint: the header or the tail is wrong; copy or download the file again"),
-            (0, short.to_vec(), "DIR/train-images-idx3-ubyte: its gzip stream breaks off after 6 unpacked bytes, expected the stream's end mark\n  hint: copy or download the file again"),
-            (0, damaged, "DIR/train-images-idx3-ubyte: its gzip stream is damaged after 22 unpacked bytes (corrupt gzip stream does not have a matching checksum), expected sound gzip\n  hint: copy or download the file again"),
-            (0, long, "DIR/train-images-idx3-ubyte: goes on after the end of its gzip stream, expected one stream and nothing else\n  hint: unpack it with gunzip, which bears with that, or download the file again"),
-            (3, encode(&[2], &[1, 255]), "DIR/t10k-labels-idx1-ubyte: label 1, counted from 0, is 255, expected 0 to 254\n  hint: number the classes from 0, and leave out images without a label"),
+        let mistakes: [(usize, &[u8], &str); 17] = [
+            (0, &[], "is empty, expected an IDX header of 16 bytes
+  hint: copy or download the file again"),
+            (1, &[0, 0, 8], "ends after 3 bytes, expected an IDX header of 8
+  hint: copy or download the file again"),
+            (0, &images[..15], "ends after 15 bytes, expected an IDX header of 16
+  hint: copy or download the file again"),
+            (0, &labels, "begins with 00 00 08 01, expected 00 00 08 03 (unsigned bytes, dimensions: 3)
+  hint: these are labels; have two files changed names?"),
+            (1, &images, "begins with 00 00 08 03, expected 00 00 08 01 (unsigned bytes, dimensions: 1)
+  hint: these are pictures; have two files changed names?"),
+            (0, &[0, 0, 8, 4], "begins with 00 00 08 04, expected 00 00 08 03 (unsigned bytes, dimensions: 3)
+  hint: pictures need count × height × width, grey; labels need count"),
+            (0, &[0, 0, 13, 3], "begins with 00 00 0d 03, expected 00 00 08 03 (unsigned bytes, dimensions: 3)
+  hint: write the numbers as unsigned bytes, 0 to 255"),
+            (2, b"<!DOCTYPE html>", "begins with 3c 21 44 4f, expected 00 00 08 03 (unsigned bytes, dimensions: 3)
+  hint: this is no IDX file; data/mnist/README.md says which files are needed"),
+            (0, &encode(&[0, 28, 28], &[]), "promises 0 images of 28×28, expected at least one, and no side of 0
+  hint: the file was written wrongly; write it again"),
+            (0, &encode(&[3, 0, 2], &[]), "promises 3 images of 0×2, expected at least one, and no side of 0
+  hint: the file was written wrongly; write it again"),
+            (0, &encode(&[max, max, max], &[]), "promises 4294967295 images of 4294967295×4294967295, \
+expected a size that memory can hold
+  hint: the header is damaged; copy or download the file again"),
+            (0, &images[..21], "ends after 21 bytes, expected 22 for 3 images of 1×2 and the header
+  hint: copy or download the file again"),
+            (1, &[&labels[..], &[0]].concat(), "goes on after 11 bytes, expected its end there, after 3 labels \
+and the header
+  hint: the header or the tail is wrong; copy or download the file again"),
+            (0, &packed[..checksum], "its gzip stream breaks off after 22 unpacked bytes, expected the stream's end mark
+  hint: copy or download the file again"),
+            (0, &damaged, "its gzip stream is damaged after 22 unpacked bytes (corrupt gzip stream does not have \
+a matching checksum), expected sound gzip
+  hint: copy or download the file again"),
+            (0, &[&packed[..], &[0]].concat(), "goes on after the end of its gzip stream, expected one stream and nothing else
+  hint: unpack it with gunzip, which bears with that, or download the file again"),
+            (3, &encode(&[2], &[1, 255]), "label 1, counted from 0, is 255, expected 0 to 254
+  hint: number the classes from 0, and leave out images without a label"),
         ];
-        for (file, bytes, expected) in mistakes {
+        for (file, bytes, problem) in mistakes {
             let mut files = tiny();
-            files[file] = bytes;
-            assert_eq!(message(folder(&files).path(), Limits::default()), expected);
+            files[file] = bytes.to_vec();
+            let found = message(folder(&files).path(), Limits::default());
+            assert_eq!(found, format!("DIR/{}: {problem}", FILE_NAMES[file]));
         }
     }
 
@@ -396,7 +561,8 @@ mod tests {
         let dir = folder(&tiny());
         let at = |name: &str| dir.path().join(name);
         assert_eq!(
-            message(&at("else\u{1b}[31mwhere\n"), Limits::default()).replace(&*dir.path().to_string_lossy(), "DIR"),
+            message(&at("else\u{1b}[31mwhere\n"), Limits::default())
+                .replace(&*dir.path().to_string_lossy(), "DIR"),
             "DIR/else\\u{1b}[31mwhere\\n: no such folder, expected one with four IDX files\n  hint: set data.dir to a \
              folder that exists; MNIST comes with this program in data/mnist"
         );
@@ -420,12 +586,35 @@ mod tests {
     #[test]
     fn the_mnist_that_comes_with_the_program_is_whole_and_known_by_name() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
-        assert_eq!(peek(&dir).unwrap(), Shape { train: 60_000, test: 10_000, height: 28, width: 28 });
+        assert_eq!(
+            peek(&dir).unwrap(),
+            Shape {
+                train: 60_000,
+                test: 10_000,
+                height: 28,
+                width: 28
+            }
+        );
         let data = load(&dir, Limits::default()).unwrap();
-        assert_eq!((data.name, data.classes, data.train.labels[0]), (Some("MNIST"), 10, 5));
-        assert_eq!((data.train.images.count(), data.test.images.count()), (60_000, 10_000));
-        assert_eq!(data.files.iter().map(|file| file.sha256.as_str()).collect::<Vec<_>>(), KNOWN[0].1);
+        assert_eq!(
+            (data.name, data.classes, data.train.labels[0]),
+            (Some("MNIST"), 10, 5)
+        );
+        assert_eq!(
+            (data.train.images.count(), data.test.images.count()),
+            (60_000, 10_000)
+        );
+        assert_eq!(
+            data.files
+                .iter()
+                .map(|file| file.sha256.as_str())
+                .collect::<Vec<_>>(),
+            KNOWN[0].1
+        );
         let some = load(&dir, limits(100, 10)).unwrap();
-        assert_eq!((some.name, some.train.images.pixels()), (data.name, &data.train.images.pixels()[..100 * 784]));
+        assert_eq!(
+            (some.name, some.train.images.pixels()),
+            (data.name, &data.train.images.pixels()[..100 * 784])
+        );
     }
 }

@@ -6,6 +6,7 @@
 
 use std::fmt;
 
+pub mod batches;
 mod dataset;
 pub mod idx;
 
@@ -79,9 +80,17 @@ impl Images {
     pub fn new(pixels: Vec<u8>, height: usize, width: usize) -> Result<Self, DataError> {
         match height.checked_mul(width) {
             Some(size) if size > 0 && !pixels.is_empty() && pixels.len().is_multiple_of(size) => {
-                Ok(Self { pixels, height, width })
+                Ok(Self {
+                    pixels,
+                    height,
+                    width,
+                })
             }
-            _ => Err(DataError::Pixels { pixels: pixels.len(), height, width }),
+            _ => Err(DataError::Pixels {
+                pixels: pixels.len(),
+                height,
+                width,
+            }),
         }
     }
 
@@ -126,7 +135,13 @@ impl Images {
 /// The shape alone: nobody wants to read 47 million pixels.
 impl fmt::Debug for Images {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Images({} of {}×{})", self.count(), self.height, self.width)
+        write!(
+            f,
+            "Images({} of {}×{})",
+            self.count(),
+            self.height,
+            self.width
+        )
     }
 }
 
@@ -144,8 +159,17 @@ mod tests {
 
     #[test]
     fn parts_of_pictures_and_pictures_of_nothing_are_refused() {
-        for (pixels, height, width) in [(5, 2, 2), (0, 2, 2), (4, 0, 2), (4, 2, 0), (4, usize::MAX, 2)] {
-            assert!(Images::new(vec![0; pixels], height, width).is_err(), "{pixels} {height} {width}");
+        for (pixels, height, width) in [
+            (5, 2, 2),
+            (0, 2, 2),
+            (4, 0, 2),
+            (4, 2, 0),
+            (4, usize::MAX, 2),
+        ] {
+            assert!(
+                Images::new(vec![0; pixels], height, width).is_err(),
+                "{pixels} {height} {width}"
+            );
         }
         assert_eq!(
             Images::new(vec![0; 5], 2, 2).unwrap_err().to_string(),

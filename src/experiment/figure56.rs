@@ -15,7 +15,9 @@ use crate::evidence;
 use crate::results::{EpochRecord, Figure56Results, Member, MemberSummary, Scores};
 use crate::spec::{AutoencoderSpec, SparsitySpec, TrainingSpec};
 use crate::train::lanes::{Turn, take_turns};
-use crate::train::{Epoch, Evaluation, Observer, Stop, Trainee, encode_all, numbers, whole_numbers};
+use crate::train::{
+    Epoch, Evaluation, Observer, Stop, Trainee, encode_all, numbers, whole_numbers,
+};
 use crate::weights::Weights;
 
 /// What to run.
@@ -205,12 +207,7 @@ impl Outcome {
     }
 }
 
-fn record(
-    member: &Member,
-    trainee: &Trainee,
-    cost: Epoch,
-    evaluation: &Evaluation,
-) -> EpochRecord {
+fn record(member: &Member, trainee: &Trainee, cost: Epoch, evaluation: &Evaluation) -> EpochRecord {
     let units = evaluation.mean_activation.len() as f64;
     EpochRecord {
         epoch: trainee.epochs_done(),
@@ -224,7 +221,11 @@ fn record(
         explained_variance: evaluation.explained_variance,
         mean_activation: evaluation.mean_activation.iter().sum::<f64>() / units,
         active_units: evaluation.active_units,
-        dead_units: evaluation.images_on.iter().filter(|&&images| images == 0).count(),
+        dead_units: evaluation
+            .images_on
+            .iter()
+            .filter(|&&images| images == 0)
+            .count(),
         untrained_units: evaluation.untrained.len(),
     }
 }
@@ -339,7 +340,13 @@ fn highest_correlations(
     let mut pictures = weight.to_vec();
     for matrix in pictures.chunks_exact_mut(inputs * units) {
         for unit in 0..units {
-            let column = || matrix.iter().skip(unit).step_by(units).map(|&w| f64::from(w));
+            let column = || {
+                matrix
+                    .iter()
+                    .skip(unit)
+                    .step_by(units)
+                    .map(|&w| f64::from(w))
+            };
             let mean = column().sum::<f64>() / inputs as f64;
             let length = column().map(|w| (w - mean).powi(2)).sum::<f64>().sqrt();
             for w in matrix.iter_mut().skip(unit).step_by(units) {

@@ -64,7 +64,12 @@ impl Sparsity {
     pub fn slope<const D: usize>(self, mean_activation: Tensor<D>) -> Tensor<D> {
         let rho = self.target;
         let estimate = self.clamped(mean_activation);
-        let off = estimate.clone().neg().add_scalar(1.0).recip().mul_scalar(1.0 - rho);
+        let off = estimate
+            .clone()
+            .neg()
+            .add_scalar(1.0)
+            .recip()
+            .mul_scalar(1.0 - rho);
         off - estimate.recip().mul_scalar(rho)
     }
 
@@ -132,10 +137,16 @@ mod tests {
         // Central differences in f64 of the formula itself, at points inside the clamp.
         let kl = |r: f64| 0.05 * (0.05 / r).ln() + 0.95 * (0.95 / (1.0 - r)).ln();
         let points = [0.02_f32, 0.05, 0.2, 0.7, 0.95];
-        for (r, slope) in points.into_iter().zip(numbers(SPARSITY.slope(on_cpu(points)))) {
+        for (r, slope) in points
+            .into_iter()
+            .zip(numbers(SPARSITY.slope(on_cpu(points))))
+        {
             let r = f64::from(r);
             let difference = (kl(r + 1e-5) - kl(r - 1e-5)) / 2e-5;
-            assert!((f64::from(slope) - difference).abs() < 1e-3, "{r}: {slope} {difference}");
+            assert!(
+                (f64::from(slope) - difference).abs() < 1e-3,
+                "{r}: {slope} {difference}"
+            );
         }
     }
 

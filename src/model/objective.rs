@@ -37,7 +37,10 @@ impl Objective {
         sparsity_weights: &[f64],
         device: &Device,
     ) -> Self {
-        let weights: Vec<f32> = sparsity_weights.iter().map(|&weight| weight as f32).collect();
+        let weights: Vec<f32> = sparsity_weights
+            .iter()
+            .map(|&weight| weight as f32)
+            .collect();
         let shape = [weights.len(), 1, 1];
         Self {
             reconstruction,
@@ -90,12 +93,7 @@ impl Objective {
     /// - x: `[1, batch, input]` or `[member, batch, input]`, on the autodiff device
     /// - `mean_activation`: `[member, 1, unit]`, on the device without autodiff
     #[must_use]
-    pub fn cost(
-        &self,
-        model: &Autoencoder,
-        x: Tensor<3>,
-        mean_activation: Tensor<3>,
-    ) -> BatchCost {
+    pub fn cost(&self, model: &Autoencoder, x: Tensor<3>, mean_activation: Tensor<3>) -> BatchCost {
         let images = x.dims()[1];
         let term = Sparsity {
             target: self.sparsity.target,

@@ -71,7 +71,10 @@ impl Trainee {
         device: &Device,
     ) -> Self {
         let seeds: Vec<u64> = members.iter().map(|member| member.seed).collect();
-        let weights: Vec<f64> = members.iter().map(|member| member.sparsity_weight).collect();
+        let weights: Vec<f64> = members
+            .iter()
+            .map(|member| member.sparsity_weight)
+            .collect();
         let model = Autoencoder::new(autoencoder, inputs, &seeds, &device.clone().autodiff());
         let objective = Objective::new(autoencoder.reconstruction, sparsity, &weights, device);
         Self {
@@ -202,7 +205,9 @@ impl Trainee {
             let x = batch(images, indices, &self.device);
             let h = model.encode(x.clone());
             let logits = model.decode_logits(h.clone());
-            let loss = self.objective.reconstruction(&model, logits.clone(), x.clone());
+            let loss = self
+                .objective
+                .reconstruction(&model, logits.clone(), x.clone());
             add(&mut errors, loss.sum_dim(1));
             let residual = (model.reconstruct(logits) - x).square().sum_dim(2);
             add(&mut squares, residual.sum_dim(1));

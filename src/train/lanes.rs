@@ -137,7 +137,10 @@ mod tests {
         });
         let lanes = locked(&lanes);
         assert_eq!(lanes.values().sum::<usize>(), 30);
-        assert!(lanes.values().all(|turns| (13..=17).contains(turns)), "{lanes:?}");
+        assert!(
+            lanes.values().all(|turns| (13..=17).contains(turns)),
+            "{lanes:?}"
+        );
     }
 
     #[test]

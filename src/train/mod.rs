@@ -8,5 +8,7 @@ pub mod lanes;
 mod observe;
 mod optimizer;
 
-pub use autoencoder::{ACTIVE_ABOVE, Epoch, Evaluation, Trainee, encode_all, numbers, whole_numbers};
+pub use autoencoder::{
+    ACTIVE_ABOVE, Epoch, Evaluation, Trainee, encode_all, numbers, whole_numbers,
+};
 pub use observe::{Observer, Stop};

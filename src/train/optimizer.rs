@@ -23,9 +23,11 @@ pub fn optimizer(training: &TrainingSpec) -> ModuleOptimizer {
             }));
             match decay {
                 None => plain.init(),
-                decay => plain
-                    .init()
-                    .with_group(weights, plain.with_weight_decay(decay).build(), None),
+                decay => {
+                    plain
+                        .init()
+                        .with_group(weights, plain.with_weight_decay(decay).build(), None)
+                }
             }
         }
         OptimizerSpec::Adam {
@@ -39,9 +41,11 @@ pub fn optimizer(training: &TrainingSpec) -> ModuleOptimizer {
                 .with_epsilon(epsilon as f32);
             match decay {
                 None => plain.init(),
-                decay => plain
-                    .init()
-                    .with_group(weights, plain.with_weight_decay(decay).build(), None),
+                decay => {
+                    plain
+                        .init()
+                        .with_group(weights, plain.with_weight_decay(decay).build(), None)
+                }
             }
         }
     }

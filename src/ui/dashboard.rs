@@ -39,8 +39,12 @@ const QUANTITIES: [Quantity; 8] = [
     ("Mean activation", false, |record| record.mean_activation),
     ("Active units", false, |record| record.active_units),
     ("Dead units", false, |record| record.dead_units as f64),
-    ("Untrained units", false, |record| record.untrained_units as f64),
-    ("Explained variance", true, |record| record.explained_variance),
+    ("Untrained units", false, |record| {
+        record.untrained_units as f64
+    }),
+    ("Explained variance", true, |record| {
+        record.explained_variance
+    }),
 ];
 
 /// A dashboard on the screen.

@@ -92,6 +92,9 @@ mod tests {
     #[test]
     fn durations_read_well() {
         let text = |seconds| duration(Duration::from_secs(seconds));
-        assert_eq!([text(59), text(61), text(7260)], ["59 s", "1 min 01 s", "2 h 01 min"]);
+        assert_eq!(
+            [text(59), text(61), text(7260)],
+            ["59 s", "1 min 01 s", "2 h 01 min"]
+        );
     }
 }
