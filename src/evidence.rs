@@ -22,11 +22,11 @@ pub const ANY_WHICH_WAY_GYRATION_ABOVE: f64 = 7.2;
 /// Any which way: an image turns on more than this share of the hidden units.
 pub const ANY_WHICH_WAY_ACTIVE_ABOVE: f64 = 0.90;
 /// Whole digits: pen-drawn pictures are smoother than this (white noise: 1).
-pub const WHOLE_DIGIT_ROUGHNESS_BELOW: f64 = 0.5;
+pub const WHOLE_DIGIT_ROUGHNESS_BELOW: f64 = 0.25;
 /// Whole digits: an image turns on less than this share of the hidden units.
 pub const WHOLE_DIGIT_ACTIVE_BELOW: f64 = 0.12;
 /// Whole digits: a tile correlates more than this with some training image.
-pub const WHOLE_DIGIT_CORRELATION_ABOVE: f64 = 0.42;
+pub const WHOLE_DIGIT_CORRELATION_ABOVE: f64 = 0.45;
 /// Whole digits: at most this share of the hidden units is dead, or the rest is no fair sample.
 pub const WHOLE_DIGIT_DEAD_AT_MOST: f64 = 0.10;
 
@@ -440,23 +440,23 @@ mod tests {
     fn regimes_of_the_reference_runs() {
         // Smallest and largest of five seeds at β = 0, 0.1 and 3.
         let table = [
-            ([6.2, 7.5, 0.76, 0.35, 98.5], 0, Regime::AnyWhichWay),
-            ([6.5, 7.6, 0.77, 0.37, 98.5], 0, Regime::AnyWhichWay),
-            ([18.9, 5.3, 0.64, 0.43, 39.0], 0, Regime::Strokes),
-            ([25.0, 4.9, 0.68, 0.46, 38.0], 0, Regime::Strokes),
-            ([6.3, 6.8, 0.39, 0.47, 6.3], 0, Regime::WholeDigits),
-            ([6.9, 6.9, 0.40, 0.50, 6.5], 3, Regime::WholeDigits),
+            ([6.16, 7.55, 0.389, 0.374, 98.52], 0, Regime::AnyWhichWay),
+            ([6.30, 7.59, 0.395, 0.401, 98.56], 0, Regime::AnyWhichWay),
+            ([18.57, 5.45, 0.332, 0.465, 38.40], 0, Regime::Strokes),
+            ([24.41, 4.84, 0.347, 0.481, 39.76], 0, Regime::Strokes),
+            ([6.01, 6.71, 0.203, 0.518, 6.44], 0, Regime::WholeDigits),
+            ([6.67, 6.83, 0.208, 0.543, 6.53], 3, Regime::WholeDigits),
         ];
         for (numbers, dead, expected) in table {
             let (found, reason) = regime(&scores(numbers, dead));
             assert_eq!(found, expected, "{reason}");
-            assert!(reason.starts_with(name(expected)), "{reason}");
+            assert!(reason.starts_with(&expected.to_string()), "{reason}");
         }
     }
 
     #[test]
     fn an_unclear_reason_names_what_failed_for_the_nearest_regime() {
-        let (found, reason) = regime(&scores([6.3, 6.8, 0.39, 0.47, 6.3], 24));
+        let (found, reason) = regime(&scores([6.3, 6.8, 0.20, 0.47, 6.3], 24));
         assert_eq!(found, Regime::Unclear);
         assert_eq!(
             reason,

@@ -77,11 +77,13 @@ impl Reference {
                 } / IMAGES as f64;
             }
         }
+        // Outside the clamp the program goes on with the slope at its end; so does the reference, as a line.
         let divergence: f64 = mean
             .iter()
             .map(|m| {
-                let m = m.clamp(CLAMP, 1.0 - CLAMP);
-                RHO * (RHO / m).ln() + (1.0 - RHO) * ((1.0 - RHO) / (1.0 - m)).ln()
+                let at = m.clamp(CLAMP, 1.0 - CLAMP);
+                let slope = -RHO / at + (1.0 - RHO) / (1.0 - at);
+                RHO * (RHO / at).ln() + (1.0 - RHO) * ((1.0 - RHO) / (1.0 - at)).ln() + slope * (m - at)
             })
             .sum();
         total + self.beta * divergence

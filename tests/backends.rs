@@ -1,0 +1,72 @@
+//! Backends agree: from the same host-drawn weights, ndarray and wgpu follow flex through whole runs of the program.
+//!
+//! Each run is a process of its own, as a GPU's runtime can be set up only once in one. Where there is no
+//! adapter, the wgpu test checks instead that the error says so and what to do.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use layerwise::weights::Weights;
+
+/// The largest difference of a parameter after 40 steps of Adam, as a share of the largest one. Seen: below 1e-5
+/// for ndarray and for wgpu on Mesa's software Vulkan.
+const TOLERANCE: f32 = 1e-3;
+
+/// 40 steps of three members with β = 0, 0.1 and 3.
+fn run(backend: &str, out: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_layerwise"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["configs/figure56-quick.toml", "--quiet", "--backend", backend, "--out"])
+        .arg(out)
+        .args(["--set", "data.train_images=2000", "--set", "data.test_images=200"])
+        .args(["--set", "training.batch_size=50", "--set", "autoencoder.hidden_units=32"])
+        // Kernels need not be the fastest here, and trying them all takes minutes without a GPU.
+        .env("CUBECL_AUTOTUNE_LEVEL", "minimal")
+        .output()
+        .expect("the program starts")
+}
+
+fn weights(out: &Path) -> Weights {
+    let file = std::fs::read(out.join("weights.safetensors")).expect("a finished run has weights");
+    Weights::from_safetensors(&file).expect("our own file")
+}
+
+/// Runs flex and `backend` and compares every parameter; gives back the error text if the backend cannot run.
+fn compare(backend: &str) -> Result<f32, String> {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (flex, other) = (folder.path().join("flex"), folder.path().join(backend));
+    assert!(run("flex", &flex).status.success());
+    let output = run(backend, &other);
+    if output.status.code() == Some(1) {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    let (flex, other) = (weights(&flex), weights(&other));
+    let mut most = 0.0_f32;
+    for name in ["encoder.weight", "encoder.bias", "decoder.bias"] {
+        let (flex, other) = (flex.get(name).expect("saved"), other.get(name).expect("saved"));
+        assert_eq!(flex.shape, other.shape);
+        let largest = flex.values.iter().fold(0.0_f32, |largest, w| largest.max(w.abs()));
+        let difference = flex.values.iter().zip(&other.values).map(|(a, b)| (a - b).abs());
+        most = most.max(difference.fold(0.0, f32::max) / largest);
+    }
+    println!("{backend} differs from flex by {most:e} of the largest parameter");
+    Ok(most)
+}
+
+#[test]
+fn ndarray_agrees_with_flex() {
+    let difference = compare("ndarray").expect("a CPU is always there");
+    assert!(difference < TOLERANCE, "{difference}");
+}
+
+#[test]
+fn wgpu_agrees_with_flex_or_says_that_there_is_no_adapter() {
+    match compare("wgpu") {
+        Ok(difference) => assert!(difference < TOLERANCE, "{difference}"),
+        Err(message) => {
+            println!("no adapter here, so that the agreement of wgpu was NOT tested:\n{message}");
+            assert!(message.contains("error: backend `wgpu` found no adapter ("), "{message}");
+            assert!(message.contains("hint: install a GPU driver"), "{message}");
+        }
+    }
+}
