@@ -148,7 +148,7 @@ pub fn regime_for_width(scores: &Scores, width: f64) -> (Regime, String) {
     let rules = rules(scores, width / PICTURE_SIDE);
     for (regime, conditions) in &rules {
         if conditions.iter().all(Condition::holds) {
-            return (*regime, format!("{}: {}", regime, list(conditions.iter())));
+            return (*regime, list(conditions.iter()));
         }
     }
     let failures = |conditions: &[Condition]| {
@@ -450,7 +450,6 @@ mod tests {
         for (numbers, dead, expected) in table {
             let (found, reason) = regime(&scores(numbers, dead));
             assert_eq!(found, expected, "{reason}");
-            assert!(reason.starts_with(&expected.to_string()), "{reason}");
         }
     }
 

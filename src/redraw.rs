@@ -43,7 +43,12 @@ pub fn pictures(
         .map_err(|source| damaged_weights(run, source))?;
     let [members, inputs, units] = encoder.shape;
     let (height, width) = (manifest.data.height, manifest.data.width);
-    if members != manifest.members.len() || inputs != height * width {
+    let in_order = manifest
+        .members
+        .iter()
+        .enumerate()
+        .all(|(at, member)| member.index == at);
+    if members != manifest.members.len() || !in_order || Some(inputs) != height.checked_mul(width) {
         let reason = format!(
             "encoder.weight is {members}×{inputs}×{units}, but the manifest tells of {} members and {height}×{width} pixels",
             manifest.members.len()
@@ -149,7 +154,10 @@ pub fn page(
         figure_png: Some(&figure),
         shared_figure_png: Some(&shared),
         curves_svg: Some(&curves),
-        command: "layerwise config.toml   # the config.toml of this folder, also below",
+        command: &format!(
+            "cargo run -- {}",
+            run.path().join(run_dir::CONFIG).display()
+        ),
         config: &config,
         weight_proof: proof,
         data_name: &data_name,
@@ -167,6 +175,14 @@ pub fn page(
 /// Returns [`RedrawError`] if the folder is not a run, is damaged, or cannot be written to.
 pub fn everything(run: &RunDir) -> Result<(), RedrawError> {
     let mut manifest: Manifest = run.read_json(run_dir::MANIFEST)?;
+    if manifest.format != run_dir::FORMAT {
+        let reason = format!(
+            "it has format {}, but this program reads format {}",
+            manifest.format,
+            run_dir::FORMAT
+        );
+        return Err(run.damaged(run_dir::MANIFEST, &reason).into());
+    }
     let results: Option<Figure56Results> = if run.has(run_dir::RESULTS) {
         Some(run.read_json(run_dir::RESULTS)?)
     } else {

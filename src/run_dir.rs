@@ -145,6 +145,7 @@ impl RunDir {
             };
         }
         make_all(Path::new(RUNS))?;
+        let name = harmless(name);
         let mut number = 1;
         loop {
             let path = Path::new(RUNS).join(format!("{name}-{number:03}"));
@@ -260,6 +261,19 @@ impl RunDir {
     }
 }
 
+/// A name that is one plain file name on every system and in every terminal.
+fn harmless(name: &str) -> String {
+    name.chars()
+        .map(|c| {
+            if c.is_alphanumeric() || "-_.".contains(c) {
+                c
+            } else {
+                '-'
+            }
+        })
+        .collect()
+}
+
 fn make_all(path: &Path) -> Result<(), RunDirError> {
     fs::create_dir_all(path).map_err(|source| cannot_make(path, source))
 }
@@ -296,6 +310,12 @@ mod tests {
         run.write(METRICS_CSV, b"new").expect("room");
         assert_eq!(run.read(METRICS_CSV).expect("there"), b"new");
         assert_eq!(fs::read_dir(run.path()).expect("a folder").count(), 1);
+    }
+
+    #[test]
+    fn a_config_s_name_cannot_lead_out_of_the_folder() {
+        assert_eq!(harmless("../x y\u{1b}[2J"), "..-x-y--2J");
+        assert_eq!(harmless("figure56-quick"), "figure56-quick");
     }
 
     #[test]

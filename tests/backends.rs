@@ -16,10 +16,26 @@ const TOLERANCE: f32 = 1e-3;
 fn run(backend: &str, out: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_layerwise"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args(["configs/figure56-quick.toml", "--quiet", "--backend", backend, "--out"])
+        .args([
+            "configs/figure56-quick.toml",
+            "--quiet",
+            "--backend",
+            backend,
+            "--out",
+        ])
         .arg(out)
-        .args(["--set", "data.train_images=2000", "--set", "data.test_images=200"])
-        .args(["--set", "training.batch_size=50", "--set", "autoencoder.hidden_units=32"])
+        .args([
+            "--set",
+            "data.train_images=2000",
+            "--set",
+            "data.test_images=200",
+        ])
+        .args([
+            "--set",
+            "training.batch_size=50",
+            "--set",
+            "autoencoder.hidden_units=32",
+        ])
         // Kernels need not be the fastest here, and trying them all takes minutes without a GPU.
         .env("CUBECL_AUTOTUNE_LEVEL", "minimal")
         .output()
@@ -43,10 +59,20 @@ fn compare(backend: &str) -> Result<f32, String> {
     let (flex, other) = (weights(&flex), weights(&other));
     let mut most = 0.0_f32;
     for name in ["encoder.weight", "encoder.bias", "decoder.bias"] {
-        let (flex, other) = (flex.get(name).expect("saved"), other.get(name).expect("saved"));
+        let (flex, other) = (
+            flex.get(name).expect("saved"),
+            other.get(name).expect("saved"),
+        );
         assert_eq!(flex.shape, other.shape);
-        let largest = flex.values.iter().fold(0.0_f32, |largest, w| largest.max(w.abs()));
-        let difference = flex.values.iter().zip(&other.values).map(|(a, b)| (a - b).abs());
+        let largest = flex
+            .values
+            .iter()
+            .fold(0.0_f32, |largest, w| largest.max(w.abs()));
+        let difference = flex
+            .values
+            .iter()
+            .zip(&other.values)
+            .map(|(a, b)| (a - b).abs());
         most = most.max(difference.fold(0.0, f32::max) / largest);
     }
     println!("{backend} differs from flex by {most:e} of the largest parameter");
@@ -65,7 +91,10 @@ fn wgpu_agrees_with_flex_or_says_that_there_is_no_adapter() {
         Ok(difference) => assert!(difference < TOLERANCE, "{difference}"),
         Err(message) => {
             println!("no adapter here, so that the agreement of wgpu was NOT tested:\n{message}");
-            assert!(message.contains("error: backend `wgpu` found no adapter ("), "{message}");
+            assert!(
+                message.contains("error: backend `wgpu` found no adapter ("),
+                "{message}"
+            );
             assert!(message.contains("hint: install a GPU driver"), "{message}");
         }
     }

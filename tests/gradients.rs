@@ -83,7 +83,9 @@ impl Reference {
             .map(|m| {
                 let at = m.clamp(CLAMP, 1.0 - CLAMP);
                 let slope = -RHO / at + (1.0 - RHO) / (1.0 - at);
-                RHO * (RHO / at).ln() + (1.0 - RHO) * ((1.0 - RHO) / (1.0 - at)).ln() + slope * (m - at)
+                RHO * (RHO / at).ln()
+                    + (1.0 - RHO) * ((1.0 - RHO) / (1.0 - at)).ln()
+                    + slope * (m - at)
             })
             .sum();
         total + self.beta * divergence

@@ -1,8 +1,9 @@
 //! Members of a batched model are strangers to each other, and results know nothing of threads or company.
 
 use layerwise::backend::{self, Backend};
+use layerwise::config::{Figure56, Run};
 use layerwise::data::{Dataset, Images, Split};
-use layerwise::experiment::figure56::{self, Figure56};
+use layerwise::experiment::figure56;
 use layerwise::results::{EpochRecord, Member};
 use layerwise::spec::{
     Activation, AutoencoderSpec, BackendName, Decoder, DecoderActivation, Initialization,
@@ -54,6 +55,23 @@ const SPARSITY: SparsitySpec = SparsitySpec {
     estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
     clamp: 0.01,
 };
+
+fn figure(sparsity_weights: &[f64]) -> Figure56 {
+    Figure56 {
+        autoencoder: autoencoder(),
+        sparsity: SPARSITY,
+        sparsity_weights: sparsity_weights.to_vec(),
+        training: training(),
+    }
+}
+
+fn setting() -> Run {
+    Run {
+        backend: BackendName::Flex,
+        seeds: vec![0],
+        order_seed: 0,
+    }
+}
 
 /// Blobs on 6×6 pixels, 50 to learn from and 20 to test on; the last batch of an epoch is a short one.
 fn blobs() -> Dataset {
@@ -129,17 +147,18 @@ fn a_member_is_the_same_alone_and_in_company_bit_for_bit() {
 fn results_do_not_depend_on_the_number_of_jobs() {
     let data = blobs();
     let backend = backend::open(BackendName::Flex).expect("flex is in every default build");
-    let plan = Figure56 {
-        autoencoder: autoencoder(),
-        sparsity: SPARSITY,
-        sparsity_weights: vec![0.0, 0.1, 3.0],
-        training: training(),
-        seeds: vec![0],
-        order_seed: 0,
-    };
+    let figure = figure(&[0.0, 0.1, 3.0]);
     let run = |jobs| {
-        let outcome = figure56::run(&plan, &data, &backend, jobs, &Nobody, &Stop::default())
-            .expect("small numbers stay finite");
+        let outcome = figure56::run(
+            &figure,
+            &setting(),
+            &data,
+            &backend,
+            jobs,
+            &Nobody,
+            &Stop::default(),
+        )
+        .expect("small numbers stay finite");
         (
             outcome.weights(),
             outcome.results.expect("it was not stopped"),
@@ -183,14 +202,7 @@ fn members_of_one_seed_start_from_the_same_weights() {
 fn a_run_that_is_stopped_keeps_what_it_has() {
     let data = blobs();
     let backend = backend::open(BackendName::Flex).expect("flex is in every default build");
-    let plan = Figure56 {
-        autoencoder: autoencoder(),
-        sparsity: SPARSITY,
-        sparsity_weights: vec![0.0],
-        training: training(),
-        seeds: vec![0],
-        order_seed: 0,
-    };
+    let figure = figure(&[0.0]);
     /// Asks for an end when it hears of the first epoch.
     struct Impatient<'a>(&'a Stop);
     impl Observer for Impatient<'_> {
@@ -200,8 +212,16 @@ fn a_run_that_is_stopped_keeps_what_it_has() {
         }
     }
     let stop = Stop::default();
-    let outcome =
-        figure56::run(&plan, &data, &backend, 1, &Impatient(&stop), &stop).expect("finite");
+    let outcome = figure56::run(
+        &figure,
+        &setting(),
+        &data,
+        &backend,
+        1,
+        &Impatient(&stop),
+        &stop,
+    )
+    .expect("finite");
     assert!(outcome.results.is_none());
     assert_eq!(outcome.epochs_done, 1);
     assert_eq!(

@@ -34,9 +34,16 @@ fn describe(plan: &Plan, figure: &Figure56) -> Result<(), Failure> {
     let inputs = shape.height * shape.width;
     let images = match plan.data.train_images {
         Limit::All => shape.train,
-        Limit::First(count) => count.min(shape.train),
+        Limit::First(count) => count,
     };
     let training = &figure.training;
+    if images > shape.train || training.batch_size > images {
+        return Err(Failure::Request(format!(
+            "data.train_images is {images} and training.batch_size {}, but there are {} training images\n  hint: \
+             use no more than there are",
+            training.batch_size, shape.train
+        )));
+    }
     let members = figure.sparsity_weights.len() * plan.run.seeds.len();
     let steps = images.div_ceil(training.batch_size);
     let parameters = Autoencoder::parameter_count(&figure.autoencoder, inputs);

@@ -8,7 +8,7 @@ use super::{Failure, RunArgs, say};
 use crate::backend::{self, Backend, BackendError, Kind};
 use crate::config::{Config, Experiment, Limit};
 use crate::data::{self, Dataset, Limits};
-use crate::experiment::figure56::{self, Figure56, Outcome};
+use crate::experiment::figure56::{self, Outcome};
 use crate::redraw;
 use crate::results::{EpochRecord, Figure56Results};
 use crate::run_dir::{
@@ -31,10 +31,11 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         usize::from,
     );
     let config = args.plan.load()?;
-    let plan = figure56(&config);
+    let Experiment::Figure56(figure) = &config.plan.experiment;
+    let setting = &config.plan.run;
     let backend = open_backend(&config)?;
     let loading = Instant::now();
-    let data = load_data(&config, plan.training.batch_size)?;
+    let data = load_data(&config, figure.training.batch_size)?;
     let mut seconds = Seconds {
         loading: loading.elapsed().as_secs_f64(),
         ..Seconds::default()
@@ -44,7 +45,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         RunDirError::Exists { .. } => Failure::Request(error.to_string()),
         other => Failure::work(other),
     })?;
-    let members = figure56::members(&plan.sparsity_weights, &plan.seeds);
+    let members = figure56::members(&figure.sparsity_weights, &setting.seeds);
     let mut manifest = Manifest {
         format: FORMAT,
         version: format!("layerwise {}", env!("CARGO_PKG_VERSION")),
@@ -53,8 +54,8 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         backend: backend.name.to_string(),
         device: backend.description.clone(),
         jobs,
-        seeds: plan.seeds.clone(),
-        order_seed: plan.order_seed,
+        seeds: setting.seeds.clone(),
+        order_seed: setting.order_seed,
         members: members.clone(),
         data: data_record(&config.plan.data.dir, &data),
         parameters_before_drawing: None,
@@ -68,11 +69,11 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     eprintln!("run folder: {}", run.path().display());
 
     let stop = Arc::new(Stop::default());
-    on_interrupt(&stop);
+    on_interrupt(&stop, style);
     let extent = Extent {
         title: config.name.clone(),
         members,
-        epochs: plan.training.epochs,
+        epochs: figure.training.epochs,
         images: data.train.images.count(),
     };
     let training = Instant::now();
@@ -81,7 +82,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         Watcher::start(style, extent, Arc::clone(&stop)),
         &stop,
     );
-    let outcome = figure56::run(&plan, &data, &backend, jobs, &keeper, &stop);
+    let outcome = figure56::run(figure, setting, &data, &backend, jobs, &keeper, &stop);
     seconds.training = training.elapsed().as_secs_f64();
     let kept = keeper.finish();
 
@@ -92,7 +93,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
             None => Status::Stopped {
                 reason: format!(
                     "by request, after {} of {} epochs of every member",
-                    outcome.epochs_done, plan.training.epochs
+                    outcome.epochs_done, figure.training.epochs
                 ),
             },
         };
@@ -119,18 +120,6 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
             }
             Err(failure)
         }
-    }
-}
-
-fn figure56(config: &Config) -> Figure56 {
-    let Experiment::Figure56(figure) = &config.plan.experiment;
-    Figure56 {
-        autoencoder: figure.autoencoder.clone(),
-        sparsity: figure.sparsity,
-        sparsity_weights: figure.sparsity_weights.clone(),
-        training: figure.training.clone(),
-        seeds: config.plan.run.seeds.clone(),
-        order_seed: config.plan.run.order_seed,
     }
 }
 
@@ -190,14 +179,16 @@ fn data_record(dir: &Path, data: &Dataset) -> DataRecord {
 }
 
 /// The first signal ends the run after the current batch; the second ends the program.
-fn on_interrupt(stop: &Arc<Stop>) {
+fn on_interrupt(stop: &Arc<Stop>, style: Style) {
     let stop = Arc::clone(stop);
     let handler = move || {
         if stop.requested() {
             std::process::exit(130);
         }
         stop.request();
-        eprintln!("stopping after this batch; once more to leave at once");
+        if style.prints_lines() {
+            eprintln!("stopping after this batch; once more to leave at once");
+        }
     };
     if let Err(error) = ctrlc::set_handler(handler) {
         eprintln!("warning: Ctrl-C will end the program at once: {error}");
@@ -244,7 +235,7 @@ fn summarize(results: &Figure56Results, run: &RunDir, style: Style) {
     if style != Style::Quiet {
         for summary in &results.members {
             say(&format!(
-                "{}: {}. {}",
+                "{}: {} ({})",
                 summary.member.label, summary.regime, summary.regime_reason
             ));
         }

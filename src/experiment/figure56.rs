@@ -10,32 +10,19 @@ use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
 use crate::backend::{Backend, Kind};
+use crate::config::{Figure56, Run};
 use crate::data::{Dataset, Images};
 use crate::evidence;
 use crate::results::{EpochRecord, Figure56Results, Member, MemberSummary, Scores};
-use crate::spec::{AutoencoderSpec, SparsitySpec, TrainingSpec};
 use crate::train::lanes::{Turn, take_turns};
 use crate::train::{
     Epoch, Evaluation, Observer, Stop, Trainee, encode_all, numbers, whole_numbers,
 };
 use crate::weights::Weights;
 
-/// What to run.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Figure56 {
-    pub autoencoder: AutoencoderSpec,
-    pub sparsity: SparsitySpec,
-    /// One β for each grid.
-    pub sparsity_weights: Vec<f64>,
-    pub training: TrainingSpec,
-    pub seeds: Vec<u64>,
-    pub order_seed: u64,
-}
-
 /// What came out.
 pub struct Outcome {
     groups: Vec<Group>,
-    device_members: usize,
     /// The members' summaries; absent if the run was stopped before its end.
     pub results: Option<Figure56Results>,
     /// Epochs that every member finished.
@@ -89,14 +76,15 @@ pub fn members(sparsity_weights: &[f64], seeds: &[u64]) -> Vec<Member> {
 ///
 /// Returns [`NotFinite`] as soon as a cost or a measurement is infinite or not a number.
 pub fn run(
-    plan: &Figure56,
+    figure: &Figure56,
+    setting: &Run,
     data: &Dataset,
     backend: &Backend,
     jobs: usize,
     observer: &dyn Observer,
     stop: &Stop,
 ) -> Result<Outcome, NotFinite> {
-    let members = members(&plan.sparsity_weights, &plan.seeds);
+    let members = members(&figure.sparsity_weights, &setting.seeds);
     let groups: Vec<Vec<Member>> = match backend.kind {
         Kind::Cpu => members.into_iter().map(|member| vec![member]).collect(),
         Kind::Gpu | Kind::SoftwareGpu => vec![members],
@@ -108,9 +96,9 @@ pub fn run(
             Task::Waiting(members) => Group {
                 trainee: Trainee::new(
                     members,
-                    &plan.autoencoder,
-                    plan.sparsity,
-                    &plan.training,
+                    &figure.autoencoder,
+                    figure.sparsity,
+                    &figure.training,
                     data.train.images.pixels_per_image(),
                     &backend.device,
                 ),
@@ -121,7 +109,7 @@ pub fn run(
         let (trainee, costs) =
             group
                 .trainee
-                .epoch(&data.train.images, plan.order_seed, observer, stop);
+                .epoch(&data.train.images, setting.order_seed, observer, stop);
         let mut group = Group { trainee, ..group };
         let Some(costs) = costs else {
             return Turn::Done(Task::Started(group));
@@ -178,7 +166,6 @@ pub fn run(
             .map(|group| group.trainee.epochs_done())
             .min()
             .unwrap_or(0),
-        device_members: groups.iter().map(|group| group.trainee.members.len()).sum(),
         groups,
     })
 }
@@ -198,11 +185,6 @@ impl Outcome {
                 weights.append(name, tensor.dims(), numbers(tensor));
             }
         }
-        debug_assert!(
-            weights
-                .get("encoder.weight")
-                .is_ok_and(|tensor| tensor.shape[0] == self.device_members)
-        );
         weights
     }
 }

@@ -24,6 +24,17 @@ pub enum Style {
     Quiet,
 }
 
+impl Style {
+    /// Whether lines of talk may be printed while a run is on; they would garble a dashboard.
+    #[must_use]
+    pub fn prints_lines(self) -> bool {
+        match self {
+            Self::Automatic => !wants_dashboard(),
+            Self::Plain | Self::Quiet => true,
+        }
+    }
+}
+
 /// How much there is to do.
 #[derive(Debug, Clone)]
 pub struct Extent {
@@ -95,8 +106,10 @@ impl Observer for Watcher {
     }
 }
 
-#[cfg_attr(not(feature = "dashboard"), allow(dead_code))]
 fn wants_dashboard() -> bool {
     let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    std::io::stdout().is_terminal() && std::io::stdin().is_terminal() && !dumb
+    cfg!(feature = "dashboard")
+        && std::io::stdout().is_terminal()
+        && std::io::stdin().is_terminal()
+        && !dumb
 }

@@ -1,0 +1,457 @@
+//! The program as its users meet it: whole transcripts, exit codes, and the files of a run.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+fn layerwise() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_layerwise"));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    layerwise().args(args).output().expect("the program starts")
+}
+
+/// Exit code, stdout and stderr.
+fn transcript(args: &[&str]) -> (i32, String, String) {
+    let output = run(args);
+    (
+        output.status.code().expect("it was not killed"),
+        String::from_utf8(output.stdout).expect("text"),
+        String::from_utf8(output.stderr).expect("text"),
+    )
+}
+
+/// A run of a second or two: 3 members, 2 epochs of 500 images.
+fn small_run(out: &Path, more: &[&str]) -> Output {
+    layerwise()
+        .args([
+            "configs/figure56-quick.toml",
+            "--plain",
+            "--set",
+            "data.train_images=500",
+        ])
+        .args([
+            "--set",
+            "data.test_images=100",
+            "--set",
+            "training.epochs=2",
+            "--out",
+        ])
+        .arg(out)
+        .args(more)
+        .output()
+        .expect("the program starts")
+}
+
+fn folder() -> (tempfile::TempDir, PathBuf) {
+    let parent = tempfile::tempdir().expect("a temporary folder");
+    let out = parent.path().join("run");
+    (parent, out)
+}
+
+fn manifest(out: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(out.join("manifest.json")).expect("every run has one"))
+        .expect("JSON")
+}
+
+const RESULT_FILES: [&str; 9] = [
+    "config.toml",
+    "metrics.jsonl",
+    "metrics.csv",
+    "results.json",
+    "weights.safetensors",
+    "figure56.png",
+    "figure56-shared-scale.png",
+    "curves.svg",
+    "curves.png",
+];
+
+#[test]
+fn a_run_writes_its_folder_and_says_so() {
+    let (_parent, out) = folder();
+    let output = small_run(&out, &[]);
+    assert!(output.status.success());
+    let stdout = String::from_utf8(output.stdout).expect("text");
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(
+        !stdout.contains('\u{1b}') && !stderr.contains('\u{1b}'),
+        "no escape codes in a pipe"
+    );
+    assert_eq!(
+        stdout
+            .lines()
+            .filter(|line| line.starts_with("epoch "))
+            .count(),
+        6,
+        "{stdout}"
+    );
+    assert!(
+        stdout
+            .lines()
+            .any(|line| line.starts_with("epoch 2/2  β = 0.1  test error ")),
+        "{stdout}"
+    );
+    assert_eq!(
+        stderr,
+        format!("run folder: {0}\nopen {0}/index.html\n", out.display())
+    );
+    for file in RESULT_FILES
+        .into_iter()
+        .chain(["manifest.json", "index.html"])
+    {
+        assert!(out.join(file).is_file(), "{file}");
+    }
+    assert_eq!(
+        fs::read_dir(&out).expect("a folder").count(),
+        11,
+        "no drafts are left"
+    );
+    let manifest = manifest(&out);
+    assert_eq!(manifest["status"], "complete");
+    assert_eq!(manifest["data"]["name"], "MNIST");
+    let hash = &manifest["parameters_before_drawing"];
+    assert_eq!(hash.as_str().map(str::len), Some(64));
+    assert_eq!(
+        *hash, manifest["parameters_after_drawing"],
+        "drawing must not change the weights"
+    );
+}
+
+#[test]
+fn equal_runs_give_equal_bytes_whatever_the_jobs() {
+    let (_first, one) = folder();
+    let (_second, two) = folder();
+    assert!(small_run(&one, &["--jobs", "1"]).status.success());
+    assert!(small_run(&two, &["--jobs", "3"]).status.success());
+    for file in RESULT_FILES {
+        assert_eq!(
+            fs::read(one.join(file)).expect("there"),
+            fs::read(two.join(file)).expect("there"),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn the_resolved_config_runs_again_to_the_same_results() {
+    let (_first, one) = folder();
+    let (_second, two) = folder();
+    assert!(small_run(&one, &[]).status.success());
+    let again = layerwise()
+        .arg(one.join("config.toml"))
+        .arg("--quiet")
+        .arg("--out")
+        .arg(&two)
+        .output();
+    assert!(again.expect("the program starts").status.success());
+    for file in RESULT_FILES {
+        assert_eq!(
+            fs::read(one.join(file)).expect("there"),
+            fs::read(two.join(file)).expect("there"),
+            "{file}"
+        );
+    }
+}
+
+#[test]
+fn report_draws_the_same_again() {
+    let (_parent, out) = folder();
+    assert!(small_run(&out, &[]).status.success());
+    let drawn = [
+        "figure56.png",
+        "figure56-shared-scale.png",
+        "curves.svg",
+        "curves.png",
+        "index.html",
+    ];
+    let before: Vec<Vec<u8>> = drawn
+        .iter()
+        .map(|file| fs::read(out.join(file)).expect("there"))
+        .collect();
+    let weights = fs::read(out.join("weights.safetensors")).expect("there");
+    for file in drawn {
+        fs::remove_file(out.join(file)).expect("it was there");
+    }
+    let output = layerwise()
+        .arg("report")
+        .arg(&out)
+        .output()
+        .expect("the program starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for (file, before) in drawn.iter().zip(before) {
+        assert_eq!(
+            fs::read(out.join(file)).expect("drawn again"),
+            before,
+            "{file}"
+        );
+    }
+    assert_eq!(
+        fs::read(out.join("weights.safetensors")).expect("there"),
+        weights
+    );
+}
+
+#[test]
+fn a_damaged_run_is_refused_with_the_file_s_name() {
+    let (_parent, out) = folder();
+    assert!(small_run(&out, &[]).status.success());
+    for file in [
+        "weights.safetensors",
+        "metrics.jsonl",
+        "results.json",
+        "manifest.json",
+    ] {
+        let whole = fs::read(out.join(file)).expect("there");
+        fs::write(out.join(file), &whole[..whole.len() / 2]).expect("writable");
+        let output = layerwise()
+            .arg("report")
+            .arg(&out)
+            .output()
+            .expect("the program starts");
+        let stderr = String::from_utf8(output.stderr).expect("text");
+        assert_eq!(output.status.code(), Some(1), "{file}: {stderr}");
+        assert!(
+            stderr.starts_with("error: ") && stderr.contains(file) && stderr.contains("hint: "),
+            "{stderr}"
+        );
+        fs::write(out.join(file), whole).expect("writable");
+    }
+}
+
+#[test]
+fn a_run_folder_is_never_written_over() {
+    let (_parent, out) = folder();
+    assert!(small_run(&out, &[]).status.success());
+    let before = fs::read(out.join("manifest.json")).expect("there");
+    let output = small_run(&out, &[]);
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(
+        String::from_utf8(output.stderr).expect("text"),
+        format!(
+            "error: run folder {out:?} exists already\n  hint: runs are never written over; give another name to \
+             `--out`, or move this one away\n"
+        )
+    );
+    assert_eq!(fs::read(out.join("manifest.json")).expect("there"), before);
+}
+
+#[test]
+fn numbers_that_explode_end_the_run_with_epoch_member_and_cure() {
+    let (_parent, out) = folder();
+    let output = small_run(
+        &out,
+        &[
+            "--set",
+            "training.optimizer=sgd",
+            "--set",
+            "training.learning_rate=50",
+        ],
+    );
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("error: the training cost of member β = "),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains(" in epoch 1\n  hint: lower training.learning_rate"),
+        "{stderr}"
+    );
+    assert!(manifest(&out)["status"]["failed"]["reason"].is_string());
+}
+
+#[test]
+#[cfg(unix)]
+fn an_interrupt_keeps_what_there_is_and_exits_with_130() {
+    let (_parent, out) = folder();
+    let mut child = layerwise()
+        .args([
+            "configs/figure56.toml",
+            "--plain",
+            "--set",
+            "training.epochs=1000",
+            "--set",
+        ])
+        .args([
+            "data.train_images=500",
+            "--set",
+            "data.test_images=100",
+            "--out",
+        ])
+        .arg(&out)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    // The first metrics are on disk after the first epoch.
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    while !out.join("metrics.jsonl").exists() && std::time::Instant::now() < deadline {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let kill = Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(kill.expect("kill is everywhere").success());
+    // Whatever it prints must not block it.
+    let output = {
+        drop(child.stdout.take());
+        child.wait_with_output().expect("it ends")
+    };
+    assert_eq!(output.status.code(), Some(130));
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(stderr.contains("stopping after this batch"), "{stderr}");
+    assert!(manifest(&out)["status"]["stopped"]["reason"].is_string());
+    let page = fs::read_to_string(out.join("index.html")).expect("a page");
+    assert!(
+        page.contains("This run was stopped early"),
+        "the page says so"
+    );
+    assert!(out.join("weights.safetensors").is_file());
+}
+
+#[test]
+fn a_reader_who_closes_the_pipe_does_not_end_the_run() {
+    let (_parent, out) = folder();
+    let mut child = layerwise()
+        .args([
+            "configs/figure56-quick.toml",
+            "--plain",
+            "--set",
+            "data.train_images=500",
+            "--out",
+        ])
+        .arg(&out)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    assert!(child.wait().expect("it ends").success());
+    assert_eq!(manifest(&out)["status"], "complete");
+}
+
+#[test]
+fn check_prints_the_plan_and_trains_nothing() {
+    let (code, stdout, stderr) = transcript(&[
+        "check",
+        "configs/figure56.toml",
+        "--set",
+        "training.epochs=3",
+        "--backend",
+        "ndarray",
+    ]);
+    assert_eq!((code, stderr.as_str()), (0, ""));
+    let line = |key: &str| {
+        let found = stdout
+            .lines()
+            .find(|line| line.starts_with(key))
+            .unwrap_or_default();
+        found.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(line("training.epochs"), "training.epochs 3 --set");
+    assert_eq!(line("run.backend"), "run.backend \"ndarray\" --backend");
+    assert!(
+        line("sparsity.weights").starts_with("sparsity.weights [0.0, 0.1, 3.0] figure56.toml:")
+    );
+    assert_eq!(
+        line("model"),
+        "model 784 → 100 → 784, 79284 parameters a member"
+    );
+    assert_eq!(
+        line("steps"),
+        "steps 1800 a member: 3 epochs × 600 batches of 100 images"
+    );
+}
+
+#[test]
+fn mistakes_are_told_with_what_where_and_what_to_do() {
+    let config = "configs/figure56.toml";
+    let cases: [(&[&str], i32, &str); 8] = [
+        (
+            &["configs/none.toml"],
+            2,
+            "error: configs/none.toml: no such file\n  hint: give the path of a config, such as configs/figure56.toml\n",
+        ),
+        (
+            &[config, "--set", "training.lerning_rate=1"],
+            2,
+            "error: --set training.lerning_rate=1: unknown key `training.lerning_rate`\n  hint: did you mean \
+             `training.learning_rate`?\n",
+        ),
+        (&[config, "--set", "data.dir=none"], 1, ""),
+        (
+            &[
+                config,
+                "--set",
+                "data.train_images=50",
+                "--set",
+                "data.test_images=10",
+            ],
+            2,
+            "error: training.batch_size is 100, but there are only 50 training images\n  hint: use at most 50, or \
+             raise data.train_images\n",
+        ),
+        (
+            &["report", "configs"],
+            2,
+            "error: \"configs\" is not a run folder: it has no manifest.json\n  hint: give a folder that layerwise \
+             wrote, such as runs/figure56-001\n",
+        ),
+        (
+            &["report", "none"],
+            2,
+            "error: \"none\" is not a run folder: it does not exist\n  hint: give a folder that layerwise wrote, such \
+             as runs/figure56-001\n",
+        ),
+        (
+            &[config, "--backend", "tpu"],
+            2,
+            "error: invalid value 'tpu' for '--backend <NAME>': there is no such backend; it is one of: flex, ndarray, \
+             wgpu, cuda, vulkan, metal\n\nFor more information, try '--help'.\n",
+        ),
+        (
+            &[config, "--jobs", "0"],
+            2,
+            "error: invalid value '0' for '--jobs <N>': 0 is not in 1..=65535\n\nFor more information, try '--help'.\n",
+        ),
+    ];
+    for (args, expected_code, expected) in cases {
+        let (code, stdout, stderr) = transcript(args);
+        assert_eq!(
+            (code, stdout.as_str()),
+            (expected_code, ""),
+            "{args:?}: {stderr}"
+        );
+        if expected.is_empty() {
+            assert!(
+                stderr.starts_with("error: ") && stderr.contains("\n  hint: "),
+                "{stderr}"
+            );
+        } else {
+            assert_eq!(stderr, expected, "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn help_version_and_completions_go_to_stdout() {
+    for (args, part) in [
+        (&["--help"][..], "cargo run --"),
+        (
+            &["--version"],
+            concat!("layerwise ", env!("CARGO_PKG_VERSION")),
+        ),
+        (&["completions", "bash"], "_layerwise()"),
+    ] {
+        let (code, stdout, stderr) = transcript(args);
+        assert_eq!((code, stderr.as_str()), (0, ""));
+        assert!(stdout.contains(part), "{stdout}");
+    }
+}
