@@ -160,7 +160,7 @@ pub fn regime_for_width(scores: &Scores, width: f64) -> (Regime, String) {
         .min_by(|(_, a), (_, b)| failures(a).total_cmp(&failures(b)));
     let reason = nearest.map_or_else(String::new, |(regime, conditions)| {
         let failed = list(conditions.iter().filter(|c| !c.holds()));
-        format!("no rule holds; nearest is {}, but not: {failed}", regime)
+        format!("no rule holds; nearest is {regime}, but not: {failed}")
     });
     (Regime::Unclear, reason)
 }

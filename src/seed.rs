@@ -2,7 +2,7 @@
 //!
 //! Streams are independent of each other and of the order in which they are asked for, so that a member's
 //! initial weights do not change with the company it is trained in, nor an epoch's order with the epochs
-//! before it. They are value-stable: ChaCha with eight rounds, keyed by a SHA-256 of what the stream is for.
+//! before it. They are value-stable: the `ChaCha` cipher with eight rounds, keyed by a SHA-256 of what the stream is for.
 //! Weights are drawn here, on the host, so that they are the same on every backend.
 
 use rand_chacha::ChaCha8Rng;

@@ -4,6 +4,7 @@
 //! `[member, input, unit]`, so that member m's unit j is column j of its m-th matrix.
 
 use std::collections::BTreeMap;
+use std::fmt::Write;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
@@ -90,8 +91,11 @@ impl Weights {
         }
         hash.finalize()
             .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect()
+            .fold(String::with_capacity(64), |mut text, byte| {
+                // Writing to a String cannot fail.
+                let _ = write!(text, "{byte:02x}");
+                text
+            })
     }
 
     /// The file's bytes. Equal weights give equal bytes.

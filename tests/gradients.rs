@@ -160,10 +160,10 @@ fn spec(
 }
 
 /// Two members with β = 0 and 0.7: each must get its own gradient and nothing of the other's.
-fn check(spec: AutoencoderSpec) {
+fn check(spec: &AutoencoderSpec) {
     let device = Device::flex();
     let betas = [0.0, 0.7];
-    let model = Autoencoder::new(&spec, INPUTS, &[1, 2], &device.clone().autodiff());
+    let model = Autoencoder::new(spec, INPUTS, &[1, 2], &device.clone().autodiff());
     let sparsity = SparsitySpec {
         target: RHO,
         estimator: MeanActivationEstimator::Batch,
@@ -203,7 +203,7 @@ fn check(spec: AutoencoderSpec) {
         .collect();
     assert_eq!(
         model.num_params(),
-        2 * Autoencoder::parameter_count(&spec, INPUTS)
+        2 * Autoencoder::parameter_count(spec, INPUTS)
     );
     for (member, beta) in betas.into_iter().enumerate() {
         let part = |name: &str| -> Vec<f64> {
@@ -243,7 +243,7 @@ fn check(spec: AutoencoderSpec) {
 
 #[test]
 fn tied_ramp_with_squared_error_as_in_the_figure() {
-    check(spec(
+    check(&spec(
         Activation::Relu,
         Decoder::Tied,
         Reconstruction::SquaredError,
@@ -269,7 +269,7 @@ fn every_activation_tied_and_untied_with_both_losses() {
             },
         ] {
             for reconstruction in [Reconstruction::SquaredError, Reconstruction::CrossEntropy] {
-                check(spec(activation, decoder, reconstruction));
+                check(&spec(activation, decoder, reconstruction));
             }
         }
     }

@@ -104,7 +104,7 @@ pub fn run(
                 ),
                 summaries: Vec::new(),
             },
-            Task::Started(group) => group,
+            Task::Started(group) => *group,
         };
         let (trainee, costs) =
             group
@@ -112,7 +112,7 @@ pub fn run(
                 .epoch(&data.train.images, setting.order_seed, observer, stop);
         let mut group = Group { trainee, ..group };
         let Some(costs) = costs else {
-            return Turn::Done(Task::Started(group));
+            return Turn::Done(Task::started(group));
         };
         let evaluations = group.trainee.evaluate(&data.test.images);
         let records: Vec<EpochRecord> = group
@@ -128,21 +128,21 @@ pub fn run(
                 .lock()
                 .unwrap_or_else(std::sync::PoisonError::into_inner)
                 .get_or_insert(error);
-            return Turn::Done(Task::Started(group));
+            return Turn::Done(Task::started(group));
         }
         for record in &records {
             observer.epoch(record);
         }
         if !group.trainee.is_trained() {
-            return Turn::Again(Task::Started(group));
+            return Turn::Again(Task::started(group));
         }
         group.summaries = summarize(&group.trainee, records, &evaluations, data, &backend.device);
-        Turn::Done(Task::Started(group))
+        Turn::Done(Task::started(group))
     };
     let groups: Vec<Group> = take_turns(jobs, started, turn)
         .into_iter()
         .filter_map(|task| match task {
-            Task::Started(group) => Some(group),
+            Task::Started(group) => Some(*group),
             Task::Waiting(_) => None,
         })
         .collect();
@@ -172,7 +172,13 @@ pub fn run(
 
 enum Task {
     Waiting(Vec<Member>),
-    Started(Group),
+    Started(Box<Group>),
+}
+
+impl Task {
+    fn started(group: Group) -> Self {
+        Self::Started(Box::new(group))
+    }
 }
 
 impl Outcome {

@@ -292,6 +292,11 @@ fn add(sums: &mut [f64], tensor: Tensor<3>) {
 }
 
 /// A tensor's entries in row-major order.
+///
+/// # Panics
+///
+/// Panics if the device fails to give them back.
+#[must_use]
 pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor
         .into_data()
@@ -300,6 +305,11 @@ pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 }
 
 /// An integer tensor's entries in row-major order, whatever width the backend gives them.
+///
+/// # Panics
+///
+/// Panics if the device fails to give them back.
+#[must_use]
 pub fn whole_numbers<const D: usize>(tensor: Tensor<D, Int>) -> Vec<i64> {
     tensor
         .into_data()

@@ -103,7 +103,6 @@ fn show(extent: &Extent, done: &AtomicUsize, records: &Receiver<EpochRecord>, st
             attributes: MetricAttributes::Numeric(NumericAttributes {
                 unit: None,
                 higher_is_better,
-                ..Default::default()
             }),
         });
     }
