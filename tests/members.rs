@@ -79,8 +79,7 @@ fn blobs() -> Dataset {
         let pixels = (0..count * 36)
             .map(|at| {
                 let (image, row, column) = (at / 36 + salt, at / 6 % 6, at % 6);
-                let distance = (row as i32 - (image % 6) as i32).abs()
-                    + (column as i32 - (image / 6 % 6) as i32).abs();
+                let distance = row.abs_diff(image % 6) + column.abs_diff(image / 6 % 6);
                 (255 / (1 + distance * distance)) as u8
             })
             .collect();
@@ -198,19 +197,20 @@ fn members_of_one_seed_start_from_the_same_weights() {
     );
 }
 
+/// Asks for an end when it hears of the first epoch.
+struct Impatient<'a>(&'a Stop);
+impl Observer for Impatient<'_> {
+    fn trained(&self, _: usize) {}
+    fn epoch(&self, _: &EpochRecord) {
+        self.0.request();
+    }
+}
+
 #[test]
 fn a_run_that_is_stopped_keeps_what_it_has() {
     let data = blobs();
     let backend = backend::open(BackendName::Flex).expect("flex is in every default build");
     let figure = figure(&[0.0]);
-    /// Asks for an end when it hears of the first epoch.
-    struct Impatient<'a>(&'a Stop);
-    impl Observer for Impatient<'_> {
-        fn trained(&self, _: usize) {}
-        fn epoch(&self, _: &EpochRecord) {
-            self.0.request();
-        }
-    }
     let stop = Stop::default();
     let outcome = figure56::run(
         &figure,

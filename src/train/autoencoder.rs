@@ -17,7 +17,7 @@ use crate::seed::epoch_order;
 use crate::spec::{AutoencoderSpec, SparsitySpec, TrainingSpec};
 
 /// Images per batch when nothing is learnt: large enough to keep the products busy, small enough for memory.
-const EVALUATION_BATCH: usize = 500;
+const EVALUATION_BATCH: usize = 250;
 
 /// A unit counts into L0 where h exceeds this.
 pub const ACTIVE_ABOVE: f32 = 0.01;
