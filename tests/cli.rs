@@ -69,6 +69,13 @@ const RESULT_FILES: [&str; 9] = [
     "curves.png",
 ];
 
+fn assert_same_results(one: &Path, two: &Path) {
+    for file in RESULT_FILES {
+        let read = |folder: &Path| fs::read(folder.join(file)).expect("every run writes it");
+        assert!(read(one) == read(two), "{file} differs");
+    }
+}
+
 #[test]
 fn a_run_writes_its_folder_and_says_so() {
     let (_parent, out) = folder();
@@ -126,13 +133,7 @@ fn equal_runs_give_equal_bytes_whatever_the_jobs() {
     let (_second, two) = folder();
     assert!(small_run(&one, &["--jobs", "1"]).status.success());
     assert!(small_run(&two, &["--jobs", "3"]).status.success());
-    for file in RESULT_FILES {
-        assert_eq!(
-            fs::read(one.join(file)).expect("there"),
-            fs::read(two.join(file)).expect("there"),
-            "{file}"
-        );
-    }
+    assert_same_results(&one, &two);
 }
 
 #[test]
@@ -147,13 +148,7 @@ fn the_resolved_config_runs_again_to_the_same_results() {
         .arg(&two)
         .output();
     assert!(again.expect("the program starts").status.success());
-    for file in RESULT_FILES {
-        assert_eq!(
-            fs::read(one.join(file)).expect("there"),
-            fs::read(two.join(file)).expect("there"),
-            "{file}"
-        );
-    }
+    assert_same_results(&one, &two);
 }
 
 #[test]

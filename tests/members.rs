@@ -12,13 +12,6 @@ use layerwise::spec::{
 };
 use layerwise::train::{Observer, Stop, Trainee, numbers};
 
-struct Nobody;
-
-impl Observer for Nobody {
-    fn trained(&self, _: usize) {}
-    fn epoch(&self, _: &EpochRecord) {}
-}
-
 fn autoencoder() -> AutoencoderSpec {
     let normal = |value| Initialization::Normal {
         variance: Variance::Fixed { value },
@@ -110,7 +103,7 @@ fn trained(members: Vec<Member>, backend: &Backend, data: &Dataset) -> Vec<Vec<f
     );
     while !trainee.is_trained() {
         trainee = trainee
-            .epoch(&data.train.images, 0, &Nobody, &Stop::default())
+            .epoch(&data.train.images, 0, &(), &Stop::default())
             .0;
     }
     let mut by_member = vec![Vec::new(); count];
@@ -154,7 +147,7 @@ fn results_do_not_depend_on_the_number_of_jobs() {
             &data,
             &backend,
             jobs,
-            &Nobody,
+            &(),
             &Stop::default(),
         )
         .expect("small numbers stay finite");

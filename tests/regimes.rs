@@ -8,15 +8,8 @@ use layerwise::backend;
 use layerwise::config::{self, Experiment, Overrides};
 use layerwise::data::{self, Limits};
 use layerwise::experiment::figure56;
-use layerwise::results::{EpochRecord, Regime};
-use layerwise::train::{Observer, Stop};
-
-struct Nobody;
-
-impl Observer for Nobody {
-    fn trained(&self, _: usize) {}
-    fn epoch(&self, _: &EpochRecord) {}
-}
+use layerwise::results::Regime;
+use layerwise::train::Stop;
 
 #[test]
 fn the_three_regimes_are_there_after_eight_epochs() {
@@ -37,7 +30,7 @@ fn the_three_regimes_are_there_after_eight_epochs() {
         &data,
         &backend,
         jobs,
-        &Nobody,
+        &(),
         &Stop::default(),
     )
     .expect("finite numbers");

@@ -12,6 +12,12 @@ pub trait Observer: Sync {
     fn epoch(&self, record: &EpochRecord);
 }
 
+/// Nobody watches.
+impl Observer for () {
+    fn trained(&self, _images: usize) {}
+    fn epoch(&self, _record: &EpochRecord) {}
+}
+
 /// A request to end early, shared by whoever may make it (a key, a signal, an error) and whoever must obey.
 #[derive(Debug, Default)]
 pub struct Stop(AtomicBool);
