@@ -55,10 +55,6 @@ pub struct Offer {
     pub result: Result<Backend, BackendError>,
 }
 
-const NO_VULKAN: &str = "install a GPU driver with Vulkan, Metal or DirectX 12 support; without a GPU, Mesa's software \
-     Vulkan also works, slowly (Debian and Ubuntu: `apt-get install mesa-vulkan-drivers libvulkan1`), \
-     but `--backend flex` is faster there";
-
 /// Opens a backend by name.
 ///
 /// # Errors
@@ -145,8 +141,12 @@ mod graphics {
     use burn::tensor::Device;
     use burn::tensor::wgpu::{WgpuBackend, wgpu};
 
-    use super::{Backend, BackendError, Kind, NO_VULKAN};
+    use super::{Backend, BackendError, Kind};
     use crate::spec::BackendName;
+
+    const NO_VULKAN: &str = "install a GPU driver with Vulkan, Metal or DirectX 12 support; without a GPU, Mesa's software \
+     Vulkan also works, slowly (Debian and Ubuntu: `apt-get install mesa-vulkan-drivers libvulkan1`), \
+     but `--backend flex` is faster there";
 
     /// A runtime can be set up only once in a process, so an opened backend is kept.
     static OPENED: Mutex<Option<HashMap<&'static str, Backend>>> = Mutex::new(None);
