@@ -172,6 +172,14 @@ mod graphics {
                     cure: NO_VULKAN,
                 })?;
         let adapter = setup.adapter.get_info();
+        if adapter.backend == wgpu::Backend::Gl {
+            // OpenGL is what wgpu falls back to; compute kernels hang there (seen with Mesa's llvmpipe).
+            return Err(BackendError::NoAdapter {
+                name,
+                reason: format!("only OpenGL is offered, by {}", adapter.name),
+                cure: NO_VULKAN,
+            });
+        }
         let kind = match adapter.device_type {
             wgpu::DeviceType::Cpu => Kind::SoftwareGpu,
             _ => Kind::Gpu,

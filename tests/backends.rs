@@ -99,3 +99,26 @@ fn wgpu_agrees_with_flex_or_says_that_there_is_no_adapter() {
         }
     }
 }
+
+/// Where Vulkan's drivers are hidden, wgpu may still offer OpenGL, on which kernels hang: that is no adapter.
+#[test]
+#[cfg(target_os = "linux")]
+fn without_a_vulkan_driver_the_error_names_the_cure() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let output = Command::new(env!("CARGO_BIN_EXE_layerwise"))
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .args(["configs/figure56-quick.toml", "--backend", "wgpu", "--out"])
+        .arg(folder.path().join("run"))
+        .env("VK_DRIVER_FILES", "/nonexistent")
+        .env("VK_ICD_FILENAMES", "/nonexistent")
+        .output()
+        .expect("the program starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.starts_with("error: backend `wgpu` found no adapter ("),
+        "{stderr}"
+    );
+    assert!(stderr.contains("hint: install a GPU driver"), "{stderr}");
+    assert!(!folder.path().join("run").exists(), "nothing is written");
+}
