@@ -8,8 +8,8 @@ use thiserror::Error;
 use crate::report::{
     self, Grid, Notice, PageInput, ReportError, Scaling, UnitWeights, WeightProof,
 };
-use crate::results::{EpochRecord, Figure56Results, Member, MemberSummary};
-use crate::run_dir::{self, Manifest, RunDir, RunDirError, Status};
+use crate::results::{EpochRecord, Figure56Results, Member, MemberSummary, Results};
+use crate::run_dir::{self, Manifest, Records, RunDir, RunDirError, Status};
 use crate::weights::{Weights, WeightsError};
 
 #[derive(Debug, Error)]
@@ -35,9 +35,14 @@ pub fn pictures(
     run: &RunDir,
     manifest: &Manifest,
     weights: &Weights,
-    results: Option<&Figure56Results>,
-    records: &[EpochRecord],
+    results: Option<&Results>,
+    records: &Records,
 ) -> Result<(), RedrawError> {
+    let results = match results {
+        Some(Results::Figure56(results)) => Some(results),
+        _ => None,
+    };
+    let records = &records.epochs;
     let encoder = weights
         .get("encoder.weight")
         .map_err(|source| damaged_weights(run, source))?;
@@ -88,9 +93,14 @@ pub fn pictures(
 pub fn page(
     run: &RunDir,
     manifest: &Manifest,
-    results: Option<&Figure56Results>,
-    records: &[EpochRecord],
+    results: Option<&Results>,
+    records: &Records,
 ) -> Result<(), RedrawError> {
+    let results = match results {
+        Some(Results::Figure56(results)) => Some(results),
+        _ => None,
+    };
+    let records = &records.epochs;
     let figure = run.read(run_dir::FIGURE)?;
     let shared = run.read(run_dir::FIGURE_SHARED)?;
     let curves = report::curves_svg(records);
@@ -183,12 +193,12 @@ pub fn everything(run: &RunDir) -> Result<(), RedrawError> {
         );
         return Err(run.damaged(run_dir::MANIFEST, &reason).into());
     }
-    let results: Option<Figure56Results> = if run.has(run_dir::RESULTS) {
+    let results: Option<Results> = if run.has(run_dir::RESULTS) {
         Some(run.read_json(run_dir::RESULTS)?)
     } else {
         None
     };
-    let records = read_records(run)?;
+    let records = Records::read(run, manifest.experiment)?;
     let weights = Weights::from_safetensors(&run.read(run_dir::WEIGHTS)?)
         .map_err(|source| damaged_weights(run, source))?;
     let before = weights.hash();
@@ -200,21 +210,6 @@ pub fn everything(run: &RunDir) -> Result<(), RedrawError> {
     manifest.parameters_before_drawing = Some(before);
     manifest.parameters_after_drawing = Some(after);
     page(run, &manifest, results.as_ref(), &records)
-}
-
-/// The epochs of a run, one JSON object a line.
-fn read_records(run: &RunDir) -> Result<Vec<EpochRecord>, RedrawError> {
-    let text = run.read(run_dir::METRICS_JSONL)?;
-    text.split(|&byte| byte == b'\n')
-        .enumerate()
-        .filter(|(_, line)| !line.is_empty())
-        .map(|(number, line)| {
-            serde_json::from_slice(line).map_err(|error| {
-                let reason = format!("line {}: {error}", number + 1);
-                run.damaged(run_dir::METRICS_JSONL, &reason).into()
-            })
-        })
-        .collect()
 }
 
 fn damaged_weights(run: &RunDir, source: WeightsError) -> RedrawError {

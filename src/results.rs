@@ -12,10 +12,28 @@ pub struct Member {
     pub index: usize,
     /// What a reader calls it: `β = 0.1`, with the seed where a run has several.
     pub label: String,
+    /// What it has in common with the members of other seeds: `β = 0.1`, or a condition's name.
+    pub condition: String,
     /// Seed of its initial weights.
     pub seed: u64,
-    /// β.
-    pub sparsity_weight: f64,
+}
+
+impl Member {
+    /// A member of a run with these `seeds`, labelled by its condition, and by its seed where there are several.
+    #[must_use]
+    pub fn new(index: usize, condition: String, seed: u64, seeds: &[u64]) -> Self {
+        let label = if seeds.len() == 1 {
+            condition.clone()
+        } else {
+            format!("{condition}, seed {seed}")
+        };
+        Self {
+            index,
+            label,
+            condition,
+            seed,
+        }
+    }
 }
 
 /// One member after one epoch. Costs are means over images, in the units of the reconstruction loss.
@@ -112,4 +130,176 @@ pub struct MemberSummary {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figure56Results {
     pub members: Vec<MemberSummary>,
+}
+
+/// One autoencoder of the dead-units experiment at the end of a run. Units are counted from 0; what a unit does
+/// is measured on the training images, for they are what could have taught it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadUnitsSummary {
+    pub member: Member,
+    pub last: EpochRecord,
+    pub hidden_units: usize,
+    /// Units whose pre-activation was above 0 for no image before training.
+    pub never_on_at_start: Vec<usize>,
+    /// The same after training.
+    pub never_on: Vec<usize>,
+    /// Units whose column of weights equals its initial values in every bit.
+    pub unchanged: Vec<usize>,
+    /// Units whose column correlates above 0.99 with its initial values, over pixels that are ever non-zero.
+    pub noise_looking: Vec<usize>,
+}
+
+/// Everything the dead-units experiment found.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeadUnitsResults {
+    pub members: Vec<DeadUnitsSummary>,
+}
+
+/// One classifier after an epoch of its training (fine-tuning, where it was pretrained); epoch 0 is the start.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassifierRecord {
+    pub epoch: usize,
+    pub member: usize,
+    pub label: String,
+    pub condition: String,
+    pub seed: u64,
+    /// Of the epoch; 0 at the start.
+    pub learning_rate: f64,
+    /// Mean cross-entropy over the epoch's training images, in nats; absent at the start.
+    pub cost: Option<f64>,
+    /// Mean cross-entropy on the test images.
+    pub test_cost: f64,
+    /// Share of the test images put into their class, in [0, 1].
+    pub test_accuracy: f64,
+    /// The same on the images held out of training, where there are any.
+    pub validation_accuracy: Option<f64>,
+    /// Gradient updates so far, those of the pretraining included.
+    pub updates: u64,
+    /// Multiply–accumulate operations of all training so far, in 10⁹, those of the pretraining included;
+    /// evaluation and probes are not.
+    pub giga_multiply_accumulates: f64,
+}
+
+/// One autoencoder of a classifier's pretraining after an epoch.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct StageRecord {
+    /// The layer that is pretrained, counted from 1 at the input.
+    pub stage: usize,
+    /// Counted from 1 in every stage.
+    pub epoch: usize,
+    pub member: usize,
+    pub label: String,
+    pub condition: String,
+    pub seed: u64,
+    pub learning_rate: f64,
+    /// Reconstruction + β · sparsity, mean over the epoch's images.
+    pub cost: f64,
+    pub reconstruction: f64,
+    /// Σⱼ KL(ρ‖ρ̂ⱼ), without β, mean over the epoch's batches.
+    pub sparsity: f64,
+}
+
+/// What a fixed batch of training images finds in one layer of a classifier.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LayerRecord {
+    /// Counted from 1 at the input; the last one is the softmax layer.
+    pub layer: usize,
+    /// As in [`ClassifierRecord::epoch`].
+    pub epoch: usize,
+    pub member: usize,
+    pub label: String,
+    pub condition: String,
+    pub seed: u64,
+    /// ‖∂L/∂W‖, the square root of the sum of squares over the layer's weights.
+    pub gradient_norm: f64,
+    /// The mean of |∂L/∂W| over the layer's weights.
+    pub gradient_mean: f64,
+    /// Mean activation over units and images; of the softmax layer, its probabilities.
+    pub activation_mean: f64,
+    /// Standard deviation of a unit's activation over images, as a root mean square over units.
+    pub activation_spread: f64,
+    /// Units that are on (h > 0) for no image of the batch; 0 for the softmax layer.
+    pub dead_units: usize,
+    pub units: usize,
+}
+
+/// The smallest, the median and the largest over seeds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Spread {
+    pub smallest: f64,
+    pub median: f64,
+    pub largest: f64,
+}
+
+/// A condition over all of its seeds.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConditionSummary {
+    pub condition: String,
+    /// What it is, in a reader's words: layers, initialisation, optimiser, pretraining.
+    pub description: String,
+    pub hidden_units: Vec<usize>,
+    /// How many hidden layers were pretrained and copied.
+    pub pretrained_layers: usize,
+    /// Numbers in the classifier.
+    pub parameters: usize,
+    /// Numbers learnt in all: the classifier's and those of the autoencoders, their decoders included.
+    pub parameters_learnt: usize,
+    /// Test accuracy at the start and after each epoch, in [0, 1].
+    pub accuracy: Vec<Spread>,
+    /// The highest accuracy of any seed after any epoch.
+    pub best: f64,
+}
+
+/// One condition minus another, paired by seed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Difference {
+    pub minuend: String,
+    pub subtrahend: String,
+    /// Of test accuracies at the start and after each epoch.
+    pub by_epoch: Vec<Spread>,
+}
+
+/// That what was learnt in pretraining is what the classifier started from.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TransferProof {
+    pub label: String,
+    pub condition: String,
+    /// Counted from 1 at the input.
+    pub layer: usize,
+    /// SHA-256 of the encoder's weights and biases at the end of its stage, after the shuffling where there is one.
+    pub encoder: String,
+    /// SHA-256 of the layer's weights and biases at the start of fine-tuning.
+    pub classifier: String,
+}
+
+/// Everything the pretraining experiment found; of a stopped run, what it found so far.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PretrainingResults {
+    pub conditions: Vec<ConditionSummary>,
+    pub differences: Vec<Difference>,
+    pub transfers: Vec<TransferProof>,
+    /// The share of the commonest class among the test images: what guessing reaches.
+    pub chance: f64,
+    /// Images of the fixed batch behind every [`LayerRecord`].
+    pub probe_images: usize,
+}
+
+/// Wall-clock seconds that one member's training took on its thread, without evaluation and probes. The only
+/// times in this room; they go into the manifest and into no result.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct MemberSeconds {
+    pub member: usize,
+    /// All stages of pretraining, the computing of codes included.
+    pub pretraining: f64,
+    /// One entry for each epoch of the classifier's training.
+    pub epochs: Vec<f64>,
+}
+
+/// What a run found, whatever its experiment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "experiment", rename_all = "snake_case")]
+pub enum Results {
+    Figure56(Figure56Results),
+    Pretraining(PretrainingResults),
+    DeadUnits(DeadUnitsResults),
 }

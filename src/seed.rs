@@ -19,7 +19,11 @@ pub enum Purpose {
     EncoderBias,
     DecoderWeight,
     DecoderBias,
+    OutputWeight,
+    OutputBias,
     BatchOrder,
+    Corruption,
+    Shuffle,
 }
 
 impl Purpose {
@@ -29,7 +33,11 @@ impl Purpose {
             Self::EncoderBias => "encoder bias",
             Self::DecoderWeight => "decoder weight",
             Self::DecoderBias => "decoder bias",
+            Self::OutputWeight => "output weight",
+            Self::OutputBias => "output bias",
             Self::BatchOrder => "batch order",
+            Self::Corruption => "corruption",
+            Self::Shuffle => "shuffle",
         }
     }
 }
@@ -48,37 +56,85 @@ pub fn stream(seed: u64, purpose: Purpose, place: &[u64]) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key.finalize().into())
 }
 
-/// `count` initial values for a layer with `fan_in` inputs.
+/// Initial values of a `rows × columns` matrix, row by row, for a layer with `fan_in` inputs.
 #[must_use]
 pub fn draw(
     initialization: Initialization,
     fan_in: usize,
-    count: usize,
+    [rows, columns]: [usize; 2],
     mut stream: ChaCha8Rng,
 ) -> Vec<f32> {
+    let count = rows * columns;
     match initialization {
         Initialization::Constant { value } => vec![value as f32; count],
         Initialization::Normal { variance } => {
             let deviation = variance.value(fan_in).sqrt();
-            (0..count)
-                .map(|_| {
-                    let standard: f64 = StandardNormal.sample(&mut stream);
-                    (deviation * standard) as f32
-                })
+            standard_normals(&mut stream)
+                .take(count)
+                .map(|standard| (deviation * standard) as f32)
+                .collect()
+        }
+        Initialization::Orthogonal { gain } => {
+            let (long, short) = (rows.max(columns), rows.min(columns));
+            let basis = orthonormal(short, long, &mut stream);
+            let entry = |row: usize, column: usize| {
+                let (vector, place) = if rows <= columns {
+                    (row, column)
+                } else {
+                    (column, row)
+                };
+                (gain * basis[vector][place]) as f32
+            };
+            (0..rows)
+                .flat_map(|row| (0..columns).map(move |column| (row, column)))
+                .map(|(row, column)| entry(row, column))
                 .collect()
         }
     }
 }
 
-/// The order in which epoch `epoch` of `stage` visits `count` images: a Fisher–Yates shuffle of 0 … count − 1.
+fn standard_normals(stream: &mut ChaCha8Rng) -> impl Iterator<Item = f64> + '_ {
+    std::iter::repeat_with(move || StandardNormal.sample(stream))
+}
+
+/// `count` orthonormal vectors of `length` ≥ `count` numbers, uniform over rotations: normal vectors, each with
+/// its part along those before it taken away (Gram and Schmidt), twice against rounding.
+fn orthonormal(count: usize, length: usize, stream: &mut ChaCha8Rng) -> Vec<Vec<f64>> {
+    let mut basis: Vec<Vec<f64>> = Vec::with_capacity(count);
+    while basis.len() < count {
+        let mut vector: Vec<f64> = standard_normals(stream).take(length).collect();
+        for other in basis.iter().chain(&basis) {
+            let along: f64 = vector.iter().zip(other).map(|(a, b)| a * b).sum();
+            for (a, b) in vector.iter_mut().zip(other) {
+                *a -= along * b;
+            }
+        }
+        let norm = vector.iter().map(|a| a * a).sum::<f64>().sqrt();
+        // Zero only for a draw that no stream is known to make.
+        if norm > 1e-6 {
+            vector.iter_mut().for_each(|a| *a /= norm);
+            basis.push(vector);
+        }
+    }
+    basis
+}
+
+/// The order in which epoch `epoch` of `stage` visits `count` images: a shuffle of 0 … count − 1.
 #[must_use]
 pub fn epoch_order(seed: u64, stage: u64, epoch: u64, count: usize) -> Vec<u32> {
-    let mut stream = stream(seed, Purpose::BatchOrder, &[stage, epoch]);
     let mut order: Vec<u32> = (0..count as u32).collect();
-    for last in (1..count).rev() {
-        order.swap(last, below(&mut stream, last as u64 + 1) as usize);
-    }
+    shuffle(
+        &mut order,
+        stream(seed, Purpose::BatchOrder, &[stage, epoch]),
+    );
     order
+}
+
+/// Puts `items` in random order (Fisher and Yates): every order is equally likely.
+pub fn shuffle<T>(items: &mut [T], mut stream: ChaCha8Rng) {
+    for last in (1..items.len()).rev() {
+        items.swap(last, below(&mut stream, last as u64 + 1) as usize);
+    }
 }
 
 /// A uniform number in 0 … bound − 1, by Lemire's multiplication with rejection (2019), so without bias.
@@ -155,7 +211,7 @@ mod tests {
         let values = draw(
             tenth_over_fan_in,
             10,
-            100_000,
+            [1000, 100],
             stream(0, Purpose::EncoderBias, &[]),
         );
         let variance = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / 1e5;
@@ -163,7 +219,7 @@ mod tests {
         let mean = draw(
             UNIT_NORMAL,
             1,
-            100_000,
+            [1, 100_000],
             stream(0, Purpose::EncoderBias, &[]),
         )
         .iter()
@@ -171,5 +227,32 @@ mod tests {
         .sum::<f64>()
             / 1e5;
         assert!(mean.abs() < 0.02, "{mean}");
+    }
+
+    #[test]
+    fn an_orthogonal_matrix_keeps_lengths_times_its_gain() {
+        for [rows, columns] in [[6, 4], [4, 6], [5, 5]] {
+            let gain = std::f64::consts::SQRT_2;
+            let matrix = draw(
+                Initialization::Orthogonal { gain },
+                rows,
+                [rows, columns],
+                stream(1, Purpose::EncoderWeight, &[0]),
+            );
+            let entry = |row: usize, column: usize| f64::from(matrix[row * columns + column]);
+            // The Gram matrix of the shorter side's vectors is gain² times the identity.
+            let short = rows.min(columns);
+            for a in 0..short {
+                for b in 0..short {
+                    let product: f64 = if rows <= columns {
+                        (0..columns).map(|c| entry(a, c) * entry(b, c)).sum()
+                    } else {
+                        (0..rows).map(|r| entry(r, a) * entry(r, b)).sum()
+                    };
+                    let expected = if a == b { 2.0 } else { 0.0 };
+                    assert!((product - expected).abs() < 1e-5, "{a} {b}: {product}");
+                }
+            }
+        }
     }
 }

@@ -19,6 +19,8 @@ pub enum Activation {
     Sigmoid,
     /// tanh(z).
     Tanh,
+    /// z: a linear unit. Layers of it span no more than one layer does.
+    Identity,
 }
 
 /// What the decoder applies to its pre-activation.
@@ -57,6 +59,9 @@ pub enum Initialization {
     Normal { variance: Variance },
     /// Every entry the same.
     Constant { value: f64 },
+    /// A random matrix with orthonormal rows or columns (whichever are fewer), times `gain` (Saxe et al. 2014);
+    /// for weights only.
+    Orthogonal { gain: f64 },
 }
 
 /// A variance as the literature writes it: a number, or a number over the layer's fan-in.
@@ -102,6 +107,97 @@ pub struct SparsitySpec {
     pub estimator: MeanActivationEstimator,
     /// ρ̂ is held inside [clamp, 1 − clamp] before the divergence is taken; in (0, ½).
     pub clamp: f64,
+}
+
+/// How the input of an autoencoder is disturbed before it is encoded, while its reconstruction is compared with
+/// the undisturbed input: the denoising autoencoder (Vincent et al. 2010, section 3).
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Corruption {
+    None,
+    /// Each input is set to 0 with probability `fraction`.
+    Masking {
+        fraction: f64,
+    },
+    /// Normal noise of this standard deviation is added to each input.
+    Gaussian {
+        deviation: f64,
+    },
+}
+
+/// Everything about the training of one autoencoder but its β, its seed and its data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AutoencoderTraining {
+    pub autoencoder: AutoencoderSpec,
+    pub sparsity: SparsitySpec,
+    pub corruption: Corruption,
+    pub training: TrainingSpec,
+}
+
+/// A classifier: hidden layers and a softmax layer on top. Input size and class count follow from the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassifierSpec {
+    /// The widths of the hidden layers, from the input up; none for softmax regression.
+    pub hidden_units: Vec<usize>,
+    pub activation: Activation,
+    /// Initial weights of every layer, the softmax layer's too.
+    pub weight: Initialization,
+    /// Initial biases of every layer.
+    pub bias: Initialization,
+}
+
+/// Which layers of a classifier learn in its own training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrainedLayers {
+    All,
+    /// The softmax layer alone; hidden layers stay as they are at the start.
+    Output,
+}
+
+/// What of a pretrained encoder reaches the classifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Transfer {
+    /// Weights and biases.
+    Copy,
+    /// The weights in random order within their layer, and the biases: a control that keeps the weights'
+    /// distribution and loses what they say.
+    ShuffledWeights,
+    /// The same with biases 0.
+    ShuffledWeightsZeroBiases,
+}
+
+/// One stage of greedy layer-wise pretraining (Bengio et al. 2007, algorithm 1): an autoencoder on the codes of
+/// the layers below.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Stage {
+    pub setting: AutoencoderTraining,
+    /// β.
+    pub sparsity_weight: f64,
+}
+
+/// A classifier and how it comes to be.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassifierCondition {
+    pub name: String,
+    pub classifier: ClassifierSpec,
+    /// One stage for each pretrained layer, from the input up: none, or as many as there are hidden layers at
+    /// most. Stage k's autoencoder has as many hidden units as hidden layer k, and its activation.
+    pub stages: Vec<Stage>,
+    pub transfer: Transfer,
+    /// The training of the whole: fine-tuning where there are stages.
+    pub training: TrainingSpec,
+    pub trained_layers: TrainedLayers,
+}
+
+/// An autoencoder that is compared with others by name.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct AutoencoderCondition {
+    pub name: String,
+    pub setting: AutoencoderTraining,
+    /// β.
+    pub sparsity_weight: f64,
 }
 
 /// How ρ̂ⱼ, unit j's mean activation, is estimated.
@@ -202,4 +298,13 @@ impl std::fmt::Display for BackendName {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// An experiment by the name that configs and run folders use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ExperimentName {
+    Figure56,
+    Pretraining,
+    DeadUnits,
 }

@@ -1,9 +1,11 @@
 //! `layerwise check`: the resolved plan and what it would cost, without training.
 
 use super::{Failure, PlanArgs, say};
-use crate::config::{Experiment, Figure56, Limit, Plan};
+use crate::config::{Experiment, Limit, Plan};
 use crate::data;
+use crate::experiment;
 use crate::model::Autoencoder;
+use crate::spec::AutoencoderTraining;
 
 /// Prints every value with its origin, then parameter counts, steps and an estimate of the work.
 pub fn check(plan: PlanArgs) -> Result<(), Failure> {
@@ -25,49 +27,74 @@ pub fn check(plan: PlanArgs) -> Result<(), Failure> {
         ));
     }
     say("");
-    let Experiment::Figure56(figure) = &config.plan.experiment;
-    describe(&config.plan, figure)
+    describe(&config.plan)
 }
 
-fn describe(plan: &Plan, figure: &Figure56) -> Result<(), Failure> {
+/// Checks that there are images enough for a plan.
+pub fn fits(batch: usize, images: usize, held_out: usize) -> Result<(), Failure> {
+    let left = images.saturating_sub(held_out);
+    if batch <= left {
+        return Ok(());
+    }
+    Err(Failure::Request(format!(
+        "a batch holds {batch} images, but there are only {left} training images{}\n  hint: lower the batch size, or \
+         raise data.train_images",
+        if held_out == 0 {
+            String::new()
+        } else {
+            format!(" left of {images} after data.validation_images = {held_out}")
+        }
+    )))
+}
+
+fn describe(plan: &Plan) -> Result<(), Failure> {
     let shape = data::peek(&plan.data.dir).map_err(Failure::work)?;
     let inputs = shape.height * shape.width;
     let images = match plan.data.train_images {
         Limit::All => shape.train,
         Limit::First(count) => count,
     };
-    let training = &figure.training;
-    if images > shape.train || training.batch_size > images {
+    if images > shape.train {
         return Err(Failure::Request(format!(
-            "data.train_images is {images} and training.batch_size {}, but there are {} training images\n  hint: \
-             use no more than there are",
-            training.batch_size, shape.train
+            "data.train_images is {images}, but there are {} training images\n  hint: use no more than there are",
+            shape.train
         )));
     }
-    let members = figure.sparsity_weights.len() * plan.run.seeds.len();
-    let steps = images.div_ceil(training.batch_size);
-    let parameters = Autoencoder::parameter_count(&figure.autoencoder, inputs);
-    // Products of a step: two forward, and backward one for the code and one for each use of a weight matrix.
-    let products = 5 * 2 * inputs * figure.autoencoder.hidden_units;
-    let operations = products as f64 * (images * training.epochs * members) as f64;
-    let units = figure.autoencoder.hidden_units;
-    say(&format!(
-        "model       {inputs} → {units} → {inputs}, {parameters} parameters a member"
-    ));
-    say(&format!(
-        "members     {members}: {} values of β × {} seeds",
-        figure.sparsity_weights.len(),
-        plan.run.seeds.len()
-    ));
-    say(&format!(
-        "steps       {} a member: {} epochs × {steps} batches of {} images",
-        steps * training.epochs,
-        training.epochs,
-        training.batch_size
-    ));
+    let held_out = plan.data.validation_images;
+    let left = images.saturating_sub(held_out);
+    // The headers do not tell how many classes there are; ten is what these sets have.
+    let extent = experiment::extent(plan, left, inputs, 10);
+    fits(extent.largest_batch, images, held_out)?;
+    match &plan.experiment {
+        Experiment::Figure56(figure) => {
+            let AutoencoderTraining {
+                autoencoder,
+                training,
+                ..
+            } = &figure.setting;
+            let units = autoencoder.hidden_units;
+            let parameters = Autoencoder::parameter_count(autoencoder, inputs);
+            let (betas, seeds) = (figure.sparsity_weights.len(), plan.run.seeds.len());
+            let steps = left.div_ceil(training.batch_size);
+            say(&format!(
+                "model       {inputs} → {units} → {inputs}, {parameters} parameters a member"
+            ));
+            say(&format!(
+                "members     {}: {betas} values of β × {seeds} seeds",
+                betas * seeds
+            ));
+            say(&format!(
+                "steps       {} a member: {} epochs × {steps} batches of {} images",
+                steps * training.epochs,
+                training.epochs,
+                training.batch_size
+            ));
+        }
+        Experiment::Pretraining(_) | Experiment::DeadUnits(_) => unimplemented!(),
+    }
     say(&format!(
         "work        {:.2} TFLOP in matrix products of the training steps, all members",
-        operations / 1e12
+        2.0 * extent.multiply_accumulates as f64 / 1e12
     ));
     Ok(())
 }

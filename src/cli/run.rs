@@ -6,19 +6,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{Failure, RunArgs, say};
 use crate::backend::{self, Backend, BackendError, Kind};
-use crate::config::{Config, Experiment, Limit};
+use crate::config::{Config, Limit};
 use crate::data::{self, Dataset, Limits};
-use crate::experiment::figure56::{self, Outcome};
+use crate::experiment::{self, Ending, Outcome, Setting};
 use crate::redraw;
-use crate::results::{EpochRecord, Figure56Results};
+use crate::results::Results;
 use crate::run_dir::{
-    self, DataRecord, FORMAT, FileRecord, Manifest, RunDir, RunDirError, Seconds, Status,
+    self, DataRecord, FORMAT, FileRecord, Manifest, Records, RunDir, RunDirError, Seconds, Status,
 };
-use crate::train::{Observer, Stop};
+use crate::spec::ExperimentName;
+use crate::train::{Observer, Record, Stop};
 use crate::ui::{Extent, Style, Watcher};
 
-/// Metrics are written at most this often while a run is on, and once at its end.
-const METRICS_EVERY: Duration = Duration::from_secs(1);
+/// Records are written at most this often while a run is on, and once at its end.
+const RECORDS_EVERY: Duration = Duration::from_secs(1);
 
 pub fn run(args: RunArgs) -> Result<(), Failure> {
     let style = match (args.quiet, args.plain) {
@@ -31,11 +32,10 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         usize::from,
     );
     let config = args.plan.load()?;
-    let Experiment::Figure56(figure) = &config.plan.experiment;
-    let setting = &config.plan.run;
+    let plan = &config.plan;
     let backend = open_backend(&config)?;
     let loading = Instant::now();
-    let data = load_data(&config, figure.training.batch_size)?;
+    let (data, extent) = load_data(&config)?;
     let mut seconds = Seconds {
         loading: loading.elapsed().as_secs_f64(),
         ..Seconds::default()
@@ -45,23 +45,23 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         RunDirError::Exists { .. } => Failure::Request(error.to_string()),
         other => Failure::work(other),
     })?;
-    let members = figure56::members(&figure.sparsity_weights, &setting.seeds);
     let mut manifest = Manifest {
         format: FORMAT,
         version: format!("layerwise {}", env!("CARGO_PKG_VERSION")),
-        experiment: "figure56".to_owned(),
+        experiment: experiment::name(&plan.experiment),
         status: Status::Running,
         backend: backend.name.to_string(),
         device: backend.description.clone(),
         jobs,
-        seeds: setting.seeds.clone(),
-        order_seed: setting.order_seed,
-        members: members.clone(),
-        data: data_record(&config.plan.data.dir, &data),
+        seeds: plan.run.seeds.clone(),
+        order_seed: plan.run.order_seed,
+        members: experiment::members(plan),
+        data: data_record(&plan.data.dir, &data),
         parameters_before_drawing: None,
         parameters_after_drawing: None,
         started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
         seconds,
+        member_seconds: Vec::new(),
     };
     run.write(run_dir::CONFIG, config.to_toml().as_bytes())
         .and_then(|()| run.write_json(run_dir::MANIFEST, &manifest))
@@ -72,41 +72,53 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     on_interrupt(&stop, style);
     let extent = Extent {
         title: config.name.clone(),
-        members,
-        epochs: figure.training.epochs,
-        images: data.train.images.count(),
+        members: manifest.members.clone(),
+        epochs: extent.epochs,
+        work: extent.multiply_accumulates,
     };
     let training = Instant::now();
-    let keeper = Keeper::new(
-        &run,
-        Watcher::start(style, extent, Arc::clone(&stop)),
-        &stop,
+    let watcher = Watcher::start(style, extent, Arc::clone(&stop));
+    let keeper = Keeper::new(&run, manifest.experiment, watcher, &stop);
+    let outcome = experiment::run(
+        plan,
+        &Setting {
+            data: &data,
+            backend: &backend,
+            lanes: jobs,
+            order_seed: plan.run.order_seed,
+            observer: &keeper,
+            stop: &stop,
+        },
     );
-    let outcome = figure56::run(figure, setting, &data, &backend, jobs, &keeper, &stop);
     seconds.training = training.elapsed().as_secs_f64();
     let kept = keeper.finish();
 
     let finished = kept.map_err(Failure::work).and_then(|records| {
         let outcome = outcome.map_err(Failure::work)?;
-        manifest.status = match &outcome.results {
-            Some(_) => Status::Complete,
-            None => Status::Stopped {
-                reason: format!(
-                    "by request, after {} of {} epochs of every member",
-                    outcome.epochs_done, figure.training.epochs
-                ),
+        manifest.status = match &outcome.ending {
+            Ending::Complete => Status::Complete,
+            Ending::Stopped { after } => Status::Stopped {
+                reason: format!("by request, after {after}"),
             },
         };
         manifest.seconds = seconds;
+        manifest.member_seconds.clone_from(&outcome.member_seconds);
         write_all(&run, &mut manifest, &outcome, &records).map_err(Failure::work)?;
-        Ok(outcome.results)
+        Ok(outcome)
     });
     match finished {
-        Ok(Some(results)) => {
-            summarize(&results, &run, style);
+        Ok(Outcome {
+            ending: Ending::Complete,
+            results,
+            ..
+        }) => {
+            if let Some(results) = results.filter(|_| style != Style::Quiet) {
+                summarize(&results);
+            }
+            eprintln!("open {}", run.path().join(run_dir::PAGE).display());
             Ok(())
         }
-        Ok(None) => {
+        Ok(_) => {
             eprintln!("stopped; what was computed is in {}", run.path().display());
             Err(Failure::Interrupted)
         }
@@ -137,24 +149,25 @@ fn open_backend(config: &Config) -> Result<Backend, Failure> {
     Ok(backend)
 }
 
-fn load_data(config: &Config, batch_size: usize) -> Result<Dataset, Failure> {
+/// The data, and how much there is to do with them.
+fn load_data(config: &Config) -> Result<(Dataset, experiment::Extent), Failure> {
+    let plan = &config.plan;
     let count = |limit| match limit {
         Limit::All => None,
         Limit::First(count) => Some(count),
     };
     let limits = Limits {
-        train: count(config.plan.data.train_images),
-        test: count(config.plan.data.test_images),
+        train: count(plan.data.train_images),
+        test: count(plan.data.test_images),
     };
-    let data = data::load(&config.plan.data.dir, limits).map_err(Failure::work)?;
-    let images = data.train.images.count();
-    if batch_size > images {
-        return Err(Failure::Request(format!(
-            "training.batch_size is {batch_size}, but there are only {images} training images\n  hint: \
-             use at most {images}, or raise data.train_images"
-        )));
-    }
-    Ok(data)
+    let mut data = data::load(&plan.data.dir, limits).map_err(Failure::work)?;
+    let (images, held_out) = (data.train.images.count(), plan.data.validation_images);
+    let inputs = data.train.images.pixels_per_image();
+    let left = images.saturating_sub(held_out);
+    let extent = experiment::extent(plan, left, inputs, data.classes);
+    super::check::fits(extent.largest_batch, images, held_out)?;
+    data.hold_out(held_out);
+    Ok((data, extent))
 }
 
 fn data_record(dir: &Path, data: &Dataset) -> DataRecord {
@@ -200,10 +213,10 @@ fn write_all(
     run: &RunDir,
     manifest: &mut Manifest,
     outcome: &Outcome,
-    records: &[EpochRecord],
+    records: &Records,
 ) -> Result<(), redraw::RedrawError> {
     let drawing = Instant::now();
-    let weights = outcome.weights();
+    let weights = (outcome.weights)();
     let file = weights
         .to_safetensors()
         .map_err(|source| redraw::RedrawError::Weights {
@@ -217,7 +230,7 @@ fn write_all(
     let before = weights.hash();
     redraw::pictures(run, manifest, &weights, outcome.results.as_ref(), records)?;
     // Taken from the models again: neither they nor the copy may have changed.
-    let after = outcome.weights().hash();
+    let after = (outcome.weights)().hash();
     let unchanged = before == after && weights.hash() == before;
     manifest.parameters_before_drawing = Some(before.clone());
     manifest.parameters_after_drawing = Some(after.clone());
@@ -231,21 +244,25 @@ fn write_all(
     }
 }
 
-fn summarize(results: &Figure56Results, run: &RunDir, style: Style) {
-    if style != Style::Quiet {
-        for summary in &results.members {
-            say(&format!(
-                "{}: {} ({})",
-                summary.member.label, summary.regime, summary.regime_reason
-            ));
+/// Prints what was found, a line for each finding.
+fn summarize(results: &Results) {
+    match results {
+        Results::Figure56(results) => {
+            for summary in &results.members {
+                say(&format!(
+                    "{}: {} ({})",
+                    summary.member.label, summary.regime, summary.regime_reason
+                ));
+            }
         }
+        Results::Pretraining(_) | Results::DeadUnits(_) => unimplemented!(),
     }
-    eprintln!("open {}", run.path().join(run_dir::PAGE).display());
 }
 
-/// Keeps the epochs of a run, in memory and in its metrics files, and passes them on to whoever watches.
+/// Keeps the records of a run, in memory and in its files, and passes them on to whoever watches.
 struct Keeper<'a> {
     run: &'a RunDir,
+    experiment: ExperimentName,
     watcher: Watcher,
     stop: &'a Stop,
     kept: Mutex<Kept>,
@@ -253,23 +270,24 @@ struct Keeper<'a> {
 
 #[derive(Default)]
 struct Kept {
-    records: Vec<EpochRecord>,
+    records: Records,
     written: Option<Instant>,
     error: Option<RunDirError>,
 }
 
 impl<'a> Keeper<'a> {
-    fn new(run: &'a RunDir, watcher: Watcher, stop: &'a Stop) -> Self {
+    fn new(run: &'a RunDir, experiment: ExperimentName, watcher: Watcher, stop: &'a Stop) -> Self {
         Self {
             run,
+            experiment,
             watcher,
             stop,
             kept: Mutex::default(),
         }
     }
 
-    /// The run's epochs by epoch and member, once they are all on disk.
-    fn finish(self) -> Result<Vec<EpochRecord>, RunDirError> {
+    /// The run's records, once they are all on disk.
+    fn finish(self) -> Result<Records, RunDirError> {
         self.watcher.finish();
         let kept = self
             .kept
@@ -278,51 +296,33 @@ impl<'a> Keeper<'a> {
         if let Some(error) = kept.error {
             return Err(error);
         }
-        write_metrics(self.run, &kept.records)?;
+        kept.records.write(self.run, self.experiment)?;
         Ok(kept.records)
     }
 }
 
 impl Observer for Keeper<'_> {
-    fn trained(&self, images: usize) {
-        self.watcher.trained(images);
+    fn worked(&self, multiply_accumulates: u64) {
+        self.watcher.worked(multiply_accumulates);
     }
 
-    fn epoch(&self, record: &EpochRecord) {
-        self.watcher.epoch(record);
+    fn record(&self, record: Record<'_>) {
+        self.watcher.record(record);
         let mut kept = self
             .kept
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
-        // Lanes finish in any order; the files must not tell.
-        let place = kept
-            .records
-            .partition_point(|other| (other.epoch, other.member) < (record.epoch, record.member));
-        kept.records.insert(place, record.clone());
-        if kept.written.is_none_or(|at| at.elapsed() > METRICS_EVERY) {
-            if let Err(error) = write_metrics(self.run, &kept.records) {
+        match record {
+            Record::Epoch(record) => kept.records.add_epoch(record),
+            Record::Stage(record) => kept.records.add_stage(record),
+            Record::Classifier(record, layers) => kept.records.add_classifier(record, layers),
+        }
+        if kept.written.is_none_or(|at| at.elapsed() > RECORDS_EVERY) {
+            if let Err(error) = kept.records.write(self.run, self.experiment) {
                 kept.error.get_or_insert(error);
                 self.stop.request();
             }
             kept.written = Some(Instant::now());
         }
     }
-}
-
-fn write_metrics(run: &RunDir, records: &[EpochRecord]) -> Result<(), RunDirError> {
-    let mut lines = Vec::new();
-    let mut table = csv::Writer::from_writer(Vec::new());
-    for record in records {
-        serde_json::to_writer(&mut lines, record)
-            .map_err(|error| run.damaged(run_dir::METRICS_JSONL, &error.to_string()))?;
-        lines.push(b'\n');
-        table
-            .serialize(record)
-            .map_err(|error| run.damaged(run_dir::METRICS_CSV, &error.to_string()))?;
-    }
-    let table = table
-        .into_inner()
-        .map_err(|error| run.damaged(run_dir::METRICS_CSV, &error.to_string()))?;
-    run.write(run_dir::METRICS_JSONL, &lines)?;
-    run.write(run_dir::METRICS_CSV, &table)
 }

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use crate::spec::BackendName;
 
 pub use error::{ConfigError, FileProblem, Problem};
-pub use plan::{Data, Experiment, Figure56, Limit, Plan, Run};
+pub use plan::{Data, DeadUnits, Experiment, Figure56, Limit, Plan, Pretraining, Run};
 
 use error::escaped;
 use raw::Document;

@@ -5,7 +5,8 @@ use std::ops::Bound::{Excluded, Included};
 use std::path::PathBuf;
 
 use crate::spec::{
-    Activation, AutoencoderSpec, BackendName, Decoder, DecoderActivation, MeanActivationEstimator,
+    Activation, AutoencoderCondition, AutoencoderSpec, AutoencoderTraining, BackendName,
+    ClassifierCondition, Corruption, Decoder, DecoderActivation, MeanActivationEstimator,
     OptimizerSpec, Reconstruction, Schedule, SparsitySpec, TrainingSpec,
 };
 
@@ -36,6 +37,8 @@ pub struct Data {
     pub dir: PathBuf,
     pub train_images: Limit,
     pub test_images: Limit,
+    /// The last so many of the training images are held out of training, for choices that data make; may be 0.
+    pub validation_images: usize,
 }
 
 /// How much of a data set is used.
@@ -50,16 +53,34 @@ pub enum Limit {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Experiment {
     Figure56(Figure56),
+    Pretraining(Pretraining),
+    DeadUnits(DeadUnits),
 }
 
 /// Sparse autoencoders that differ in the sparsity weight β alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure56 {
-    pub autoencoder: AutoencoderSpec,
-    pub sparsity: SparsitySpec,
+    pub setting: AutoencoderTraining,
     /// β, one member each; distinct, at least one.
     pub sparsity_weights: Vec<f64>,
-    pub training: TrainingSpec,
+}
+
+/// Classifiers that are trained from different starts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pretraining {
+    /// In the order of the file; distinct names, at least one.
+    pub conditions: Vec<ClassifierCondition>,
+    /// Minuend and subtrahend of each difference that is reported, as indices of conditions.
+    pub differences: Vec<(usize, usize)>,
+    /// The conditions whose layers are shown, as indices.
+    pub layers_of: Vec<usize>,
+}
+
+/// Autoencoders that differ in what their units start from, or are.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DeadUnits {
+    /// In the order of the file; distinct names, at least one.
+    pub conditions: Vec<AutoencoderCondition>,
 }
 
 /// A part of a plan that one word chooses, and that may have keys of its own.
@@ -97,6 +118,7 @@ fn data(reader: &mut Reader<'_>) -> Result<Data, ConfigError> {
         dir: reader.folder("data.dir", "data/mnist")?,
         train_images: reader.limit("data.train_images", 1..=1_000_000)?,
         test_images: reader.limit("data.test_images", 1..=1_000_000)?,
+        validation_images: 0,
     })
 }
 
@@ -105,10 +127,13 @@ fn figure56(reader: &mut Reader<'_>) -> Result<Experiment, ConfigError> {
     let (sparsity_weights, sparsity) = sparsity(reader)?;
     let training = training(reader)?;
     Ok(Experiment::Figure56(Figure56 {
-        autoencoder,
-        sparsity,
+        setting: AutoencoderTraining {
+            autoencoder,
+            sparsity,
+            corruption: Corruption::None,
+            training,
+        },
         sparsity_weights,
-        training,
     }))
 }
 

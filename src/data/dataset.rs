@@ -56,6 +56,7 @@ pub fn load(dir: &Path, limits: Limits) -> Result<Dataset, DataError> {
         name: name(&files),
         classes: usize::from(highest_train.max(highest_test)) + 1,
         train,
+        validation: None,
         test,
         files,
     })

@@ -20,9 +20,35 @@ pub struct Dataset {
     /// Highest label + 1 over both parts, whatever the limits left of them.
     pub classes: usize,
     pub train: Split,
+    /// Held out of the training images for choices that data make; absent unless [`hold_out`](Self::hold_out) was
+    /// asked for it.
+    pub validation: Option<Split>,
     pub test: Split,
     /// The four files in the order of [`FILE_NAMES`].
     pub files: Vec<FileRecord>,
+}
+
+impl Dataset {
+    /// Moves the last `count` training images into the validation split.
+    ///
+    /// # Panics
+    ///
+    /// Panics if that leaves nothing to learn from.
+    pub fn hold_out(&mut self, count: usize) {
+        let keep = self.train.images.count() - count;
+        assert!(keep > 0, "nothing is left to learn from");
+        if count > 0 {
+            let Images { height, width, .. } = self.train.images;
+            self.validation = Some(Split {
+                images: Images {
+                    pixels: self.train.images.pixels.split_off(keep * height * width),
+                    height,
+                    width,
+                },
+                labels: self.train.labels.split_off(keep),
+            });
+        }
+    }
 }
 
 /// Pictures and as many labels, in the same order.
@@ -155,6 +181,30 @@ mod tests {
         assert_eq!((images.count(), images.pixels_per_image()), (2, 6));
         assert_eq!(images.image(1), [6, 7, 8, 9, 10, 11]);
         assert_eq!(format!("{images:?}"), "Images(2 of 2×3)");
+    }
+
+    #[test]
+    fn held_out_images_are_the_last_ones_and_are_gone_from_training() {
+        let split = || Split {
+            images: Images::new((0..5).collect(), 1, 1).unwrap(),
+            labels: (5..10).collect(),
+        };
+        let mut data = Dataset {
+            name: None,
+            classes: 10,
+            train: split(),
+            validation: None,
+            test: split(),
+            files: Vec::new(),
+        };
+        data.hold_out(0);
+        assert_eq!(data.validation, None);
+        data.hold_out(2);
+        assert_eq!(data.train.images.pixels(), [0, 1, 2]);
+        assert_eq!(data.train.labels, [5, 6, 7]);
+        let validation = data.validation.unwrap();
+        assert_eq!(validation.images.pixels(), [3, 4]);
+        assert_eq!(validation.labels, [8, 9]);
     }
 
     #[test]

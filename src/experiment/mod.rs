@@ -1,5 +1,138 @@
-//! The experiments: each a short recipe from a checked plan and data to plain results.
-//!
-//! A recipe chooses what is trained and what is measured; how to train, to draw and to write is for others.
+//! Recipes: each experiment's way from a plan and data to results. They know models, training and evidence, not
+//! the command line, files or drawing.
 
+mod autoencoders;
 pub mod figure56;
+
+use thiserror::Error;
+
+use crate::backend::Backend;
+use crate::config::{Experiment, Plan};
+use crate::data::Dataset;
+use crate::model::Autoencoder;
+use crate::results::{Member, MemberSeconds, Results};
+use crate::spec::ExperimentName;
+use crate::train::{Observer, Stop};
+use crate::weights::Weights;
+
+/// What every experiment is given, whatever its plan.
+#[derive(Clone, Copy)]
+pub struct Setting<'a> {
+    pub data: &'a Dataset,
+    pub backend: &'a Backend,
+    /// Compute threads on a CPU backend.
+    pub lanes: usize,
+    /// Seed of the order of batches.
+    pub order_seed: u64,
+    pub observer: &'a dyn Observer,
+    pub stop: &'a Stop,
+}
+
+/// What came out.
+pub struct Outcome {
+    /// Absent where a run was stopped before it had any.
+    pub results: Option<Results>,
+    pub ending: Ending,
+    /// Empty where the experiment does not compare times.
+    pub member_seconds: Vec<MemberSeconds>,
+    /// A copy of all parameters as they are on the device at the moment of the call.
+    pub weights: Box<dyn Fn() -> Weights>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ending {
+    Complete,
+    /// On request.
+    Stopped {
+        /// How much was done, in words.
+        after: String,
+    },
+}
+
+/// What ends a run against its will.
+#[derive(Debug, Error)]
+pub enum Failure {
+    #[error(transparent)]
+    NotFinite(#[from] NotFinite),
+}
+
+/// A number that is not a number ends a run.
+#[derive(Debug, Error)]
+#[error(
+    "{quantity} of member {label} became {value} in epoch {epoch}\n  hint: lower {knobs}, or use optimizer = \"adam\"; \
+     on a GPU, compare with `--backend flex`"
+)]
+pub struct NotFinite {
+    pub epoch: usize,
+    pub label: String,
+    pub quantity: &'static str,
+    pub value: f64,
+    /// The keys that are likeliest at fault.
+    pub knobs: &'static str,
+}
+
+/// The experiment's name.
+#[must_use]
+pub fn name(experiment: &Experiment) -> ExperimentName {
+    match experiment {
+        Experiment::Figure56(_) => ExperimentName::Figure56,
+        Experiment::Pretraining(_) => ExperimentName::Pretraining,
+        Experiment::DeadUnits(_) => ExperimentName::DeadUnits,
+    }
+}
+
+/// Runs the experiment of a plan.
+///
+/// # Errors
+///
+/// Returns [`Failure`] if it cannot go on.
+pub fn run(plan: &Plan, setting: &Setting<'_>) -> Result<Outcome, Failure> {
+    let seeds = &plan.run.seeds;
+    match &plan.experiment {
+        Experiment::Figure56(figure) => figure56::run(figure, seeds, setting),
+        Experiment::Pretraining(_) | Experiment::DeadUnits(_) => unimplemented!(),
+    }
+}
+
+/// The members of a plan, in the order of their indices.
+#[must_use]
+pub fn members(plan: &Plan) -> Vec<Member> {
+    let seeds = &plan.run.seeds;
+    match &plan.experiment {
+        Experiment::Figure56(figure) => figure56::members(&figure.sparsity_weights, seeds),
+        Experiment::Pretraining(_) | Experiment::DeadUnits(_) => unimplemented!(),
+    }
+}
+
+/// How much there is to do, on `images` training images of `inputs` pixels in `classes` classes.
+#[must_use]
+pub fn extent(plan: &Plan, images: usize, inputs: usize, classes: usize) -> Extent {
+    let _ = classes;
+    let seeds = plan.run.seeds.len();
+    match &plan.experiment {
+        Experiment::Figure56(figure) => {
+            let members = figure.sparsity_weights.len() * seeds;
+            let setting = &figure.setting;
+            let step = Autoencoder::step_multiply_accumulates(&setting.autoencoder, inputs);
+            let epochs = setting.training.epochs;
+            Extent {
+                epochs,
+                largest_batch: setting.training.batch_size,
+                multiply_accumulates: step * (images * epochs * members) as u64,
+            }
+        }
+        Experiment::Pretraining(_) | Experiment::DeadUnits(_) => unimplemented!(),
+    }
+}
+
+/// The size of a plan's training.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Extent {
+    /// Epochs of the longest member, without its pretraining.
+    pub epochs: usize,
+    /// The most images of a batch.
+    pub largest_batch: usize,
+    /// Of all members' training, pretraining included.
+    pub multiply_accumulates: u64,
+}

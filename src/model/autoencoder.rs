@@ -4,8 +4,8 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
-use super::layer::{Layer, parameter};
-use crate::seed::{Purpose, draw, stream};
+use super::layer::{Layer, drawn, parameter};
+use crate::seed::Purpose;
 use crate::spec::{self, AutoencoderSpec, DecoderActivation};
 
 /// As many autoencoders as there are members, side by side.
@@ -28,36 +28,39 @@ pub struct Decoder {
 
 impl Autoencoder {
     /// One member for each of `seeds`, on `inputs` inputs. Members of one seed start from the same weights.
+    ///
+    /// `layer` is the hidden layer of a classifier that this is the pretraining of, counted from 0: the encoder
+    /// starts from what that layer would start from.
     #[must_use]
-    pub fn new(spec: &AutoencoderSpec, inputs: usize, seeds: &[u64], device: &Device) -> Self {
+    pub fn new(
+        spec: &AutoencoderSpec,
+        inputs: usize,
+        layer: u64,
+        seeds: &[u64],
+        device: &Device,
+    ) -> Self {
         let (members, units) = (seeds.len(), spec.hidden_units);
-        let drawn = |initialization, purpose, fan_in, count| {
-            seeds
-                .iter()
-                .flat_map(|&seed| draw(initialization, fan_in, count, stream(seed, purpose, &[0])))
-                .collect::<Vec<f32>>()
+        let drawn = |initialization, purpose, shape: [usize; 2], fan_in| {
+            drawn(initialization, purpose, layer, shape, fan_in, seeds)
         };
-        let encoder = Layer::from_values(
-            [members, inputs, units],
-            drawn(
-                spec.encoder_weight,
-                Purpose::EncoderWeight,
-                inputs,
-                inputs * units,
-            ),
-            drawn(spec.encoder_bias, Purpose::EncoderBias, inputs, units),
+        let encoder = Layer::drawn(
+            [inputs, units],
+            spec.encoder_weight,
+            spec.encoder_bias,
             spec.activation,
+            layer,
+            seeds,
             device,
         );
         let weight = match spec.decoder {
             spec::Decoder::Tied => None,
             spec::Decoder::Untied { weight } => Some(parameter(
-                drawn(weight, Purpose::DecoderWeight, units, units * inputs),
+                drawn(weight, Purpose::DecoderWeight, [units, inputs], units),
                 [members, units, inputs],
                 device,
             )),
         };
-        let bias = drawn(spec.decoder_bias, Purpose::DecoderBias, units, inputs);
+        let bias = drawn(spec.decoder_bias, Purpose::DecoderBias, [1, inputs], units);
         Self {
             encoder,
             decoder: Decoder {
@@ -111,17 +114,14 @@ impl Autoencoder {
 
     /// Every parameter by the name it is saved under, each with its leading member dimension.
     #[must_use]
-    pub fn parameters(&self) -> Vec<(&'static str, Tensor<3>)> {
-        let mut parameters = vec![
-            ("encoder.weight", self.encoder.weight.val()),
-            ("encoder.bias", self.encoder.bias.val()),
-            ("decoder.bias", self.decoder.bias.val()),
-        ];
-        if let Some(slope) = &self.encoder.slope {
-            parameters.push(("encoder.slope", slope.val()));
-        }
+    pub fn parameters(&self) -> Vec<(String, Tensor<3>)> {
+        let encoder = self.encoder.parameters().into_iter();
+        let mut parameters: Vec<_> = encoder
+            .map(|(name, tensor)| (format!("encoder.{name}"), tensor))
+            .collect();
+        parameters.push(("decoder.bias".to_owned(), self.decoder.bias.val()));
         if let Some(weight) = &self.decoder.weight {
-            parameters.push(("decoder.weight", weight.val()));
+            parameters.push(("decoder.weight".to_owned(), weight.val()));
         }
         parameters
     }
@@ -134,7 +134,13 @@ impl Autoencoder {
             spec::Decoder::Tied => 0,
             spec::Decoder::Untied { .. } => units * inputs,
         };
-        let slope = usize::from(matches!(spec.activation, spec::Activation::Prelu { .. }));
-        inputs * units + units + decoder_weight + inputs + slope
+        Layer::parameter_count([inputs, units], spec.activation) + decoder_weight + inputs
+    }
+
+    /// Multiply–accumulate operations of a training step, for each image of the batch: two products forward, and
+    /// backward one for the code and one for each use of a weight matrix.
+    #[must_use]
+    pub fn step_multiply_accumulates(spec: &AutoencoderSpec, inputs: usize) -> u64 {
+        5 * (inputs * spec.hidden_units) as u64
     }
 }

@@ -4,7 +4,8 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::spec::Activation;
+use crate::seed::{Purpose, draw, stream};
+use crate::spec::{Activation, Initialization};
 
 /// A fully connected layer of `unit` units on `input` inputs.
 #[derive(Module, Debug)]
@@ -49,6 +50,29 @@ impl Layer {
         }
     }
 
+    /// The hidden layer `layer`, counted from 0, of each of `seeds`, as it is before any training.
+    #[must_use]
+    pub fn drawn(
+        [inputs, units]: [usize; 2],
+        weight: Initialization,
+        bias: Initialization,
+        activation: Activation,
+        layer: u64,
+        seeds: &[u64],
+        device: &Device,
+    ) -> Self {
+        let draw = |initialization, purpose, shape| {
+            drawn(initialization, purpose, layer, shape, inputs, seeds)
+        };
+        Self::from_values(
+            [seeds.len(), inputs, units],
+            draw(weight, Purpose::EncoderWeight, [inputs, units]),
+            draw(bias, Purpose::EncoderBias, [1, units]),
+            activation,
+            device,
+        )
+    }
+
     /// f(x W + b).
     ///
     /// # Shapes
@@ -57,7 +81,7 @@ impl Layer {
     /// - output: `[member, batch, unit]`
     #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let z = x.matmul(self.weight.val()) + self.bias.val();
+        let z = self.pre_activation(x);
         match (self.activation, &self.slope) {
             (Activation::Prelu { .. }, Some(slope)) => {
                 // max(0, z) + a·min(0, z), with min(0, z) = −max(0, −z).
@@ -67,8 +91,54 @@ impl Layer {
             (Activation::LeakyRelu { slope }, _) => leaky_relu(z, slope),
             (Activation::Sigmoid, _) => sigmoid(z),
             (Activation::Tanh, _) => tanh(z),
+            (Activation::Identity, _) => z,
         }
     }
+
+    /// z = x W + b; shapes as in [`forward`](Self::forward).
+    #[must_use]
+    pub fn pre_activation(&self, x: Tensor<3>) -> Tensor<3> {
+        x.matmul(self.weight.val()) + self.bias.val()
+    }
+
+    /// Every parameter by its name, each with its leading member dimension.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(&'static str, Tensor<3>)> {
+        let mut parameters = vec![("weight", self.weight.val()), ("bias", self.bias.val())];
+        if let Some(slope) = &self.slope {
+            parameters.push(("slope", slope.val()));
+        }
+        parameters
+    }
+
+    /// How many numbers one member of such a layer learns.
+    #[must_use]
+    pub fn parameter_count([inputs, units]: [usize; 2], activation: Activation) -> usize {
+        let slope = usize::from(matches!(activation, Activation::Prelu { .. }));
+        inputs * units + units + slope
+    }
+}
+
+/// The initial values of one matrix for each seed, one behind the other.
+pub(super) fn drawn(
+    initialization: Initialization,
+    purpose: Purpose,
+    layer: u64,
+    shape: [usize; 2],
+    fan_in: usize,
+    seeds: &[u64],
+) -> Vec<f32> {
+    seeds
+        .iter()
+        .flat_map(|&seed| {
+            draw(
+                initialization,
+                fan_in,
+                shape,
+                stream(seed, purpose, &[layer]),
+            )
+        })
+        .collect()
 }
 
 /// A trainable parameter with these values.

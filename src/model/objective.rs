@@ -90,19 +90,26 @@ impl Objective {
     ///
     /// # Shapes
     ///
-    /// - x: `[1, batch, input]` or `[member, batch, input]`, on the autodiff device
+    /// - input (what is encoded) and target (what its reconstruction is compared with): `[1, batch, input]` or
+    ///   `[member, batch, input]`, on the autodiff device
     /// - `mean_activation`: `[member, 1, unit]`, on the device without autodiff
     #[must_use]
-    pub fn cost(&self, model: &Autoencoder, x: Tensor<3>, mean_activation: Tensor<3>) -> BatchCost {
-        let images = x.dims()[1];
+    pub fn cost(
+        &self,
+        model: &Autoencoder,
+        input: Tensor<3>,
+        target: Tensor<3>,
+        mean_activation: Tensor<3>,
+    ) -> BatchCost {
+        let images = input.dims()[1];
         let term = Sparsity {
             target: self.sparsity.target,
             clamp: self.sparsity.clamp,
         };
-        let h = model.encode(x.clone());
+        let h = model.encode(input);
         let batch_mean = h.clone().mean_dim(1);
         let logits = model.decode_logits(h);
-        let errors = self.reconstruction(model, logits, x).sum_dim(1);
+        let errors = self.reconstruction(model, logits, target).sum_dim(1);
         let mean_activation = match self.sparsity.estimator {
             MeanActivationEstimator::Batch => batch_mean.clone().inner(),
             MeanActivationEstimator::RunningMean { decay } => {

@@ -379,7 +379,7 @@ mod tests {
                 index: 0,
                 label: label.to_owned(),
                 seed: 7,
-                sparsity_weight: 0.1,
+                condition: "β = 0.1".to_owned(),
             },
             last: record(0, label, 3),
             scores: Scores {

@@ -8,13 +8,14 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Int, Tensor};
 
+use super::corruption::corrupt;
 use super::observe::{Observer, Stop};
 use super::optimizer::optimizer;
-use crate::data::{Images, batches::batch};
+use crate::data::Images;
+use crate::data::batches::Source;
 use crate::model::{Autoencoder, Objective};
-use crate::results::Member;
 use crate::seed::epoch_order;
-use crate::spec::{AutoencoderSpec, SparsitySpec, TrainingSpec};
+use crate::spec::AutoencoderTraining;
 
 /// Images per batch when nothing is learnt: large enough to keep the products busy, small enough for memory.
 const EVALUATION_BATCH: usize = 250;
@@ -22,18 +23,27 @@ const EVALUATION_BATCH: usize = 250;
 /// A unit counts into L0 where h exceeds this.
 pub const ACTIVE_ABOVE: f32 = 0.01;
 
-/// A group of members at some point of its training.
+/// A group of autoencoders, one for each seed and β, at some point of their training.
 pub struct Trainee {
-    pub members: Vec<Member>,
     model: Autoencoder,
     optimizer: ModuleOptimizer,
     objective: Objective,
+    seeds: Vec<u64>,
     /// ρ̂ so far, `[member, 1, unit]`, not in any graph.
     mean_activation: Tensor<3>,
     initial_weight: Vec<f32>,
     epochs_done: usize,
-    training: TrainingSpec,
+    setting: AutoencoderTraining,
+    /// Which autoencoder this is of those trained one on the other, counted from 0.
+    layer: u64,
     device: Device,
+}
+
+/// Where the order of batches comes from: that of an epoch is drawn from (seed, stage, epoch).
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    pub seed: u64,
+    pub stage: u64,
 }
 
 /// One member's training costs over an epoch: means over images, and over batches for the divergence.
@@ -60,36 +70,40 @@ pub struct Evaluation {
 }
 
 impl Trainee {
-    /// A group about to start its first epoch, on a device without autodiff.
+    /// A group about to start its first epoch, on a device without autodiff: one member for each seed and β.
+    ///
+    /// `layer` counts autoencoders trained one on the other, from 0; a single one is layer 0.
     #[must_use]
     pub fn new(
-        members: Vec<Member>,
-        autoencoder: &AutoencoderSpec,
-        sparsity: SparsitySpec,
-        training: &TrainingSpec,
+        setting: &AutoencoderTraining,
+        seeds: &[u64],
+        sparsity_weights: &[f64],
         inputs: usize,
+        layer: u64,
         device: &Device,
     ) -> Self {
-        let seeds: Vec<u64> = members.iter().map(|member| member.seed).collect();
-        let weights: Vec<f64> = members
-            .iter()
-            .map(|member| member.sparsity_weight)
-            .collect();
-        let model = Autoencoder::new(autoencoder, inputs, &seeds, &device.clone().autodiff());
-        let objective = Objective::new(autoencoder.reconstruction, sparsity, &weights, device);
+        let spec = &setting.autoencoder;
+        let model = Autoencoder::new(spec, inputs, layer, seeds, &device.clone().autodiff());
+        let objective = Objective::new(
+            spec.reconstruction,
+            setting.sparsity,
+            sparsity_weights,
+            device,
+        );
         Self {
             initial_weight: numbers(model.valid().encoder.weight.val()),
             model,
-            optimizer: optimizer(training),
+            optimizer: optimizer(&setting.training),
             mean_activation: objective.first_mean_activation(
-                members.len(),
-                autoencoder.hidden_units,
+                seeds.len(),
+                spec.hidden_units,
                 device,
             ),
             objective,
-            members,
+            seeds: seeds.to_vec(),
             epochs_done: 0,
-            training: training.clone(),
+            setting: setting.clone(),
+            layer,
             device: device.clone(),
         }
     }
@@ -101,13 +115,14 @@ impl Trainee {
 
     #[must_use]
     pub fn is_trained(&self) -> bool {
-        self.epochs_done == self.training.epochs
+        self.epochs_done == self.setting.training.epochs
     }
 
     /// The learning rate of the last finished epoch.
     #[must_use]
     pub fn last_learning_rate(&self) -> f64 {
-        self.training
+        self.setting
+            .training
             .learning_rate_at(self.epochs_done.saturating_sub(1))
     }
 
@@ -117,55 +132,66 @@ impl Trainee {
         self.model.valid()
     }
 
-    /// Trains every member on all `images` once, in the order of (`order_seed`, stage 0, this epoch), and
-    /// gives each member's costs; `None` if a stop came in between, which leaves the epoch unfinished.
+    /// The encoder's weights before training, row-major `[member, input, unit]`.
+    #[must_use]
+    pub fn initial_weight(&self) -> &[f32] {
+        &self.initial_weight
+    }
+
+    /// Trains every member on all of `source` once, and gives each member's costs; `None` if a stop came in
+    /// between, which leaves the epoch unfinished.
     #[must_use]
     pub fn epoch(
         self,
-        images: &Images,
-        order_seed: u64,
+        source: &dyn Source,
+        order: Order,
         observer: &dyn Observer,
         stop: &Stop,
     ) -> (Self, Option<Vec<Epoch>>) {
         let Self {
-            members,
             mut model,
             mut optimizer,
             objective,
+            seeds,
             mut mean_activation,
             initial_weight,
             epochs_done,
-            training,
+            setting,
+            layer,
             device,
         } = self;
+        let training = &setting.training;
         let training_device = device.clone().autodiff();
         let learning_rate = training.learning_rate_at(epochs_done);
-        let order = epoch_order(order_seed, 0, epochs_done as u64, images.count());
+        let work = Autoencoder::step_multiply_accumulates(&setting.autoencoder, source.inputs());
+        let rows = epoch_order(order.seed, order.stage, epochs_done as u64, source.count());
         // Sums stay on the device: reading them every step would make a GPU wait for the host.
-        let mut reconstruction_sum = Tensor::<3>::zeros([members.len(), 1, 1], &device);
-        let mut divergence_sum = Tensor::<3>::zeros([members.len(), 1, 1], &device);
+        let mut reconstruction_sum = Tensor::<3>::zeros([seeds.len(), 1, 1], &device);
+        let mut divergence_sum = Tensor::<3>::zeros([seeds.len(), 1, 1], &device);
         let mut batches = 0;
         let mut stopped = false;
 
-        for indices in order.chunks(training.batch_size) {
+        for indices in rows.chunks(training.batch_size) {
             stopped = stop.requested();
             if stopped {
                 break;
             }
-            let x = batch(images, indices, &training_device);
-            let cost = objective.cost(&model, x, mean_activation);
+            let target = source.batch(indices, &training_device);
+            let place = [layer, epochs_done as u64, batches];
+            let input = corrupt(target.clone(), setting.corruption, &seeds, &place);
+            let cost = objective.cost(&model, input, target, mean_activation);
             mean_activation = cost.mean_activation;
             reconstruction_sum = reconstruction_sum + cost.reconstruction;
             divergence_sum = divergence_sum + cost.divergence;
             batches += 1;
             let gradients = GradientsParams::from_grads(cost.total.backward(), &model);
             model = optimizer.step(learning_rate, model, gradients);
-            observer.trained(indices.len() * members.len());
+            observer.worked(work * (indices.len() * seeds.len()) as u64);
         }
 
         let costs = (!stopped).then(|| {
-            let per_image = 1.0 / images.count() as f64;
-            let per_batch = 1.0 / f64::from(batches);
+            let per_image = 1.0 / source.count() as f64;
+            let per_batch = 1.0 / batches as f64;
             numbers(reconstruction_sum)
                 .into_iter()
                 .zip(numbers(divergence_sum))
@@ -176,14 +202,15 @@ impl Trainee {
                 .collect()
         });
         let trainee = Self {
-            members,
             model,
             optimizer,
             objective,
+            seeds,
             mean_activation,
             initial_weight,
             epochs_done: epochs_done + usize::from(!stopped),
-            training,
+            setting,
+            layer,
             device,
         };
         (trainee, costs)
@@ -202,7 +229,7 @@ impl Trainee {
         let everything: Vec<u32> = (0..images.count() as u32).collect();
 
         for indices in everything.chunks(EVALUATION_BATCH) {
-            let x = batch(images, indices, &self.device);
+            let x = images.batch(indices, &self.device);
             let h = model.encode(x.clone());
             let logits = model.decode_logits(h.clone());
             let loss = self
@@ -244,16 +271,16 @@ impl Trainee {
     }
 }
 
-/// Calls `each` with the codes of every batch of `images`, in their order: h `[member, batch, unit]` and x.
+/// Calls `each` with the codes of every batch of `source`, in its order: h `[member, batch, unit]` and x.
 pub fn encode_all(
     model: &Autoencoder,
-    images: &Images,
+    source: &dyn Source,
     device: &Device,
     mut each: impl FnMut(Tensor<3>, Tensor<3>),
 ) {
-    let everything: Vec<u32> = (0..images.count() as u32).collect();
+    let everything: Vec<u32> = (0..source.count() as u32).collect();
     for indices in everything.chunks(EVALUATION_BATCH) {
-        let x = batch(images, indices, device);
+        let x = source.batch(indices, device);
         each(model.encode(x.clone()), x);
     }
 }

@@ -4,11 +4,12 @@
 //! to an [`Observer`]; what comes out of an epoch is plain numbers.
 
 mod autoencoder;
+mod corruption;
 pub mod lanes;
 mod observe;
 mod optimizer;
 
 pub use autoencoder::{
-    ACTIVE_ABOVE, Epoch, Evaluation, Trainee, encode_all, numbers, whole_numbers,
+    ACTIVE_ABOVE, Epoch, Evaluation, Order, Trainee, encode_all, numbers, whole_numbers,
 };
-pub use observe::{Observer, Stop};
+pub use observe::{Observer, Record, Stop};

@@ -2,20 +2,31 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::results::EpochRecord;
+use crate::results::{ClassifierRecord, EpochRecord, LayerRecord, StageRecord};
 
 /// Somebody who watches a run. Called from several threads at once.
 pub trait Observer: Sync {
-    /// `images` more training images went through one member (a batch counts once for each member it trained).
-    fn trained(&self, images: usize);
-    /// An epoch of a member ended.
-    fn epoch(&self, record: &EpochRecord);
+    /// So many multiply–accumulate operations of training were done.
+    fn worked(&self, multiply_accumulates: u64);
+    /// There is something new to know.
+    fn record(&self, record: Record<'_>);
 }
 
 /// Nobody watches.
 impl Observer for () {
-    fn trained(&self, _images: usize) {}
-    fn epoch(&self, _record: &EpochRecord) {}
+    fn worked(&self, _multiply_accumulates: u64) {}
+    fn record(&self, _record: Record<'_>) {}
+}
+
+/// What an epoch of a member left behind.
+#[derive(Debug, Clone, Copy)]
+pub enum Record<'a> {
+    /// Of an autoencoder that is trained for its own sake.
+    Epoch(&'a EpochRecord),
+    /// Of an autoencoder in a classifier's pretraining.
+    Stage(&'a StageRecord),
+    /// Of a classifier, with a look into each of its layers.
+    Classifier(&'a ClassifierRecord, &'a [LayerRecord]),
 }
 
 /// A request to end early, shared by whoever may make it (a key, a signal, an error) and whoever must obey.

@@ -4,9 +4,10 @@
 //! "kill" from the dashboard's menu, which burn carries out as a panic, ends the dashboard and not the run:
 //! either of its ways to stop becomes a [`Stop`], and what was computed is kept.
 
+use std::collections::HashSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -23,41 +24,32 @@ use burn::train::renderer::{
 };
 
 use super::Extent;
-use crate::results::EpochRecord;
-use crate::train::Stop;
+use crate::train::{Record, Stop};
 
 /// How often progress is passed on; the dashboard redraws no faster.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// A plot of the dashboard: its title, whether more is better, and its value in an epoch's record.
-type Quantity = (&'static str, bool, fn(&EpochRecord) -> f64);
+/// One point of a plot: the plot's title, whether more is better, and the value.
+type Point = (&'static str, bool, f64);
 
-const QUANTITIES: [Quantity; 8] = [
-    ("Test error", false, |record| record.test_reconstruction),
-    ("Training cost", false, |record| record.cost),
-    ("Sparsity Σ KL", false, |record| record.sparsity),
-    ("Mean activation", false, |record| record.mean_activation),
-    ("Active units", false, |record| record.active_units),
-    ("Dead units", false, |record| record.dead_units as f64),
-    ("Untrained units", false, |record| {
-        record.untrained_units as f64
-    }),
-    ("Explained variance", true, |record| {
-        record.explained_variance
-    }),
-];
+/// What an epoch adds to the plots.
+struct Points {
+    member: usize,
+    epoch: usize,
+    points: Vec<Point>,
+}
 
 /// A dashboard on the screen.
 pub struct Dashboard {
-    done: Arc<AtomicUsize>,
-    records: Sender<EpochRecord>,
+    done: Arc<AtomicU64>,
+    points: Sender<Points>,
     thread: JoinHandle<()>,
 }
 
 impl Dashboard {
     pub fn start(extent: Extent, stop: Arc<Stop>) -> Self {
-        let (records, received) = channel();
-        let done = Arc::new(AtomicUsize::new(0));
+        let (points, received) = channel();
+        let done = Arc::new(AtomicU64::new(0));
         let progress = Arc::clone(&done);
         let thread = std::thread::spawn(move || {
             // burn's own hook restores the terminal before the panic of a "kill" gets here.
@@ -70,60 +62,95 @@ impl Dashboard {
         });
         Self {
             done,
-            records,
+            points,
             thread,
         }
     }
 
-    pub fn trained(&self, images: usize) {
-        self.done.fetch_add(images, Ordering::Relaxed);
+    pub fn worked(&self, multiply_accumulates: u64) {
+        self.done.fetch_add(multiply_accumulates, Ordering::Relaxed);
     }
 
-    pub fn epoch(&self, record: &EpochRecord) {
+    pub fn record(&self, record: Record<'_>) {
         // Nobody receives any more if the dashboard was killed.
-        let _ = self.records.send(record.clone());
+        let _ = self.points.send(points(record));
     }
 
     pub fn finish(self) {
-        drop(self.records);
+        drop(self.points);
         // Its panics are caught inside.
         let _ = self.thread.join();
     }
 }
 
-/// Draws until the sender of records is gone.
-fn show(extent: &Extent, done: &AtomicUsize, records: &Receiver<EpochRecord>, stop: &Stop) {
+fn points(record: Record<'_>) -> Points {
+    match record {
+        Record::Epoch(record) => Points {
+            member: record.member,
+            epoch: record.epoch,
+            points: vec![
+                ("Test error", false, record.test_reconstruction),
+                ("Training cost", false, record.cost),
+                ("Sparsity Σ KL", false, record.sparsity),
+                ("Mean activation", false, record.mean_activation),
+                ("Active units", false, record.active_units),
+                ("Dead units", false, record.dead_units as f64),
+                ("Untrained units", false, record.untrained_units as f64),
+                ("Explained variance", true, record.explained_variance),
+            ],
+        },
+        Record::Stage(record) => Points {
+            member: record.member,
+            epoch: record.epoch,
+            points: vec![
+                ("Pretraining error", false, record.reconstruction),
+                ("Pretraining Σ KL", false, record.sparsity),
+            ],
+        },
+        Record::Classifier(record, layers) => Points {
+            member: record.member,
+            epoch: record.epoch,
+            points: [
+                Some(("Test accuracy %", true, 100.0 * record.test_accuracy)),
+                record.cost.map(|cost| ("Training cost", false, cost)),
+                layers.first().map(|layer| {
+                    let magnitude = layer.gradient_norm.max(1e-30).log10();
+                    ("log₁₀ gradient, layer 1", true, magnitude)
+                }),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+        },
+    }
+}
+
+/// Draws until the sender of points is gone.
+fn show(extent: &Extent, done: &AtomicU64, received: &Receiver<Points>, stop: &Stop) {
     let interrupter = Interrupter::new();
     let mut renderer = TuiMetricsRendererWrapper::new(interrupter.clone(), None);
-    for (name, higher_is_better, _) in QUANTITIES {
-        renderer.register_metric(MetricDefinition {
-            metric_id: MetricId::new(Arc::new(name.to_owned())),
-            name: Arc::new(name.to_owned()),
-            description: None,
-            attributes: MetricAttributes::Numeric(NumericAttributes {
-                unit: None,
-                higher_is_better,
-            }),
-        });
-    }
-    // An epoch of the dashboard is an epoch of all members; its items are images through members.
-    let items = extent.images * extent.members.len();
-    renderer.start(extent.epochs, 1, Some(items), Some(&extent.title));
+    // The whole run's work is shared out evenly over the dashboard's epochs, in millions.
+    let epochs = extent.epochs.max(1);
+    let items = (extent.work / 1_000_000) as usize / epochs;
+    let items = items.max(1);
+    renderer.start(epochs, 1, Some(items), Some(&extent.title));
     renderer.start_split("train", items);
+    let mut known = HashSet::new();
     let mut shown = usize::MAX;
     loop {
         if interrupter.should_stop() {
             stop.request();
         }
-        let images = done.load(Ordering::Relaxed).min(extent.total_images());
-        if images != shown {
-            shown = images;
-            let epoch = (images / items).min(extent.epochs - 1);
+        let work = (done.load(Ordering::Relaxed) / 1_000_000) as usize;
+        let work = work.min(items * epochs);
+        if work != shown {
+            shown = work;
+            let epoch = (work / items).min(epochs - 1);
             renderer.update_epoch(epoch);
-            renderer.update_split(images - epoch * items);
+            renderer.update_split(work - epoch * items);
         }
-        match records.recv_timeout(REFRESH) {
-            Ok(record) => plot(&mut renderer, &record),
+        match received.recv_timeout(REFRESH) {
+            Ok(points) => plot(&mut renderer, extent, &mut known, &points),
             Err(RecvTimeoutError::Timeout) => (),
             Err(RecvTimeoutError::Disconnected) => break,
         }
@@ -131,19 +158,41 @@ fn show(extent: &Extent, done: &AtomicUsize, records: &Receiver<EpochRecord>, st
 }
 
 /// Adds an epoch to every plot: a metric is a quantity, a line in it a member. burn offers named lines for
-/// evaluations only, hence the "Test" before each name.
-fn plot(renderer: &mut TuiMetricsRendererWrapper, record: &EpochRecord) {
-    for (name, _, value) in QUANTITIES {
-        let value = value(record);
+/// evaluations only, hence the "Test" before each name. Members of the first seed stand for the others: more lines
+/// than that cannot be told apart.
+fn plot(
+    renderer: &mut TuiMetricsRendererWrapper,
+    extent: &Extent,
+    known: &mut HashSet<&'static str>,
+    points: &Points,
+) {
+    let Some(member) = extent.members.get(points.member) else {
+        return;
+    };
+    if member.seed != extent.members[0].seed {
+        return;
+    }
+    for &(name, higher_is_better, value) in &points.points {
+        if known.insert(name) {
+            renderer.register_metric(MetricDefinition {
+                metric_id: MetricId::new(Arc::new(name.to_owned())),
+                name: Arc::new(name.to_owned()),
+                description: None,
+                attributes: MetricAttributes::Numeric(NumericAttributes {
+                    unit: None,
+                    higher_is_better,
+                }),
+            });
+        }
         let entry = MetricEntry::new(
             MetricId::new(Arc::new(name.to_owned())),
             SerializedEntry::new(
-                format!("epoch {}: {value:.4}", record.epoch),
+                format!("epoch {}: {value:.4}", points.epoch),
                 value.to_string(),
             ),
         );
         renderer.update_test(
-            EvaluationName::new(&record.label),
+            EvaluationName::new(&member.label),
             MetricState::Numeric(entry, Some(NumericEntry::Value(value))),
         );
     }

@@ -10,8 +10,8 @@ mod plain;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use crate::results::{EpochRecord, Member};
-use crate::train::{Observer, Stop};
+use crate::results::Member;
+use crate::train::{Observer, Record, Stop};
 
 /// How much to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,15 +40,10 @@ impl Style {
 pub struct Extent {
     pub title: String,
     pub members: Vec<Member>,
+    /// Of every member, without its pretraining.
     pub epochs: usize,
-    pub images: usize,
-}
-
-impl Extent {
-    /// Training images through all members and epochs: the measure of progress.
-    fn total_images(&self) -> usize {
-        self.images * self.members.len() * self.epochs
-    }
+    /// Multiply–accumulate operations of all training: the measure of progress.
+    pub work: u64,
 }
 
 /// Whoever watches a run.
@@ -87,20 +82,20 @@ impl Watcher {
 }
 
 impl Observer for Watcher {
-    fn trained(&self, images: usize) {
+    fn worked(&self, multiply_accumulates: u64) {
         match self {
             #[cfg(feature = "dashboard")]
-            Self::Dashboard(dashboard) => dashboard.trained(images),
-            Self::Plain(lines) => lines.trained(images),
+            Self::Dashboard(dashboard) => dashboard.worked(multiply_accumulates),
+            Self::Plain(lines) => lines.worked(multiply_accumulates),
             Self::Nobody => (),
         }
     }
 
-    fn epoch(&self, record: &EpochRecord) {
+    fn record(&self, record: Record<'_>) {
         match self {
             #[cfg(feature = "dashboard")]
-            Self::Dashboard(dashboard) => dashboard.epoch(record),
-            Self::Plain(lines) => lines.epoch(record),
+            Self::Dashboard(dashboard) => dashboard.record(record),
+            Self::Plain(lines) => lines.record(record),
             Self::Nobody => (),
         }
     }

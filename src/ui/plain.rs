@@ -1,17 +1,18 @@
 //! One line per epoch and member on stdout, without escape codes.
 
 use std::io::Write;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Extent;
-use crate::results::EpochRecord;
+use crate::results::{ClassifierRecord, EpochRecord, StageRecord};
+use crate::train::Record;
 
 /// A printer of lines.
 pub struct Lines {
     started: Instant,
-    done: AtomicUsize,
-    total: usize,
+    done: AtomicU64,
+    work: u64,
     epochs: usize,
     label_width: usize,
 }
@@ -20,8 +21,8 @@ impl Lines {
     pub fn start(extent: &Extent) -> Self {
         Self {
             started: Instant::now(),
-            done: AtomicUsize::new(0),
-            total: extent.total_images(),
+            done: AtomicU64::new(0),
+            work: extent.work,
             epochs: extent.epochs,
             label_width: extent
                 .members
@@ -32,34 +33,69 @@ impl Lines {
         }
     }
 
-    pub fn trained(&self, images: usize) {
-        self.done.fetch_add(images, Ordering::Relaxed);
+    pub fn worked(&self, multiply_accumulates: u64) {
+        self.done.fetch_add(multiply_accumulates, Ordering::Relaxed);
     }
 
-    pub fn epoch(&self, record: &EpochRecord) {
+    pub fn record(&self, record: Record<'_>) {
+        let line = match record {
+            Record::Epoch(record) => self.epoch(record),
+            Record::Stage(record) => self.stage(record),
+            Record::Classifier(record, _) => self.classifier(record),
+        };
         let done = self.done.load(Ordering::Relaxed);
-        let line = format!(
-            "epoch {:>width$}/{}  {:<labels$}  test error {:>8.4}  Σ KL {:>8.4}  mean activation {:.4}  \
-             active {:>6.1}  dead {:>3}  left {}",
-            record.epoch,
-            self.epochs,
-            record.label,
+        let left = time_left(self.started.elapsed(), done, self.work);
+        // A reader who closed the pipe has seen enough; the run goes on.
+        let _ = writeln!(std::io::stdout().lock(), "{line}  left {left}");
+    }
+
+    fn epoch(&self, record: &EpochRecord) -> String {
+        format!(
+            "{}  test error {:>8.4}  Σ KL {:>8.4}  mean activation {:.4}  active {:>6.1}  dead {:>3}",
+            self.place(record.epoch, &record.label),
             record.test_reconstruction,
             record.sparsity,
             record.mean_activation,
             record.active_units,
             record.dead_units,
-            time_left(self.started.elapsed(), done, self.total),
+        )
+    }
+
+    fn stage(&self, record: &StageRecord) -> String {
+        format!(
+            "layer {:>2}, epoch {}  {:<labels$}  reconstruction {:>8.4}  Σ KL {:>8.4}",
+            record.stage,
+            record.epoch,
+            record.label,
+            record.reconstruction,
+            record.sparsity,
+            labels = self.label_width,
+        )
+    }
+
+    fn classifier(&self, record: &ClassifierRecord) -> String {
+        let cost = record
+            .cost
+            .map_or_else(|| format!("{:>8}", "–"), |cost| format!("{cost:>8.4}"));
+        format!(
+            "{}  test accuracy {:>6.2} %  training cost {cost}",
+            self.place(record.epoch, &record.label),
+            100.0 * record.test_accuracy,
+        )
+    }
+
+    fn place(&self, epoch: usize, label: &str) -> String {
+        format!(
+            "epoch {epoch:>width$}/{}  {label:<labels$}",
+            self.epochs,
             width = self.epochs.to_string().len(),
             labels = self.label_width,
-        );
-        // A reader who closed the pipe has seen enough; the run goes on.
-        let _ = writeln!(std::io::stdout().lock(), "{line}");
+        )
     }
 }
 
 /// The time that the rest will take if it goes on as it went.
-fn time_left(elapsed: Duration, done: usize, total: usize) -> String {
+fn time_left(elapsed: Duration, done: u64, total: u64) -> String {
     if done == 0 {
         return "?".to_owned();
     }

@@ -3,6 +3,8 @@
 //! Files are written whole or not at all: to a temporary name in the same folder, synced, then renamed. A
 //! folder is never written over: a new run needs a name that is not taken.
 
+mod records;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -10,16 +12,32 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::results::Member;
+pub use records::Records;
+
+use crate::results::{Member, MemberSeconds};
+use crate::spec::ExperimentName;
 
 pub const CONFIG: &str = "config.toml";
 pub const MANIFEST: &str = "manifest.json";
 pub const METRICS_JSONL: &str = "metrics.jsonl";
 pub const METRICS_CSV: &str = "metrics.csv";
+pub const STAGES_JSONL: &str = "stages.jsonl";
+pub const STAGES_CSV: &str = "stages.csv";
+pub const LAYERS_JSONL: &str = "layers.jsonl";
+pub const LAYERS_CSV: &str = "layers.csv";
 pub const RESULTS: &str = "results.json";
 pub const WEIGHTS: &str = "weights.safetensors";
 pub const FIGURE: &str = "figure56.png";
 pub const FIGURE_SHARED: &str = "figure56-shared-scale.png";
+pub const DEAD_UNITS: &str = "dead-units.png";
+pub const ACCURACY_SVG: &str = "figure3.svg";
+pub const ACCURACY_PNG: &str = "figure3.png";
+pub const LAYERS_SVG: &str = "layers.svg";
+pub const LAYERS_PNG: &str = "layers.png";
+pub const STAGES_SVG: &str = "stages.svg";
+pub const STAGES_PNG: &str = "stages.png";
+pub const PICTURES_PRETRAINED: &str = "units-pretrained.png";
+pub const PICTURES_FINE_TUNED: &str = "units-fine-tuned.png";
 pub const CURVES_SVG: &str = "curves.svg";
 pub const CURVES_PNG: &str = "curves.png";
 pub const PAGE: &str = "index.html";
@@ -35,7 +53,7 @@ pub const FORMAT: u32 = 1;
 pub struct Manifest {
     pub format: u32,
     pub version: String,
-    pub experiment: String,
+    pub experiment: ExperimentName,
     pub status: Status,
     pub backend: String,
     pub device: String,
@@ -50,6 +68,8 @@ pub struct Manifest {
     /// RFC 3339, UTC.
     pub started: String,
     pub seconds: Seconds,
+    /// What each member's training took, where the experiment compares it.
+    pub member_seconds: Vec<MemberSeconds>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,0 +1,266 @@
+//! The training of many autoencoders, whatever for: groups of members, shared out over processor cores, watched,
+//! evaluated after every epoch, and summed up at the end by whoever wants to know.
+
+use std::sync::Mutex;
+
+use super::{Ending, Failure, NotFinite, Outcome, Setting};
+use crate::backend::Kind;
+use crate::results::{EpochRecord, Member, Results};
+use crate::spec::AutoencoderTraining;
+use crate::train::lanes::{Turn, take_turns};
+use crate::train::{Epoch, Evaluation, Order, Record, Trainee, numbers};
+use crate::weights::Weights;
+
+/// Autoencoders that differ in seed and β alone.
+pub struct Job {
+    pub setting: AutoencoderTraining,
+    pub members: Vec<Member>,
+    /// β of each member.
+    pub sparsity_weights: Vec<f64>,
+}
+
+/// The members of a job at the end of their training.
+pub struct Group<'a> {
+    pub setting: &'a AutoencoderTraining,
+    pub members: &'a [Member],
+    pub trainee: &'a Trainee,
+    pub records: &'a [EpochRecord],
+    pub evaluations: &'a [Evaluation],
+}
+
+/// All jobs, trained or stopped on the way.
+pub struct Trained<S> {
+    groups: Vec<Progress<S>>,
+}
+
+struct Progress<S> {
+    job: Job,
+    /// Absent before the first turn.
+    trainee: Option<Trainee>,
+    /// Absent until the last epoch is done.
+    summaries: Option<Vec<S>>,
+}
+
+impl Job {
+    /// One job for each member.
+    fn alone(self) -> impl Iterator<Item = Self> {
+        let setting = self.setting;
+        self.members
+            .into_iter()
+            .zip(self.sparsity_weights)
+            .map(move |(member, sparsity_weight)| Self {
+                setting: setting.clone(),
+                members: vec![member],
+                sparsity_weights: vec![sparsity_weight],
+            })
+    }
+}
+
+/// Trains every job and sums up each group that gets to its end, with one summary for each member.
+///
+/// On a CPU every member is a group of its own and groups share the lanes; on a GPU a job is one group.
+///
+/// # Errors
+///
+/// Returns [`Failure`] as soon as a cost or a measurement is infinite or not a number.
+pub fn train<S: Send>(
+    jobs: Vec<Job>,
+    setting: &Setting<'_>,
+    summarize: impl Fn(&Group<'_>) -> Vec<S> + Sync,
+) -> Result<Trained<S>, Failure> {
+    let jobs: Vec<Job> = match setting.backend.kind {
+        Kind::Cpu => jobs.into_iter().flat_map(Job::alone).collect(),
+        Kind::Gpu | Kind::SoftwareGpu => jobs,
+    };
+    let failure = Mutex::new(None);
+    let started = jobs
+        .into_iter()
+        .map(|job| {
+            Box::new(Progress {
+                job,
+                trainee: None,
+                summaries: None,
+            })
+        })
+        .collect();
+    let order = Order {
+        seed: setting.order_seed,
+        stage: 0,
+    };
+    let turn = |mut group: Box<Progress<S>>| {
+        let images = &setting.data.train.images;
+        let trainee = group
+            .trainee
+            .take()
+            .unwrap_or_else(|| group.job.trainee(setting));
+        let (trainee, costs) = trainee.epoch(images, order, setting.observer, setting.stop);
+        let trainee = group.trainee.insert(trainee);
+        let Some(costs) = costs else {
+            return Turn::Done(group);
+        };
+        let evaluations = trainee.evaluate(&setting.data.test.images);
+        let records = records(&group.job, trainee, &costs, &evaluations);
+        if let Some(error) = records.iter().find_map(not_finite) {
+            setting.stop.request();
+            failure
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .get_or_insert(error);
+            return Turn::Done(group);
+        }
+        for record in &records {
+            setting.observer.record(Record::Epoch(record));
+        }
+        if !trainee.is_trained() {
+            return Turn::Again(group);
+        }
+        group.summaries = Some(summarize(&Group {
+            setting: &group.job.setting,
+            members: &group.job.members,
+            trainee,
+            records: &records,
+            evaluations: &evaluations,
+        }));
+        Turn::Done(group)
+    };
+    let groups = take_turns(setting.lanes, started, turn);
+    let failure = failure
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    match failure {
+        Some(error) => Err(Failure::NotFinite(error)),
+        None => Ok(Trained {
+            groups: groups.into_iter().map(|group| *group).collect(),
+        }),
+    }
+}
+
+impl<S: Clone> Trained<S> {
+    /// Every member's summary, in the order of the jobs; absent if one was not trained to its end.
+    #[must_use]
+    pub fn summaries(&self) -> Option<Vec<S>> {
+        let groups = self.groups.iter().map(|group| group.summaries.clone());
+        Some(groups.collect::<Option<Vec<_>>>()?.concat())
+    }
+}
+
+impl<S: 'static> Trained<S> {
+    /// These models with what was found about them.
+    #[must_use]
+    pub fn outcome(self, results: Option<Results>) -> Outcome {
+        let epochs = |group: &Progress<S>| group.job.setting.training.epochs;
+        let done = |group: &Progress<S>| group.trainee.as_ref().map_or(0, Trainee::epochs_done);
+        let ending = if results.is_some() {
+            Ending::Complete
+        } else {
+            Ending::Stopped {
+                after: format!(
+                    "{} of {} epochs of every member",
+                    self.groups.iter().map(done).min().unwrap_or(0),
+                    self.groups.iter().map(epochs).max().unwrap_or(0)
+                ),
+            }
+        };
+        Outcome {
+            results,
+            ending,
+            member_seconds: Vec::new(),
+            weights: Box::new(move || self.weights()),
+        }
+    }
+
+    /// A copy of every member's parameters as they are on the device at this moment; those of a member that never
+    /// had a turn are what it would have started from.
+    fn weights(&self) -> Weights {
+        let mut weights = Weights::default();
+        for group in &self.groups {
+            if let Some(trainee) = &group.trainee {
+                for (name, tensor) in trainee.model().parameters() {
+                    weights.append(&name, tensor.dims(), numbers(tensor));
+                }
+            }
+        }
+        weights
+    }
+}
+
+impl Job {
+    fn trainee(&self, setting: &Setting<'_>) -> Trainee {
+        let seeds: Vec<u64> = self.members.iter().map(|member| member.seed).collect();
+        let inputs = setting.data.train.images.pixels_per_image();
+        let device = &setting.backend.device;
+        Trainee::new(
+            &self.setting,
+            &seeds,
+            &self.sparsity_weights,
+            inputs,
+            0,
+            device,
+        )
+    }
+}
+
+fn records(
+    job: &Job,
+    trainee: &Trainee,
+    costs: &[Epoch],
+    evaluations: &[Evaluation],
+) -> Vec<EpochRecord> {
+    let members = job.members.iter().zip(&job.sparsity_weights);
+    members
+        .zip(costs.iter().zip(evaluations))
+        .map(|((member, &sparsity_weight), (cost, evaluation))| {
+            record(member, sparsity_weight, trainee, *cost, evaluation)
+        })
+        .collect()
+}
+
+fn record(
+    member: &Member,
+    sparsity_weight: f64,
+    trainee: &Trainee,
+    cost: Epoch,
+    evaluation: &Evaluation,
+) -> EpochRecord {
+    let units = evaluation.mean_activation.len() as f64;
+    EpochRecord {
+        epoch: trainee.epochs_done(),
+        member: member.index,
+        label: member.label.clone(),
+        learning_rate: trainee.last_learning_rate(),
+        cost: cost.reconstruction + sparsity_weight * cost.divergence,
+        reconstruction: cost.reconstruction,
+        sparsity: cost.divergence,
+        test_reconstruction: evaluation.reconstruction,
+        explained_variance: evaluation.explained_variance,
+        mean_activation: evaluation.mean_activation.iter().sum::<f64>() / units,
+        active_units: evaluation.active_units,
+        dead_units: evaluation
+            .images_on
+            .iter()
+            .filter(|&&images| images == 0)
+            .count(),
+        untrained_units: evaluation.untrained.len(),
+    }
+}
+
+fn not_finite(record: &EpochRecord) -> Option<NotFinite> {
+    let quantities = [
+        ("the training cost", record.cost),
+        ("the reconstruction cost", record.reconstruction),
+        ("the sparsity term", record.sparsity),
+        ("the test reconstruction error", record.test_reconstruction),
+        ("the explained variance", record.explained_variance),
+        ("the mean activation", record.mean_activation),
+    ];
+    quantities
+        .into_iter()
+        .find(|(_, value)| !value.is_finite())
+        .map(|(quantity, value)| NotFinite {
+            epoch: record.epoch,
+            label: record.label.clone(),
+            quantity,
+            value,
+            knobs: "training.learning_rate or the sparsity weight",
+        })
+}

@@ -1,0 +1,101 @@
+//! The disturbance of a denoising autoencoder's input (Vincent et al. 2010, section 3).
+//!
+//! Drawn on the host, from a stream for each member and batch: the same on every backend, and no different for
+//! what was trained before or beside it.
+
+use burn::tensor::{Tensor, TensorData};
+use rand_chacha::rand_core::Rng;
+use rand_distr::{Distribution, StandardNormal};
+
+use crate::seed::{Purpose, stream};
+use crate::spec::Corruption;
+
+/// x as the encoder is to see it. `place` tells batches apart.
+///
+/// # Shapes
+///
+/// - x: `[1, batch, input]` or `[member, batch, input]`, with a member for each of `seeds`
+/// - output: `[member, batch, input]`, or x as it is where nothing is to be disturbed
+#[must_use]
+pub fn corrupt(x: Tensor<3>, corruption: Corruption, seeds: &[u64], place: &[u64]) -> Tensor<3> {
+    let [_, images, inputs] = x.dims();
+    let drawn = |draw: &dyn Fn(&mut rand_chacha::ChaCha8Rng) -> f32| {
+        let mut values = Vec::with_capacity(seeds.len() * images * inputs);
+        for &seed in seeds {
+            let mut stream = stream(seed, Purpose::Corruption, place);
+            values.extend(std::iter::repeat_with(|| draw(&mut stream)).take(images * inputs));
+        }
+        let shape = [seeds.len(), images, inputs];
+        Tensor::<3>::from_data(TensorData::new(values, shape), &x.device())
+    };
+    match corruption {
+        Corruption::None => x,
+        Corruption::Masking { fraction } => {
+            let threshold = (fraction * f64::from(u32::MAX)) as u32;
+            let kept = drawn(&|stream| f32::from(u8::from(stream.next_u32() >= threshold)));
+            x * kept
+        }
+        Corruption::Gaussian { deviation } => {
+            let noise = drawn(&|stream| {
+                let standard: f64 = StandardNormal.sample(stream);
+                (deviation * standard) as f32
+            });
+            x + noise
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::Device;
+
+    use super::*;
+    use crate::train::numbers;
+
+    fn ones(images: usize) -> Tensor<3> {
+        Tensor::ones([1, images, 100], &Device::flex())
+    }
+
+    #[test]
+    fn masking_silences_the_fraction_it_is_asked_for() {
+        let masking = Corruption::Masking { fraction: 0.25 };
+        let x = corrupt(ones(200), masking, &[1, 2], &[0, 0, 0]);
+        assert_eq!(x.dims(), [2, 200, 100]);
+        let values = numbers(x);
+        assert!(
+            values
+                .iter()
+                .all(|&value| value == 0.0 || (value - 1.0).abs() < 1e-7)
+        );
+        // 40,000 draws: standard deviation 0.002.
+        let silent = values.iter().filter(|&&value| value == 0.0).count() as f64 / 40_000.0;
+        assert!((silent - 0.25).abs() < 0.01, "{silent}");
+    }
+
+    #[test]
+    fn noise_has_the_deviation_asked_for_and_depends_on_seed_and_place_alone() {
+        let gaussian = Corruption::Gaussian { deviation: 0.3 };
+        let noise =
+            |seeds: &[u64], place: u64| numbers(corrupt(ones(100), gaussian, seeds, &[place]));
+        let values = noise(&[7], 0);
+        let variance = values
+            .iter()
+            .map(|v| (f64::from(*v) - 1.0).powi(2))
+            .sum::<f64>()
+            / 1e4;
+        assert!((variance.sqrt() - 0.3).abs() < 0.01, "{variance}");
+        assert_eq!(
+            values,
+            noise(&[7, 8], 0)[..10_000],
+            "company changes nothing"
+        );
+        assert_ne!(values, noise(&[7], 1));
+        assert_ne!(values, noise(&[8], 0));
+    }
+
+    #[test]
+    fn without_corruption_nothing_is_drawn() {
+        let x = corrupt(ones(3), Corruption::None, &[1, 2], &[0]);
+        assert_eq!(numbers(x), vec![1.0; 300]);
+    }
+}
