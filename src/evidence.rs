@@ -95,6 +95,22 @@ pub fn roughness(tile: &[f32], height: usize, width: usize) -> Option<f64> {
     Some(average(across.chain(down))? / (2.0 * variance))
 }
 
+/// Pearson's correlation of two lists of numbers; `None` where one does not vary, or they differ in length.
+#[must_use]
+pub fn correlation(one: &[f32], other: &[f32]) -> Option<f64> {
+    if one.len() != other.len() {
+        return None;
+    }
+    let (one_mean, one_variance) = mean_and_variance(one)?;
+    let (other_mean, other_variance) = mean_and_variance(other)?;
+    let covariance = average(
+        one.iter()
+            .zip(other)
+            .map(|(&a, &b)| (f64::from(a) - one_mean) * (f64::from(b) - other_mean)),
+    )?;
+    Some(covariance / (one_variance * other_variance).sqrt())
+}
+
 /// Share of images whose label is the commonest one among the images with the same most active unit.
 ///
 /// Cluster purity (Manning, Raghavan and Schütze 2008, §16.3) with the units as clusters. `top_unit[i]` and
@@ -366,6 +382,16 @@ mod tests {
         close(roughness(&gradient, 4, 4), 0.2);
         let white = roughness(&noise(), 28, 28).expect("a score");
         assert!((white - 1.0).abs() < 0.1, "{white}");
+    }
+
+    #[test]
+    fn correlation_is_what_one_gets_by_hand() {
+        close(correlation(&[1.0, 2.0, 3.0], &[10.0, 20.0, 30.0]), 1.0);
+        close(correlation(&[1.0, 2.0, 3.0], &[-1.0, -2.0, -3.0]), -1.0);
+        // Deviations (−1, 0, 1) and (−1, 1, 0): 1 / 2.
+        close(correlation(&[1.0, 2.0, 3.0], &[0.0, 2.0, 1.0]), 0.5);
+        assert_eq!(correlation(&[1.0, 1.0], &[1.0, 2.0]), None);
+        assert_eq!(correlation(&[1.0], &[1.0, 2.0]), None);
     }
 
     #[test]

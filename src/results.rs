@@ -231,6 +231,20 @@ pub struct Spread {
     pub largest: f64,
 }
 
+impl Spread {
+    /// The spread of `values`; `None` without values.
+    #[must_use]
+    pub fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
+        let mut values: Vec<f64> = values.collect();
+        let median = crate::evidence::median(&mut values)?;
+        Some(Self {
+            smallest: *values.first()?,
+            median,
+            largest: *values.last()?,
+        })
+    }
+}
+
 /// A condition over all of its seeds.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConditionSummary {

@@ -3,6 +3,8 @@
 //! Every room may use these types; they hold no tensors, read no files and know no configuration syntax.
 //! A value of one of them is valid by the time it exists: `config` checks every number before it builds one.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 /// A unit's nonlinearity, in the encoder.
@@ -294,8 +296,8 @@ impl BackendName {
     }
 }
 
-impl std::fmt::Display for BackendName {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for BackendName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
 }
@@ -307,4 +309,86 @@ pub enum ExperimentName {
     Figure56,
     Pretraining,
     DeadUnits,
+}
+
+impl fmt::Display for Activation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Relu => f.write_str("ramp"),
+            Self::Prelu { initial_slope } => write!(f, "PReLU from {initial_slope}"),
+            Self::LeakyRelu { slope } => write!(f, "leaky ramp {slope}"),
+            Self::Sigmoid => f.write_str("sigmoid"),
+            Self::Tanh => f.write_str("tanh"),
+            Self::Identity => f.write_str("linear"),
+        }
+    }
+}
+
+impl fmt::Display for Initialization {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Normal { variance } => write!(f, "N(0, {variance})"),
+            Self::Constant { value } => write!(f, "{value}"),
+            Self::Orthogonal { gain } => write!(f, "orthogonal × {gain:.3}"),
+        }
+    }
+}
+
+/// As the literature writes it: `1/784` for a variance whose inverse is whole, `2/fan_in`.
+impl fmt::Display for Variance {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let over = |value: f64| {
+            let inverse = 1.0 / value;
+            ((inverse - inverse.round()).abs() < 1e-6 * inverse && inverse > 1.5)
+                .then(|| inverse.round())
+        };
+        match *self {
+            Self::Fixed { value } => match over(value) {
+                Some(divisor) => write!(f, "1/{divisor}"),
+                None => write!(f, "{value}"),
+            },
+            Self::OverFanIn { scale } => match over(scale) {
+                Some(divisor) => write!(f, "1/fan_in/{divisor}"),
+                None => write!(f, "{scale}/fan_in"),
+            },
+        }
+    }
+}
+
+impl fmt::Display for TrainingSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.optimizer {
+            OptimizerSpec::Sgd { momentum: 0.0 } => f.write_str("SGD")?,
+            OptimizerSpec::Sgd { momentum } => write!(f, "SGD with momentum {momentum}")?,
+            OptimizerSpec::Adam { .. } => f.write_str("Adam")?,
+        }
+        write!(f, " {}", self.learning_rate)?;
+        if self.schedule == Schedule::LinearToZero {
+            f.write_str(" falling to 0")?;
+        }
+        write!(f, ", {} epochs", self.epochs)?;
+        if self.weight_decay > 0.0 {
+            write!(f, ", weight decay {}", self.weight_decay)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variances_read_as_the_literature_writes_them() {
+        let fixed = |value| Variance::Fixed { value }.to_string();
+        assert_eq!(
+            [fixed(1.0 / 784.0), fixed(0.1), fixed(1.0), fixed(0.3)],
+            ["1/784", "1/10", "1", "0.3"]
+        );
+        let over = |scale| Variance::OverFanIn { scale }.to_string();
+        assert_eq!(
+            [over(1.0), over(2.0), over(0.1)],
+            ["1/fan_in", "2/fan_in", "1/fan_in/10"]
+        );
+    }
 }

@@ -89,13 +89,7 @@ impl Weights {
             }
             hash.update(bytes(&tensor.values));
         }
-        hash.finalize()
-            .iter()
-            .fold(String::with_capacity(64), |mut text, byte| {
-                // Writing to a String cannot fail.
-                let _ = write!(text, "{byte:02x}");
-                text
-            })
+        hexadecimal(&hash.finalize())
     }
 
     /// The file's bytes. Equal weights give equal bytes.
@@ -143,6 +137,27 @@ impl Weights {
         }
         Ok(weights)
     }
+}
+
+/// SHA-256 over the bits of `arrays`, each preceded by its length, in hexadecimal.
+#[must_use]
+pub fn hash_of(arrays: &[&[f32]]) -> String {
+    let mut hash = Sha256::new();
+    for array in arrays {
+        hash.update((array.len() as u64).to_le_bytes());
+        hash.update(bytes(array));
+    }
+    hexadecimal(&hash.finalize())
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes
+        .iter()
+        .fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
+            // Writing to a String cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }
 
 fn bytes(values: &[f32]) -> Vec<u8> {

@@ -48,6 +48,7 @@ impl Reference {
                         Activation::LeakyRelu { slope } => z.max(0.0) + slope * z.min(0.0),
                         Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
                         Activation::Tanh => z.tanh(),
+                        Activation::Identity => z,
                     }
                 })
                 .collect();
@@ -163,7 +164,7 @@ fn spec(
 fn check(spec: &AutoencoderSpec) {
     let device = Device::flex();
     let betas = [0.0, 0.7];
-    let model = Autoencoder::new(spec, INPUTS, &[1, 2], &device.clone().autodiff());
+    let model = Autoencoder::new(spec, INPUTS, 0, &[1, 2], &device.clone().autodiff());
     let sparsity = SparsitySpec {
         target: RHO,
         estimator: MeanActivationEstimator::Batch,
@@ -178,7 +179,7 @@ fn check(spec: &AutoencoderSpec) {
         &device.clone().autodiff(),
     );
     let start = objective.first_mean_activation(2, UNITS, &device);
-    let cost = objective.cost(&model, batch, start);
+    let cost = objective.cost(&model, batch.clone(), batch, start);
     let gradients = GradientsParams::from_grads(cost.total.backward(), &model);
     let of = |name: &str| -> Vec<f32> {
         let id = match name {
@@ -260,6 +261,7 @@ fn every_activation_tied_and_untied_with_both_losses() {
         Activation::LeakyRelu { slope: 0.1 },
         Activation::Sigmoid,
         Activation::Tanh,
+        Activation::Identity,
     ];
     for activation in activations {
         for decoder in [
@@ -292,7 +294,7 @@ fn a_running_mean_passes_its_slope_whole() {
             Reconstruction::SquaredError,
         )
     };
-    let model = Autoencoder::new(&spec, 1, &[0], &device.clone().autodiff());
+    let model = Autoencoder::new(&spec, 1, 0, &[0], &device.clone().autodiff());
     let sparsity = SparsitySpec {
         target: 0.05,
         estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },
@@ -302,7 +304,7 @@ fn a_running_mean_passes_its_slope_whole() {
     for (so_far, expected_mean) in [(0.05_f64, 0.0695_f64), (5.0, 4.97)] {
         let x = Tensor::zeros([1, 4, 1], &device.clone().autodiff());
         let start = Tensor::full([1, 1, 1], so_far, &device);
-        let cost = objective.cost(&model, x, start);
+        let cost = objective.cost(&model, x.clone(), x, start);
         let mean = f64::from(numbers(cost.mean_activation)[0]);
         assert!((mean - expected_mean).abs() < 1e-6, "{mean}");
         let at = expected_mean.min(0.99);

@@ -1,16 +1,15 @@
 //! Members of a batched model are strangers to each other, and results know nothing of threads or company.
 
 use layerwise::backend::{self, Backend};
-use layerwise::config::{Figure56, Run};
+use layerwise::config::Figure56;
 use layerwise::data::{Dataset, Images, Split};
-use layerwise::experiment::figure56;
-use layerwise::results::{EpochRecord, Member};
+use layerwise::experiment::{Ending, Setting, figure56};
 use layerwise::spec::{
-    Activation, AutoencoderSpec, BackendName, Decoder, DecoderActivation, Initialization,
-    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, SparsitySpec, TrainingSpec,
-    Variance,
+    Activation, AutoencoderSpec, AutoencoderTraining, BackendName, Corruption, Decoder,
+    DecoderActivation, Initialization, MeanActivationEstimator, OptimizerSpec, Reconstruction,
+    Schedule, SparsitySpec, TrainingSpec, Variance,
 };
-use layerwise::train::{Observer, Stop, Trainee, numbers};
+use layerwise::train::{Observer, Order, Record, Stop, Trainee, numbers};
 
 fn autoencoder() -> AutoencoderSpec {
     let normal = |value| Initialization::Normal {
@@ -49,21 +48,24 @@ const SPARSITY: SparsitySpec = SparsitySpec {
     clamp: 0.01,
 };
 
-fn figure(sparsity_weights: &[f64]) -> Figure56 {
-    Figure56 {
+fn setting() -> AutoencoderTraining {
+    AutoencoderTraining {
         autoencoder: autoencoder(),
         sparsity: SPARSITY,
-        sparsity_weights: sparsity_weights.to_vec(),
+        corruption: Corruption::Masking { fraction: 0.1 },
         training: training(),
     }
 }
 
-fn setting() -> Run {
-    Run {
-        backend: BackendName::Flex,
-        seeds: vec![0],
-        order_seed: 0,
+fn figure(sparsity_weights: &[f64]) -> Figure56 {
+    Figure56 {
+        setting: setting(),
+        sparsity_weights: sparsity_weights.to_vec(),
     }
+}
+
+fn flex() -> Backend {
+    backend::open(BackendName::Flex).expect("flex is in every default build")
 }
 
 /// Blobs on 6×6 pixels, 50 to learn from and 20 to test on; the last batch of an epoch is a short one.
@@ -85,27 +87,38 @@ fn blobs() -> Dataset {
         name: None,
         classes: 10,
         train: split(50, 0),
+        validation: None,
         test: split(20, 50),
         files: Vec::new(),
     }
 }
 
-fn trained(members: Vec<Member>, backend: &Backend, data: &Dataset) -> Vec<Vec<f32>> {
-    let count = members.len();
+fn trainee(seeds: &[u64], sparsity_weights: &[f64], backend: &Backend, data: &Dataset) -> Trainee {
     let inputs = data.train.images.pixels_per_image();
-    let mut trainee = Trainee::new(
-        members,
-        &autoencoder(),
-        SPARSITY,
-        &training(),
+    Trainee::new(
+        &setting(),
+        seeds,
+        sparsity_weights,
         inputs,
+        0,
         &backend.device,
-    );
+    )
+}
+
+fn trained(
+    seeds: &[u64],
+    sparsity_weights: &[f64],
+    backend: &Backend,
+    data: &Dataset,
+) -> Vec<Vec<f32>> {
+    let mut trainee = trainee(seeds, sparsity_weights, backend, data);
+    let order = Order { seed: 0, stage: 0 };
     while !trainee.is_trained() {
         trainee = trainee
-            .epoch(&data.train.images, 0, &(), &Stop::default())
+            .epoch(&data.train.images, order, &(), &Stop::default())
             .0;
     }
+    let count = seeds.len();
     let mut by_member = vec![Vec::new(); count];
     for (_, tensor) in trainee.model().parameters() {
         let values = numbers(tensor);
@@ -124,11 +137,10 @@ fn a_member_is_the_same_alone_and_in_company_bit_for_bit() {
         let Ok(backend) = backend::open(name) else {
             continue;
         };
-        let members = figure56::members(&[0.0, 0.1, 3.0], &[4, 5]);
-        let together = trained(members.clone(), &backend, &data);
-        for member in members {
-            let at = member.index;
-            let alone = trained(vec![member], &backend, &data);
+        let (seeds, weights) = ([4, 4, 4, 5, 5, 5], [0.0, 0.1, 3.0, 0.0, 0.1, 3.0]);
+        let together = trained(&seeds, &weights, &backend, &data);
+        for at in 0..seeds.len() {
+            let alone = trained(&[seeds[at]], &[weights[at]], &backend, &data);
             let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
             assert_eq!(bits(&alone[0]), bits(&together[at]), "{name}, member {at}");
         }
@@ -138,21 +150,21 @@ fn a_member_is_the_same_alone_and_in_company_bit_for_bit() {
 #[test]
 fn results_do_not_depend_on_the_number_of_jobs() {
     let data = blobs();
-    let backend = backend::open(BackendName::Flex).expect("flex is in every default build");
+    let backend = flex();
     let figure = figure(&[0.0, 0.1, 3.0]);
-    let run = |jobs| {
-        let outcome = figure56::run(
-            &figure,
-            &setting(),
-            &data,
-            &backend,
-            jobs,
-            &(),
-            &Stop::default(),
-        )
-        .expect("small numbers stay finite");
+    let run = |lanes| {
+        let stop = Stop::default();
+        let setting = Setting {
+            data: &data,
+            backend: &backend,
+            lanes,
+            order_seed: 0,
+            observer: &(),
+            stop: &stop,
+        };
+        let outcome = figure56::run(&figure, &[0], &setting).expect("small numbers stay finite");
         (
-            outcome.weights(),
+            (outcome.weights)(),
             outcome.results.expect("it was not stopped"),
         )
     };
@@ -167,17 +179,7 @@ fn results_do_not_depend_on_the_number_of_jobs() {
 #[test]
 fn members_of_one_seed_start_from_the_same_weights() {
     let data = blobs();
-    let backend = backend::open(BackendName::Flex).expect("flex is in every default build");
-    let members = figure56::members(&[0.0, 3.0], &[0, 1]);
-    let inputs = data.train.images.pixels_per_image();
-    let trainee = Trainee::new(
-        members,
-        &autoencoder(),
-        SPARSITY,
-        &training(),
-        inputs,
-        &backend.device,
-    );
+    let trainee = trainee(&[0, 0, 1, 1], &[0.0, 3.0, 0.0, 3.0], &flex(), &data);
     let weight = numbers(trainee.model().encoder.weight.val());
     let of: Vec<&[f32]> = weight.chunks_exact(weight.len() / 4).collect();
     assert_eq!(of[0], of[1], "same seed, other β");
@@ -193,8 +195,8 @@ fn members_of_one_seed_start_from_the_same_weights() {
 /// Asks for an end when it hears of the first epoch.
 struct Impatient<'a>(&'a Stop);
 impl Observer for Impatient<'_> {
-    fn trained(&self, _: usize) {}
-    fn epoch(&self, _: &EpochRecord) {
+    fn worked(&self, _: u64) {}
+    fn record(&self, _: Record<'_>) {
         self.0.request();
     }
 }
@@ -202,27 +204,24 @@ impl Observer for Impatient<'_> {
 #[test]
 fn a_run_that_is_stopped_keeps_what_it_has() {
     let data = blobs();
-    let backend = backend::open(BackendName::Flex).expect("flex is in every default build");
-    let figure = figure(&[0.0]);
     let stop = Stop::default();
-    let outcome = figure56::run(
-        &figure,
-        &setting(),
-        &data,
-        &backend,
-        1,
-        &Impatient(&stop),
-        &stop,
-    )
-    .expect("finite");
+    let setting = Setting {
+        data: &data,
+        backend: &flex(),
+        lanes: 1,
+        order_seed: 0,
+        observer: &Impatient(&stop),
+        stop: &stop,
+    };
+    let outcome = figure56::run(&figure(&[0.0]), &[0], &setting).expect("finite");
     assert!(outcome.results.is_none());
-    assert_eq!(outcome.epochs_done, 1);
     assert_eq!(
-        outcome
-            .weights()
-            .get("encoder.weight")
-            .expect("it exists")
-            .shape,
-        [1, 36, 20]
+        outcome.ending,
+        Ending::Stopped {
+            after: "1 of 3 epochs of every member".to_owned()
+        }
     );
+    let weights = (outcome.weights)();
+    let weight = weights.get("encoder.weight").expect("it exists");
+    assert_eq!(weight.shape, [1, 36, 20]);
 }

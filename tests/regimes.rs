@@ -5,10 +5,10 @@
 use std::path::Path;
 
 use layerwise::backend;
-use layerwise::config::{self, Experiment, Overrides};
+use layerwise::config::{self, Overrides};
 use layerwise::data::{self, Limits};
-use layerwise::experiment::figure56;
-use layerwise::results::Regime;
+use layerwise::experiment::{self, Setting};
+use layerwise::results::{Regime, Results};
 use layerwise::train::Stop;
 
 #[test]
@@ -20,21 +20,21 @@ fn the_three_regimes_are_there_after_eight_epochs() {
     };
     let config =
         config::load(&root.join("configs/figure56.toml"), &overrides).expect("the shipped config");
-    let Experiment::Figure56(figure) = &config.plan.experiment;
     let data = data::load(&root.join("data/mnist"), Limits::default()).expect("the shipped data");
     let backend = backend::open(config.plan.run.backend).expect("flex is in every default build");
-    let jobs = std::thread::available_parallelism().map_or(1, usize::from);
-    let outcome = figure56::run(
-        figure,
-        &config.plan.run,
-        &data,
-        &backend,
-        jobs,
-        &(),
-        &Stop::default(),
-    )
-    .expect("finite numbers");
-    let members = outcome.results.expect("it was not stopped").members;
+    let setting = Setting {
+        data: &data,
+        backend: &backend,
+        lanes: std::thread::available_parallelism().map_or(1, usize::from),
+        order_seed: config.plan.run.order_seed,
+        observer: &(),
+        stop: &Stop::default(),
+    };
+    let outcome = experiment::run(&config.plan, &setting).expect("finite numbers");
+    let Some(Results::Figure56(results)) = outcome.results else {
+        panic!("it was not stopped");
+    };
+    let members = results.members;
     let found: Vec<Regime> = members.iter().map(|summary| summary.regime).collect();
     let reasons: Vec<&str> = members
         .iter()

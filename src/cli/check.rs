@@ -3,9 +3,12 @@
 use super::{Failure, PlanArgs, say};
 use crate::config::{Experiment, Limit, Plan};
 use crate::data;
-use crate::experiment;
+use crate::experiment::{self, pretraining};
 use crate::model::Autoencoder;
 use crate::spec::AutoencoderTraining;
+
+/// What is assumed where only the headers of the data are read, which do not tell: right for MNIST and its kind.
+const CLASSES: usize = 10;
 
 /// Prints every value with its origin, then parameter counts, steps and an estimate of the work.
 pub fn check(plan: PlanArgs) -> Result<(), Failure> {
@@ -47,6 +50,13 @@ pub fn fits(batch: usize, images: usize, held_out: usize) -> Result<(), Failure>
     )))
 }
 
+fn seeds_line(conditions: usize, seeds: usize) -> String {
+    format!(
+        "members     {}: {conditions} conditions × {seeds} seeds",
+        conditions * seeds
+    )
+}
+
 fn describe(plan: &Plan) -> Result<(), Failure> {
     let shape = data::peek(&plan.data.dir).map_err(Failure::work)?;
     let inputs = shape.height * shape.width;
@@ -62,9 +72,9 @@ fn describe(plan: &Plan) -> Result<(), Failure> {
     }
     let held_out = plan.data.validation_images;
     let left = images.saturating_sub(held_out);
-    // The headers do not tell how many classes there are; ten is what these sets have.
-    let extent = experiment::extent(plan, left, inputs, 10);
+    let extent = experiment::extent(plan, left, inputs, CLASSES);
     fits(extent.largest_batch, images, held_out)?;
+    let seeds = plan.run.seeds.len();
     match &plan.experiment {
         Experiment::Figure56(figure) => {
             let AutoencoderTraining {
@@ -74,7 +84,7 @@ fn describe(plan: &Plan) -> Result<(), Failure> {
             } = &figure.setting;
             let units = autoencoder.hidden_units;
             let parameters = Autoencoder::parameter_count(autoencoder, inputs);
-            let (betas, seeds) = (figure.sparsity_weights.len(), plan.run.seeds.len());
+            let betas = figure.sparsity_weights.len();
             let steps = left.div_ceil(training.batch_size);
             say(&format!(
                 "model       {inputs} → {units} → {inputs}, {parameters} parameters a member"
@@ -90,7 +100,33 @@ fn describe(plan: &Plan) -> Result<(), Failure> {
                 training.batch_size
             ));
         }
-        Experiment::Pretraining(_) | Experiment::DeadUnits(_) => unimplemented!(),
+        Experiment::Pretraining(pretraining) => {
+            for condition in &pretraining.conditions {
+                let work = pretraining::multiply_accumulates(condition, left, inputs, CLASSES);
+                say(&format!(
+                    "condition   {}: {}; {:.2} TFLOP a seed",
+                    condition.name,
+                    pretraining::describe(condition, inputs, CLASSES),
+                    2.0 * work as f64 / 1e12
+                ));
+            }
+            say(&seeds_line(pretraining.conditions.len(), seeds));
+        }
+        Experiment::DeadUnits(dead_units) => {
+            for condition in &dead_units.conditions {
+                let spec = &condition.setting.autoencoder;
+                say(&format!(
+                    "condition   {}: {inputs} → {} → {inputs}, {}, W ~ {}, b ~ {}; {}",
+                    condition.name,
+                    spec.hidden_units,
+                    spec.activation,
+                    spec.encoder_weight,
+                    spec.encoder_bias,
+                    condition.setting.training
+                ));
+            }
+            say(&seeds_line(dead_units.conditions.len(), seeds));
+        }
     }
     say(&format!(
         "work        {:.2} TFLOP in matrix products of the training steps, all members",

@@ -255,7 +255,40 @@ fn summarize(results: &Results) {
                 ));
             }
         }
-        Results::Pretraining(_) | Results::DeadUnits(_) => unimplemented!(),
+        Results::Pretraining(results) => {
+            let width = results
+                .conditions
+                .iter()
+                .map(|summary| summary.condition.chars().count())
+                .max()
+                .unwrap_or(0);
+            for summary in &results.conditions {
+                let percent = |epoch: usize| match summary.accuracy.get(epoch) {
+                    Some(spread) => format!("{:.2} %", 100.0 * spread.median),
+                    None => "–".to_owned(),
+                };
+                say(&format!(
+                    "{:<width$}  {} after the first epoch, {} after the last (medians)  {}",
+                    summary.condition,
+                    percent(1),
+                    percent(summary.accuracy.len().saturating_sub(1)),
+                    summary.description,
+                ));
+            }
+        }
+        Results::DeadUnits(results) => {
+            for summary in &results.members {
+                say(&format!(
+                    "{}: of {} units, never on at the start {}, never on at the end {}, unchanged {}, noise-looking {}",
+                    summary.member.label,
+                    summary.hidden_units,
+                    summary.never_on_at_start.len(),
+                    summary.never_on.len(),
+                    summary.unchanged.len(),
+                    summary.noise_looking.len(),
+                ));
+            }
+        }
     }
 }
 

@@ -170,7 +170,7 @@ impl<S: 'static> Trained<S> {
     }
 
     /// A copy of every member's parameters as they are on the device at this moment; those of a member that never
-    /// had a turn are what it would have started from.
+    /// had a turn are missing.
     fn weights(&self) -> Weights {
         let mut weights = Weights::default();
         for group in &self.groups {

@@ -2,7 +2,9 @@
 //! the command line, files or drawing.
 
 mod autoencoders;
+pub mod dead_units;
 pub mod figure56;
+pub mod pretraining;
 
 use thiserror::Error;
 
@@ -11,7 +13,7 @@ use crate::config::{Experiment, Plan};
 use crate::data::Dataset;
 use crate::model::Autoencoder;
 use crate::results::{Member, MemberSeconds, Results};
-use crate::spec::ExperimentName;
+use crate::spec::{AutoencoderTraining, ExperimentName, TrainingSpec};
 use crate::train::{Observer, Stop};
 use crate::weights::Weights;
 
@@ -55,6 +57,11 @@ pub enum Ending {
 pub enum Failure {
     #[error(transparent)]
     NotFinite(#[from] NotFinite),
+    #[error(
+        "layer {layer} of {label} is not a copy of its encoder\n  hint: this is a bug, or a device that loses data; \
+         compare with `--backend flex`"
+    )]
+    Transfer { label: String, layer: usize },
 }
 
 /// A number that is not a number ends a run.
@@ -91,7 +98,8 @@ pub fn run(plan: &Plan, setting: &Setting<'_>) -> Result<Outcome, Failure> {
     let seeds = &plan.run.seeds;
     match &plan.experiment {
         Experiment::Figure56(figure) => figure56::run(figure, seeds, setting),
-        Experiment::Pretraining(_) | Experiment::DeadUnits(_) => unimplemented!(),
+        Experiment::Pretraining(pretraining) => pretraining::run(pretraining, seeds, setting),
+        Experiment::DeadUnits(dead_units) => dead_units::run(dead_units, seeds, setting),
     }
 }
 
@@ -101,29 +109,55 @@ pub fn members(plan: &Plan) -> Vec<Member> {
     let seeds = &plan.run.seeds;
     match &plan.experiment {
         Experiment::Figure56(figure) => figure56::members(&figure.sparsity_weights, seeds),
-        Experiment::Pretraining(_) | Experiment::DeadUnits(_) => unimplemented!(),
+        Experiment::Pretraining(pretraining) => pretraining::members(pretraining, seeds),
+        Experiment::DeadUnits(dead_units) => dead_units::members(dead_units, seeds),
     }
 }
 
 /// How much there is to do, on `images` training images of `inputs` pixels in `classes` classes.
 #[must_use]
 pub fn extent(plan: &Plan, images: usize, inputs: usize, classes: usize) -> Extent {
-    let _ = classes;
-    let seeds = plan.run.seeds.len();
+    let seeds = plan.run.seeds.len() as u64;
+    let mut extent = Extent {
+        epochs: 0,
+        largest_batch: 0,
+        multiply_accumulates: 0,
+    };
+    let mut add = |training: &TrainingSpec, multiply_accumulates: u64| {
+        extent.epochs = extent.epochs.max(training.epochs);
+        extent.largest_batch = extent.largest_batch.max(training.batch_size);
+        extent.multiply_accumulates += seeds * multiply_accumulates;
+    };
+    let of_autoencoder = |setting: &AutoencoderTraining| {
+        let step = Autoencoder::step_multiply_accumulates(&setting.autoencoder, inputs);
+        step * (images * setting.training.epochs) as u64
+    };
     match &plan.experiment {
         Experiment::Figure56(figure) => {
-            let members = figure.sparsity_weights.len() * seeds;
-            let setting = &figure.setting;
-            let step = Autoencoder::step_multiply_accumulates(&setting.autoencoder, inputs);
-            let epochs = setting.training.epochs;
-            Extent {
-                epochs,
-                largest_batch: setting.training.batch_size,
-                multiply_accumulates: step * (images * epochs * members) as u64,
+            for _ in &figure.sparsity_weights {
+                add(&figure.setting.training, of_autoencoder(&figure.setting));
             }
         }
-        Experiment::Pretraining(_) | Experiment::DeadUnits(_) => unimplemented!(),
+        Experiment::Pretraining(pretraining) => {
+            for condition in &pretraining.conditions {
+                let work = pretraining::multiply_accumulates(condition, images, inputs, classes);
+                add(&condition.training, work);
+            }
+            for condition in &pretraining.conditions {
+                for stage in &condition.stages {
+                    let batch = stage.setting.training.batch_size;
+                    extent.largest_batch = extent.largest_batch.max(batch);
+                }
+            }
+        }
+        Experiment::DeadUnits(dead_units) => {
+            for condition in &dead_units.conditions {
+                let setting = &condition.setting;
+                add(&setting.training, of_autoencoder(setting));
+            }
+        }
     }
+    extent
 }
 
 /// The size of a plan's training.

@@ -4,6 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::numbers;
 use crate::seed::{Purpose, draw, stream};
 use crate::spec::{Activation, Initialization};
 
@@ -20,7 +21,88 @@ pub struct Layer {
     activation: Activation,
 }
 
+/// A layer's numbers on the host.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LayerValues {
+    /// Members, inputs and units.
+    pub shape: [usize; 3],
+    /// Row-major `[member, input, unit]`.
+    pub weight: Vec<f32>,
+    /// Row-major `[member, unit]`.
+    pub bias: Vec<f32>,
+    /// One for each member, where the activation has one.
+    pub slope: Option<Vec<f32>>,
+}
+
+impl LayerValues {
+    /// Weights, bias and slope of one member.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no such member.
+    #[must_use]
+    pub fn of_member(&self, member: usize) -> Self {
+        let [_, inputs, units] = self.shape;
+        Self {
+            shape: [1, inputs, units],
+            weight: self.weight[member * inputs * units..][..inputs * units].to_vec(),
+            bias: self.bias[member * units..][..units].to_vec(),
+            slope: self.slope.as_ref().map(|slope| vec![slope[member]]),
+        }
+    }
+
+    /// Each array by its name, with its shape.
+    #[must_use]
+    pub fn into_parameters(self) -> Vec<(&'static str, [usize; 3], Vec<f32>)> {
+        let [members, inputs, units] = self.shape;
+        let mut parameters = vec![
+            ("weight", [members, inputs, units], self.weight),
+            ("bias", [members, 1, units], self.bias),
+        ];
+        if let Some(slope) = self.slope {
+            parameters.push(("slope", [members, 1, 1], slope));
+        }
+        parameters
+    }
+}
+
 impl Layer {
+    /// A copy of the layer's numbers as they are on the device at this moment.
+    #[must_use]
+    pub fn values(&self) -> LayerValues {
+        LayerValues {
+            shape: self.weight.dims(),
+            weight: numbers(self.weight.val()),
+            bias: numbers(self.bias.val()),
+            slope: self.slope.as_ref().map(|slope| numbers(slope.val())),
+        }
+    }
+
+    /// The same layer with other numbers: a copy of `values`.
+    ///
+    /// # Panics
+    ///
+    /// Panics if `values` have another shape than the layer, or lack its slope.
+    #[must_use]
+    pub fn with_values(&self, values: LayerValues, device: &Device) -> Self {
+        assert_eq!(self.weight.dims(), values.shape, "layers of equal size");
+        assert_eq!(self.slope.is_some(), values.slope.is_some());
+        let members = values.shape[0];
+        let layer = Self::from_values(
+            values.shape,
+            values.weight,
+            values.bias,
+            self.activation,
+            device,
+        );
+        Self {
+            slope: values
+                .slope
+                .map(|slope| parameter(slope, [members, 1, 1], device)),
+            ..layer
+        }
+    }
+
     /// A layer from values drawn on the host.
     ///
     /// # Shapes

@@ -1,11 +1,12 @@
-//! The parts of an autoencoder's cost: E + β Σⱼ KL(ρ‖ρ̂ⱼ) (Okatani, *Deep Learning*, section 5.3.3).
+//! The parts of an autoencoder's cost, E + β Σⱼ KL(ρ‖ρ̂ⱼ) (Okatani, *Deep Learning*, section 5.3.3), and the
+//! cross-entropy of a classifier (section 2.4.4).
 //!
 //! Reconstruction losses are summed over inputs and left separate by image, so that the caller may average
 //! a short last batch rightly. The sparsity term compares ρ, the mean activation asked of a unit, with ρ̂ⱼ,
 //! the mean activation it has, as two Bernoulli distributions.
 
 use burn::tensor::Tensor;
-use burn::tensor::activation::relu;
+use burn::tensor::activation::{log_softmax, relu};
 
 use crate::spec::Reconstruction;
 
@@ -28,6 +29,18 @@ pub fn reconstruction(kind: Reconstruction, output: Tensor<3>, x: Tensor<3>) -> 
             (relu(output.clone()) - output * x + tail).sum_dim(2)
         }
     }
+}
+
+/// The cross-entropy −Σₖ dₖ ln yₖ of each image, in nats, with y = softmax(z).
+///
+/// # Shapes
+///
+/// - logits z: `[member, batch, class]`
+/// - targets d (1 for the image's class, 0 elsewhere): the same, or `[1, batch, class]`
+/// - result: `[member, batch, 1]`
+#[must_use]
+pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<3>) -> Tensor<3> {
+    (log_softmax(logits, 2) * targets).sum_dim(2).neg()
 }
 
 /// The sparsity term's view of a mean activation: ρ̂ held inside [clamp, 1 − clamp].
@@ -169,5 +182,23 @@ mod tests {
         // ln 2 + (2 − 0.5 + ln(1 + e⁻²)) = 0.6931472 + 1.6269280; and 0 + 100.
         assert!((values[0] - 2.320_075).abs() < 1e-5, "{values:?}");
         assert!((values[1] - 100.0).abs() < 1e-4, "{values:?}");
+    }
+
+    #[test]
+    fn classification_cost_is_what_one_gets_by_hand_and_survives_extreme_logits() {
+        let device = Device::flex();
+        let logits = Tensor::<3>::from_floats(
+            [[[0.0, 0.0, 0.0], [1.0, 2.0, 3.0], [1000.0, 0.0, -1000.0]]],
+            &device,
+        );
+        let targets = Tensor::<3>::from_floats(
+            [[[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [1.0, 0.0, 0.0]]],
+            &device,
+        );
+        let values = numbers(cross_entropy(logits, targets));
+        // ln 3; ln(e + e² + e³) − 1 = 2 + ln(1 + e⁻¹ + e⁻²); 0.
+        for (value, expected) in values.iter().zip([1.098_612, 2.407_606, 0.0]) {
+            assert!((value - expected).abs() < 1e-5, "{values:?}");
+        }
     }
 }

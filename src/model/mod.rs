@@ -5,10 +5,40 @@
 //! mixes them. Nothing in this room knows of configs, files, optimisers or the command line.
 
 mod autoencoder;
+mod classifier;
 mod layer;
 pub mod loss;
 mod objective;
 
 pub use autoencoder::{Autoencoder, Decoder};
-pub use layer::Layer;
+pub use classifier::{Classifier, layer_name};
+pub use layer::{Layer, LayerValues};
 pub use objective::{BatchCost, Objective};
+
+use burn::tensor::{Int, Tensor};
+
+/// A tensor's entries in row-major order.
+///
+/// # Panics
+///
+/// Panics if the device fails to give them back.
+#[must_use]
+pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    tensor
+        .into_data()
+        .try_into_vec_as::<f32>()
+        .expect("a float tensor converted to f32 is f32")
+}
+
+/// An integer tensor's entries in row-major order, whatever width the backend gives them.
+///
+/// # Panics
+///
+/// Panics if the device fails to give them back.
+#[must_use]
+pub fn whole_numbers<const D: usize>(tensor: Tensor<D, Int>) -> Vec<i64> {
+    tensor
+        .into_data()
+        .try_into_vec_as::<i64>()
+        .expect("an integer tensor converted to i64 is i64")
+}

@@ -6,19 +6,19 @@
 
 use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
-use burn::tensor::{Device, Int, Tensor};
+use burn::tensor::{Device, Tensor};
 
 use super::corruption::corrupt;
 use super::observe::{Observer, Stop};
 use super::optimizer::optimizer;
 use crate::data::Images;
 use crate::data::batches::Source;
-use crate::model::{Autoencoder, Objective};
+use crate::model::{Autoencoder, Objective, numbers};
 use crate::seed::epoch_order;
 use crate::spec::AutoencoderTraining;
 
 /// Images per batch when nothing is learnt: large enough to keep the products busy, small enough for memory.
-const EVALUATION_BATCH: usize = 250;
+pub(super) const EVALUATION_BATCH: usize = 250;
 
 /// A unit counts into L0 where h exceeds this.
 pub const ACTIVE_ABOVE: f32 = 0.01;
@@ -316,30 +316,4 @@ fn add(sums: &mut [f64], tensor: Tensor<3>) {
     for (sum, value) in sums.iter_mut().zip(numbers(tensor)) {
         *sum += f64::from(value);
     }
-}
-
-/// A tensor's entries in row-major order.
-///
-/// # Panics
-///
-/// Panics if the device fails to give them back.
-#[must_use]
-pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor
-        .into_data()
-        .try_into_vec_as::<f32>()
-        .expect("a float tensor converted to f32 is f32")
-}
-
-/// An integer tensor's entries in row-major order, whatever width the backend gives them.
-///
-/// # Panics
-///
-/// Panics if the device fails to give them back.
-#[must_use]
-pub fn whole_numbers<const D: usize>(tensor: Tensor<D, Int>) -> Vec<i64> {
-    tensor
-        .into_data()
-        .try_into_vec_as::<i64>()
-        .expect("an integer tensor converted to i64 is i64")
 }

@@ -4,12 +4,14 @@
 //! to an [`Observer`]; what comes out of an epoch is plain numbers.
 
 mod autoencoder;
+mod classifier;
 mod corruption;
 pub mod lanes;
 mod observe;
 mod optimizer;
+pub mod pretraining;
 
-pub use autoencoder::{
-    ACTIVE_ABOVE, Epoch, Evaluation, Order, Trainee, encode_all, numbers, whole_numbers,
-};
+pub use crate::model::{numbers, whole_numbers};
+pub use autoencoder::{ACTIVE_ABOVE, Epoch, Evaluation, Order, Trainee, encode_all};
+pub use classifier::{ClassifierTrainee, LayerProbe, Score};
 pub use observe::{Observer, Record, Stop};

@@ -1,0 +1,147 @@
+//! Dead units: what a hidden unit's bias, drawn too wide, does to it, and what saves it.
+//!
+//! A ramp unit whose pre-activation is below 0 for every training image passes no gradient: its weights stay what
+//! they were drawn as. The post found about half of the units so with biases ~ N(0, 1). Three counts tell how many
+//! there are: units that are on for no training image before training, units whose weights are unchanged in every
+//! bit after it, and units whose picture still looks like the noise it was drawn from.
+
+use burn::tensor::{Device, Tensor};
+
+use super::autoencoders::{self, Group, Job};
+use super::{Failure, Outcome, Setting};
+use crate::config::DeadUnits;
+use crate::data::Images;
+use crate::data::batches::Source;
+use crate::evidence;
+use crate::model::{Autoencoder, numbers};
+use crate::results::{DeadUnitsResults, DeadUnitsSummary, Member, Results};
+
+/// A column that correlates above this with its initial values still looks like them.
+pub const NOISE_LOOKING_ABOVE: f64 = 0.99;
+
+/// The members of a run: by condition, then by seed.
+#[must_use]
+pub fn members(plan: &DeadUnits, seeds: &[u64]) -> Vec<Member> {
+    let pairs = plan
+        .conditions
+        .iter()
+        .flat_map(|condition| seeds.iter().map(move |&seed| (condition, seed)));
+    pairs
+        .enumerate()
+        .map(|(index, (condition, seed))| Member::new(index, condition.name.clone(), seed, seeds))
+        .collect()
+}
+
+/// Trains every condition under every seed and counts.
+///
+/// # Errors
+///
+/// Returns [`Failure`] as soon as a cost or a measurement is infinite or not a number.
+pub fn run(plan: &DeadUnits, seeds: &[u64], setting: &Setting<'_>) -> Result<Outcome, Failure> {
+    let mut members = members(plan, seeds).into_iter();
+    let jobs = plan
+        .conditions
+        .iter()
+        .map(|condition| Job {
+            setting: condition.setting.clone(),
+            members: members.by_ref().take(seeds.len()).collect(),
+            sparsity_weights: vec![condition.sparsity_weight; seeds.len()],
+        })
+        .collect();
+    let images = &setting.data.train.images;
+    let lit = ever_lit(images);
+    let trained = autoencoders::train(jobs, setting, |group| {
+        summarize(group, images, &lit, &setting.backend.device)
+    })?;
+    let results = trained.summaries();
+    Ok(trained.outcome(results.map(|members| Results::DeadUnits(DeadUnitsResults { members }))))
+}
+
+fn summarize(
+    group: &Group<'_>,
+    images: &Images,
+    lit: &[bool],
+    device: &Device,
+) -> Vec<DeadUnitsSummary> {
+    let seeds: Vec<u64> = group.members.iter().map(|member| member.seed).collect();
+    let inputs = images.pixels_per_image();
+    let spec = &group.setting.autoencoder;
+    let units = spec.hidden_units;
+    let start = Autoencoder::new(spec, inputs, 0, &seeds, device);
+    let trained = group.trainee.model();
+    let [at_start, at_end] = [&start, &trained].map(|model| never_on(model, images, device));
+    let (before, after) = (
+        group.trainee.initial_weight(),
+        numbers(trained.encoder.weight.val()),
+    );
+    let matrices = before
+        .chunks_exact(inputs * units)
+        .zip(after.chunks_exact(inputs * units));
+
+    group
+        .members
+        .iter()
+        .zip(matrices)
+        .enumerate()
+        .map(|(at, (member, (before, after)))| {
+            let noise_looking = (0..units).filter(|&unit| {
+                let column = |matrix: &[f32]| {
+                    let entries = matrix.iter().skip(unit).step_by(units).copied();
+                    entries
+                        .zip(lit)
+                        .filter(|(_, lit)| **lit)
+                        .map(|(w, _)| w)
+                        .collect::<Vec<_>>()
+                };
+                evidence::correlation(&column(before), &column(after))
+                    .is_some_and(|correlation| correlation > NOISE_LOOKING_ABOVE)
+            });
+            DeadUnitsSummary {
+                member: member.clone(),
+                last: group.records[at].clone(),
+                hidden_units: units,
+                never_on_at_start: at_start[at].clone(),
+                never_on: at_end[at].clone(),
+                unchanged: group.evaluations[at].untrained.clone(),
+                noise_looking: noise_looking.collect(),
+            }
+        })
+        .collect()
+}
+
+/// For each member, the units whose pre-activation is above 0 for no image.
+fn never_on(model: &Autoencoder, images: &Images, device: &Device) -> Vec<Vec<usize>> {
+    let [members, _, units] = model.encoder.weight.dims();
+    let everything: Vec<u32> = (0..images.count() as u32).collect();
+    let mut highest = Tensor::<3>::full([members, 1, units], f32::NEG_INFINITY, device);
+    for indices in everything.chunks(500) {
+        let z = model.encoder.pre_activation(images.batch(indices, device));
+        highest = highest.max_pair(z.max_dim(1));
+    }
+    numbers(highest)
+        .chunks_exact(units)
+        .map(|highest| (0..units).filter(|&unit| highest[unit] <= 0.0).collect())
+        .collect()
+}
+
+/// For each pixel, whether any image has ink there: where none has, a weight cannot learn.
+fn ever_lit(images: &Images) -> Vec<bool> {
+    let mut lit = vec![false; images.pixels_per_image()];
+    for image in images.pixels().chunks_exact(lit.len()) {
+        for (lit, &byte) in lit.iter_mut().zip(image) {
+            *lit |= byte > 0;
+        }
+    }
+    lit
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pixels_without_ink_in_any_image_are_found() {
+        let images = Images::new(vec![0, 1, 0, 0, 255, 0], 1, 3).expect("two pictures");
+        assert_eq!(ever_lit(&images), [false, true, false]);
+    }
+}

@@ -1,0 +1,656 @@
+//! Greedy layer-wise pretraining against the vanishing gradient (Okatani, *Deep Learning*, section 5.4; Bengio et al.
+//! 2007): classifiers that differ in how they come to their first weights, compared by their test accuracy after
+//! every epoch and by what they cost.
+//!
+//! A condition is run once for each seed. Seeds of a condition, and conditions, are independent of each other;
+//! all classifiers see the same batches in the same order, and those of one seed draw the same first weights layer
+//! by layer, so that what tells two of them apart is their condition.
+
+use std::mem;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use super::{Ending, Failure, NotFinite, Outcome, Setting};
+use crate::backend::Kind;
+use crate::config;
+use crate::model::{Autoencoder, Classifier, LayerValues, layer_name, numbers};
+use crate::results::{
+    ClassifierRecord, ConditionSummary, Difference, LayerRecord, Member, MemberSeconds,
+    PretrainingResults, Results, Spread, StageRecord, TransferProof,
+};
+use crate::spec::{ClassifierCondition, TrainedLayers, Transfer};
+use crate::train::lanes::{Turn, take_turns};
+use crate::train::pretraining::{Pretraining, copy_into, transferred};
+use crate::train::{ClassifierTrainee, Order, Record};
+use crate::weights::{Weights, hash_of};
+
+/// Images of the fixed batch, the first of the training images, that is sent through every layer after each epoch:
+/// enough to find a unit that is ever on, few enough to cost under 3 % of an epoch.
+pub const PROBE_IMAGES: usize = 1000;
+
+/// The members of a run: by condition, then by seed.
+#[must_use]
+pub fn members(plan: &config::Pretraining, seeds: &[u64]) -> Vec<Member> {
+    let pairs = plan
+        .conditions
+        .iter()
+        .flat_map(|condition| seeds.iter().map(move |&seed| (condition, seed)));
+    pairs
+        .enumerate()
+        .map(|(index, (condition, seed))| Member::new(index, condition.name.clone(), seed, seeds))
+        .collect()
+}
+
+/// Multiply–accumulate operations of one member's whole training.
+#[must_use]
+pub fn multiply_accumulates(
+    condition: &ClassifierCondition,
+    images: usize,
+    inputs: usize,
+    classes: usize,
+) -> u64 {
+    let stages = 0..condition.stages.len();
+    let pretraining: u64 = stages
+        .map(|stage| {
+            let [epoch, codes] = stage_work(condition, stage, images, inputs);
+            epoch * condition.stages[stage].setting.training.epochs as u64 + codes
+        })
+        .sum();
+    pretraining + step(condition, inputs, classes) * (images * condition.training.epochs) as u64
+}
+
+/// Trains every condition under every seed.
+///
+/// # Errors
+///
+/// Returns [`Failure`] as soon as a cost is infinite or not a number, or if what a classifier starts from is not
+/// what its pretraining learnt.
+pub fn run(
+    plan: &config::Pretraining,
+    seeds: &[u64],
+    setting: &Setting<'_>,
+) -> Result<Outcome, Failure> {
+    let mut members = members(plan, seeds).into_iter();
+    let mut groups = Vec::new();
+    for condition in &plan.conditions {
+        let of_condition: Vec<Member> = members.by_ref().take(seeds.len()).collect();
+        let size = match setting.backend.kind {
+            Kind::Cpu => 1,
+            Kind::Gpu | Kind::SoftwareGpu => of_condition.len(),
+        };
+        for members in of_condition.chunks(size) {
+            groups.push(Box::new(Group::new(condition.clone(), members.to_vec())));
+        }
+    }
+    let failure = Mutex::new(None);
+    let turn = |mut group: Box<Group>| match group.advance(setting) {
+        Ok(Advance::More) => Turn::Again(group),
+        Ok(Advance::Done) => Turn::Done(group),
+        Err(error) => {
+            setting.stop.request();
+            failure
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .get_or_insert(error);
+            Turn::Done(group)
+        }
+    };
+    let groups = take_turns(setting.lanes, groups, turn);
+    let failure = failure
+        .into_inner()
+        .unwrap_or_else(std::sync::PoisonError::into_inner);
+    if let Some(error) = failure {
+        return Err(error);
+    }
+
+    let trained = groups.iter().filter(|group| group.is_trained()).count();
+    let ending = if trained == groups.len() {
+        Ending::Complete
+    } else {
+        Ending::Stopped {
+            after: format!(
+                "{trained} of {} classifiers were trained to their end",
+                groups.len()
+            ),
+        }
+    };
+    Ok(Outcome {
+        results: Some(Results::Pretraining(summarize(plan, &groups, setting))),
+        ending,
+        member_seconds: groups
+            .iter()
+            .flat_map(|group| group.seconds.clone())
+            .collect(),
+        weights: Box::new(move || weights(&groups)),
+    })
+}
+
+/// One condition under one seed, or under all seeds where they are batched.
+struct Group {
+    condition: ClassifierCondition,
+    members: Vec<Member>,
+    phase: Phase,
+    /// What the pretraining left for the classifier.
+    encoders: Vec<LayerValues>,
+    records: Vec<ClassifierRecord>,
+    proofs: Vec<TransferProof>,
+    seconds: Vec<MemberSeconds>,
+    updates: u64,
+    multiply_accumulates: u64,
+}
+
+enum Phase {
+    Waiting,
+    Pretraining(Pretraining),
+    Training(ClassifierTrainee),
+}
+
+enum Advance {
+    More,
+    Done,
+}
+
+impl Group {
+    fn new(condition: ClassifierCondition, members: Vec<Member>) -> Self {
+        let seconds = |member: &Member| MemberSeconds {
+            member: member.index,
+            ..MemberSeconds::default()
+        };
+        Self {
+            condition,
+            seconds: members.iter().map(seconds).collect(),
+            members,
+            phase: Phase::Waiting,
+            encoders: Vec::new(),
+            records: Vec::new(),
+            proofs: Vec::new(),
+            updates: 0,
+            multiply_accumulates: 0,
+        }
+    }
+
+    fn is_trained(&self) -> bool {
+        matches!(&self.phase, Phase::Training(trainee) if trainee.is_trained())
+    }
+
+    fn seeds(&self) -> Vec<u64> {
+        self.members.iter().map(|member| member.seed).collect()
+    }
+
+    /// One step of the way: an epoch of an autoencoder, or of the classifier.
+    fn advance(&mut self, setting: &Setting<'_>) -> Result<Advance, Failure> {
+        let phase = match mem::replace(&mut self.phase, Phase::Waiting) {
+            Phase::Waiting => {
+                let inputs = setting.data.train.images.pixels_per_image();
+                let device = &setting.backend.device;
+                let stages = &self.condition.stages;
+                Phase::Pretraining(Pretraining::new(stages, &self.seeds(), inputs, device))
+            }
+            phase => phase,
+        };
+        match phase {
+            Phase::Pretraining(pretraining) if pretraining.is_done() => {
+                let trainee = self.classifier(pretraining.encoders(), setting)?;
+                self.measure(&trainee, None, setting)?;
+                self.train(trainee, setting)
+            }
+            Phase::Pretraining(pretraining) => self.pretrain(pretraining, setting),
+            Phase::Training(trainee) => self.train(trainee, setting),
+            Phase::Waiting => Ok(Advance::Done),
+        }
+    }
+
+    fn pretrain(
+        &mut self,
+        pretraining: Pretraining,
+        setting: &Setting<'_>,
+    ) -> Result<Advance, Failure> {
+        let images = &setting.data.train.images;
+        let start = Instant::now();
+        let (pretraining, epoch) =
+            pretraining.epoch(images, setting.order_seed, setting.observer, setting.stop);
+        let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
+        let finished = pretraining.encoders().len();
+        self.phase = Phase::Pretraining(pretraining);
+        let Some(epoch) = epoch else {
+            return Ok(Advance::Done);
+        };
+        let stage = &self.condition.stages[epoch.stage];
+        let inputs = images.pixels_per_image();
+        let [work, codes] = stage_work(&self.condition, epoch.stage, images.count(), inputs);
+        self.multiply_accumulates += work + codes * u64::from(finished > epoch.stage);
+        self.updates += images.count().div_ceil(stage.setting.training.batch_size) as u64;
+        for (at, (member, cost)) in self.members.iter().zip(&epoch.costs).enumerate() {
+            self.seconds[at].pretraining += seconds;
+            let record = StageRecord {
+                stage: epoch.stage + 1,
+                epoch: epoch.epoch,
+                member: member.index,
+                label: member.label.clone(),
+                condition: member.condition.clone(),
+                seed: member.seed,
+                learning_rate: epoch.learning_rate,
+                cost: cost.reconstruction + stage.sparsity_weight * cost.divergence,
+                reconstruction: cost.reconstruction,
+                sparsity: cost.divergence,
+            };
+            if !record.cost.is_finite() {
+                return Err(Failure::NotFinite(NotFinite {
+                    epoch: record.epoch,
+                    label: format!("{}, layer {}", member.label, record.stage),
+                    quantity: "the pretraining cost",
+                    value: record.cost,
+                    knobs: "pretraining.learning_rate or pretraining.sparsity_weight",
+                }));
+            }
+            setting.observer.record(Record::Stage(&record));
+        }
+        Ok(Advance::More)
+    }
+
+    /// The classifier at the start of its own training, with the encoders copied in and the proof that they are.
+    fn classifier(
+        &mut self,
+        encoders: &[LayerValues],
+        setting: &Setting<'_>,
+    ) -> Result<ClassifierTrainee, Failure> {
+        let ClassifierCondition {
+            classifier,
+            transfer,
+            training,
+            trained_layers,
+            ..
+        } = &self.condition;
+        let device = &setting.backend.device;
+        let training_device = device.clone().autodiff();
+        let inputs = setting.data.train.images.pixels_per_image();
+        let classes = setting.data.classes;
+        let seeds = self.seeds();
+        self.encoders = transferred(encoders, *transfer, &seeds);
+        let fresh = Classifier::new(classifier, inputs, classes, &seeds, &training_device);
+        let model = copy_into(fresh, &self.encoders, &training_device);
+        let step = step(&self.condition, inputs, classes);
+        let trainee = ClassifierTrainee::new(model, training, *trained_layers, step, device);
+
+        let model = trainee.model();
+        for (layer, (encoder, copy)) in self.encoders.iter().zip(&model.hidden).enumerate() {
+            let copy = copy.values();
+            for (at, member) in self.members.iter().enumerate() {
+                let proof = TransferProof {
+                    label: member.label.clone(),
+                    condition: member.condition.clone(),
+                    layer: layer + 1,
+                    encoder: layer_hash(&encoder.of_member(at)),
+                    classifier: layer_hash(&copy.of_member(at)),
+                };
+                if proof.encoder != proof.classifier {
+                    return Err(Failure::Transfer {
+                        label: proof.label,
+                        layer: proof.layer,
+                    });
+                }
+                self.proofs.push(proof);
+            }
+        }
+        Ok(trainee)
+    }
+
+    fn train(
+        &mut self,
+        trainee: ClassifierTrainee,
+        setting: &Setting<'_>,
+    ) -> Result<Advance, Failure> {
+        let split = &setting.data.train;
+        let order = Order {
+            seed: setting.order_seed,
+            stage: 0,
+        };
+        let start = Instant::now();
+        let (trainee, costs) = trainee.epoch(split, order, setting.observer, setting.stop);
+        let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
+        let Some(costs) = costs else {
+            self.phase = Phase::Training(trainee);
+            return Ok(Advance::Done);
+        };
+        let images = split.labels.len();
+        let inputs = split.images.pixels_per_image();
+        let step = step(&self.condition, inputs, setting.data.classes);
+        self.multiply_accumulates += step * images as u64;
+        self.updates += images.div_ceil(self.condition.training.batch_size) as u64;
+        for member in &mut self.seconds {
+            member.epochs.push(seconds);
+        }
+        self.measure(&trainee, Some(&costs), setting)?;
+        let done = trainee.is_trained();
+        self.phase = Phase::Training(trainee);
+        Ok(if done { Advance::Done } else { Advance::More })
+    }
+
+    /// Records how the classifiers do now, and what is in their layers. `costs` are those of the epoch before.
+    fn measure(
+        &mut self,
+        trainee: &ClassifierTrainee,
+        costs: Option<&[f64]>,
+        setting: &Setting<'_>,
+    ) -> Result<(), Failure> {
+        let test = trainee.score(&setting.data.test);
+        let validation = setting
+            .data
+            .validation
+            .as_ref()
+            .map(|split| trainee.score(split));
+        let probes = trainee.probe(&setting.data.train, PROBE_IMAGES);
+        let epoch = trainee.epochs_done();
+        for (at, member) in self.members.iter().enumerate() {
+            let record = ClassifierRecord {
+                epoch,
+                member: member.index,
+                label: member.label.clone(),
+                condition: member.condition.clone(),
+                seed: member.seed,
+                learning_rate: match epoch {
+                    0 => 0.0,
+                    epoch => self.condition.training.learning_rate_at(epoch - 1),
+                },
+                cost: costs.map(|costs| costs[at]),
+                test_cost: test[at].cost,
+                test_accuracy: test[at].accuracy,
+                validation_accuracy: validation.as_ref().map(|scores| scores[at].accuracy),
+                updates: self.updates,
+                giga_multiply_accumulates: self.multiply_accumulates as f64 / 1e9,
+            };
+            let numbers = [
+                ("the training cost", record.cost.unwrap_or(0.0)),
+                ("the cost on the test images", record.test_cost),
+            ];
+            if let Some((quantity, value)) = numbers.into_iter().find(|(_, v)| !v.is_finite()) {
+                return Err(Failure::NotFinite(NotFinite {
+                    epoch,
+                    label: member.label.clone(),
+                    quantity,
+                    value,
+                    knobs: "training.learning_rate or the variance of network.weight",
+                }));
+            }
+            let layers: Vec<LayerRecord> = probes[at]
+                .iter()
+                .enumerate()
+                .map(|(layer, probe)| LayerRecord {
+                    layer: layer + 1,
+                    epoch,
+                    member: member.index,
+                    label: member.label.clone(),
+                    condition: member.condition.clone(),
+                    seed: member.seed,
+                    gradient_norm: probe.gradient_norm,
+                    gradient_mean: probe.gradient_mean,
+                    activation_mean: probe.activation_mean,
+                    activation_spread: probe.activation_spread,
+                    dead_units: probe.dead_units,
+                    units: probe.units,
+                })
+                .collect();
+            setting
+                .observer
+                .record(Record::Classifier(&record, &layers));
+            self.records.push(record);
+        }
+        Ok(())
+    }
+}
+
+/// A copy of everything that was learnt, by condition and seed: `D/seed 0/layer.01.weight`, and as it was before
+/// fine-tuning `D/seed 0/pretrained/layer.01.weight`; each `[1, input, unit]`.
+fn weights(groups: &[Box<Group>]) -> Weights {
+    let mut weights = Weights::default();
+    for group in groups {
+        let prefix = |member: &Member| format!("{}/seed {}", member.condition, member.seed);
+        if let Phase::Training(trainee) = &group.phase {
+            for (name, tensor) in trainee.model().parameters() {
+                let [members, rows, columns] = tensor.dims();
+                let values = numbers(tensor);
+                for (member, values) in group
+                    .members
+                    .iter()
+                    .zip(values.chunks_exact(rows * columns))
+                {
+                    debug_assert_eq!(members, group.members.len());
+                    let name = format!("{}/{name}", prefix(member));
+                    weights.append(&name, [1, rows, columns], values.to_vec());
+                }
+            }
+        }
+        let encoders = match &group.phase {
+            Phase::Pretraining(pretraining) => pretraining.encoders(),
+            Phase::Waiting | Phase::Training(_) => &group.encoders,
+        };
+        for (layer, encoder) in encoders.iter().enumerate() {
+            for (at, member) in group.members.iter().enumerate() {
+                for (name, shape, values) in encoder.of_member(at).into_parameters() {
+                    let layer = layer_name(layer);
+                    let name = format!("{}/pretrained/{layer}.{name}", prefix(member));
+                    weights.append(&name, shape, values);
+                }
+            }
+        }
+    }
+    weights
+}
+
+fn layer_hash(layer: &LayerValues) -> String {
+    let slope = layer.slope.as_deref().unwrap_or_default();
+    hash_of(&[&layer.weight, &layer.bias, slope])
+}
+
+/// Operations of a training step of the classifier, for each image.
+fn step(condition: &ClassifierCondition, inputs: usize, classes: usize) -> u64 {
+    let (spec, trained) = (&condition.classifier, condition.trained_layers);
+    Classifier::step_multiply_accumulates(spec, inputs, classes, trained)
+}
+
+/// Operations of one epoch of a stage (counted from 0), and of computing the codes after it.
+fn stage_work(
+    condition: &ClassifierCondition,
+    stage: usize,
+    images: usize,
+    inputs: usize,
+) -> [u64; 2] {
+    let inputs = stage_inputs(condition, stage, inputs);
+    let spec = &condition.stages[stage].setting.autoencoder;
+    let step = Autoencoder::step_multiply_accumulates(spec, inputs);
+    // Nobody needs the codes of the last stage.
+    let codes = match stage + 1 < condition.stages.len() {
+        true => (inputs * spec.hidden_units) as u64,
+        false => 0,
+    };
+    [step * images as u64, codes * images as u64]
+}
+
+fn stage_inputs(condition: &ClassifierCondition, stage: usize, inputs: usize) -> usize {
+    match stage {
+        0 => inputs,
+        stage => condition.stages[stage - 1].setting.autoencoder.hidden_units,
+    }
+}
+
+fn summarize(
+    plan: &config::Pretraining,
+    groups: &[Box<Group>],
+    setting: &Setting<'_>,
+) -> PretrainingResults {
+    let inputs = setting.data.train.images.pixels_per_image();
+    let classes = setting.data.classes;
+    let conditions: Vec<ConditionSummary> = plan
+        .conditions
+        .iter()
+        .map(|condition| {
+            let by_seed = accuracies(groups, &condition.name);
+            let parameters = Classifier::parameter_count(&condition.classifier, inputs, classes);
+            let pretraining: usize = (0..condition.stages.len())
+                .map(|stage| {
+                    let spec = &condition.stages[stage].setting.autoencoder;
+                    Autoencoder::parameter_count(spec, stage_inputs(condition, stage, inputs))
+                })
+                .sum();
+            let learnt = match condition.trained_layers {
+                TrainedLayers::All => parameters,
+                TrainedLayers::Output => {
+                    let below = condition.classifier.hidden_units.last();
+                    (below.copied().unwrap_or(inputs) + 1) * classes
+                }
+            };
+            ConditionSummary {
+                condition: condition.name.clone(),
+                description: describe(condition, inputs, classes),
+                hidden_units: condition.classifier.hidden_units.clone(),
+                pretrained_layers: condition.stages.len(),
+                parameters,
+                parameters_learnt: learnt + pretraining,
+                best: by_seed
+                    .iter()
+                    .flat_map(|accuracies| accuracies.iter().skip(1))
+                    .copied()
+                    .fold(0.0, f64::max),
+                accuracy: by_epoch(&by_seed),
+            }
+        })
+        .collect();
+    let differences = plan
+        .differences
+        .iter()
+        .map(|&(minuend, subtrahend)| {
+            let [minuend, subtrahend] =
+                [minuend, subtrahend].map(|at| plan.conditions[at].name.clone());
+            let pairs = accuracies(groups, &minuend)
+                .into_iter()
+                .zip(accuracies(groups, &subtrahend));
+            let by_seed: Vec<Vec<f64>> = pairs
+                .map(|(a, b)| a.iter().zip(&b).map(|(a, b)| a - b).collect())
+                .collect();
+            Difference {
+                minuend,
+                subtrahend,
+                by_epoch: by_epoch(&by_seed),
+            }
+        })
+        .collect();
+    let labels = &setting.data.test.labels;
+    let commonest = (0..=u8::MAX)
+        .map(|class| labels.iter().filter(|&&label| label == class).count())
+        .max();
+    PretrainingResults {
+        conditions,
+        differences,
+        transfers: groups
+            .iter()
+            .flat_map(|group| group.proofs.clone())
+            .collect(),
+        chance: commonest.unwrap_or(0) as f64 / labels.len() as f64,
+        probe_images: PROBE_IMAGES.min(setting.data.train.labels.len()),
+    }
+}
+
+/// Test accuracies at the start and after each epoch, for each seed of a condition.
+fn accuracies(groups: &[Box<Group>], condition: &str) -> Vec<Vec<f64>> {
+    let of_condition = groups
+        .iter()
+        .filter(|group| group.condition.name == condition);
+    of_condition
+        .flat_map(|group| {
+            group.members.iter().map(|member| {
+                let records = group.records.iter();
+                records
+                    .filter(|record| record.member == member.index)
+                    .map(|record| record.test_accuracy)
+                    .collect()
+            })
+        })
+        .collect()
+}
+
+/// The spread over seeds at each epoch that every seed has reached.
+fn by_epoch(by_seed: &[Vec<f64>]) -> Vec<Spread> {
+    let epochs = by_seed.iter().map(Vec::len).min().unwrap_or(0);
+    (0..epochs)
+        .filter_map(|epoch| Spread::of(by_seed.iter().map(|values| values[epoch])))
+        .collect()
+}
+
+/// A condition in a reader's words.
+#[must_use]
+pub fn describe(condition: &ClassifierCondition, inputs: usize, classes: usize) -> String {
+    let ClassifierCondition {
+        classifier,
+        stages,
+        transfer,
+        training,
+        trained_layers,
+        ..
+    } = condition;
+    let mut words = vec![layers(&classifier.hidden_units, inputs, classes)];
+    if !classifier.hidden_units.is_empty() {
+        words.push(classifier.activation.to_string());
+    }
+    words.push(format!("W ~ {}", classifier.weight));
+    words.push(format!("b ~ {}", classifier.bias));
+    words.push(training.to_string());
+    if *trained_layers == TrainedLayers::Output {
+        words.push("only the softmax layer trained".to_owned());
+    }
+    if let Some(first) = stages.first() {
+        let alike = stages
+            .iter()
+            .all(|stage| stage.sparsity_weight == first.sparsity_weight);
+        words.push(format!(
+            "{} of {} hidden layers pretrained ({}{})",
+            stages.len(),
+            classifier.hidden_units.len(),
+            if alike {
+                format!("β {}, ", first.sparsity_weight)
+            } else {
+                String::new()
+            },
+            first.setting.training,
+        ));
+        match transfer {
+            Transfer::Copy => (),
+            Transfer::ShuffledWeights => words.push("weights shuffled within layers".to_owned()),
+            Transfer::ShuffledWeightsZeroBiases => {
+                words.push("weights shuffled within layers, biases 0".to_owned());
+            }
+        }
+    }
+    words.join("; ")
+}
+
+/// `784-100×15-10`.
+fn layers(hidden_units: &[usize], inputs: usize, classes: usize) -> String {
+    let runs = hidden_units.chunk_by(|a, b| a == b).map(|run| match run {
+        [width] => format!("-{width}"),
+        run => format!("-{}×{}", run[0], run.len()),
+    });
+    format!("{inputs}{}-{classes}", runs.collect::<String>())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_written_as_in_the_literature() {
+        assert_eq!(layers(&[], 784, 10), "784-10");
+        assert_eq!(layers(&[100, 100], 784, 10), "784-100×2-10");
+        assert_eq!(layers(&[300, 100, 100, 50], 784, 10), "784-300-100×2-50-10");
+    }
+
+    #[test]
+    fn spreads_end_where_a_seed_ends() {
+        let spreads = by_epoch(&[vec![0.1, 0.5, 0.9], vec![0.3, 0.7], vec![0.2, 0.9]]);
+        let expected = |smallest, median, largest| Spread {
+            smallest,
+            median,
+            largest,
+        };
+        assert_eq!(spreads, [expected(0.1, 0.2, 0.3), expected(0.5, 0.7, 0.9)]);
+    }
+}

@@ -1,0 +1,234 @@
+//! A classifier of any depth: hidden layers and a softmax layer on top (Okatani, *Deep Learning*, chapters 2 and 4).
+
+use burn::module::Module;
+use burn::tensor::activation::softmax;
+use burn::tensor::{Device, Tensor};
+
+use super::layer::{Layer, drawn};
+use crate::seed::Purpose;
+use crate::spec::{Activation, ClassifierSpec, TrainedLayers};
+
+/// As many classifiers as there are members, side by side.
+#[derive(Module, Debug)]
+pub struct Classifier {
+    /// From the input up; none for softmax regression.
+    pub hidden: Vec<Layer>,
+    /// Its pre-activations are the logits.
+    pub output: Layer,
+}
+
+impl Classifier {
+    /// One member for each of `seeds`. A hidden layer starts from the same weights as the encoder of its
+    /// pretraining would, and layers of equal size are the same in every classifier of a seed.
+    #[must_use]
+    pub fn new(
+        spec: &ClassifierSpec,
+        inputs: usize,
+        classes: usize,
+        seeds: &[u64],
+        device: &Device,
+    ) -> Self {
+        let hidden = layer_sizes(spec, inputs)
+            .enumerate()
+            .map(|(layer, size)| {
+                Layer::drawn(
+                    size,
+                    spec.weight,
+                    spec.bias,
+                    spec.activation,
+                    layer as u64,
+                    seeds,
+                    device,
+                )
+            })
+            .collect();
+        let inputs = spec.hidden_units.last().copied().unwrap_or(inputs);
+        let draw = |initialization, purpose, shape| {
+            drawn(initialization, purpose, 0, shape, inputs, seeds)
+        };
+        let output = Layer::from_values(
+            [seeds.len(), inputs, classes],
+            draw(spec.weight, Purpose::OutputWeight, [inputs, classes]),
+            draw(spec.bias, Purpose::OutputBias, [1, classes]),
+            Activation::Identity,
+            device,
+        );
+        Self { hidden, output }
+    }
+
+    /// The activations of every hidden layer, from the input up.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same batch
+    /// - output: `[member, batch, unit]` each
+    #[must_use]
+    pub fn activations(&self, x: Tensor<3>) -> Vec<Tensor<3>> {
+        self.hidden
+            .iter()
+            .scan(x, |below, layer| {
+                *below = layer.forward(below.clone());
+                Some(below.clone())
+            })
+            .collect()
+    }
+
+    /// What the softmax layer sees: the activations of the highest hidden layer, or x where there is none.
+    #[must_use]
+    pub fn code(&self, x: Tensor<3>) -> Tensor<3> {
+        self.hidden
+            .iter()
+            .fold(x, |below, layer| layer.forward(below))
+    }
+
+    /// The pre-activations of the softmax layer, `[member, batch, class]`, from [`code`](Self::code).
+    #[must_use]
+    pub fn logits(&self, code: Tensor<3>) -> Tensor<3> {
+        self.output.pre_activation(code)
+    }
+
+    /// The probabilities of the classes, `[member, batch, class]`.
+    #[must_use]
+    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        softmax(self.logits(self.code(x)), 2)
+    }
+
+    /// Every parameter by the name it is saved under, each with its leading member dimension.
+    #[must_use]
+    pub fn parameters(&self) -> Vec<(String, Tensor<3>)> {
+        let hidden = self.hidden.iter().enumerate().flat_map(|(at, layer)| {
+            let name = layer_name(at);
+            let named = move |(parameter, tensor)| (format!("{name}.{parameter}"), tensor);
+            layer.parameters().into_iter().map(named)
+        });
+        let output = self.output.parameters().into_iter();
+        hidden
+            .chain(output.map(|(parameter, tensor)| (format!("output.{parameter}"), tensor)))
+            .collect()
+    }
+
+    /// How many numbers one member of such a classifier learns.
+    #[must_use]
+    pub fn parameter_count(spec: &ClassifierSpec, inputs: usize, classes: usize) -> usize {
+        let hidden: usize = layer_sizes(spec, inputs)
+            .map(|size| Layer::parameter_count(size, spec.activation))
+            .sum();
+        let inputs = spec.hidden_units.last().copied().unwrap_or(inputs);
+        hidden + Layer::parameter_count([inputs, classes], Activation::Identity)
+    }
+
+    /// Multiply–accumulate operations of a training step, for each image of the batch: a product forward for each
+    /// layer that there is, and for each that learns one backward for its weights and one for the layer below,
+    /// if that learns too.
+    #[must_use]
+    pub fn step_multiply_accumulates(
+        spec: &ClassifierSpec,
+        inputs: usize,
+        classes: usize,
+        trained: TrainedLayers,
+    ) -> u64 {
+        let mut products: Vec<u64> = layer_sizes(spec, inputs)
+            .map(|[inputs, units]| (inputs * units) as u64)
+            .collect();
+        let inputs = spec.hidden_units.last().copied().unwrap_or(inputs);
+        products.push((inputs * classes) as u64);
+        let forward: u64 = products.iter().sum();
+        match trained {
+            TrainedLayers::All => 3 * forward - products[0],
+            TrainedLayers::Output => forward + (inputs * classes) as u64,
+        }
+    }
+}
+
+/// The name that hidden layer `at`, counted from 0, is saved under: `layer.01` and so on.
+#[must_use]
+pub fn layer_name(at: usize) -> String {
+    format!("layer.{:02}", at + 1)
+}
+
+/// Inputs and units of every hidden layer.
+fn layer_sizes(spec: &ClassifierSpec, inputs: usize) -> impl Iterator<Item = [usize; 2]> + '_ {
+    let below = std::iter::once(inputs).chain(spec.hidden_units.iter().copied());
+    below
+        .zip(spec.hidden_units.iter().copied())
+        .map(|(inputs, units)| [inputs, units])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::numbers;
+    use crate::spec::{Initialization, Variance};
+
+    fn spec(hidden_units: &[usize]) -> ClassifierSpec {
+        let normal = |value| Initialization::Normal {
+            variance: Variance::Fixed { value },
+        };
+        ClassifierSpec {
+            hidden_units: hidden_units.to_vec(),
+            activation: Activation::Relu,
+            weight: normal(0.1),
+            bias: normal(0.01),
+        }
+    }
+
+    #[test]
+    fn sizes_are_those_of_the_post() {
+        let parameters = |hidden: &[usize]| Classifier::parameter_count(&spec(hidden), 784, 10);
+        assert_eq!(parameters(&[]), 7850);
+        assert_eq!(parameters(&[100, 100]), 78_500 + 10_100 + 1010);
+        assert_eq!(parameters(&[100; 15]), 78_500 + 14 * 10_100 + 1010);
+        let model = Classifier::new(&spec(&[5, 4]), 6, 3, &[1, 2], &Device::flex());
+        assert_eq!(
+            model.num_params(),
+            2 * Classifier::parameter_count(&spec(&[5, 4]), 6, 3)
+        );
+    }
+
+    #[test]
+    fn work_counts_every_product_of_a_step() {
+        let work = |hidden: &[usize], trained| {
+            Classifier::step_multiply_accumulates(&spec(hidden), 784, 10, trained)
+        };
+        // Forward and weights; nothing is below.
+        assert_eq!(work(&[], TrainedLayers::All), 2 * 7840);
+        assert_eq!(
+            work(&[100, 100], TrainedLayers::All),
+            2 * 78_400 + 3 * 10_000 + 3 * 1000
+        );
+        assert_eq!(
+            work(&[100, 100], TrainedLayers::Output),
+            78_400 + 10_000 + 2 * 1000
+        );
+    }
+
+    #[test]
+    fn probabilities_are_the_softmax_of_the_layers_one_on_the_other() {
+        let device = Device::flex();
+        let model = Classifier::new(&spec(&[5, 4]), 6, 3, &[1, 2], &device);
+        let x = Tensor::ones([1, 2, 6], &device);
+        let layers = model.activations(x.clone());
+        assert_eq!(layers.len(), 2);
+        assert_eq!(
+            numbers(layers[1].clone()),
+            numbers(model.code(x.clone())),
+            "the code is the highest layer"
+        );
+        let probabilities = model.forward(x);
+        assert_eq!(probabilities.dims(), [2, 2, 3]);
+        for image in numbers(probabilities).chunks_exact(3) {
+            assert!((image.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn names_sort_as_layers_lie() {
+        let model = Classifier::new(&spec(&[2; 11]), 2, 2, &[1], &Device::flex());
+        let names: Vec<String> = model.parameters().into_iter().map(|p| p.0).collect();
+        let mut sorted = names.clone();
+        sorted.sort_by_key(|name| name.rsplit_once('.').map(|(layer, _)| layer.to_owned()));
+        assert_eq!(names, sorted);
+        assert_eq!(names[0], "layer.01.weight");
+        assert_eq!(names.last().map(String::as_str), Some("output.bias"));
+    }
+}

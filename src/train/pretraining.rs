@@ -1,0 +1,184 @@
+//! Greedy layer-wise pretraining (Bengio et al. 2007, algorithm 1; Okatani, *Deep Learning*, section 5.4): an
+//! autoencoder on the pictures, another on the first one's codes, and so on, each trained alone; their encoders
+//! become the hidden layers of a classifier.
+
+use std::mem;
+
+use burn::tensor::Device;
+
+use super::autoencoder::{Epoch, Order, Trainee, encode_all};
+use super::observe::{Observer, Stop};
+use crate::data::Images;
+use crate::data::batches::{Codes, Source};
+use crate::model::{Classifier, LayerValues, numbers};
+use crate::seed::{Purpose, shuffle, stream};
+use crate::spec::{Stage, Transfer};
+
+/// A group of members, one for each seed, at some point of their pretraining.
+pub struct Pretraining {
+    stages: Vec<Stage>,
+    seeds: Vec<u64>,
+    /// The autoencoder of the stage that is on; absent once all are done.
+    trainee: Option<Trainee>,
+    /// What it learns: the codes of the layers below; absent in the first stage, which learns pictures.
+    codes: Option<Codes>,
+    /// Those of the finished stages.
+    encoders: Vec<LayerValues>,
+    device: Device,
+}
+
+/// An epoch of a stage.
+#[derive(Debug, Clone)]
+pub struct StageEpoch {
+    /// Counted from 0.
+    pub stage: usize,
+    /// Counted from 1.
+    pub epoch: usize,
+    pub learning_rate: f64,
+    /// Each member's costs.
+    pub costs: Vec<Epoch>,
+}
+
+impl Pretraining {
+    /// A group about to start its first stage, on `inputs` pixels.
+    #[must_use]
+    pub fn new(stages: &[Stage], seeds: &[u64], inputs: usize, device: &Device) -> Self {
+        let mut pretraining = Self {
+            stages: stages.to_vec(),
+            seeds: seeds.to_vec(),
+            trainee: None,
+            codes: None,
+            encoders: Vec::new(),
+            device: device.clone(),
+        };
+        pretraining.trainee = pretraining.next_trainee(inputs);
+        pretraining
+    }
+
+    #[must_use]
+    pub fn is_done(&self) -> bool {
+        self.trainee.is_none()
+    }
+
+    /// The encoders of the finished stages, from the input up.
+    #[must_use]
+    pub fn encoders(&self) -> &[LayerValues] {
+        &self.encoders
+    }
+
+    /// One more epoch of the stage that is on, and after its last one the codes for the next; `None` if a stop
+    /// came in between, or nothing is left to do.
+    #[must_use]
+    pub fn epoch(
+        mut self,
+        images: &Images,
+        order_seed: u64,
+        observer: &dyn Observer,
+        stop: &Stop,
+    ) -> (Self, Option<StageEpoch>) {
+        let Some(trainee) = self.trainee.take() else {
+            return (self, None);
+        };
+        let stage = self.encoders.len();
+        // The classifier's own batches are stage 0.
+        let order = Order {
+            seed: order_seed,
+            stage: stage as u64 + 1,
+        };
+        let source: &dyn Source = match &self.codes {
+            Some(codes) => codes,
+            None => images,
+        };
+        let (trainee, costs) = trainee.epoch(source, order, observer, stop);
+        let epoch = costs.map(|costs| StageEpoch {
+            stage,
+            epoch: trainee.epochs_done(),
+            learning_rate: trainee.last_learning_rate(),
+            costs,
+        });
+        if trainee.is_trained() {
+            self.finish_stage(&trainee, images);
+        } else {
+            self.trainee = Some(trainee);
+        }
+        (self, epoch)
+    }
+
+    /// Keeps the encoder, and starts the next stage on its codes, computed once and without a graph.
+    fn finish_stage(&mut self, trainee: &Trainee, images: &Images) {
+        let model = trainee.model();
+        let encoder = model.encoder.values();
+        let [members, _, units] = encoder.shape;
+        self.encoders.push(encoder);
+        if self.encoders.len() < self.stages.len() {
+            let below = mem::take(&mut self.codes);
+            let source: &dyn Source = match &below {
+                Some(codes) => codes,
+                None => images,
+            };
+            let mut codes = Codes::with_capacity(members, images.count(), units);
+            encode_all(&model, source, &self.device, |h, _| {
+                codes.extend(&numbers(h))
+            });
+            self.codes = Some(codes);
+        } else {
+            self.codes = None;
+        }
+        self.trainee = self.next_trainee(units);
+    }
+
+    fn next_trainee(&self, inputs: usize) -> Option<Trainee> {
+        let layer = self.encoders.len();
+        let stage = self.stages.get(layer)?;
+        let weights = vec![stage.sparsity_weight; self.seeds.len()];
+        Some(Trainee::new(
+            &stage.setting,
+            &self.seeds,
+            &weights,
+            inputs,
+            layer as u64,
+            &self.device,
+        ))
+    }
+}
+
+/// What of the encoders is to reach the classifier.
+#[must_use]
+pub fn transferred(
+    encoders: &[LayerValues],
+    transfer: Transfer,
+    seeds: &[u64],
+) -> Vec<LayerValues> {
+    let mut layers = encoders.to_vec();
+    if transfer == Transfer::Copy {
+        return layers;
+    }
+    for (at, layer) in layers.iter_mut().enumerate() {
+        let [_, inputs, units] = layer.shape;
+        for (weight, &seed) in layer.weight.chunks_exact_mut(inputs * units).zip(seeds) {
+            shuffle(weight, stream(seed, Purpose::Shuffle, &[at as u64]));
+        }
+        if transfer == Transfer::ShuffledWeightsZeroBiases {
+            layer.bias.fill(0.0);
+        }
+    }
+    layers
+}
+
+/// The classifier with its lowest hidden layers replaced by copies of `layers`.
+///
+/// # Panics
+///
+/// Panics if there are more `layers` than hidden layers, or one has another size.
+#[must_use]
+pub fn copy_into(
+    mut classifier: Classifier,
+    layers: &[LayerValues],
+    device: &Device,
+) -> Classifier {
+    assert!(layers.len() <= classifier.hidden.len(), "a place for each");
+    for (place, values) in classifier.hidden.iter_mut().zip(layers) {
+        *place = place.with_values(values.clone(), device);
+    }
+    classifier
+}
