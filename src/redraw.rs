@@ -42,6 +42,9 @@ pub fn pictures(
         Some(Results::Figure56(results)) => Some(results),
         _ => None,
     };
+    if manifest.experiment != crate::spec::ExperimentName::Figure56 {
+        return Ok(());
+    }
     let records = &records.epochs;
     let encoder = weights
         .get("encoder.weight")
@@ -100,6 +103,9 @@ pub fn page(
         Some(Results::Figure56(results)) => Some(results),
         _ => None,
     };
+    if manifest.experiment != crate::spec::ExperimentName::Figure56 {
+        return Ok(());
+    }
     let records = &records.epochs;
     let figure = run.read(run_dir::FIGURE)?;
     let shared = run.read(run_dir::FIGURE_SHARED)?;

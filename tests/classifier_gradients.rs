@@ -10,7 +10,7 @@ const INPUTS: usize = 5;
 const CLASSES: usize = 3;
 const IMAGES: usize = 4;
 const DEPTH: usize = 15;
-const WIDTH: usize = 4;
+const WIDTH: usize = 8;
 
 /// Layer by layer: weight `[input, unit]`, bias, slope.
 type Parameters = Vec<[Vec<f64>; 3]>;

@@ -74,13 +74,20 @@ pub enum Problem {
         "`{section}` is a section, not a key\n  hint: write `[{section}]` and its keys below it"
     )]
     NotASection { section: String },
+    #[error("`{key}` is not used: {reason}\n  hint: remove it, or set it where it would be")]
+    NeverUsed { key: String, reason: String },
+    #[error(
+        "a condition cannot be called \"{}\"\n  hint: a name is 1 to 40 letters, digits, spaces and -_+()/,= between them",
+        shown(name)
+    )]
+    BadConditionName { name: String },
     #[error(
         "`{key}` is not used because {owner} = {current}; it belongs to {}\n  hint: remove it, or set {owner} = \"{}\"",
         words(belongs_to), belongs_to.first().unwrap_or(&"")
     )]
     Unused {
         key: String,
-        owner: &'static str,
+        owner: String,
         /// The owner's value as TOML.
         current: String,
         belongs_to: &'static [&'static str],
@@ -155,10 +162,15 @@ pub enum Problem {
     )]
     BadPath { key: String, value: String },
     #[error(
-        "`{key}` is {}, which is not an initialization\n  hint: write {{ normal_variance = \"1/784\" }} or {{ constant = 0.0 }}",
+        "`{key}` is {}, which is not an initialization\n  hint: write {{ normal_variance = \"1/784\" }} or {{ constant = 0.0 }}, or {{ orthogonal = 1.0 }} for weights",
         shown(value)
     )]
     NotAnInitialization { key: String, value: String },
+    #[error(
+        "`{key}` is {}, which is not a list of widths\n  hint: write [300, 100], or \"15 x 100\" for fifteen layers of 100 units",
+        shown(value)
+    )]
+    NotWidths { key: String, value: String },
     #[error(
         "`{key}` is {}, which is not a ratio\n  hint: write a number, or a ratio such as \"1/784\", \"2/fan_in\" or \"1/fan_in/10\"",
         shown(value)
@@ -171,13 +183,56 @@ pub enum Problem {
     DividesByZero { key: String, value: String },
 
     #[error(
-        "`autoencoder.reconstruction` is \"cross_entropy\", which needs outputs in (0, 1)\n  hint: set autoencoder.decoder_activation = \"sigmoid\", or autoencoder.reconstruction = \"squared_error\""
+        "`{section}.reconstruction` is \"cross_entropy\", which needs outputs in (0, 1)\n  hint: set {section}.decoder_activation = \"sigmoid\", or {section}.reconstruction = \"squared_error\""
     )]
-    CrossEntropyWithoutSigmoid,
+    CrossEntropyWithoutSigmoid { section: &'static str },
     #[error(
-        "`sparsity.target` = {target:?} is not between `sparsity.clamp` = {clamp:?} and 1 - {clamp:?}\n  hint: move the target inside, or make the clamp smaller"
+        "`{key}` is \"cross_entropy\", which needs inputs in [0, 1], but layer {layer} learns codes of another range\n  hint: set network.activation = \"sigmoid\", or {key} = \"squared_error\""
     )]
-    TargetOutsideClamp { target: f64, clamp: f64 },
+    CrossEntropyOfCodes { key: String, layer: usize },
+    #[error(
+        "condition \"{condition}\" pretrains layers, but there is no hidden layer\n  hint: set network.hidden_units, or pretraining.layers = \"none\""
+    )]
+    NothingToPretrain { condition: String },
+    #[error(
+        "condition \"{condition}\" pretrains {layers} layers, but has {depth} hidden layers\n  hint: pretraining.layers may be 0 to {depth}, \"all\" or \"none\""
+    )]
+    TooManyLayers {
+        condition: String,
+        layers: usize,
+        depth: usize,
+    },
+    #[error(
+        "there are no conditions\n  hint: name at least one, as in [conditions.A] with training.epochs = 3 below it"
+    )]
+    NoConditions,
+    #[error(
+        "`{key}` names \"{}\", which is no condition{}\n  hint: the conditions are {}",
+        shown(name), DidYouMean(nearest.as_deref()), known.join(", ")
+    )]
+    UnknownCondition {
+        key: &'static str,
+        name: String,
+        known: Vec<String>,
+        nearest: Option<String>,
+    },
+    #[error(
+        "`report.differences` holds \"{}\", which is not a difference\n  hint: write two names of conditions, as in \"D - B\"",
+        shown(text)
+    )]
+    NotADifference { text: String },
+    #[error(
+        "`report.layers_of` names \"{name}\", which has no hidden layer\n  hint: name conditions with hidden layers, or leave the key out"
+    )]
+    NoLayersToShow { name: String },
+    #[error(
+        "`{prefix}target` = {target:?} is not between `{prefix}clamp` = {clamp:?} and 1 - {clamp:?}\n  hint: move the target inside, or make the clamp smaller"
+    )]
+    TargetOutsideClamp {
+        prefix: &'static str,
+        target: f64,
+        clamp: f64,
+    },
 }
 
 impl Problem {
@@ -190,9 +245,9 @@ impl Problem {
 }
 
 /// A hint of its own, if there is a near word.
-struct DidYouMean(Option<&'static str>);
+struct DidYouMean<'a>(Option<&'a str>);
 
-impl fmt::Display for DidYouMean {
+impl fmt::Display for DidYouMean<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.map_or(Ok(()), |word| {
             write!(f, "\n  hint: did you mean \"{word}\"?")

@@ -1,4 +1,4 @@
-//! The keys that a config may hold, and the nearest of them to a slip of the pen.
+//! The keys that a config may hold, where they may stand, and the nearest of them to a slip of the pen.
 //!
 //! Only names live here; forms, ranges and defaults stand in [`super::plan`], where each key is read.
 
@@ -8,68 +8,186 @@ use super::error::Problem;
 pub(super) struct Key {
     /// With its section.
     pub name: &'static str,
+    /// The experiments that know it.
+    pub experiments: &'static [&'static str],
     /// The choice that decides whether it is used: (the deciding key, its words that use this one).
-    pub used_with: Option<(&'static str, &'static [&'static str])>,
+    pub used_with: Option<UsedWith>,
 }
 
-const fn always(name: &'static str) -> Key {
+pub(super) type UsedWith = (&'static str, &'static [&'static str]);
+
+const ALL: &[&str] = &["figure56", "pretraining", "dead_units"];
+const AUTOENCODERS: &[&str] = &["figure56", "dead_units"];
+const PRETRAINING: &[&str] = &["pretraining"];
+
+const fn key(experiments: &'static [&'static str], name: &'static str) -> Key {
     Key {
         name,
+        experiments,
         used_with: None,
     }
 }
 
-const fn with(name: &'static str, key: &'static str, words: &'static [&'static str]) -> Key {
+const fn with(
+    experiments: &'static [&'static str],
+    name: &'static str,
+    key: &'static str,
+    words: &'static [&'static str],
+) -> Key {
     Key {
         name,
+        experiments,
         used_with: Some((key, words)),
     }
 }
 
+/// A key of the pretraining that has no other condition than that there is one.
+const fn stage(name: &'static str) -> Key {
+    with(PRETRAINING, name, "pretraining.layers", &["all"])
+}
+
+const fn stage_with(name: &'static str, key: &'static str, words: &'static [&'static str]) -> Key {
+    with(PRETRAINING, name, key, words)
+}
+
 pub(super) const KEYS: &[Key] = &[
-    always("experiment"),
-    always("run.backend"),
-    always("run.seeds"),
-    always("run.order_seed"),
-    always("data.dir"),
-    always("data.train_images"),
-    always("data.test_images"),
-    always("autoencoder.hidden_units"),
-    always("autoencoder.activation"),
+    key(ALL, "experiment"),
+    key(ALL, "run.backend"),
+    key(ALL, "run.seeds"),
+    key(ALL, "run.order_seed"),
+    key(ALL, "data.dir"),
+    key(ALL, "data.train_images"),
+    key(ALL, "data.test_images"),
+    key(PRETRAINING, "data.validation_images"),
+    key(AUTOENCODERS, "autoencoder.hidden_units"),
+    key(AUTOENCODERS, "autoencoder.activation"),
     with(
+        AUTOENCODERS,
         "autoencoder.slope",
         "autoencoder.activation",
         &["prelu", "leaky_relu"],
     ),
-    always("autoencoder.decoder"),
-    always("autoencoder.decoder_activation"),
-    always("autoencoder.reconstruction"),
-    always("autoencoder.encoder_weight"),
-    always("autoencoder.encoder_bias"),
+    key(AUTOENCODERS, "autoencoder.decoder"),
+    key(AUTOENCODERS, "autoencoder.decoder_activation"),
+    key(AUTOENCODERS, "autoencoder.reconstruction"),
+    key(AUTOENCODERS, "autoencoder.encoder_weight"),
+    key(AUTOENCODERS, "autoencoder.encoder_bias"),
     with(
+        AUTOENCODERS,
         "autoencoder.decoder_weight",
         "autoencoder.decoder",
         &["untied"],
     ),
-    always("autoencoder.decoder_bias"),
-    always("sparsity.weights"),
-    always("sparsity.target"),
-    always("sparsity.estimator"),
-    with("sparsity.decay", "sparsity.estimator", &["running_mean"]),
-    always("sparsity.clamp"),
-    always("training.optimizer"),
-    with("training.momentum", "training.optimizer", &["sgd"]),
-    with("training.beta_1", "training.optimizer", &["adam"]),
-    with("training.beta_2", "training.optimizer", &["adam"]),
-    with("training.epsilon", "training.optimizer", &["adam"]),
-    always("training.learning_rate"),
-    always("training.schedule"),
-    always("training.batch_size"),
-    always("training.epochs"),
-    always("training.weight_decay"),
+    key(AUTOENCODERS, "autoencoder.decoder_bias"),
+    key(AUTOENCODERS, "autoencoder.corruption"),
+    with(
+        AUTOENCODERS,
+        "autoencoder.corruption_fraction",
+        "autoencoder.corruption",
+        &["masking"],
+    ),
+    with(
+        AUTOENCODERS,
+        "autoencoder.corruption_deviation",
+        "autoencoder.corruption",
+        &["gaussian"],
+    ),
+    key(&["figure56"], "sparsity.weights"),
+    key(&["dead_units"], "sparsity.weight"),
+    key(AUTOENCODERS, "sparsity.target"),
+    key(AUTOENCODERS, "sparsity.estimator"),
+    with(
+        AUTOENCODERS,
+        "sparsity.decay",
+        "sparsity.estimator",
+        &["running_mean"],
+    ),
+    key(AUTOENCODERS, "sparsity.clamp"),
+    key(PRETRAINING, "network.hidden_units"),
+    key(PRETRAINING, "network.activation"),
+    with(
+        PRETRAINING,
+        "network.slope",
+        "network.activation",
+        &["prelu", "leaky_relu"],
+    ),
+    key(PRETRAINING, "network.weight"),
+    key(PRETRAINING, "network.bias"),
+    key(ALL, "training.optimizer"),
+    with(ALL, "training.momentum", "training.optimizer", &["sgd"]),
+    with(ALL, "training.beta_1", "training.optimizer", &["adam"]),
+    with(ALL, "training.beta_2", "training.optimizer", &["adam"]),
+    with(ALL, "training.epsilon", "training.optimizer", &["adam"]),
+    key(ALL, "training.learning_rate"),
+    key(ALL, "training.schedule"),
+    key(ALL, "training.batch_size"),
+    key(ALL, "training.epochs"),
+    key(ALL, "training.weight_decay"),
+    key(PRETRAINING, "training.trained_layers"),
+    key(PRETRAINING, "pretraining.layers"),
+    stage("pretraining.transfer"),
+    stage("pretraining.decoder"),
+    stage("pretraining.decoder_activation"),
+    stage("pretraining.reconstruction"),
+    stage_with(
+        "pretraining.decoder_weight",
+        "pretraining.decoder",
+        &["untied"],
+    ),
+    stage("pretraining.decoder_bias"),
+    stage("pretraining.corruption"),
+    stage_with(
+        "pretraining.corruption_fraction",
+        "pretraining.corruption",
+        &["masking"],
+    ),
+    stage_with(
+        "pretraining.corruption_deviation",
+        "pretraining.corruption",
+        &["gaussian"],
+    ),
+    stage("pretraining.sparsity_weight"),
+    stage("pretraining.sparsity_target"),
+    stage("pretraining.sparsity_estimator"),
+    stage_with(
+        "pretraining.sparsity_decay",
+        "pretraining.sparsity_estimator",
+        &["running_mean"],
+    ),
+    stage("pretraining.sparsity_clamp"),
+    stage("pretraining.optimizer"),
+    stage_with("pretraining.momentum", "pretraining.optimizer", &["sgd"]),
+    stage_with("pretraining.beta_1", "pretraining.optimizer", &["adam"]),
+    stage_with("pretraining.beta_2", "pretraining.optimizer", &["adam"]),
+    stage_with("pretraining.epsilon", "pretraining.optimizer", &["adam"]),
+    stage("pretraining.learning_rate"),
+    stage("pretraining.schedule"),
+    stage("pretraining.batch_size"),
+    stage("pretraining.epochs"),
+    stage("pretraining.weight_decay"),
+    key(PRETRAINING, "report.differences"),
+    key(PRETRAINING, "report.layers_of"),
 ];
 
-pub(super) const SECTIONS: [&str; 5] = ["run", "data", "autoencoder", "sparsity", "training"];
+pub(super) const SECTIONS: [&str; 8] = [
+    "run",
+    "data",
+    "autoencoder",
+    "sparsity",
+    "network",
+    "training",
+    "pretraining",
+    "report",
+];
+
+/// The sections whose keys a condition may have.
+pub(super) const OF_CONDITIONS: [&str; 5] = [
+    "autoencoder",
+    "sparsity",
+    "network",
+    "training",
+    "pretraining",
+];
 
 /// The key of this name.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
@@ -78,26 +196,105 @@ pub(super) fn find(name: &str) -> Option<&'static Key> {
 
 /// Section and name; a key outside sections has the section "".
 pub(super) fn split(key: &str) -> (&str, &str) {
-    key.split_once('.').unwrap_or(("", key))
+    key.rsplit_once('.').unwrap_or(("", key))
 }
 
-/// The error for a key that no experiment has.
-pub(super) fn unknown(name: &str) -> Problem {
-    let (section, _) = split(name);
-    let hint = match nearest_key(name) {
-        Some(key) => format!("did you mean `{key}`?"),
-        None if SECTIONS.contains(&section) => {
-            let known = KEYS
-                .iter()
-                .map(|key| split(key.name))
-                .filter(|key| key.0 == section);
-            let known: Vec<_> = known.map(|(_, name)| format!("`{name}`")).collect();
-            format!("[{section}] knows {}", known.join(", "))
+/// Where a key stands, as it was written: of which condition and which layer's pretraining it is, if of any, and
+/// what it is called there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place<'a> {
+    pub condition: Option<&'a str>,
+    pub layer: Option<&'a str>,
+    /// With its section.
+    pub section: &'a str,
+    pub name: &'a str,
+}
+
+impl<'a> Place<'a> {
+    /// Names of conditions hold no dots, so that a path can be taken apart.
+    pub fn of(path: &'a str) -> Self {
+        let (condition, rest) = match path.strip_prefix("conditions.") {
+            Some(rest) => {
+                let (name, rest) = rest.split_once('.').unwrap_or((rest, ""));
+                (Some(name), rest)
+            }
+            None => (None, path),
+        };
+        if let Some(rest) = rest.strip_prefix("pretraining.layer.") {
+            let (layer, name) = rest.split_once('.').unwrap_or((rest, ""));
+            return Self {
+                condition,
+                layer: Some(layer),
+                section: "pretraining",
+                name,
+            };
         }
-        None => known_sections(),
+        let (section, name) = rest.split_once('.').unwrap_or(("", rest));
+        Self {
+            condition,
+            layer: None,
+            section,
+            name,
+        }
+    }
+
+    /// The key without condition and layer: `training.epochs`.
+    pub fn key(self) -> String {
+        match self.section {
+            "" => self.name.to_owned(),
+            section => format!("{section}.{}", self.name),
+        }
+    }
+
+    /// Everything before the key: `conditions.D.`, or nothing.
+    pub fn prefix(self) -> String {
+        self.condition
+            .map_or_else(String::new, |condition| format!("conditions.{condition}."))
+    }
+}
+
+/// The error for a key that no experiment has, or that a condition cannot have.
+pub(super) fn unknown(path: &str) -> Problem {
+    let place = Place::of(path);
+    let prefix = place.prefix();
+    let section = place.section;
+    let hint = if place.condition.is_some() && !OF_CONDITIONS.contains(&section) {
+        let near = nearest(section, OF_CONDITIONS).map(|near| format!("{near}.{}", place.name));
+        match near.or_else(|| nearest_key(&place.key()).map(str::to_owned)) {
+            Some(near) => format!("did you mean `{prefix}{near}`?"),
+            None => "a condition holds keys with their section, such as training.epochs".to_owned(),
+        }
+    } else if let ("pretraining", "hidden_units" | "activation") = (section, place.name) {
+        format!(
+            "an autoencoder has the {} of the layer that it is the pretraining of: set {prefix}network.{}",
+            if place.name == "activation" {
+                "activation"
+            } else {
+                "width"
+            },
+            place.name
+        )
+    } else if let Some(near) = nearest_key(&place.key()) {
+        let layer = place.layer.filter(|_| near.starts_with("pretraining."));
+        match layer {
+            Some(layer) => {
+                let (_, name) = split(near);
+                format!("did you mean `{prefix}pretraining.layer.{layer}.{name}`?")
+            }
+            None => format!("did you mean `{prefix}{near}`?"),
+        }
+    } else if SECTIONS.contains(&section) {
+        let known = KEYS
+            .iter()
+            .map(|key| split(key.name))
+            .filter(|key| key.0 == section);
+        let known: Vec<_> = known.map(|(_, name)| format!("`{name}`")).collect();
+        format!("[{section}] knows {}", known.join(", "))
+    } else {
+        known_sections()
     };
     Problem::UnknownKey {
-        key: name.to_owned(),
+        key: path.to_owned(),
         hint,
     }
 }
@@ -107,7 +304,8 @@ pub(super) fn unknown_section<'a>(
     name: &str,
     mut inside: impl Iterator<Item = &'a str>,
 ) -> Problem {
-    let hint = if let Some(section) = nearest(name, SECTIONS) {
+    let sections = SECTIONS.into_iter().chain(["conditions"]);
+    let hint = if let Some(section) = nearest(name, sections) {
         format!("did you mean `[{section}]`?")
     } else if let Some(key) = inside.find_map(nearest_key) {
         format!("did you mean `{key}`?")
@@ -123,7 +321,7 @@ pub(super) fn unknown_section<'a>(
 fn known_sections() -> String {
     let sections = SECTIONS.map(|section| format!("[{section}]"));
     format!(
-        "every key but `experiment` stands in a section: {}",
+        "every key but `experiment` stands in a section: {}, [conditions.NAME]",
         sections.join(", ")
     )
 }

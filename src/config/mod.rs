@@ -25,6 +25,7 @@ pub use error::{ConfigError, FileProblem, Problem};
 pub use plan::{Data, DeadUnits, Experiment, Figure56, Limit, Plan, Pretraining, Run};
 
 use error::escaped;
+use keys::Place;
 use raw::Document;
 use read::Reader;
 
@@ -46,14 +47,16 @@ pub struct Config {
     /// The file's name without its extension.
     pub name: String,
     pub plan: Plan,
-    /// Every key that the experiment uses, once, grouped by section.
+    /// Every key that the experiment uses, once for each place that says something of its own.
     pub values: Vec<Setting>,
+    /// The names of the conditions, in the order of the file.
+    pub conditions: Vec<String>,
 }
 
 /// One key of the resolved config.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Setting {
-    /// With its section: `training.epochs`.
+    /// With its section, and what it is said for: `training.epochs`, `conditions.D.training.epochs`.
     pub key: String,
     /// The value as TOML.
     pub value: String,
@@ -130,6 +133,8 @@ pub fn parse(text: &str, file_label: &Path, overrides: &Overrides) -> Result<Con
     }
     let mut reader = Reader::new(document);
     let plan = Plan::read(&mut reader)?;
+    let conditions = reader.conditions().iter();
+    let conditions = conditions.map(|condition| condition.name.clone()).collect();
     Ok(Config {
         name: file_label
             .file_stem()
@@ -138,6 +143,7 @@ pub fn parse(text: &str, file_label: &Path, overrides: &Overrides) -> Result<Con
             .into_owned(),
         plan,
         values: reader.finish()?,
+        conditions,
     })
 }
 
@@ -145,18 +151,61 @@ impl Config {
     /// The resolved config: every key that the experiment uses, with its value.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        let mut text = String::new();
-        let mut current = "";
-        for Setting { key, value, .. } in &self.values {
-            let (section, name) = keys::split(key);
-            if section != current {
-                text.extend(["\n[", section, "]\n"]);
-                current = section;
-            }
-            text.extend([name, " = ", value, "\n"]);
+        // A table may be begun only once, but the keys of a section need not have been read in one go.
+        let mut sections: Vec<(String, String)> = Vec::new();
+        let mut add = |header: String, line: &str| match sections
+            .iter_mut()
+            .find(|(known, _)| *known == header)
+        {
+            Some((_, lines)) => lines.push_str(line),
+            None => sections.push((header, line.to_owned())),
+        };
+        let (of_conditions, of_all): (Vec<&Setting>, Vec<&Setting>) = self
+            .values
+            .iter()
+            .partition(|setting| setting.key.starts_with("conditions."));
+        for setting in of_all {
+            add(header(&setting.key), &line(setting));
         }
-        text
+        for name in &self.conditions {
+            add(format!("conditions.{}", quoted(name)), "");
+        }
+        for setting in of_conditions {
+            add(header(&setting.key), &line(setting));
+        }
+        sections
+            .iter()
+            .fold(String::new(), |mut text, (header, lines)| {
+                if !header.is_empty() {
+                    text.extend(["\n[", header, "]\n"]);
+                }
+                text + lines
+            })
     }
+}
+
+/// The table that a key stands in, as TOML writes it.
+fn header(path: &str) -> String {
+    let place = Place::of(path);
+    let condition = place
+        .condition
+        .map(|name| format!("conditions.{}.", quoted(name)));
+    let layer = place.layer.map(|layer| format!(".layer.{layer}"));
+    format!(
+        "{}{}{}",
+        condition.unwrap_or_default(),
+        place.section,
+        layer.unwrap_or_default()
+    )
+}
+
+fn line(setting: &Setting) -> String {
+    format!("{} = {}\n", Place::of(&setting.key).name, setting.value)
+}
+
+/// A string as TOML.
+fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
 }
 
 /// The bytes of a file that may be anything, `/dev/zero` too.

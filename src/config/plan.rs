@@ -6,12 +6,13 @@ use std::path::PathBuf;
 
 use crate::spec::{
     Activation, AutoencoderCondition, AutoencoderSpec, AutoencoderTraining, BackendName,
-    ClassifierCondition, Corruption, Decoder, DecoderActivation, MeanActivationEstimator,
-    OptimizerSpec, Reconstruction, Schedule, SparsitySpec, TrainingSpec,
+    ClassifierCondition, ClassifierSpec, Corruption, Decoder, DecoderActivation, ExperimentName,
+    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, SparsitySpec, Stage,
+    TrainedLayers, TrainingSpec, Transfer,
 };
 
 use super::error::{ConfigError, Problem};
-use super::read::{Reader, WrittenInitialization};
+use super::read::{Layers, Reader, WrittenInitialization};
 
 /// Everything that a run needs to know. It can no longer be wrong.
 #[derive(Debug, Clone, PartialEq)]
@@ -83,95 +84,391 @@ pub struct DeadUnits {
     pub conditions: Vec<AutoencoderCondition>,
 }
 
-/// A part of a plan that one word chooses, and that may have keys of its own.
-type Part<T> = fn(&mut Reader<'_>) -> Result<T, ConfigError>;
+/// A part of a plan that one word chooses, and that may have keys of its own in the section it is given.
+type Part<T> = fn(&mut Reader<'_>, &str) -> Result<T, ConfigError>;
 
 const LARGEST_SEED: u64 = i64::MAX.unsigned_abs();
+const DEEPEST: usize = 1000;
 
 impl Plan {
     /// Reads the keys of the experiment that the document names.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigError> {
-        const EXPERIMENTS: &[(&str, Part<Experiment>)] = &[("figure56", figure56)];
+        type Recipe = fn(&mut Reader<'_>) -> Result<Experiment, ConfigError>;
+        const ONE_SEED: &[u64] = &[0];
+        const FIVE_SEEDS: &[u64] = &[0, 1, 2, 3, 4];
+        const EXPERIMENTS: &[(&str, (ExperimentName, &[u64], Recipe))] = &[
+            ("figure56", (ExperimentName::Figure56, ONE_SEED, figure56)),
+            (
+                "pretraining",
+                (ExperimentName::Pretraining, FIVE_SEEDS, pretraining),
+            ),
+            (
+                "dead_units",
+                (ExperimentName::DeadUnits, FIVE_SEEDS, dead_units),
+            ),
+        ];
 
-        let experiment = reader.word("experiment", EXPERIMENTS)?;
+        let (name, seeds, recipe) = reader.word("experiment", EXPERIMENTS)?;
         Ok(Self {
-            run: run(reader)?,
-            data: data(reader)?,
-            experiment: experiment(reader)?,
+            run: run(reader, seeds)?,
+            data: data(reader, name)?,
+            experiment: recipe(reader)?,
         })
     }
 }
 
-fn run(reader: &mut Reader<'_>) -> Result<Run, ConfigError> {
+fn run(reader: &mut Reader<'_>, seeds: &[u64]) -> Result<Run, ConfigError> {
     Ok(Run {
         backend: reader.word(
             "run.backend",
             &BackendName::ALL.map(|name| (name.as_str(), name)),
         )?,
-        seeds: reader.wholes("run.seeds", vec![0], 0..=LARGEST_SEED, 10_000)?,
+        seeds: reader.wholes("run.seeds", seeds.to_vec(), 0..=LARGEST_SEED, 10_000)?,
         order_seed: reader.whole("run.order_seed", 0, 0..=LARGEST_SEED)?,
     })
 }
 
-fn data(reader: &mut Reader<'_>) -> Result<Data, ConfigError> {
+fn data(reader: &mut Reader<'_>, experiment: ExperimentName) -> Result<Data, ConfigError> {
     Ok(Data {
         dir: reader.folder("data.dir", "data/mnist")?,
         train_images: reader.limit("data.train_images", 1..=1_000_000)?,
         test_images: reader.limit("data.test_images", 1..=1_000_000)?,
-        validation_images: 0,
+        validation_images: match experiment {
+            ExperimentName::Pretraining => {
+                reader.whole("data.validation_images", 0, 0..=1_000_000)?
+            }
+            ExperimentName::Figure56 | ExperimentName::DeadUnits => 0,
+        },
     })
 }
 
 fn figure56(reader: &mut Reader<'_>) -> Result<Experiment, ConfigError> {
-    let autoencoder = autoencoder(reader)?;
-    let (sparsity_weights, sparsity) = sparsity(reader)?;
-    let training = training(reader)?;
+    if let Some(condition) = reader.conditions().first() {
+        return Err(Problem::Unused {
+            key: format!("conditions.{}", condition.name),
+            owner: "experiment".to_owned(),
+            current: "\"figure56\"".to_owned(),
+            belongs_to: &["pretraining", "dead_units"],
+        }
+        .at(&condition.origin));
+    }
+    let (autoencoder, corruption) = autoencoder(reader)?;
+    let sparsity_weights =
+        reader.numbers("sparsity.weights", vec![0.0, 0.1, 3.0], 0.0..=1e6, 1000)?;
+    let sparsity = sparsity(reader, &SPARSITY)?;
     Ok(Experiment::Figure56(Figure56 {
         setting: AutoencoderTraining {
             autoencoder,
             sparsity,
-            corruption: Corruption::None,
-            training,
+            corruption,
+            training: training(reader, &ALONE)?,
         },
         sparsity_weights,
     }))
 }
 
-fn autoencoder(reader: &mut Reader<'_>) -> Result<AutoencoderSpec, ConfigError> {
+fn dead_units(reader: &mut Reader<'_>) -> Result<Experiment, ConfigError> {
+    let conditions = each_condition(reader, |reader, name| {
+        let (autoencoder, corruption) = autoencoder(reader)?;
+        let sparsity_weight = reader.number("sparsity.weight", 0.0, 0.0..=1e6)?;
+        let sparsity = sparsity(reader, &SPARSITY)?;
+        Ok(AutoencoderCondition {
+            name,
+            setting: AutoencoderTraining {
+                autoencoder,
+                sparsity,
+                corruption,
+                training: training(reader, &ALONE)?,
+            },
+            sparsity_weight,
+        })
+    })?;
+    Ok(Experiment::DeadUnits(DeadUnits { conditions }))
+}
+
+fn pretraining(reader: &mut Reader<'_>) -> Result<Experiment, ConfigError> {
+    let conditions = each_condition(reader, classifier_condition)?;
+    let differences = differences(reader, &conditions)?;
+    let layers_of = layers_of(reader, &conditions)?;
+    Ok(Experiment::Pretraining(Pretraining {
+        conditions,
+        differences,
+        layers_of,
+    }))
+}
+
+/// Reads every condition, of which there is at least one.
+fn each_condition<T>(
+    reader: &mut Reader<'_>,
+    read: impl Fn(&mut Reader<'_>, String) -> Result<T, ConfigError>,
+) -> Result<Vec<T>, ConfigError> {
+    let names: Vec<String> = reader
+        .conditions()
+        .iter()
+        .map(|condition| condition.name.clone())
+        .collect();
+    if names.is_empty() {
+        return Err(reader.broken_rule(&["experiment"], Problem::NoConditions));
+    }
+    names
+        .into_iter()
+        .map(|name| reader.in_condition(&name.clone(), |reader| read(reader, name)))
+        .collect()
+}
+
+fn classifier_condition(
+    reader: &mut Reader<'_>,
+    name: String,
+) -> Result<ClassifierCondition, ConfigError> {
+    let hidden_units = reader.widths("network.hidden_units", DEEPEST)?;
+    let activation = activation(reader, "network")?;
+    let weight =
+        reader.initialization("network.weight", WrittenInitialization::normal_over(784))?;
+    let bias = reader.initialization("network.bias", WrittenInitialization::normal_over(7840))?;
+    let fine_tuning = training(reader, &CLASSIFIER)?;
+    let trained_layers = reader.word(
+        "training.trained_layers",
+        &[
+            ("all", TrainedLayers::All),
+            ("output", TrainedLayers::Output),
+        ],
+    )?;
+
+    let depth = hidden_units.len();
+    let layers = match reader.layers("pretraining.layers")? {
+        Layers::All if depth == 0 => 1,
+        Layers::All => depth,
+        Layers::First(count) => count,
+    };
+    if layers > depth {
+        let keys = ["pretraining.layers", "network.hidden_units"];
+        let problem = match depth {
+            0 => Problem::NothingToPretrain { condition: name },
+            depth => Problem::TooManyLayers {
+                condition: name,
+                layers,
+                depth,
+            },
+        };
+        return Err(reader.broken_rule(&keys, problem));
+    }
+    let mut transfer = Transfer::Copy;
+    if layers > 0 {
+        transfer = reader.word(
+            "pretraining.transfer",
+            &[
+                ("copy", Transfer::Copy),
+                ("shuffled_weights", Transfer::ShuffledWeights),
+                (
+                    "shuffled_weights_zero_biases",
+                    Transfer::ShuffledWeightsZeroBiases,
+                ),
+            ],
+        )?;
+    }
+    let stages = (0..layers)
+        .map(|layer| {
+            let encoder = Encoder {
+                hidden_units: hidden_units[layer],
+                activation,
+                weight: weight.clone(),
+                bias: bias.clone(),
+            };
+            reader.in_layer(layer + 1, |reader| stage(reader, encoder, layer + 1))
+        })
+        .collect::<Result<_, _>>()?;
+    Ok(ClassifierCondition {
+        name,
+        classifier: ClassifierSpec {
+            hidden_units,
+            activation,
+            weight: weight.value,
+            bias: bias.value,
+        },
+        stages,
+        transfer,
+        training: fine_tuning,
+        trained_layers,
+    })
+}
+
+/// The encoder of an autoencoder, which is read elsewhere than its decoder.
+struct Encoder {
+    hidden_units: usize,
+    activation: Activation,
+    weight: WrittenInitialization,
+    bias: WrittenInitialization,
+}
+
+/// The pretraining of hidden layer `layer`, counted from 1.
+fn stage(reader: &mut Reader<'_>, encoder: Encoder, layer: usize) -> Result<Stage, ConfigError> {
+    let activation = encoder.activation;
+    let autoencoder = with_decoder(reader, "pretraining", encoder)?;
+    if autoencoder.reconstruction == Reconstruction::CrossEntropy
+        && layer > 1
+        && activation != Activation::Sigmoid
+    {
+        let key = "pretraining.reconstruction".to_owned();
+        let problem = Problem::CrossEntropyOfCodes { key, layer };
+        return Err(reader.broken_rule(&["pretraining.reconstruction"], problem));
+    }
+    let corruption = corruption(reader, "pretraining")?;
+    let sparsity_weight = reader.number("pretraining.sparsity_weight", 0.1, 0.0..=1e6)?;
+    let sparsity = sparsity(reader, &STAGE_SPARSITY)?;
+    Ok(Stage {
+        setting: AutoencoderTraining {
+            autoencoder,
+            sparsity,
+            corruption,
+            training: training(reader, &STAGE)?,
+        },
+        sparsity_weight,
+    })
+}
+
+/// The pairs of conditions whose differences are reported.
+fn differences(
+    reader: &mut Reader<'_>,
+    conditions: &[ClassifierCondition],
+) -> Result<Vec<(usize, usize)>, ConfigError> {
+    const KEY: &str = "report.differences";
+    let texts = reader.texts(KEY, 1000)?.unwrap_or_default();
+    texts
+        .into_iter()
+        .map(|text| {
+            let pair = text.split_once(" - ").map(|(a, b)| (a.trim(), b.trim()));
+            let Some((minuend, subtrahend)) = pair.filter(|(a, b)| a != b) else {
+                let problem = Problem::NotADifference { text };
+                return Err(reader.broken_rule(&[KEY], problem));
+            };
+            Ok((
+                condition_called(reader, KEY, conditions, minuend)?,
+                condition_called(reader, KEY, conditions, subtrahend)?,
+            ))
+        })
+        .collect()
+}
+
+/// The conditions whose layers are shown: by default, all that have some.
+fn layers_of(
+    reader: &mut Reader<'_>,
+    conditions: &[ClassifierCondition],
+) -> Result<Vec<usize>, ConfigError> {
+    const KEY: &str = "report.layers_of";
+    let is_deep = |at: &usize| !conditions[*at].classifier.hidden_units.is_empty();
+    let Some(names) = reader.texts(KEY, 1000)? else {
+        return Ok((0..conditions.len()).filter(is_deep).collect());
+    };
+    names
+        .into_iter()
+        .map(|name| {
+            let at = condition_called(reader, KEY, conditions, &name)?;
+            if is_deep(&at) {
+                Ok(at)
+            } else {
+                Err(reader.broken_rule(&[KEY], Problem::NoLayersToShow { name }))
+            }
+        })
+        .collect()
+}
+
+fn condition_called(
+    reader: &Reader<'_>,
+    key: &'static str,
+    conditions: &[ClassifierCondition],
+    name: &str,
+) -> Result<usize, ConfigError> {
+    let at = conditions
+        .iter()
+        .position(|condition| condition.name == name);
+    at.ok_or_else(|| {
+        let names = || conditions.iter().map(|condition| condition.name.as_str());
+        let problem = Problem::UnknownCondition {
+            key,
+            name: name.to_owned(),
+            known: names().map(|name| format!("{name:?}")).collect(),
+            nearest: super::keys::nearest(name, names()).map(str::to_owned),
+        };
+        reader.broken_rule(&[key], problem)
+    })
+}
+
+fn activation(reader: &mut Reader<'_>, section: &str) -> Result<Activation, ConfigError> {
     const ACTIVATIONS: &[(&str, Part<Activation>)] = &[
-        ("relu", |_| Ok(Activation::Relu)),
-        ("prelu", |reader| {
-            let initial_slope = reader.number("autoencoder.slope", 0.25, -10.0..=10.0)?;
+        ("relu", |_, _| Ok(Activation::Relu)),
+        ("prelu", |reader, section| {
+            let initial_slope = reader.number(&format!("{section}.slope"), 0.25, -10.0..=10.0)?;
             Ok(Activation::Prelu { initial_slope })
         }),
-        ("leaky_relu", |reader| {
-            let slope = reader.number("autoencoder.slope", 0.01, -10.0..=10.0)?;
+        ("leaky_relu", |reader, section| {
+            let slope = reader.number(&format!("{section}.slope"), 0.01, -10.0..=10.0)?;
             Ok(Activation::LeakyRelu { slope })
         }),
-        ("sigmoid", |_| Ok(Activation::Sigmoid)),
-        ("tanh", |_| Ok(Activation::Tanh)),
+        ("sigmoid", |_, _| Ok(Activation::Sigmoid)),
+        ("tanh", |_, _| Ok(Activation::Tanh)),
+        ("identity", |_, _| Ok(Activation::Identity)),
     ];
+    reader.word(&format!("{section}.activation"), ACTIVATIONS)?(reader, section)
+}
+
+fn corruption(reader: &mut Reader<'_>, section: &str) -> Result<Corruption, ConfigError> {
+    const CORRUPTIONS: &[(&str, Part<Corruption>)] = &[
+        ("none", |_, _| Ok(Corruption::None)),
+        ("masking", |reader, section| {
+            let key = format!("{section}.corruption_fraction");
+            let fraction = reader.number(&key, 0.25, 0.0..1.0)?;
+            Ok(Corruption::Masking { fraction })
+        }),
+        ("gaussian", |reader, section| {
+            let key = format!("{section}.corruption_deviation");
+            let deviation = reader.number(&key, 0.3, 0.0..=100.0)?;
+            Ok(Corruption::Gaussian { deviation })
+        }),
+    ];
+    reader.word(&format!("{section}.corruption"), CORRUPTIONS)?(reader, section)
+}
+
+fn autoencoder(reader: &mut Reader<'_>) -> Result<(AutoencoderSpec, Corruption), ConfigError> {
+    let hidden_units = reader.whole("autoencoder.hidden_units", 100, 1..=1_000_000)?;
+    let activation = activation(reader, "autoencoder")?;
+    let weight = WrittenInitialization::normal_over(784);
+    let bias = WrittenInitialization::normal_over(7840);
+    let encoder = Encoder {
+        hidden_units,
+        activation,
+        weight: reader.initialization("autoencoder.encoder_weight", weight)?,
+        bias: reader.initialization("autoencoder.encoder_bias", bias)?,
+    };
+    let autoencoder = with_decoder(reader, "autoencoder", encoder)?;
+    Ok((autoencoder, corruption(reader, "autoencoder")?))
+}
+
+/// The autoencoder of an encoder and the decoder in `section`.
+fn with_decoder(
+    reader: &mut Reader<'_>,
+    section: &'static str,
+    encoder: Encoder,
+) -> Result<AutoencoderSpec, ConfigError> {
     #[derive(Clone, Copy)]
     enum Tie {
         Tied,
         Untied,
     }
 
-    let hidden_units = reader.whole("autoencoder.hidden_units", 100, 1..=1_000_000)?;
-    let activation = reader.word("autoencoder.activation", ACTIVATIONS)?(reader)?;
+    let key = |name: &str| format!("{section}.{name}");
     let tie = reader.word(
-        "autoencoder.decoder",
+        &key("decoder"),
         &[("tied", Tie::Tied), ("untied", Tie::Untied)],
     )?;
     let decoder_activation = reader.word(
-        "autoencoder.decoder_activation",
+        &key("decoder_activation"),
         &[
             ("identity", DecoderActivation::Identity),
             ("sigmoid", DecoderActivation::Sigmoid),
         ],
     )?;
     let reconstruction = reader.word(
-        "autoencoder.reconstruction",
+        &key("reconstruction"),
         &[
             ("squared_error", Reconstruction::SquaredError),
             ("cross_entropy", Reconstruction::CrossEntropy),
@@ -180,80 +477,141 @@ fn autoencoder(reader: &mut Reader<'_>) -> Result<AutoencoderSpec, ConfigError> 
     if reconstruction == Reconstruction::CrossEntropy
         && decoder_activation != DecoderActivation::Sigmoid
     {
-        let keys = [
-            "autoencoder.reconstruction",
-            "autoencoder.decoder_activation",
-        ];
-        return Err(reader.broken_rule(&keys, Problem::CrossEntropyWithoutSigmoid));
+        let (one, other) = (key("reconstruction"), key("decoder_activation"));
+        let problem = Problem::CrossEntropyWithoutSigmoid { section };
+        return Err(reader.broken_rule(&[&one, &other], problem));
     }
-
-    let weight = WrittenInitialization::normal_over(784);
-    let bias = WrittenInitialization::normal_over(7840);
-    let encoder_weight = reader.initialization("autoencoder.encoder_weight", weight)?;
-    let encoder_bias = reader.initialization("autoencoder.encoder_bias", bias)?;
     let decoder = match tie {
         Tie::Tied => Decoder::Tied,
-        Tie::Untied => {
-            let alike = encoder_weight.clone();
-            let weight = reader.initialization("autoencoder.decoder_weight", alike)?;
-            Decoder::Untied {
-                weight: weight.value,
-            }
-        }
+        Tie::Untied => Decoder::Untied {
+            weight: reader
+                .initialization(&key("decoder_weight"), encoder.weight.clone())?
+                .value,
+        },
     };
     let zero = WrittenInitialization::constant(0.0);
-    let decoder_bias = reader.initialization("autoencoder.decoder_bias", zero)?;
+    let decoder_bias = reader.initialization(&key("decoder_bias"), zero)?;
     Ok(AutoencoderSpec {
-        hidden_units,
-        activation,
+        hidden_units: encoder.hidden_units,
+        activation: encoder.activation,
         decoder,
         decoder_activation,
         reconstruction,
-        encoder_weight: encoder_weight.value,
-        encoder_bias: encoder_bias.value,
+        encoder_weight: encoder.weight.value,
+        encoder_bias: encoder.bias.value,
         decoder_bias: decoder_bias.value,
     })
 }
 
-/// The members' β, and the rest of the sparsity term.
-fn sparsity(reader: &mut Reader<'_>) -> Result<(Vec<f64>, SparsitySpec), ConfigError> {
-    const ESTIMATORS: &[(&str, Part<MeanActivationEstimator>)] = &[
-        ("running_mean", |reader| {
-            let decay = reader.number("sparsity.decay", 0.99, 0.0..1.0)?;
-            Ok(MeanActivationEstimator::RunningMean { decay })
-        }),
-        ("batch", |_| Ok(MeanActivationEstimator::Batch)),
-    ];
-
-    let weights = reader.numbers("sparsity.weights", vec![0.0, 0.1, 3.0], 0.0..=1e6, 1000)?;
-    let target = reader.number("sparsity.target", 0.05, (Excluded(0.0), Excluded(1.0)))?;
-    let estimator = reader.word("sparsity.estimator", ESTIMATORS)?(reader)?;
-    let clamp = reader.number("sparsity.clamp", 0.01, (Excluded(0.0), Excluded(0.5)))?;
-    if !(clamp..=1.0 - clamp).contains(&target) {
-        let keys = ["sparsity.target", "sparsity.clamp"];
-        return Err(reader.broken_rule(&keys, Problem::TargetOutsideClamp { target, clamp }));
-    }
-    Ok((
-        weights,
-        SparsitySpec {
-            target,
-            estimator,
-            clamp,
-        },
-    ))
+/// Where the keys of the sparsity term stand, and their defaults.
+struct SparsityKeys {
+    /// Before `target`, `estimator`, `decay` and `clamp`.
+    prefix: &'static str,
+    decay: f64,
+    clamp: f64,
 }
 
-fn training(reader: &mut Reader<'_>) -> Result<TrainingSpec, ConfigError> {
+const SPARSITY: SparsityKeys = SparsityKeys {
+    prefix: "sparsity.",
+    decay: 0.99,
+    clamp: 0.01,
+};
+
+const STAGE_SPARSITY: SparsityKeys = SparsityKeys {
+    prefix: "pretraining.sparsity_",
+    decay: 0.9,
+    clamp: 1e-4,
+};
+
+/// The sparsity term, without β.
+fn sparsity(reader: &mut Reader<'_>, keys: &SparsityKeys) -> Result<SparsitySpec, ConfigError> {
+    #[derive(Clone, Copy)]
+    enum Estimator {
+        RunningMean,
+        Batch,
+    }
+    const ESTIMATORS: &[(&str, Estimator)] = &[
+        ("running_mean", Estimator::RunningMean),
+        ("batch", Estimator::Batch),
+    ];
+
+    let prefix = keys.prefix;
+    let key = |name: &str| format!("{prefix}{name}");
+    let (open, half) = (
+        (Excluded(0.0), Excluded(1.0)),
+        (Excluded(0.0), Excluded(0.5)),
+    );
+    let target = reader.number(&key("target"), 0.05, open)?;
+    let estimator = match reader.word(&key("estimator"), ESTIMATORS)? {
+        Estimator::RunningMean => {
+            let decay = reader.number(&key("decay"), keys.decay, 0.0..1.0)?;
+            MeanActivationEstimator::RunningMean { decay }
+        }
+        Estimator::Batch => MeanActivationEstimator::Batch,
+    };
+    let clamp = reader.number(&key("clamp"), keys.clamp, half)?;
+    if !(clamp..=1.0 - clamp).contains(&target) {
+        let problem = Problem::TargetOutsideClamp {
+            prefix,
+            target,
+            clamp,
+        };
+        return Err(reader.broken_rule(&[&key("target"), &key("clamp")], problem));
+    }
+    Ok(SparsitySpec {
+        target,
+        estimator,
+        clamp,
+    })
+}
+
+/// Where the keys of a training stand, and their defaults.
+struct TrainingKeys {
+    section: &'static str,
+    optimizer: &'static str,
+    learning_rate: f64,
+    schedule: &'static str,
+    epochs: usize,
+}
+
+/// Of an autoencoder for its own sake.
+const ALONE: TrainingKeys = TrainingKeys {
+    section: "training",
+    optimizer: "adam",
+    learning_rate: 5e-4,
+    schedule: "constant",
+    epochs: 10,
+};
+
+const CLASSIFIER: TrainingKeys = TrainingKeys {
+    section: "training",
+    optimizer: "sgd",
+    learning_rate: 0.1,
+    schedule: "linear_to_zero",
+    epochs: 20,
+};
+
+const STAGE: TrainingKeys = TrainingKeys {
+    section: "pretraining",
+    optimizer: "adam",
+    learning_rate: 1e-3,
+    schedule: "constant",
+    epochs: 3,
+};
+
+fn training(reader: &mut Reader<'_>, keys: &TrainingKeys) -> Result<TrainingSpec, ConfigError> {
     const OPTIMIZERS: &[(&str, Part<OptimizerSpec>)] = &[
-        ("adam", |reader| {
+        ("adam", |reader, section| {
+            let key = |name: &str| format!("{section}.{name}");
+            let epsilon = (Excluded(0.0), Included(1.0));
             Ok(OptimizerSpec::Adam {
-                beta_1: reader.number("training.beta_1", 0.9, 0.0..1.0)?,
-                beta_2: reader.number("training.beta_2", 0.999, 0.0..1.0)?,
-                epsilon: reader.number("training.epsilon", 1e-8, (Excluded(0.0), Included(1.0)))?,
+                beta_1: reader.number(&key("beta_1"), 0.9, 0.0..1.0)?,
+                beta_2: reader.number(&key("beta_2"), 0.999, 0.0..1.0)?,
+                epsilon: reader.number(&key("epsilon"), 1e-8, epsilon)?,
             })
         }),
-        ("sgd", |reader| {
-            let momentum = reader.number("training.momentum", 0.0, 0.0..1.0)?;
+        ("sgd", |reader, section| {
+            let momentum = reader.number(&format!("{section}.momentum"), 0.0, 0.0..1.0)?;
             Ok(OptimizerSpec::Sgd { momentum })
         }),
     ];
@@ -262,16 +620,15 @@ fn training(reader: &mut Reader<'_>) -> Result<TrainingSpec, ConfigError> {
         ("linear_to_zero", Schedule::LinearToZero),
     ];
 
+    let section = keys.section;
+    let key = |name: &str| format!("{section}.{name}");
+    let rate = (Excluded(0.0), Included(100.0));
     Ok(TrainingSpec {
-        optimizer: reader.word("training.optimizer", OPTIMIZERS)?(reader)?,
-        learning_rate: reader.number(
-            "training.learning_rate",
-            5e-4,
-            (Excluded(0.0), Included(100.0)),
-        )?,
-        schedule: reader.word("training.schedule", SCHEDULES)?,
-        batch_size: reader.whole("training.batch_size", 100, 1..=1_000_000)?,
-        epochs: reader.whole("training.epochs", 10, 1..=1_000_000)?,
-        weight_decay: reader.number("training.weight_decay", 0.0, 0.0..=100.0)?,
+        optimizer: reader.word_or(&key("optimizer"), OPTIMIZERS, keys.optimizer)?(reader, section)?,
+        learning_rate: reader.number(&key("learning_rate"), keys.learning_rate, rate)?,
+        schedule: reader.word_or(&key("schedule"), SCHEDULES, keys.schedule)?,
+        batch_size: reader.whole(&key("batch_size"), 100, 1..=1_000_000)?,
+        epochs: reader.whole(&key("epochs"), keys.epochs, 1..=1_000_000)?,
+        weight_decay: reader.number(&key("weight_decay"), 0.0, 0.0..=100.0)?,
     })
 }

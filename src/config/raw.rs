@@ -13,24 +13,39 @@ use toml::de::{DeString, DeTable, DeValue};
 use crate::spec::BackendName;
 
 use super::error::{ConfigError, Problem};
+use super::keys::Place;
 use super::{Origin, keys};
 
 /// A value as written.
 pub(super) struct Entry<'a> {
     pub value: DeValue<'a>,
     pub origin: Origin,
+    /// Whether anybody has asked for it.
+    pub used: bool,
 }
 
-/// All that was written, by key (`training.epochs`); the keys are known ones.
+/// All that was written, by path (`training.epochs`, `conditions.D.training.epochs`); the keys are known ones.
 pub(super) struct Document<'a> {
     entries: BTreeMap<String, Entry<'a>>,
+    /// In the order of the file.
+    conditions: Vec<Condition>,
 }
+
+/// The name of a condition.
+pub(super) struct Condition {
+    pub name: String,
+    pub origin: Origin,
+}
+
+/// The longest name of a condition, in characters.
+const LONGEST_NAME: usize = 40;
 
 impl<'a> Document<'a> {
     /// Reads the text of a config.
     pub fn parse(text: &'a str, file: &Path) -> Result<Self, ConfigError> {
         let mut document = Self {
             entries: BTreeMap::new(),
+            conditions: Vec::new(),
         };
         let line = |start| line_at_end(&text.as_bytes()[..start]);
         let file: Arc<Path> = file.into();
@@ -61,16 +76,15 @@ impl<'a> Document<'a> {
             let name = name.get_ref().as_ref();
             match value {
                 DeValue::Table(table) if keys::SECTIONS.contains(&name) => {
-                    for (key, value) in in_file_order(table) {
-                        let place = origin(key.span().start);
-                        document.insert(
-                            &format!("{name}.{}", bare(key.get_ref())),
-                            value,
-                            place,
-                        )?;
+                    document.section(name, table, &origin)?;
+                }
+                DeValue::Table(table) if name == "conditions" => {
+                    for (name, value) in in_file_order(table) {
+                        let place = origin(name.span().start);
+                        document.condition(name.get_ref(), value, &place, &origin)?;
                     }
                 }
-                _ if keys::SECTIONS.contains(&name) => {
+                _ if keys::SECTIONS.contains(&name) || name == "conditions" => {
                     return Err(Problem::NotASection {
                         section: name.to_owned(),
                     }
@@ -84,6 +98,85 @@ impl<'a> Document<'a> {
             }
         }
         Ok(document)
+    }
+
+    /// Takes up a table of keys; `path` is what leads to it.
+    fn section(
+        &mut self,
+        path: &str,
+        table: DeTable<'a>,
+        origin: &dyn Fn(usize) -> Origin,
+    ) -> Result<(), ConfigError> {
+        for (key, value) in in_file_order(table) {
+            let place = origin(key.span().start);
+            let key = key.get_ref().as_ref();
+            let layers = key == "layer" && path.ends_with("pretraining");
+            match value {
+                DeValue::Table(layers_of) if layers => {
+                    for (layer, value) in in_file_order(layers_of) {
+                        let place = origin(layer.span().start);
+                        let path = format!("{path}.layer.{}", bare(layer.get_ref()));
+                        let DeValue::Table(table) = value else {
+                            return Err(Problem::NotASection { section: path }.at(&place));
+                        };
+                        self.section(&path, table, origin)?;
+                    }
+                }
+                value => self.insert(&format!("{path}.{}", bare(key)), value, place)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes up a condition.
+    fn condition(
+        &mut self,
+        name: &str,
+        value: DeValue<'a>,
+        place: &Origin,
+        origin: &dyn Fn(usize) -> Origin,
+    ) -> Result<(), ConfigError> {
+        self.name_condition(name, place)?;
+        let DeValue::Table(sections) = value else {
+            let section = format!("conditions.{name}");
+            return Err(Problem::NotASection { section }.at(place));
+        };
+        for (section, value) in in_file_order(sections) {
+            let place = origin(section.span().start);
+            let path = format!("conditions.{name}.{}", bare(section.get_ref()));
+            match value {
+                DeValue::Table(table)
+                    if keys::OF_CONDITIONS.contains(&section.get_ref().as_ref()) =>
+                {
+                    self.section(&path, table, origin)?;
+                }
+                DeValue::Table(table) => {
+                    let inside = table.keys().next().map(|key| bare(key.get_ref()));
+                    let key = inside.map_or(path.clone(), |inside| format!("{path}.{inside}"));
+                    return Err(keys::unknown(&key).at(&place));
+                }
+                _ => return Err(keys::unknown(&path).at(&place)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes the name of a condition, if it is one.
+    fn name_condition(&mut self, name: &str, origin: &Origin) -> Result<(), ConfigError> {
+        let harmless = |c: char| c.is_alphanumeric() || " -_+()/,=".contains(c);
+        let length = name.chars().count();
+        let fits = (1..=LONGEST_NAME).contains(&length) && name.trim() == name;
+        if !fits || !name.chars().all(harmless) {
+            let name = name.to_owned();
+            return Err(Problem::BadConditionName { name }.at(origin));
+        }
+        if self.conditions.iter().all(|known| known.name != name) {
+            self.conditions.push(Condition {
+                name: name.to_owned(),
+                origin: origin.clone(),
+            });
+        }
+        Ok(())
     }
 
     /// Puts `--set key=value` over what is there.
@@ -103,18 +196,21 @@ impl<'a> Document<'a> {
             DeValue::parse(text).map_or_else(|_| DeValue::String(text.into()), Spanned::into_inner);
 
         if let [section] = path[..]
-            && keys::SECTIONS.contains(&section)
+            && (keys::SECTIONS.contains(&section) || section == "conditions")
         {
             return fail(Problem::SetSection {
                 section: section.to_owned(),
             });
         }
-        let (key, inside) = path.split_at(path.len().min(2));
+        let (key, inside) = path.split_at(path.len().min(depth(&path)));
+        if let ["conditions", name, ..] = key {
+            self.name_condition(name, &origin)?;
+        }
         let key = key.join(".");
         let known_value = self.entries.get(&key).map(|entry| &entry.value);
         // A table of this config (an initialization) has one key, so an override replaces it whole.
         let value = match inside {
-            _ if keys::find(&key).is_none() => return fail(keys::unknown(&key)),
+            _ if !is_known(&key) => return fail(keys::unknown(&key)),
             [] => value,
             [name] if known_value.is_none_or(DeValue::is_table) => {
                 let name = Spanned::new(0..0, DeString::from(*name));
@@ -127,38 +223,77 @@ impl<'a> Document<'a> {
 
     /// Puts `--backend` over what is there.
     pub fn set_backend(&mut self, backend: BackendName) {
-        let value = DeValue::String(backend.as_str().into());
-        let origin = Origin::Flag("--backend");
-        self.entries
-            .insert("run.backend".to_owned(), Entry { value, origin });
+        let entry = Entry {
+            value: DeValue::String(backend.as_str().into()),
+            origin: Origin::Flag("--backend"),
+            used: false,
+        };
+        self.entries.insert("run.backend".to_owned(), entry);
     }
 
-    /// Whether somebody wrote `key`.
-    pub fn contains(&self, key: &str) -> bool {
-        self.entries.contains_key(key)
+    /// Whether somebody wrote `path`.
+    pub fn contains(&self, path: &str) -> bool {
+        self.entries.contains_key(path)
     }
 
-    /// Removes and gives the value of `key`.
-    pub fn take(&mut self, key: &str) -> Option<Entry<'a>> {
-        self.entries.remove(key)
+    /// What was written at `path`, which is used from now on.
+    pub fn look_up(&mut self, path: &str) -> Option<&Entry<'a>> {
+        let entry = self.entries.get_mut(path)?;
+        entry.used = true;
+        Some(entry)
     }
 
-    /// The first key that nobody took.
-    pub fn first_left(&self) -> Option<(&str, &Origin)> {
-        let left = self
-            .entries
-            .iter()
-            .map(|(key, entry)| (key.as_str(), &entry.origin));
-        left.min_by_key(|(_, origin)| *origin)
+    /// The conditions, in the order of the file.
+    pub fn conditions(&self) -> &[Condition] {
+        &self.conditions
     }
 
-    fn insert(&mut self, key: &str, value: DeValue<'a>, origin: Origin) -> Result<(), ConfigError> {
-        if keys::find(key).is_none() {
-            return Err(keys::unknown(key).at(&origin));
+    /// The first path that nobody looked up.
+    pub fn first_unused(&self) -> Option<(&str, &Origin)> {
+        let unused = self.entries.iter().filter(|(_, entry)| !entry.used);
+        unused
+            .map(|(path, entry)| (path.as_str(), &entry.origin))
+            .min_by_key(|(_, origin)| *origin)
+    }
+
+    fn insert(
+        &mut self,
+        path: &str,
+        value: DeValue<'a>,
+        origin: Origin,
+    ) -> Result<(), ConfigError> {
+        if !is_known(path) {
+            return Err(keys::unknown(path).at(&origin));
         }
-        self.entries.insert(key.to_owned(), Entry { value, origin });
+        let entry = Entry {
+            value,
+            origin,
+            used: false,
+        };
+        self.entries.insert(path.to_owned(), entry);
         Ok(())
     }
+}
+
+/// How many parts of a path lead to a key; what follows is inside its value.
+fn depth(path: &[&str]) -> usize {
+    let before = if path[0] == "conditions" { 2 } else { 0 };
+    match path.get(before..) {
+        Some(["pretraining", "layer", ..]) => before + 4,
+        _ => before + 2,
+    }
+}
+
+/// Whether a key may stand at `path`.
+fn is_known(path: &str) -> bool {
+    let place = Place::of(path);
+    let allowed = place.condition.is_none() || keys::OF_CONDITIONS.contains(&place.section);
+    // The layer's number tells of itself, and what is copied is told for all layers at once.
+    let of_layer = place.layer.is_none_or(|layer| {
+        layer.parse::<u32>().is_ok_and(|layer| layer > 0)
+            && !["layers", "transfer"].contains(&place.name)
+    });
+    allowed && of_layer && keys::find(&place.key()).is_some()
 }
 
 /// The line, counted from 1, in which `text` ends.

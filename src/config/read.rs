@@ -1,6 +1,7 @@
 //! Reading one key at a time: its form and range are checked, its default filled in, its setting noted.
 //!
-//! Each method takes the key out of the document, so that what is left at the end was not used. Floats are
+//! Each method marks the key as used, so that what is left at the end was not. A key may be said for everybody, or
+//! for one condition, or for one layer's pretraining: the nearest place decides. Floats are
 //! checked a second time as the 32-bit numbers that models compute with: a positive 1e-60 would be 0 there.
 
 use std::fmt::Display;
@@ -12,9 +13,10 @@ use toml::de::{DeInteger, DeValue};
 use crate::spec::{Initialization, Variance};
 
 use super::error::{ConfigError, Problem, words};
+use super::keys::{Place, UsedWith};
 use super::plan::Limit;
-use super::raw::Document;
-use super::{Origin, Setting, keys};
+use super::raw::{Condition, Document};
+use super::{Origin, Setting, keys, quoted};
 
 type Checked<T> = Result<T, Problem>;
 
@@ -52,6 +54,34 @@ impl WrittenInitialization {
 pub(super) struct Reader<'a> {
     document: Document<'a>,
     settings: Vec<Setting>,
+    scope: Scope,
+}
+
+/// For whom keys are read: the nearest place that says something decides.
+#[derive(Debug, Clone, Default)]
+struct Scope {
+    condition: Option<String>,
+    /// The hidden layer whose pretraining is read, counted from 1.
+    layer: Option<usize>,
+}
+
+impl Scope {
+    /// Where `key` may stand, from the nearest place to the furthest.
+    fn paths(&self, key: &str) -> Vec<String> {
+        let of_layer = self.layer.and_then(|layer| {
+            let name = key.strip_prefix("pretraining.")?;
+            Some(format!("pretraining.layer.{layer}.{name}"))
+        });
+        let mut paths = Vec::with_capacity(4);
+        if let Some(condition) = &self.condition {
+            let of_condition = |path: &str| format!("conditions.{condition}.{path}");
+            paths.extend(of_layer.as_deref().map(of_condition));
+            paths.push(of_condition(key));
+        }
+        paths.extend(of_layer);
+        paths.push(key.to_owned());
+        paths
+    }
 }
 
 impl<'a> Reader<'a> {
@@ -59,20 +89,60 @@ impl<'a> Reader<'a> {
         Self {
             document,
             settings: Vec::new(),
+            scope: Scope::default(),
         }
+    }
+
+    /// The conditions, in the order of the file.
+    pub fn conditions(&self) -> &[Condition] {
+        self.document.conditions()
+    }
+
+    /// Reads for one condition.
+    pub fn in_condition<T>(
+        &mut self,
+        name: &str,
+        read: impl FnOnce(&mut Self) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        self.scope.condition = Some(name.to_owned());
+        let result = read(self);
+        self.scope.condition = None;
+        result
+    }
+
+    /// Reads for the pretraining of one hidden layer, counted from 1.
+    pub fn in_layer<T>(
+        &mut self,
+        layer: usize,
+        read: impl FnOnce(&mut Self) -> Result<T, ConfigError>,
+    ) -> Result<T, ConfigError> {
+        self.scope.layer = Some(layer);
+        let result = read(self);
+        self.scope.layer = None;
+        result
     }
 
     /// One of these words, by default the first.
     pub fn word<T: Copy>(
         &mut self,
-        key: &'static str,
+        key: &str,
         table: &[(&'static str, T)],
     ) -> Result<T, ConfigError> {
-        let check = |value: &DeValue<'_>| {
-            let find = |word: &str| table.iter().find(|(known, _)| *known == word);
+        self.word_or(key, table, table[0].0)
+    }
+
+    /// One of these words, by default `default`, which is among them.
+    pub fn word_or<T: Copy>(
+        &mut self,
+        key: &str,
+        table: &[(&'static str, T)],
+        default: &str,
+    ) -> Result<T, ConfigError> {
+        let find = |word: &str| table.iter().find(|(known, _)| *known == word).copied();
+        let check = |key: &str, value: &DeValue<'_>| {
             let allowed: Vec<_> = table.iter().map(|(word, _)| *word).collect();
             match value {
-                DeValue::String(word) => find(word).copied().ok_or_else(|| Problem::UnknownWord {
+                DeValue::String(word) => find(word).ok_or_else(|| Problem::UnknownWord {
                     key: key.to_owned(),
                     value: written(value),
                     nearest: keys::nearest(word, allowed.iter().copied()),
@@ -81,21 +151,22 @@ impl<'a> Reader<'a> {
                 _ => Err(wrong_type(key, value, words(&allowed))),
             }
         };
-        let (_, chosen) = self.take(key, table[0], check, |(word, _)| quoted(word))?;
+        let default = find(default).unwrap_or(table[0]);
+        let (_, chosen) = self.take(key, default, check, |(word, _)| quoted(word))?;
         Ok(chosen)
     }
 
     /// A whole number in `range`.
     pub fn whole<T: Whole>(
         &mut self,
-        key: &'static str,
+        key: &str,
         default: T,
         range: RangeInclusive<T>,
     ) -> Result<T, ConfigError> {
         self.take(
             key,
             default,
-            |value| whole(key, value, &range),
+            |key, value| whole(key, value, &range),
             T::to_string,
         )
     }
@@ -103,12 +174,13 @@ impl<'a> Reader<'a> {
     /// Distinct whole numbers in `range`: at least one, `limit` at most.
     pub fn wholes<T: Whole>(
         &mut self,
-        key: &'static str,
+        key: &str,
         default: Vec<T>,
         range: RangeInclusive<T>,
         limit: usize,
     ) -> Result<Vec<T>, ConfigError> {
-        let check = |value: &_| list(key, value, limit, |key, item| whole(key, item, &range));
+        let check =
+            |key: &str, value: &_| list(key, value, limit, |key, item| whole(key, item, &range));
         self.take(key, default, check, |list| {
             listed(list.iter().map(T::to_string))
         })
@@ -117,14 +189,14 @@ impl<'a> Reader<'a> {
     /// A number in `range`.
     pub fn number(
         &mut self,
-        key: &'static str,
+        key: &str,
         default: f64,
         range: impl RangeBounds<f64>,
     ) -> Result<f64, ConfigError> {
         self.take(
             key,
             default,
-            |value| number(key, value, &range),
+            |key, value| number(key, value, &range),
             |value| format!("{value:?}"),
         )
     }
@@ -132,24 +204,21 @@ impl<'a> Reader<'a> {
     /// Distinct numbers in `range`: at least one, `limit` at most.
     pub fn numbers(
         &mut self,
-        key: &'static str,
+        key: &str,
         default: Vec<f64>,
         range: impl RangeBounds<f64>,
         limit: usize,
     ) -> Result<Vec<f64>, ConfigError> {
-        let check = |value: &_| list(key, value, limit, |key, item| number(key, item, &range));
+        let check =
+            |key: &str, value: &_| list(key, value, limit, |key, item| number(key, item, &range));
         self.take(key, default, check, |list| {
             listed(list.iter().map(|value| format!("{value:?}")))
         })
     }
 
     /// `"all"`, or a whole number in `range`; by default all.
-    pub fn limit(
-        &mut self,
-        key: &'static str,
-        range: RangeInclusive<usize>,
-    ) -> Result<Limit, ConfigError> {
-        let check = |value: &DeValue<'_>| match value {
+    pub fn limit(&mut self, key: &str, range: RangeInclusive<usize>) -> Result<Limit, ConfigError> {
+        let check = |key: &str, value: &DeValue<'_>| match value {
             DeValue::String(word) if word == "all" => Ok(Limit::All),
             DeValue::Integer(_) => whole(key, value, &range).map(Limit::First),
             _ => Err(wrong_type(
@@ -165,8 +234,8 @@ impl<'a> Reader<'a> {
     }
 
     /// The path of a folder.
-    pub fn folder(&mut self, key: &'static str, default: &str) -> Result<PathBuf, ConfigError> {
-        let check = |value: &DeValue<'_>| match value {
+    pub fn folder(&mut self, key: &str, default: &str) -> Result<PathBuf, ConfigError> {
+        let check = |key: &str, value: &DeValue<'_>| match value {
             DeValue::String(path) if path.is_empty() || path.contains(char::is_control) => {
                 Err(Problem::BadPath {
                     key: key.to_owned(),
@@ -187,23 +256,99 @@ impl<'a> Reader<'a> {
     /// `{ normal_variance = … }` or `{ constant = … }`.
     pub fn initialization(
         &mut self,
-        key: &'static str,
+        key: &str,
         default: WrittenInitialization,
     ) -> Result<WrittenInitialization, ConfigError> {
-        self.take(
-            key,
-            default,
-            |value| initialization(key, value),
-            |chosen| chosen.text.clone(),
-        )
+        self.take(key, default, initialization, |chosen| chosen.text.clone())
+    }
+
+    /// The widths of layers: a list, in which a width may be repeated, or `"15 x 100"`.
+    pub fn widths(&mut self, key: &str, limit: usize) -> Result<Vec<usize>, ConfigError> {
+        const WIDTH: RangeInclusive<usize> = 1..=1_000_000;
+        let check = |key: &str, value: &DeValue<'_>| {
+            let refused = || Problem::NotWidths {
+                key: key.to_owned(),
+                value: written(value),
+            };
+            let widths = match value {
+                DeValue::Array(items) => items
+                    .iter()
+                    .enumerate()
+                    .map(|(at, item)| whole(&format!("{key}[{at}]"), item.get_ref(), &WIDTH))
+                    .collect::<Checked<Vec<usize>>>()?,
+                DeValue::String(text) => {
+                    let (depth, width) = text.split_once(['x', '×']).ok_or_else(refused)?;
+                    let number = |text: &str| text.trim().parse::<usize>().map_err(|_| refused());
+                    let (depth, width) = (number(depth)?, number(width)?);
+                    if depth > limit || !WIDTH.contains(&width) {
+                        return Err(refused());
+                    }
+                    vec![width; depth]
+                }
+                _ => return Err(refused()),
+            };
+            if widths.len() > limit {
+                return Err(Problem::LongList {
+                    key: key.to_owned(),
+                    count: widths.len(),
+                    limit,
+                });
+            }
+            Ok(widths)
+        };
+        self.take(key, Vec::new(), check, |widths| match widths[..] {
+            [first, _, ..] if widths.iter().all(|width| *width == first) => {
+                quoted(&format!("{} x {first}", widths.len()))
+            }
+            _ => listed(widths.iter().map(ToString::to_string)),
+        })
+    }
+
+    /// How many layers: `"none"`, `"all"`, or a number of them.
+    pub fn layers(&mut self, key: &str) -> Result<Layers, ConfigError> {
+        const COUNT: RangeInclusive<usize> = 0..=1000;
+        let check = |key: &str, value: &DeValue<'_>| match value {
+            DeValue::String(word) if word == "all" => Ok(Layers::All),
+            DeValue::String(word) if word == "none" => Ok(Layers::First(0)),
+            DeValue::Integer(_) => whole(key, value, &COUNT).map(Layers::First),
+            _ => Err(wrong_type(
+                key,
+                value,
+                format!("\"none\", \"all\" or {}", describe_whole(&COUNT)),
+            )),
+        };
+        self.take(key, Layers::First(0), check, |layers| match layers {
+            Layers::All => quoted("all"),
+            Layers::First(0) => quoted("none"),
+            Layers::First(count) => count.to_string(),
+        })
+    }
+
+    /// Distinct texts, `limit` at most; `None` if nobody wrote any.
+    pub fn texts(&mut self, key: &str, limit: usize) -> Result<Option<Vec<String>>, ConfigError> {
+        if !self.document.contains(key) {
+            return Ok(None);
+        }
+        let check = |key: &str, value: &DeValue<'_>| {
+            if matches!(value, DeValue::Array(items) if items.is_empty()) {
+                return Ok(Vec::new());
+            }
+            list(key, value, limit, |key, item| match item {
+                DeValue::String(text) => Ok(text.to_string()),
+                _ => Err(wrong_type(key, item, "text, in quotes".to_owned())),
+            })
+        };
+        self.take(key, Vec::new(), check, |texts| {
+            listed(texts.iter().map(|text| quoted(text)))
+        })
+        .map(Some)
     }
 
     /// The error of a rule that several keys break together, at the first of them that somebody chose.
     pub fn broken_rule(&self, keys: &[&str], problem: Problem) -> ConfigError {
-        let setting = |key: &&str| self.settings.iter().find(|setting| setting.key == *key);
         let mut origins = keys
             .iter()
-            .filter_map(setting)
+            .filter_map(|key| self.current(&self.scope, key))
             .map(|setting| &setting.origin);
         let chosen = origins.find(|origin| **origin != Origin::Default);
         problem.at(chosen.unwrap_or(&Origin::Default))
@@ -211,44 +356,122 @@ impl<'a> Reader<'a> {
 
     /// The settings, if no key is left over.
     pub fn finish(self) -> Result<Vec<Setting>, ConfigError> {
-        let Some((key, origin)) = self.document.first_left() else {
+        let Some((path, origin)) = self.document.first_unused() else {
             return Ok(self.settings);
         };
-        let used_with = keys::find(key).and_then(|key| key.used_with);
-        let (owner, belongs_to) = used_with.unwrap_or(("experiment", &[]));
-        let current = self.settings.iter().find(|setting| setting.key == owner);
-        let current = current.map_or_else(String::new, |setting| setting.value.clone());
-        Err(Problem::Unused {
-            key: key.to_owned(),
-            owner,
-            current,
-            belongs_to,
-        }
-        .at(origin))
+        Err(self.why_unused(path).at(origin))
     }
 
-    /// Takes `key` out of the document, checked, or its default; and notes the setting.
+    /// Why nobody looked up `path`: the choice that leaves it without use, as far as there is one.
+    fn why_unused(&self, path: &str) -> Problem {
+        let place = Place::of(path);
+        let scope = Scope {
+            condition: place.condition.map(str::to_owned),
+            layer: place.layer.and_then(|layer| layer.parse().ok()),
+        };
+        let key = keys::find(&place.key());
+        let of_experiment: UsedWith = ("experiment", key.map_or(&[], |key| key.experiments));
+        let mut choices = vec![of_experiment];
+        let mut used_with = key.and_then(|key| key.used_with);
+        while let Some((owner, words)) = used_with {
+            choices.push((owner, words));
+            used_with = keys::find(owner).and_then(|owner| owner.used_with);
+        }
+        for (owner, belongs_to) in choices {
+            if let Some(setting) = self.current(&scope, owner)
+                && belongs_to.iter().all(|word| setting.value != quoted(word))
+                && (owner != "pretraining.layers" || !self.is_pretrained(&setting.value, &scope))
+            {
+                return Problem::Unused {
+                    key: path.to_owned(),
+                    owner: setting.key.clone(),
+                    current: setting.value.clone(),
+                    belongs_to,
+                };
+            }
+        }
+        let reason = match (place.layer, place.condition) {
+            (Some(layer), None) => format!("no condition pretrains layer {layer} without its own"),
+            (Some(layer), Some(_)) => format!("the condition does not pretrain layer {layer}"),
+            (None, None) => "every condition that could use it has its own".to_owned(),
+            (None, Some(_)) => "every layer that could use it has its own".to_owned(),
+        };
+        Problem::NeverUsed {
+            key: path.to_owned(),
+            reason,
+        }
+    }
+
+    /// Whether `layers`, the value of pretraining.layers as TOML, reaches the layer of `scope`.
+    fn is_pretrained(&self, layers: &str, scope: &Scope) -> bool {
+        let count: Option<usize> = layers.parse().ok();
+        count.is_some_and(|count| count >= scope.layer.unwrap_or(1))
+    }
+
+    /// The setting that `key` has in `scope`.
+    fn current(&self, scope: &Scope, key: &str) -> Option<&Setting> {
+        scope
+            .paths(key)
+            .iter()
+            .find_map(|path| self.settings.iter().find(|setting| setting.key == *path))
+    }
+
+    /// Looks `key` up, checked, or takes its default; and notes the setting where it stands. `check` is given the
+    /// path that the value was found at.
     fn take<T>(
         &mut self,
-        key: &'static str,
+        key: &str,
         default: T,
-        check: impl FnOnce(&DeValue<'a>) -> Checked<T>,
+        check: impl FnOnce(&str, &DeValue<'a>) -> Checked<T>,
         write: impl FnOnce(&T) -> String,
     ) -> Result<T, ConfigError> {
-        let (value, origin) = match self.document.take(key) {
-            Some(entry) => match check(&entry.value) {
-                Ok(value) => (value, entry.origin),
-                Err(problem) => return Err(problem.at(&entry.origin)),
-            },
-            None => (default, Origin::Default),
+        let mut paths = self.scope.paths(key);
+        let found = paths.iter().position(|path| self.document.contains(path));
+        let (path, value, origin) = match found {
+            Some(at) => {
+                let path = paths.swap_remove(at);
+                let Some(entry) = self.document.look_up(&path) else {
+                    unreachable!("the document contains it");
+                };
+                let value =
+                    check(&path, &entry.value).map_err(|problem| problem.at(&entry.origin))?;
+                (path, value, entry.origin.clone())
+            }
+            None => (key.to_owned(), default, Origin::Default),
         };
-        self.settings.push(Setting {
-            key: key.to_owned(),
+        let setting = Setting {
+            key: path,
             value: write(&value),
             origin,
-        });
+        };
+        match self.settings.iter().find(|known| known.key == setting.key) {
+            None => self.settings.push(setting),
+            Some(known) if known.value == setting.value => {}
+            // A default that depends on the condition's other choices is the condition's own.
+            Some(_) => {
+                let path = Scope {
+                    layer: None,
+                    ..self.scope.clone()
+                }
+                .paths(key)
+                .swap_remove(0);
+                if self.settings.iter().all(|known| known.key != path) {
+                    self.settings.push(Setting {
+                        key: path,
+                        ..setting
+                    });
+                }
+            }
+        }
         Ok(value)
     }
+}
+
+/// How many of the layers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Layers {
+    All,
+    First(usize),
 }
 
 /// The whole numbers of a plan.
@@ -355,6 +578,17 @@ fn initialization(key: &str, value: &DeValue<'_>) -> Checked<WrittenInitializati
     let inner = inner.get_ref();
     let key = format!("{key}.{}", name.get_ref());
     match (name.get_ref().as_ref(), inner) {
+        ("orthogonal", _) if key.ends_with("weight.orthogonal") => {
+            let gain = number(
+                &key,
+                inner,
+                &(Bound::Excluded(0.0), Bound::Included(1000.0)),
+            )?;
+            Ok(WrittenInitialization {
+                value: Initialization::Orthogonal { gain },
+                text: format!("{{ orthogonal = {gain:?} }}"),
+            })
+        }
         ("constant", _) => number(&key, inner, &(-1e6..=1e6)).map(WrittenInitialization::constant),
         ("normal_variance", DeValue::String(text)) => {
             let (over_fan_in, number) = ratio(&key, text)?;
@@ -477,9 +711,4 @@ fn written(value: &DeValue<'_>) -> String {
 /// A list as TOML.
 fn listed(items: impl Iterator<Item = String>) -> String {
     format!("[{}]", items.collect::<Vec<_>>().join(", "))
-}
-
-/// A string as TOML.
-fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
 }
