@@ -111,6 +111,48 @@ pub fn correlation(one: &[f32], other: &[f32]) -> Option<f64> {
     Some(covariance / (one_variance * other_variance).sqrt())
 }
 
+/// What each unit of each layer sees of the input, if every unit below were linear: the columns of
+/// W₁·W₂·…·Wₖ for layer k, the weighted sum of the weights below (the “linear combination of previous units” of Erhan et al. 2009). A layer's
+/// numbers are divided by the largest of them, so that deep products neither vanish nor overflow.
+///
+/// # Shapes
+///
+/// Each of `layers` is row-major `[inputs, units]`, with as many inputs as the layer before has units; each
+/// product is `[inputs of the first, units]`. `None` if sizes do not chain.
+#[must_use]
+pub fn through_layers(layers: &[(&[f32], [usize; 2])]) -> Option<Vec<Vec<f32>>> {
+    let mut products: Vec<Vec<f32>> = Vec::with_capacity(layers.len());
+    let mut below: Option<usize> = None;
+    for &(weights, [inputs, units]) in layers {
+        let fits = inputs > 0 && units > 0 && weights.len() == inputs.checked_mul(units)?;
+        if !fits || below.is_some_and(|below| below != inputs) {
+            return None;
+        }
+        let mut product: Vec<f64> = match products.last() {
+            None => weights.iter().map(|&w| f64::from(w)).collect(),
+            Some(last) => last
+                .chunks_exact(inputs)
+                .flat_map(|row| {
+                    let mut sums = vec![0.0; units];
+                    for (&factor, unit_weights) in row.iter().zip(weights.chunks_exact(units)) {
+                        for (sum, &w) in sums.iter_mut().zip(unit_weights) {
+                            *sum += f64::from(factor) * f64::from(w);
+                        }
+                    }
+                    sums
+                })
+                .collect(),
+        };
+        let largest = product.iter().fold(0.0, |largest, w| w.abs().max(largest));
+        if largest > 0.0 {
+            product.iter_mut().for_each(|w| *w /= largest);
+        }
+        products.push(product.into_iter().map(|w| w as f32).collect());
+        below = Some(units);
+    }
+    Some(products)
+}
+
 /// Share of images whose label is the commonest one among the images with the same most active unit.
 ///
 /// Cluster purity (Manning, Raghavan and Schütze 2008, §16.3) with the units as clusters. `top_unit[i]` and
@@ -322,6 +364,19 @@ fn average(values: impl Iterator<Item = f64>) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_product_through_layers_is_worked_out_by_hand() {
+        // Two inputs, two units, then one unit. The first layer's largest weight is 2.
+        let first: [f32; 4] = [1.0, 2.0, 0.0, -1.0];
+        let second: [f32; 2] = [4.0, -8.0];
+        let seen = through_layers(&[(&first, [2, 2]), (&second, [2, 1])]).expect("sizes chain");
+        assert_eq!(seen[0], [0.5, 1.0, 0.0, -0.5]);
+        // Rows 0.5·4 + 1·(−8) = −6 and 0·4 + (−0.5)·(−8) = 4, over 6.
+        assert_eq!(seen[1], [-1.0, 4.0 / 6.0]);
+        assert!(through_layers(&[(&first, [2, 2]), (&first, [1, 4])]).is_none());
+        assert!(through_layers(&[(&first, [2, 3])]).is_none());
+    }
 
     /// 28×28 values that look random and never change.
     fn noise() -> Vec<f32> {

@@ -137,6 +137,8 @@ pub struct Figure56Results {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeadUnitsSummary {
     pub member: Member,
+    /// What its condition is, in a reader's words.
+    pub description: String,
     pub last: EpochRecord,
     pub hidden_units: usize,
     /// Units whose pre-activation was above 0 for no image before training.
@@ -292,6 +294,8 @@ pub struct PretrainingResults {
     pub conditions: Vec<ConditionSummary>,
     pub differences: Vec<Difference>,
     pub transfers: Vec<TransferProof>,
+    /// The conditions whose layers are looked into.
+    pub layers_of: Vec<String>,
     /// The share of the commonest class among the test images: what guessing reaches.
     pub chance: f64,
     /// Images of the fixed batch behind every [`LayerRecord`].

@@ -10,6 +10,8 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
+use crate::results::Member;
+
 /// Named tensors of f32, in the order of their names.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Weights {
@@ -137,6 +139,18 @@ impl Weights {
         }
         Ok(weights)
     }
+}
+
+/// The beginning of the names of one member's own tensors: `D/seed 0`.
+#[must_use]
+pub fn member_prefix(member: &Member) -> String {
+    format!("{}/seed {}", member.condition, member.seed)
+}
+
+/// The beginning of the names of a layer's tensors; layers are counted from 0 at the input: `layer.01` is the first.
+#[must_use]
+pub fn layer_name(layer: usize) -> String {
+    format!("layer.{:02}", layer + 1)
 }
 
 /// SHA-256 over the bits of `arrays`, each preceded by its length, in hexadecimal.

@@ -3,7 +3,7 @@
 use super::{Failure, PlanArgs, say};
 use crate::config::{Experiment, Limit, Plan};
 use crate::data;
-use crate::experiment::{self, pretraining};
+use crate::experiment::{self, dead_units, pretraining};
 use crate::model::Autoencoder;
 use crate::spec::AutoencoderTraining;
 
@@ -114,15 +114,10 @@ fn describe(plan: &Plan) -> Result<(), Failure> {
         }
         Experiment::DeadUnits(dead_units) => {
             for condition in &dead_units.conditions {
-                let spec = &condition.setting.autoencoder;
                 say(&format!(
-                    "condition   {}: {inputs} → {} → {inputs}, {}, W ~ {}, b ~ {}; {}",
+                    "condition   {}: {}",
                     condition.name,
-                    spec.hidden_units,
-                    spec.activation,
-                    spec.encoder_weight,
-                    spec.encoder_bias,
-                    condition.setting.training
+                    dead_units::describe(&condition.setting, inputs)
                 ));
             }
             say(&seeds_line(dead_units.conditions.len(), seeds));

@@ -228,7 +228,14 @@ fn write_all(
         run.write_json(run_dir::RESULTS, results)?;
     }
     let before = weights.hash();
-    redraw::pictures(run, manifest, &weights, outcome.results.as_ref(), records)?;
+    let results = outcome.results.as_ref();
+    let unproven = redraw::Run {
+        dir: run,
+        manifest,
+        results,
+        records,
+    };
+    redraw::pictures(&unproven, &weights)?;
     // Taken from the models again: neither they nor the copy may have changed.
     let after = (outcome.weights)().hash();
     let unchanged = before == after && weights.hash() == before;
@@ -236,7 +243,12 @@ fn write_all(
     manifest.parameters_after_drawing = Some(after.clone());
     manifest.seconds.drawing = drawing.elapsed().as_secs_f64();
     run.write_json(run_dir::MANIFEST, manifest)?;
-    redraw::page(run, manifest, outcome.results.as_ref(), records)?;
+    redraw::page(&redraw::Run {
+        dir: run,
+        manifest,
+        results,
+        records,
+    })?;
     if unchanged {
         Ok(())
     } else {

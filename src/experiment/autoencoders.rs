@@ -9,7 +9,7 @@ use crate::results::{EpochRecord, Member, Results};
 use crate::spec::AutoencoderTraining;
 use crate::train::lanes::{Turn, take_turns};
 use crate::train::{Epoch, Evaluation, Order, Record, Trainee, numbers};
-use crate::weights::Weights;
+use crate::weights::{Weights, member_prefix};
 
 /// Autoencoders that differ in seed and β alone.
 pub struct Job {
@@ -17,6 +17,15 @@ pub struct Job {
     pub members: Vec<Member>,
     /// β of each member.
     pub sparsity_weights: Vec<f64>,
+}
+
+/// How the parameters of many members lie in one file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Naming {
+    /// One tensor for all, the member first: `encoder.weight`. Members must be of one architecture.
+    Stacked,
+    /// Tensors of each member's own: `ramp/seed 0/encoder.weight`.
+    ByMember,
 }
 
 /// The members of a job at the end of their training.
@@ -147,7 +156,7 @@ impl<S: Clone> Trained<S> {
 impl<S: 'static> Trained<S> {
     /// These models with what was found about them.
     #[must_use]
-    pub fn outcome(self, results: Option<Results>) -> Outcome {
+    pub fn outcome(self, results: Option<Results>, naming: Naming) -> Outcome {
         let epochs = |group: &Progress<S>| group.job.setting.training.epochs;
         let done = |group: &Progress<S>| group.trainee.as_ref().map_or(0, Trainee::epochs_done);
         let ending = if results.is_some() {
@@ -165,18 +174,30 @@ impl<S: 'static> Trained<S> {
             results,
             ending,
             member_seconds: Vec::new(),
-            weights: Box::new(move || self.weights()),
+            weights: Box::new(move || self.weights(naming)),
         }
     }
 
     /// A copy of every member's parameters as they are on the device at this moment; those of a member that never
     /// had a turn are missing.
-    fn weights(&self) -> Weights {
+    fn weights(&self, naming: Naming) -> Weights {
         let mut weights = Weights::default();
         for group in &self.groups {
-            if let Some(trainee) = &group.trainee {
-                for (name, tensor) in trainee.model().parameters() {
-                    weights.append(&name, tensor.dims(), numbers(tensor));
+            let Some(trainee) = &group.trainee else {
+                continue;
+            };
+            for (name, tensor) in trainee.model().parameters() {
+                let [members, rows, columns] = tensor.dims();
+                let values = numbers(tensor);
+                match naming {
+                    Naming::Stacked => weights.append(&name, [members, rows, columns], values),
+                    Naming::ByMember => {
+                        let matrices = values.chunks_exact(rows * columns);
+                        for (member, matrix) in group.job.members.iter().zip(matrices) {
+                            let name = format!("{}/{name}", member_prefix(member));
+                            weights.append(&name, [1, rows, columns], matrix.to_vec());
+                        }
+                    }
                 }
             }
         }

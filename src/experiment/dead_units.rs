@@ -7,7 +7,7 @@
 
 use burn::tensor::{Device, Tensor};
 
-use super::autoencoders::{self, Group, Job};
+use super::autoencoders::{self, Group, Job, Naming};
 use super::{Failure, Outcome, Setting};
 use crate::config::DeadUnits;
 use crate::data::Images;
@@ -15,6 +15,7 @@ use crate::data::batches::Source;
 use crate::evidence;
 use crate::model::{Autoencoder, numbers};
 use crate::results::{DeadUnitsResults, DeadUnitsSummary, Member, Results};
+use crate::spec::{AutoencoderTraining, Decoder};
 
 /// A column that correlates above this with its initial values still looks like them.
 pub const NOISE_LOOKING_ABOVE: f64 = 0.99;
@@ -54,7 +55,8 @@ pub fn run(plan: &DeadUnits, seeds: &[u64], setting: &Setting<'_>) -> Result<Out
         summarize(group, images, &lit, &setting.backend.device)
     })?;
     let results = trained.summaries();
-    Ok(trained.outcome(results.map(|members| Results::DeadUnits(DeadUnitsResults { members }))))
+    let results = results.map(|members| Results::DeadUnits(DeadUnitsResults { members }));
+    Ok(trained.outcome(results, Naming::ByMember))
 }
 
 fn summarize(
@@ -98,6 +100,7 @@ fn summarize(
             });
             DeadUnitsSummary {
                 member: member.clone(),
+                description: describe(group.setting, inputs),
                 last: group.records[at].clone(),
                 hidden_units: units,
                 never_on_at_start: at_start[at].clone(),
@@ -107,6 +110,20 @@ fn summarize(
             }
         })
         .collect()
+}
+
+/// A condition in a reader's words.
+#[must_use]
+pub fn describe(setting: &AutoencoderTraining, inputs: usize) -> String {
+    let spec = &setting.autoencoder;
+    let decoder = match spec.decoder {
+        Decoder::Tied => "tied",
+        Decoder::Untied { .. } => "untied",
+    };
+    format!(
+        "{inputs} → {} → {inputs}, {decoder}, {}, W ~ {}, b ~ {}; {}",
+        spec.hidden_units, spec.activation, spec.encoder_weight, spec.encoder_bias, setting.training
+    )
 }
 
 /// For each member, the units whose pre-activation is above 0 for no image.

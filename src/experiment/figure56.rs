@@ -6,7 +6,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::autoencoders::{self, Group, Job};
+use super::autoencoders::{self, Group, Job, Naming};
 use super::{Failure, Outcome, Setting};
 use crate::config::Figure56;
 use crate::data::batches::Source;
@@ -44,7 +44,8 @@ pub fn run(figure: &Figure56, seeds: &[u64], setting: &Setting<'_>) -> Result<Ou
         summarize(group, setting.data, &setting.backend.device)
     })?;
     let results = trained.summaries();
-    Ok(trained.outcome(results.map(|members| Results::Figure56(Figure56Results { members }))))
+    let results = results.map(|members| Results::Figure56(Figure56Results { members }));
+    Ok(trained.outcome(results, Naming::Stacked))
 }
 
 /// The members' scores after the last epoch.

@@ -1,4 +1,4 @@
-//! Greedy layer-wise pretraining against the vanishing gradient (Okatani, *Deep Learning*, section 5.4; Bengio et al.
+//! Greedy layer-wise pretraining against the vanishing gradient (Okatani, *Deep Learning*, chapter 5; Bengio et al.
 //! 2007): classifiers that differ in how they come to their first weights, compared by their test accuracy after
 //! every epoch and by what they cost.
 //!
@@ -13,7 +13,7 @@ use std::time::Instant;
 use super::{Ending, Failure, NotFinite, Outcome, Setting};
 use crate::backend::Kind;
 use crate::config;
-use crate::model::{Autoencoder, Classifier, LayerValues, layer_name, numbers};
+use crate::model::{Autoencoder, Classifier, LayerValues, numbers};
 use crate::results::{
     ClassifierRecord, ConditionSummary, Difference, LayerRecord, Member, MemberSeconds,
     PretrainingResults, Results, Spread, StageRecord, TransferProof,
@@ -22,7 +22,7 @@ use crate::spec::{ClassifierCondition, TrainedLayers, Transfer};
 use crate::train::lanes::{Turn, take_turns};
 use crate::train::pretraining::{Pretraining, copy_into, transferred};
 use crate::train::{ClassifierTrainee, Order, Record};
-use crate::weights::{Weights, hash_of};
+use crate::weights::{Weights, hash_of, layer_name, member_prefix};
 
 /// Images of the fixed batch, the first of the training images, that is sent through every layer after each epoch:
 /// enough to find a unit that is ever on, few enough to cost under 3 % of an epoch.
@@ -404,7 +404,6 @@ impl Group {
 fn weights(groups: &[Box<Group>]) -> Weights {
     let mut weights = Weights::default();
     for group in groups {
-        let prefix = |member: &Member| format!("{}/seed {}", member.condition, member.seed);
         if let Phase::Training(trainee) = &group.phase {
             for (name, tensor) in trainee.model().parameters() {
                 let [members, rows, columns] = tensor.dims();
@@ -415,7 +414,7 @@ fn weights(groups: &[Box<Group>]) -> Weights {
                     .zip(values.chunks_exact(rows * columns))
                 {
                     debug_assert_eq!(members, group.members.len());
-                    let name = format!("{}/{name}", prefix(member));
+                    let name = format!("{}/{name}", member_prefix(member));
                     weights.append(&name, [1, rows, columns], values.to_vec());
                 }
             }
@@ -428,7 +427,7 @@ fn weights(groups: &[Box<Group>]) -> Weights {
             for (at, member) in group.members.iter().enumerate() {
                 for (name, shape, values) in encoder.of_member(at).into_parameters() {
                     let layer = layer_name(layer);
-                    let name = format!("{}/pretrained/{layer}.{name}", prefix(member));
+                    let name = format!("{}/pretrained/{layer}.{name}", member_prefix(member));
                     weights.append(&name, shape, values);
                 }
             }
@@ -544,6 +543,11 @@ fn summarize(
         transfers: groups
             .iter()
             .flat_map(|group| group.proofs.clone())
+            .collect(),
+        layers_of: plan
+            .layers_of
+            .iter()
+            .map(|&at| plan.conditions[at].name.clone())
             .collect(),
         chance: commonest.unwrap_or(0) as f64 / labels.len() as f64,
         probe_images: PROBE_IMAGES.min(setting.data.train.labels.len()),

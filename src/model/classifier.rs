@@ -97,7 +97,7 @@ impl Classifier {
     #[must_use]
     pub fn parameters(&self) -> Vec<(String, Tensor<3>)> {
         let hidden = self.hidden.iter().enumerate().flat_map(|(at, layer)| {
-            let name = layer_name(at);
+            let name = crate::weights::layer_name(at);
             let named = move |(parameter, tensor)| (format!("{name}.{parameter}"), tensor);
             layer.parameters().into_iter().map(named)
         });
@@ -138,12 +138,6 @@ impl Classifier {
             TrainedLayers::Output => forward + (inputs * classes) as u64,
         }
     }
-}
-
-/// The name that hidden layer `at`, counted from 0, is saved under: `layer.01` and so on.
-#[must_use]
-pub fn layer_name(at: usize) -> String {
-    format!("layer.{:02}", at + 1)
 }
 
 /// Inputs and units of every hidden layer.

@@ -11,7 +11,7 @@ pub mod loss;
 mod objective;
 
 pub use autoencoder::{Autoencoder, Decoder};
-pub use classifier::{Classifier, layer_name};
+pub use classifier::Classifier;
 pub use layer::{Layer, LayerValues};
 pub use objective::{BatchCost, Objective};
 

@@ -32,6 +32,8 @@ pub(super) trait Canvas {
     fn polyline(&mut self, points: &[Point], width: f32, colour: Colour);
     /// A filled, convex polygon.
     fn polygon(&mut self, points: &[Point], colour: Colour);
+    /// A filled outline of any shape, that lets what is below shine through.
+    fn area(&mut self, points: &[Point], colour: Colour, opacity: f32);
     fn disc(&mut self, centre: Point, radius: f32, colour: Colour);
     /// One line of text; `at` is the anchor on the baseline.
     fn text(&mut self, text: &str, at: Point, size: f32, colour: Colour, anchor: Anchor);
@@ -84,6 +86,13 @@ impl Canvas for Svg {
     fn polygon(&mut self, points: &[Point], colour: Colour) {
         let (fill, points) = (hex(colour), coordinates(points));
         self.push(&format!("<polygon points=\"{points}\" fill=\"{fill}\"/>"));
+    }
+
+    fn area(&mut self, points: &[Point], colour: Colour, opacity: f32) {
+        let (fill, points) = (hex(colour), coordinates(points));
+        self.push(&format!(
+            "<polygon points=\"{points}\" fill=\"{fill}\" fill-opacity=\"{opacity}\"/>"
+        ));
     }
 
     fn disc(&mut self, (x, y): Point, radius: f32, colour: Colour) {
@@ -166,7 +175,7 @@ impl Bitmap {
     }
 
     /// Fills the union of closed outlines, in bitmap pixels.
-    fn fill(&mut self, outlines: &[Vec<Point>], colour: Colour) {
+    fn fill(&mut self, outlines: &[Vec<Point>], colour: Colour, opacity: f32) {
         // Where outlines overlap the larger coverage counts: their sum would thicken blurred edges at every joint.
         let mut covered: BTreeMap<(i64, i64), f32> = BTreeMap::new();
         for outline in outlines {
@@ -197,7 +206,7 @@ impl Bitmap {
             });
         }
         for ((x, y), coverage) in covered {
-            self.blend(x, y, coverage, colour);
+            self.blend(x, y, coverage * opacity, colour);
         }
     }
 
@@ -249,17 +258,22 @@ impl Canvas for Bitmap {
         // Round joins, as in SVG; the ends stay flat.
         let inner = points.get(1..points.len().saturating_sub(1)).unwrap_or(&[]);
         outlines.extend(inner.iter().map(|&joint| circle(joint, half)));
-        self.fill(&outlines, colour);
+        self.fill(&outlines, colour, 1.0);
     }
 
     fn polygon(&mut self, points: &[Point], colour: Colour) {
         let outline = self.pixels(points);
-        self.fill(&[outline], colour);
+        self.fill(&[outline], colour, 1.0);
+    }
+
+    fn area(&mut self, points: &[Point], colour: Colour, opacity: f32) {
+        let outline = self.pixels(points);
+        self.fill(&[outline], colour, opacity);
     }
 
     fn disc(&mut self, (x, y): Point, radius: f32, colour: Colour) {
         let outline = circle((x * self.scale, y * self.scale), radius * self.scale);
-        self.fill(&[outline], colour);
+        self.fill(&[outline], colour, 1.0);
     }
 
     fn text(&mut self, text: &str, (x, y): Point, size: f32, colour: Colour, anchor: Anchor) {

@@ -4,17 +4,32 @@
 //! holds and give back pictures and text, the same bytes for the same input. Weights are borrowed, never owned, so
 //! that drawing cannot change them. The figure follows Okatani, *Deep Learning*, Figure 5-6.
 
+mod accuracy;
 mod canvas;
+mod chart;
 mod curves;
 mod font;
+mod layers;
 mod page;
+mod reading;
+mod stages;
 mod tiles;
 
+use canvas::{Bitmap, Canvas, Svg};
+use chart::Sheet;
+use layers::HeatMaps;
 use image::{ExtendedColorType, ImageEncoder, RgbImage, codecs::png::PngEncoder};
 
-pub use curves::{curves_png, curves_svg};
-pub use page::{Notice, PageInput, WeightProof, page};
-pub use tiles::{Grid, MAX_TILES, Scaling, UnitWeights, figure};
+pub use accuracy::{accuracy, costs, times};
+pub use curves::learning_curves;
+pub use layers::layers;
+pub use page::{
+    Body, DeadUnitsPage, Figure56Page, Notice, PageInput, PretrainingPage, UnitPictures, WeightProof,
+    page,
+};
+pub use reading::reading;
+pub use stages::stages;
+pub use tiles::{Grid, MAX_TILES, Mark, Scaling, UnitWeights, figure};
 
 /// Why a picture cannot be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -28,6 +43,59 @@ pub enum ReportError {
     TooLarge { width: f32, height: f32, limit: f32 },
     #[error("cannot encode the picture as PNG")]
     Encode(#[from] image::ImageError),
+}
+
+/// A chart, laid out once, to be had as an SVG document or as a PNG that show the same.
+pub struct Drawing(Kind);
+
+enum Kind {
+    Sheet(Sheet),
+    HeatMaps(HeatMaps),
+}
+
+impl Drawing {
+    fn sheet(sheet: Sheet) -> Self {
+        Self(Kind::Sheet(sheet))
+    }
+
+    fn heat_maps(maps: HeatMaps) -> Self {
+        Self(Kind::HeatMaps(maps))
+    }
+
+    fn size(&self) -> (f32, f32) {
+        match &self.0 {
+            Kind::Sheet(sheet) => sheet.size(),
+            Kind::HeatMaps(maps) => maps.size(),
+        }
+    }
+
+    fn draw(&self, canvas: &mut impl Canvas) {
+        match &self.0 {
+            Kind::Sheet(sheet) => sheet.draw(canvas),
+            Kind::HeatMaps(maps) => maps.draw(canvas),
+        }
+    }
+
+    #[must_use]
+    pub fn svg(&self) -> String {
+        let (width, height) = self.size();
+        let mut svg = Svg::new(width, height);
+        self.draw(&mut svg);
+        svg.finish()
+    }
+
+    /// The PNG has two pixels for each unit of the SVG.
+    ///
+    /// # Errors
+    /// When a legend of very many lines would make the sheet too large.
+    pub fn png(&self) -> Result<Vec<u8>, ReportError> {
+        const SCALE: f32 = 2.0;
+        let (width, height) = self.size();
+        check_size(width * SCALE, height * SCALE)?;
+        let mut bitmap = Bitmap::new(width, height, SCALE);
+        self.draw(&mut bitmap);
+        encode_png(&bitmap.image)
+    }
 }
 
 /// The most pixels a picture may have; 360 MB as RGB.

@@ -27,8 +27,39 @@ pub struct Grid<'a> {
     /// Under the tiles: the scores that tell the regimes apart. Line ends are kept.
     pub caption: String,
     pub weights: UnitWeights<'a>,
-    /// Dead or untrained units, to be framed in colour.
-    pub marked: Vec<usize>,
+    /// Units to be framed in colour, with the reason; the first of several reasons shows.
+    pub marked: Vec<(usize, Mark)>,
+}
+
+/// Why a unit is framed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mark {
+    /// It never speaks, or its weights are what they were drawn as.
+    DeadOrUntrained,
+    /// Its weights are what they were drawn as, in every bit.
+    Unchanged,
+    /// Its weights changed, but the picture is the one they were drawn as.
+    NoiseLooking,
+}
+
+impl Mark {
+    const ALL: [Self; 3] = [Self::DeadOrUntrained, Self::Unchanged, Self::NoiseLooking];
+
+    /// Okabe and Ito's vermillion and blue.
+    fn colour(self) -> Colour {
+        match self {
+            Self::DeadOrUntrained | Self::Unchanged => Rgb([213, 94, 0]),
+            Self::NoiseLooking => Rgb([0, 114, 178]),
+        }
+    }
+
+    fn meaning(self) -> &'static str {
+        match self {
+            Self::DeadOrUntrained => "dead or untrained unit",
+            Self::Unchanged => "weights unchanged in every bit",
+            Self::NoiseLooking => "changed, but still looks like the noise it was drawn from",
+        }
+    }
 }
 
 /// What black and white mean.
@@ -52,8 +83,6 @@ const SHARED_PERCENTILE: f64 = 0.999;
 
 /// A constant tile, and a weight of 0 on the shared scale.
 const MID_GREY: Colour = Rgb([128, 128, 128]);
-/// Okabe and Ito's vermillion.
-const MARK: Colour = Rgb([213, 94, 0]);
 /// A weight that is no number; grey pictures hold no such colour.
 const SIGNAL: Colour = Rgb([255, 0, 255]);
 
@@ -98,8 +127,8 @@ fn draw(grids: &[Grid], scaling: Scaling) -> Result<RgbImage, ReportError> {
         }
         for unit in 0..shown(grid) {
             let at = layout.tile_corner(cell, grid, unit);
-            if grid.marked.contains(&unit) {
-                frame(&mut bitmap, &layout, grid, at);
+            if let Some((_, mark)) = grid.marked.iter().find(|(marked, _)| *marked == unit) {
+                frame(&mut bitmap, &layout, grid, at, *mark);
             }
             draw_tile(&mut bitmap.image, &layout, grid, unit, at, &shades);
         }
@@ -131,13 +160,13 @@ fn check(grid: &Grid) -> Result<(), ReportError> {
     } = grid.weights;
     let found = weights.len();
     let needed = height.checked_mul(width).and_then(|n| n.checked_mul(units));
-    let marked = grid.marked.iter().find(|&&unit| unit >= units);
+    let marked = grid.marked.iter().find(|(unit, _)| *unit >= units);
     let problem = match (needed, marked) {
         (Some(0), _) => format!("{units} units of {height}×{width} pixels leave nothing to draw"),
         (needed, _) if needed != Some(found) => {
             format!("{found} weights do not make {units} units of {height}×{width} pixels")
         }
-        (_, Some(unit)) => format!("marks unit {unit}, but has {units}, counted from 0"),
+        (_, Some((unit, _))) => format!("marks unit {unit}, but has {units}, counted from 0"),
         _ => return Ok(()),
     };
     let title = grid.title.clone();
@@ -356,13 +385,19 @@ fn draw_tile(
 }
 
 /// A coloured ground that shows as a frame once the tile is drawn on it.
-fn frame(bitmap: &mut Bitmap, layout: &Layout, grid: &Grid, (left, top): (u32, u32)) {
+fn frame(
+    bitmap: &mut Bitmap,
+    layout: &Layout,
+    grid: &Grid,
+    (left, top): (u32, u32),
+    mark: Mark,
+) {
     let half = (layout.gap / 2) as f32;
     let side = |pixels: usize| (pixels * layout.zoom + layout.gap) as f32;
     bitmap.rectangle(
         (left as f32 - half, top as f32 - half),
         (side(grid.weights.width), side(grid.weights.height)),
-        MARK,
+        mark.colour(),
     );
 }
 
@@ -434,11 +469,14 @@ fn legend(grids: &[Grid], shades: &Shades, width: f32) -> Vec<Entry> {
     };
     let meaning = font::wrap(meaning, LEGEND_SIZE, width);
     entries.extend(meaning.into_iter().map(Entry::Text));
-    if grids
-        .iter()
-        .any(|grid| grid.marked.iter().any(|&unit| unit < shown(grid)))
-    {
-        entries.push(Entry::Key(MARK, MID_GREY, "dead or untrained unit"));
+    for mark in Mark::ALL {
+        let framed = |grid: &Grid| {
+            let mut marked = grid.marked.iter();
+            marked.any(|&(unit, reason)| reason == mark && unit < shown(grid))
+        };
+        if grids.iter().any(framed) {
+            entries.push(Entry::Key(mark.colour(), MID_GREY, mark.meaning()));
+        }
     }
     let broken = |grid: &Grid| {
         let mut units = 0..shown(grid);
@@ -580,7 +618,7 @@ mod tests {
     fn marked_units_are_framed_and_keep_their_pixels() {
         let mut grids = [grid(&WEIGHTS, 3, 2)];
         let plain = drawn(&grids, Scaling::PerTile, 1);
-        grids[0].marked = vec![1];
+        grids[0].marked = vec![(1, Mark::DeadOrUntrained), (1, Mark::NoiseLooking)];
         assert_eq!(drawn(&grids, Scaling::PerTile, 1), plain);
         let image = draw(&grids, Scaling::PerTile).expect("a figure");
         let layout = Layout::new(&grids, &Shades::PerTile).expect("a layout");
@@ -591,7 +629,7 @@ mod tests {
             (left, top - 2),
             (left + 9, top + 16),
         ] {
-            assert_eq!(*image.get_pixel(x, y), MARK);
+            assert_eq!(*image.get_pixel(x, y), Mark::DeadOrUntrained.colour());
         }
         let (left, top) = layout.tile_corner(&layout.cells[0], &grids[0], 0);
         assert_eq!(*image.get_pixel(left - 1, top), WHITE);
@@ -642,7 +680,7 @@ mod tests {
             "grid `β = 0.1`: 12 weights do not make 4 units of 2×2 pixels"
         );
         let mut marked = grid(&WEIGHTS, 3, 2);
-        marked.marked = vec![3];
+        marked.marked = vec![(3, Mark::Unchanged)];
         assert!(message(marked).contains("marks unit 3"));
         let weights = vec![0.0; 400_000];
         let mut tower = grid(&weights, 1, 1);

@@ -1,4 +1,4 @@
-//! Greedy layer-wise pretraining (Bengio et al. 2007, algorithm 1; Okatani, *Deep Learning*, section 5.4): an
+//! Greedy layer-wise pretraining (Bengio et al. 2007, algorithm 1; Okatani, *Deep Learning*, chapter 5): an
 //! autoencoder on the pictures, another on the first one's codes, and so on, each trained alone; their encoders
 //! become the hidden layers of a classifier.
 

@@ -1,13 +1,21 @@
 //! A run as one self-contained web page: no scripts, no requests, every string escaped by `maud`.
 //!
-//! Pictures travel as data URIs; an SVG inside `img` cannot run scripts either, whatever its text says.
+//! Here is the frame that every page has; the rooms below fill it for one experiment each. Pictures travel as data
+//! URIs; an SVG inside `img` cannot run scripts either, whatever its text says.
+
+mod dead_units;
+mod figure56;
+mod pretraining;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-use crate::results::{EpochRecord, MemberSummary};
-
 use super::significant;
+use crate::results::EpochRecord;
+
+pub use dead_units::DeadUnitsPage;
+pub use figure56::Figure56Page;
+pub use pretraining::{PretrainingPage, UnitPictures};
 
 /// What a page shows. Empty slices and `None` leave their section out.
 #[derive(Debug, Clone, Copy, Default)]
@@ -15,15 +23,7 @@ pub struct PageInput<'a> {
     pub title: &'a str,
     /// What a reader must know before believing the rest.
     pub notices: &'a [Notice<'a>],
-    /// Models with their scores and regimes; empty for a run that was stopped before it had any.
-    pub members: &'a [MemberSummary],
-    /// All epochs of all models; the last of each model fills a table.
-    pub records: &'a [EpochRecord],
-    /// Figure with every tile on its own scale, as PNG.
-    pub figure_png: Option<&'a [u8]>,
-    /// Figure with one scale for all tiles, as PNG.
-    pub shared_figure_png: Option<&'a [u8]>,
-    pub curves_svg: Option<&'a str>,
+    pub body: Option<Body<'a>>,
     /// Command line that repeats the run.
     pub command: &'a str,
     /// The resolved configuration, as TOML.
@@ -34,6 +34,14 @@ pub struct PageInput<'a> {
     pub data_files: &'a [(String, String)],
     /// Backend, device, versions: name and value.
     pub environment: &'a [(String, String)],
+}
+
+/// What a page is about.
+#[derive(Debug, Clone, Copy)]
+pub enum Body<'a> {
+    Figure56(Figure56Page<'a>),
+    Pretraining(PretrainingPage<'a>),
+    DeadUnits(DeadUnitsPage<'a>),
 }
 
 /// A box at the head of the page.
@@ -68,13 +76,12 @@ pub fn page(input: &PageInput) -> String {
                 main {
                     h1 { (input.title) }
                     @for notice in input.notices { (notice_box(*notice)) }
-                    (lead())
-                    (figures(input))
-                    (regimes(input.members))
-                    (scores(input.members))
-                    (shared_figure(input))
-                    (learning_curves(input))
-                    (last_epochs(input.records))
+                    @match input.body {
+                        Some(Body::Figure56(body)) => (body.markup()),
+                        Some(Body::Pretraining(body)) => (body.markup()),
+                        Some(Body::DeadUnits(body)) => (body.markup()),
+                        None => {}
+                    }
                     (weight_proof(input.weight_proof))
                     (reproduction(input))
                     (origins(input))
@@ -94,77 +101,22 @@ fn notice_box(notice: Notice) -> Markup {
     }
 }
 
-fn lead() -> Markup {
+/// A picture as wide as the page, with what it shows.
+fn picture(source: &str, alt: &str, caption: &str) -> Markup {
     html! {
-        p .lead {
-            "What hidden units learn when they are asked to be silent: Figure 5-6 of Okatani’s "
-            cite { "Deep Learning" }
-            ", rebuilt. Each tile is the encoder weights of one hidden unit of a 784→" i { "D" sub { "y" } }
-            "→784 autoencoder of handwritten digits, drawn where its inputs lie in the picture. The autoencoders differ in β alone, the weight of sparsity in the cost "
-            span .formula { "reconstruction + β Σ" sub { "j" } " KL(ρ‖ρ̂" sub { "j" } ")" }
-            ", where ρ is the mean activation asked of every unit and ρ̂" sub { "j" } " the one that unit " i { "j" }
-            " has. With growing β, units should go from representing the input any which way, over pen strokes, to whole digits."
+        figure {
+            div .sheet { img src=(source) alt=(alt); }
+            figcaption { (caption) }
         }
     }
 }
 
-fn png(bytes: &[u8], alt: &str) -> Markup {
-    html! { img src={ "data:image/png;base64," (STANDARD.encode(bytes)) } alt=(alt); }
+fn png(bytes: &[u8]) -> String {
+    format!("data:image/png;base64,{}", STANDARD.encode(bytes))
 }
 
-fn figures(input: &PageInput) -> Markup {
-    html! {
-        @if let Some(bytes) = input.figure_png {
-            figure {
-                div .sheet { (png(bytes, "Grids of hidden units’ weights, one grid per sparsity weight β")) }
-                figcaption {
-                    "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white)."
-                }
-            }
-        }
-    }
-}
-
-fn shared_figure(input: &PageInput) -> Markup {
-    html! {
-        @if let Some(bytes) = input.shared_figure_png {
-            h2 { "The same weights on one scale" }
-            figure {
-                div .sheet { (png(bytes, "The same grids with one grey scale for all tiles")) }
-                figcaption {
-                    "Zero is mid-grey in every tile, so that strong and weak units can be told apart; the scale is under the grids."
-                }
-            }
-        }
-    }
-}
-
-fn regimes(members: &[MemberSummary]) -> Markup {
-    html! {
-        @if !members.is_empty() {
-            h2 { "Which picture each grid shows" }
-            dl .regimes {
-                @for summary in members {
-                    dt { (summary.member.label) " — " strong { (summary.regime) } }
-                    dd { (summary.regime_reason) }
-                }
-            }
-        }
-    }
-}
-
-fn learning_curves(input: &PageInput) -> Markup {
-    html! {
-        @if let Some(svg) = input.curves_svg {
-            h2 { "Training" }
-            figure {
-                div .sheet {
-                    img src={ "data:image/svg+xml;base64," (STANDARD.encode(svg)) }
-                        alt="Learning curves: reconstruction, sparsity, activity and dead units against the epoch";
-                }
-            }
-        }
-    }
+fn svg(document: &str) -> String {
+    format!("data:image/svg+xml;base64,{}", STANDARD.encode(document))
 }
 
 /// A table that scrolls by itself on a narrow screen; the first column holds names, the others numbers.
@@ -190,45 +142,6 @@ fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> Markup {
 
 fn number(value: f64) -> String {
     significant(value, 3)
-}
-
-fn scores(members: &[MemberSummary]) -> Markup {
-    if members.is_empty() {
-        return html! {};
-    }
-    let rows: Vec<Vec<String>> = members
-        .iter()
-        .map(|summary| {
-            let scores = &summary.scores;
-            vec![
-                summary.member.label.clone(),
-                summary.member.seed.to_string(),
-                number(scores.kurtosis),
-                number(scores.radius_of_gyration),
-                number(scores.roughness),
-                number(scores.digit_correlation),
-                number(scores.label_purity),
-                number(scores.active_units),
-                format!("{} of {}", scores.dead_units, scores.hidden_units),
-            ]
-        })
-        .collect();
-    let head = [
-        "model",
-        "seed",
-        "kurtosis",
-        "gyration, px",
-        "roughness",
-        "digit correlation",
-        "label purity",
-        "active (L0)",
-        "dead",
-    ];
-    table(
-        "Scores of the pictures; medians over live units",
-        &head,
-        &rows,
-    )
 }
 
 fn last_epochs(records: &[EpochRecord]) -> Markup {
@@ -369,7 +282,7 @@ summary { cursor: pointer }
 mod tests {
     use super::*;
     use crate::report::curves::tests::record;
-    use crate::results::{Member, Regime, Scores};
+    use crate::results::{Member, MemberSummary, Regime, Scores};
 
     const NASTY: &str = "<script>alert('β')</script><img src=\"https://example.org/\">";
 
@@ -409,8 +322,11 @@ mod tests {
         ];
         let html = page(&PageInput {
             title: "Figure 5-6",
-            members: &[summary("β = 0.1")],
-            records: &records,
+            body: Some(Body::Figure56(Figure56Page {
+                members: &[summary("β = 0.1")],
+                records: &records,
+                ..Figure56Page::default()
+            })),
             ..PageInput::default()
         });
         assert!(html.contains("<strong>strokes</strong>") && html.contains("strokes: β = 0.1"));
@@ -422,15 +338,17 @@ mod tests {
     #[test]
     fn no_text_becomes_markup_and_nothing_is_fetched() {
         let pair = [(NASTY.to_owned(), NASTY.to_owned())];
-        let svg = crate::report::curves_svg(&[record(0, NASTY, 1)]);
+        let svg = crate::report::learning_curves(&[record(0, NASTY, 1)]).svg();
         let html = page(&PageInput {
             title: NASTY,
             notices: &[Notice::Warning(NASTY), Notice::Note(NASTY)],
-            members: &[summary(NASTY)],
-            records: &[record(0, NASTY, 1)],
-            figure_png: Some(b"png"),
-            shared_figure_png: Some(b"png"),
-            curves_svg: Some(&svg),
+            body: Some(Body::Figure56(Figure56Page {
+                members: &[summary(NASTY)],
+                records: &[record(0, NASTY, 1)],
+                figure_png: Some(b"png"),
+                shared_figure_png: Some(b"png"),
+                curves_svg: Some(&svg),
+            })),
             command: NASTY,
             config: NASTY,
             weight_proof: Some(WeightProof {

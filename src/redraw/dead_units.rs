@@ -1,0 +1,100 @@
+//! A dead-units run: the grids of every condition under the first seed, and the learning curves.
+
+use super::{RedrawError, Run, damaged_weights};
+use crate::report::{self, Body, DeadUnitsPage, Grid, Mark, PageInput, Scaling, UnitWeights};
+use crate::results::{DeadUnitsResults, DeadUnitsSummary, Member};
+use crate::run_dir;
+use crate::weights::{Weights, member_prefix};
+
+pub fn pictures(
+    run: &Run,
+    weights: &Weights,
+    results: Option<&DeadUnitsResults>,
+) -> Result<(), RedrawError> {
+    let data = &run.manifest.data;
+    let first_seed = run.manifest.seeds.first();
+    let mut grids = Vec::new();
+    for member in &run.manifest.members {
+        let name = format!("{}/encoder.weight", member_prefix(member));
+        // Of a stopped run, members that never had a turn have no weights.
+        let left_out = results.is_none() && weights.get(&name).is_err();
+        if Some(&member.seed) != first_seed || left_out {
+            continue;
+        }
+        let encoder = weights
+            .get(&name)
+            .map_err(|source| damaged_weights(run.dir, source))?;
+        let summary = summary_of(member, results);
+        grids.push(Grid {
+            title: member.condition.clone(),
+            caption: summary.map_or_else(|| "not trained to the end".to_owned(), caption),
+            weights: UnitWeights {
+                weights: &encoder.values,
+                units: encoder.shape[2],
+                height: data.height,
+                width: data.width,
+            },
+            marked: summary.map_or_else(Vec::new, marked),
+        });
+    }
+    if !grids.is_empty() {
+        let picture = report::figure(&grids, Scaling::PerTile)?;
+        run.dir.write(run_dir::DEAD_UNITS, &picture)?;
+    }
+    run.write_chart(
+        &report::learning_curves(&run.records.epochs),
+        run_dir::CURVES_SVG,
+        run_dir::CURVES_PNG,
+    )
+}
+
+pub fn page(
+    run: &Run,
+    results: Option<&DeadUnitsResults>,
+    frame: PageInput,
+) -> Result<String, RedrawError> {
+    let grids = run.read_if_there(run_dir::DEAD_UNITS)?;
+    let curves = report::learning_curves(&run.records.epochs).svg();
+    Ok(report::page(&PageInput {
+        title: "Dead units: what a bias drawn too wide does",
+        body: Some(Body::DeadUnits(DeadUnitsPage {
+            members: results.map_or(&[], |results| &results.members),
+            records: &run.records.epochs,
+            grids_png: grids.as_deref(),
+            curves_svg: Some(&curves),
+        })),
+        ..frame
+    }))
+}
+
+fn summary_of<'a>(
+    member: &Member,
+    results: Option<&'a DeadUnitsResults>,
+) -> Option<&'a DeadUnitsSummary> {
+    let mut members = results?.members.iter();
+    members.find(|summary| summary.member.index == member.index)
+}
+
+fn caption(summary: &DeadUnitsSummary) -> String {
+    format!(
+        "never on before training {}, after it {}\nunchanged {} · noise-looking {} of {}",
+        summary.never_on_at_start.len(),
+        summary.never_on.len(),
+        summary.unchanged.len(),
+        summary.noise_looking.len(),
+        summary.hidden_units,
+    )
+}
+
+/// Units whose weights are what they were drawn as, and those that merely look so.
+fn marked(summary: &DeadUnitsSummary) -> Vec<(usize, Mark)> {
+    let marks = |units: &[usize], mark: Mark| -> Vec<_> {
+        units.iter().map(|&unit| (unit, mark)).collect()
+    };
+    // An unchanged unit is noise-looking too: the stronger reason goes first.
+    [
+        marks(&summary.unchanged, Mark::Unchanged),
+        marks(&summary.noise_looking, Mark::NoiseLooking),
+    ]
+    .concat()
+}

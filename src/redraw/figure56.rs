@@ -1,0 +1,128 @@
+//! A Figure 5-6 run: the grids of every member, and the learning curves.
+
+use super::{RedrawError, Run, damaged_weights};
+use crate::report::{
+    self, Body, Figure56Page, Grid, Mark, PageInput, Scaling, UnitWeights,
+};
+use crate::results::{EpochRecord, Figure56Results, Member, MemberSummary};
+use crate::run_dir;
+use crate::weights::Weights;
+
+pub fn pictures(
+    run: &Run,
+    weights: &Weights,
+    results: Option<&Figure56Results>,
+) -> Result<(), RedrawError> {
+    let manifest = run.manifest;
+    let encoder = weights
+        .get("encoder.weight")
+        .map_err(|source| damaged_weights(run.dir, source))?;
+    let [members, inputs, units] = encoder.shape;
+    let (height, width) = (manifest.data.height, manifest.data.width);
+    let in_order = manifest
+        .members
+        .iter()
+        .enumerate()
+        .all(|(at, member)| member.index == at);
+    if members != manifest.members.len() || !in_order || Some(inputs) != height.checked_mul(width) {
+        let reason = format!(
+            "encoder.weight is {members}×{inputs}×{units}, but the manifest tells of {} members and {height}×{width} pixels",
+            manifest.members.len()
+        );
+        return Err(run.dir.damaged(run_dir::WEIGHTS, &reason).into());
+    }
+    let records = &run.records.epochs;
+    let grids: Vec<Grid> = manifest
+        .members
+        .iter()
+        .map(|member| Grid {
+            title: member.label.clone(),
+            caption: caption(member, results, records),
+            weights: UnitWeights {
+                weights: encoder.member(member.index),
+                units,
+                height,
+                width,
+            },
+            marked: marked(member, results),
+        })
+        .collect();
+    let figure = report::figure(&grids, Scaling::PerTile)?;
+    let shared = report::figure(&grids, Scaling::Shared)?;
+    run.dir.write(run_dir::FIGURE, &figure)?;
+    run.dir.write(run_dir::FIGURE_SHARED, &shared)?;
+    run.write_chart(
+        &report::learning_curves(records),
+        run_dir::CURVES_SVG,
+        run_dir::CURVES_PNG,
+    )
+}
+
+pub fn page(
+    run: &Run,
+    results: Option<&Figure56Results>,
+    frame: PageInput,
+) -> Result<String, RedrawError> {
+    let figure = run.dir.read(run_dir::FIGURE)?;
+    let shared = run.dir.read(run_dir::FIGURE_SHARED)?;
+    let curves = report::learning_curves(&run.records.epochs).svg();
+    Ok(report::page(&PageInput {
+        title: "Figure 5-6: what sparse autoencoders learn",
+        body: Some(Body::Figure56(Figure56Page {
+            members: results.map_or(&[], |results| &results.members),
+            records: &run.records.epochs,
+            figure_png: Some(&figure),
+            shared_figure_png: Some(&shared),
+            curves_svg: Some(&curves),
+        })),
+        ..frame
+    }))
+}
+
+fn summary_of<'a>(
+    member: &Member,
+    results: Option<&'a Figure56Results>,
+) -> Option<&'a MemberSummary> {
+    results?
+        .members
+        .iter()
+        .find(|summary| summary.member.index == member.index)
+}
+
+/// The units that never learnt or never speak.
+fn marked(member: &Member, results: Option<&Figure56Results>) -> Vec<(usize, Mark)> {
+    let units = summary_of(member, results)
+        .into_iter()
+        .flat_map(|summary| summary.dead.iter().chain(&summary.untrained));
+    units.map(|&unit| (unit, Mark::DeadOrUntrained)).collect()
+}
+
+/// The numbers under a member's grid: its scores, or its last epoch where it has none yet.
+fn caption(member: &Member, results: Option<&Figure56Results>, records: &[EpochRecord]) -> String {
+    if let Some(summary) = summary_of(member, results) {
+        let scores = &summary.scores;
+        return format!(
+            "{}\nkurtosis {:.1} · gyration {:.1} px · roughness {:.2}\nactive {:.1} · dead {} · digit correlation {:.2}",
+            summary.regime,
+            scores.kurtosis,
+            scores.radius_of_gyration,
+            scores.roughness,
+            scores.active_units,
+            scores.dead_units,
+            scores.digit_correlation,
+        );
+    }
+    let last = records
+        .iter()
+        .filter(|record| record.member == member.index)
+        .max_by_key(|record| record.epoch);
+    last.map_or_else(
+        || "not yet trained for an epoch".to_owned(),
+        |record| {
+            format!(
+                "after epoch {}: active {:.1} · dead {}",
+                record.epoch, record.active_units, record.dead_units
+            )
+        },
+    )
+}

@@ -1,0 +1,116 @@
+//! The page of a dead-units run.
+
+use maud::{Markup, html};
+
+use super::{last_epochs, picture, png, svg, table};
+use crate::results::{DeadUnitsSummary, EpochRecord};
+
+/// What a dead-units run has to show. Empty slices and `None` leave their section out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct DeadUnitsPage<'a> {
+    /// Empty for a run that was stopped.
+    pub members: &'a [DeadUnitsSummary],
+    pub records: &'a [EpochRecord],
+    pub grids_png: Option<&'a [u8]>,
+    pub curves_svg: Option<&'a str>,
+}
+
+impl DeadUnitsPage<'_> {
+    pub(super) fn markup(&self) -> Markup {
+        html! {
+            p .lead {
+                "A ramp unit that is below zero for every training image passes no gradient, and its weights stay what they were drawn as. \
+                 How many there are depends on how the bias is drawn: b ~ N(0, 1) puts many units out of reach, b ~ N(0, 1/D"
+                sub { "x" } "/10) none. A PReLU unit, which passes some gradient below zero too, can come back."
+            }
+            @if let Some(bytes) = self.grids_png {
+                (picture(
+                    &png(bytes),
+                    "Grids of hidden units’ weights, one grid per condition, with the units that did not learn framed",
+                    "Encoder weights of the first seed, one tile a unit, each stretched to its own range. Framed units did not learn.",
+                ))
+            }
+            (counts(self.members))
+            @if let Some(document) = self.curves_svg {
+                h2 { "Training" }
+                (picture(
+                    &svg(document),
+                    "Learning curves: reconstruction, sparsity, activity and dead units against the epoch",
+                    "Every model after every epoch, on the test images.",
+                ))
+            }
+            (last_epochs(self.records))
+        }
+    }
+}
+
+fn counts(members: &[DeadUnitsSummary]) -> Markup {
+    if members.is_empty() {
+        return html! {};
+    }
+    let rows: Vec<Vec<String>> = members
+        .chunk_by(|a, b| a.member.condition == b.member.condition)
+        .map(|seeds| {
+            let each = |of: fn(&DeadUnitsSummary) -> &Vec<usize>| {
+                let counts: Vec<String> = seeds.iter().map(|s| of(s).len().to_string()).collect();
+                counts.join(" ")
+            };
+            vec![
+                seeds[0].member.condition.clone(),
+                seeds[0].hidden_units.to_string(),
+                each(|summary| &summary.never_on_at_start),
+                each(|summary| &summary.never_on),
+                each(|summary| &summary.unchanged),
+                each(|summary| &summary.noise_looking),
+            ]
+        })
+        .collect();
+    let descriptions = members
+        .chunk_by(|a, b| a.member.condition == b.member.condition)
+        .map(|seeds| (&seeds[0].member.condition, &seeds[0].description));
+    html! {
+        h2 { "Units that do not learn" }
+        (table(
+            "Units, a number for each seed",
+            &["condition", "units", "never on before training", "never on after it", "weights unchanged", "noise-looking"],
+            &rows,
+        ))
+        p {
+            "Never on: the pre-activation is above 0 for no training image. Unchanged: the unit’s column of encoder weights equals its initial values in every bit. \
+             Noise-looking: it correlates above 0.99 with its initial values, over the pixels that any training image has ink in; the post, which judged by eye, \
+             found about half of the units so."
+        }
+        dl .pairs {
+            @for (condition, description) in descriptions { dt { (condition) } dd { (description) } }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::curves::tests::record;
+    use crate::results::Member;
+
+    #[test]
+    fn a_row_counts_the_units_of_each_seed() {
+        let summary = |seed: u64, unchanged: Vec<usize>| DeadUnitsSummary {
+            member: Member::new(seed as usize, "ramp <b>".to_owned(), seed, &[0, 1]),
+            description: "784 → 100 → 784".to_owned(),
+            last: record(0, "ramp", 3),
+            hidden_units: 100,
+            never_on_at_start: vec![1],
+            never_on: vec![1, 2],
+            unchanged,
+            noise_looking: vec![],
+        };
+        let members = [summary(0, vec![1, 2, 3]), summary(1, vec![7])];
+        let page = DeadUnitsPage {
+            members: &members,
+            ..DeadUnitsPage::default()
+        };
+        let html = page.markup().into_string();
+        assert!(html.contains("<td>1 1</td><td>2 2</td><td>3 1</td><td>0 0</td>"));
+        assert!(html.contains("ramp &lt;b&gt;") && !html.contains("<b>"));
+    }
+}

@@ -1,0 +1,395 @@
+//! The page of a pretraining run.
+
+use maud::{Markup, html};
+
+use super::super::reading::{grouped, percent, points, reading, with_range};
+use super::{number, picture, png, svg, table};
+use crate::results::{
+    ClassifierRecord, ConditionSummary, Difference, LayerRecord, MemberSeconds, PretrainingResults,
+    Spread,
+};
+
+/// What a pretraining run has to show. Empty slices and `None` leave their section out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PretrainingPage<'a> {
+    pub results: Option<&'a PretrainingResults>,
+    pub records: &'a [ClassifierRecord],
+    pub layers: &'a [LayerRecord],
+    pub seconds: &'a [MemberSeconds],
+    pub accuracy_svg: Option<&'a str>,
+    pub costs_svg: Option<&'a str>,
+    pub times_svg: Option<&'a str>,
+    pub layers_svg: Option<&'a str>,
+    pub stages_svg: Option<&'a str>,
+    /// What the units of each layer see, of one classifier, before and after fine-tuning.
+    pub units: Option<UnitPictures<'a>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct UnitPictures<'a> {
+    /// Whose they are: `D, seed 0`.
+    pub label: &'a str,
+    pub pretrained_png: &'a [u8],
+    pub fine_tuned_png: &'a [u8],
+}
+
+impl PretrainingPage<'_> {
+    pub(super) fn markup(&self) -> Markup {
+        html! {
+            (lead())
+            @if let Some(document) = self.accuracy_svg {
+                (picture(
+                    &svg(document),
+                    "Test accuracy after every epoch, a line per condition",
+                    "Share of the test images put into their class after each epoch, epoch 0 being the start: medians over seeds, bands from the smallest to the largest. Test images are used for these curves and for nothing else.",
+                ))
+            }
+            @if let Some(results) = self.results {
+                (findings(results, self.records, self.layers))
+                (conditions(results, self.records, self.seconds))
+                (differences(&results.differences))
+            }
+            (prices(self))
+            @if let Some(document) = self.layers_svg {
+                h2 { "What is in the layers" }
+                (picture(
+                    &svg(document),
+                    "Heat maps of gradient norms, activations and dead units, layer by epoch, conditions side by side",
+                    &format!(
+                        "Measured after each epoch on a fixed batch of {} training images, outside of the training steps; medians over seeds, one scale per quantity. The topmost row of the gradients is the softmax layer. The numbers are in layers.csv.",
+                        self.results.map_or(0, |results| results.probe_images),
+                    ),
+                ))
+            }
+            (pretraining(self))
+            @if let Some(results) = self.results { (transfers(results)) }
+        }
+    }
+}
+
+fn lead() -> Markup {
+    html! {
+        p .lead {
+            "A deep net that is trained from small random weights passes back hardly any gradient to its lower layers. Greedy layer-wise pretraining (Okatani, "
+            cite { "Deep Learning" }
+            ", chapter 5; Bengio et al. 2007) trains each layer first, as an autoencoder on the codes of the layers below it, copies the encoders into the classifier, and then fine-tunes the whole."
+        }
+        p {
+            "The post that this repeats starts every weight from N(0, 1/D" sub { "x" } ") and every bias from N(0, 1/D" sub { "x" }
+            "/10), which can be read in two ways. With D" sub { "x" } " the dimension of the data, 784 in every layer, a net of 15 hidden layers does not leave chance. With D" sub { "x" }
+            " the number of inputs of each layer, “fan-in”, it does, without any pretraining. Which reading a condition follows is in the table below."
+        }
+    }
+}
+
+fn findings(
+    results: &PretrainingResults,
+    records: &[ClassifierRecord],
+    layers: &[LayerRecord],
+) -> Markup {
+    let sentences = reading(results, records, layers);
+    html! {
+        @if !sentences.is_empty() {
+            h2 { "What the numbers say" }
+            ul { @for sentence in &sentences { li { (sentence) } } }
+        }
+    }
+}
+
+fn conditions(
+    results: &PretrainingResults,
+    records: &[ClassifierRecord],
+    seconds: &[MemberSeconds],
+) -> Markup {
+    let rows: Vec<Vec<String>> = results
+        .conditions
+        .iter()
+        .map(|condition| condition_row(condition, records, seconds))
+        .collect();
+    let head = [
+        "condition",
+        "hidden layers",
+        "parameters",
+        "… learnt in all",
+        "updates",
+        "10¹² multiply–accumulates",
+        "seconds",
+        "epoch 1",
+        "epoch 5",
+        "epoch 10",
+        "last epoch",
+        "best",
+    ];
+    html! {
+        (table(
+            "Conditions: what they cost, pretraining included, and the median test accuracy in % (smallest to largest of the seeds)",
+            &head,
+            &rows,
+        ))
+        dl .pairs {
+            @for condition in &results.conditions {
+                dt { (condition.condition) } dd { (condition.description) }
+            }
+        }
+    }
+}
+
+fn condition_row(
+    condition: &ConditionSummary,
+    records: &[ClassifierRecord],
+    seconds: &[MemberSeconds],
+) -> Vec<String> {
+    let of_condition = || {
+        let mut records = records.iter().collect::<Vec<_>>();
+        records.retain(|record| record.condition == condition.condition);
+        records
+    };
+    let last = of_condition()
+        .into_iter()
+        .max_by_key(|record| record.epoch);
+    let members: Vec<usize> = of_condition().iter().map(|record| record.member).collect();
+    let times = seconds
+        .iter()
+        .filter(|of| members.contains(&of.member))
+        .map(|of| of.pretraining + of.epochs.iter().sum::<f64>());
+    let unknown = || "–".to_owned();
+    let plain = |share: f64| format!("{:.2}", 100.0 * share);
+    let at = |epoch: usize| match condition.accuracy.get(epoch) {
+        Some(spread) => with_range(spread, plain),
+        None => unknown(),
+    };
+    let epochs = condition.accuracy.len().saturating_sub(1);
+    vec![
+        condition.condition.clone(),
+        format!(
+            "{}, {} pretrained",
+            condition.hidden_units.len(),
+            condition.pretrained_layers
+        ),
+        grouped(condition.parameters),
+        grouped(condition.parameters_learnt),
+        last.map_or_else(unknown, |record| grouped(record.updates as usize)),
+        last.map_or_else(unknown, |record| {
+            format!("{:.3}", record.giga_multiply_accumulates / 1e3)
+        }),
+        Spread::of(times).map_or_else(unknown, |spread| number(spread.median)),
+        at(1),
+        at(5),
+        at(10),
+        if epochs > 0 { at(epochs) } else { unknown() },
+        plain(condition.best),
+    ]
+}
+
+fn differences(differences: &[Difference]) -> Markup {
+    if differences.is_empty() {
+        return html! {};
+    }
+    let longest = differences
+        .iter()
+        .map(|difference| difference.by_epoch.len())
+        .max()
+        .unwrap_or(0);
+    let rows: Vec<Vec<String>> = (1..longest)
+        .map(|epoch| {
+            let cells = differences
+                .iter()
+                .map(|difference| match difference.by_epoch.get(epoch) {
+                    Some(spread) => with_range(spread, points),
+                    None => "–".to_owned(),
+                });
+            std::iter::once(epoch.to_string()).chain(cells).collect()
+        })
+        .collect();
+    let names: Vec<String> = differences
+        .iter()
+        .map(|difference| format!("{} − {}", difference.minuend, difference.subtrahend))
+        .collect();
+    let head: Vec<&str> = std::iter::once("epoch")
+        .chain(names.iter().map(String::as_str))
+        .collect();
+    html! {
+        details {
+            summary { "Differences after every epoch, paired by seed" }
+            (table(
+                "Differences of test accuracy in percentage points: median (smallest to largest)",
+                &head,
+                &rows,
+            ))
+        }
+    }
+}
+
+fn prices(page: &PretrainingPage) -> Markup {
+    html! {
+        @if page.costs_svg.is_some() || page.times_svg.is_some() {
+            h2 { "What it costs" }
+            p {
+                "The same accuracies against what it took to reach them. A pretrained net begins where its pretraining ends: its curve starts to the right of the others’."
+            }
+        }
+        @if let Some(document) = page.costs_svg {
+            (picture(
+                &svg(document),
+                "Test accuracy against gradient updates and against multiply–accumulates, pretraining included",
+                "Every condition from its start, pretraining included. Multiply–accumulates are those of the matrix products of training steps and of computing codes, counted, not measured.",
+            ))
+        }
+        @if let Some(document) = page.times_svg {
+            (picture(
+                &svg(document),
+                "Test accuracy against seconds of training, pretraining included",
+                "Wall-clock seconds of each member’s training on one thread of this machine, without evaluation and probes: medians over seeds. These are measured, and differ from run to run.",
+            ))
+        }
+    }
+}
+
+fn pretraining(page: &PretrainingPage) -> Markup {
+    html! {
+        @if page.stages_svg.is_some() || page.units.is_some() { h2 { "The pretraining itself" } }
+        @if let Some(document) = page.stages_svg {
+            (picture(
+                &svg(document),
+                "Reconstruction cost and sparsity of every stage of the pretraining",
+                "The autoencoder of each layer after each of its epochs, on the codes of the layers below; a stage ends on its layer’s tick. Medians and extremes over seeds.",
+            ))
+        }
+        @if let Some(UnitPictures { label, pretrained_png, fine_tuned_png }) = page.units {
+            p {
+                "What the units of each layer see of the input, for " (label)
+                ": each unit is drawn as the weighted sum of the weights below it, W" sub { "1" } "·W" sub { "2" } "·…·W" sub { "k" }
+                ", which is exact where every unit on the way is on and leaves out which ones are not."
+            }
+            (picture(
+                &png(pretrained_png),
+                "Pictures of the units of each layer after pretraining",
+                "After pretraining, before fine-tuning; each tile on its own scale.",
+            ))
+            (picture(
+                &png(fine_tuned_png),
+                "Pictures of the units of each layer after fine-tuning",
+                "The same units after fine-tuning.",
+            ))
+        }
+    }
+}
+
+fn transfers(results: &PretrainingResults) -> Markup {
+    let (total, equal) = (
+        results.transfers.len(),
+        results
+            .transfers
+            .iter()
+            .filter(|proof| proof.encoder == proof.classifier)
+            .count(),
+    );
+    html! {
+        @if total > 0 {
+            h2 { "What was copied" }
+            p {
+                "At the start of fine-tuning, the hash of a layer’s weights and biases equals the hash of its encoder’s for "
+                @if equal == total { strong .good { "all " (total) } } @else { strong .bad { "only " (equal) " of " (total) } }
+                " layers that were transferred."
+            }
+            details {
+                summary { "Hashes" }
+                dl .pairs {
+                    @for proof in &results.transfers {
+                        dt { (proof.label) ", layer " (proof.layer) }
+                        dd { code { (proof.encoder) } @if proof.encoder != proof.classifier { " ≠ " code { (proof.classifier) } } }
+                    }
+                }
+            }
+        }
+        p { "Guessing the commonest class of the test images reaches " (percent(results.chance)) "." }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::accuracy::tests::record;
+    use crate::results::TransferProof;
+
+    fn proof(classifier: &str) -> TransferProof {
+        TransferProof {
+            label: "D <i>".to_owned(),
+            condition: "D".to_owned(),
+            layer: 3,
+            encoder: "ab12".to_owned(),
+            classifier: classifier.to_owned(),
+        }
+    }
+
+    fn results(transfers: Vec<TransferProof>) -> PretrainingResults {
+        let spread = |median| Spread {
+            smallest: median - 0.01,
+            median,
+            largest: median + 0.01,
+        };
+        PretrainingResults {
+            conditions: vec![ConditionSummary {
+                condition: "D <i>".to_owned(),
+                description: "<script>".to_owned(),
+                hidden_units: vec![100; 15],
+                pretrained_layers: 15,
+                parameters: 220_910,
+                parameters_learnt: 1_000_000,
+                accuracy: vec![spread(0.1), spread(0.95)],
+                best: 0.96,
+            }],
+            differences: vec![Difference {
+                minuend: "D <i>".to_owned(),
+                subtrahend: "B".to_owned(),
+                by_epoch: vec![spread(0.0), spread(0.02)],
+            }],
+            transfers,
+            layers_of: vec![],
+            chance: 0.1135,
+            probe_images: 1000,
+        }
+    }
+
+    #[test]
+    fn the_page_tells_costs_differences_and_what_was_copied() {
+        let results = results(vec![proof("ab12"), proof("ab12")]);
+        let seconds = [MemberSeconds {
+            member: 0,
+            pretraining: 20.0,
+            epochs: vec![4.0],
+        }];
+        let records = [record("D <i>", 0, 0, 0.1), record("D <i>", 0, 1, 0.95)];
+        let html = PretrainingPage {
+            results: Some(&results),
+            records: &records,
+            seconds: &seconds,
+            ..PretrainingPage::default()
+        }
+        .markup()
+        .into_string();
+        assert!(html.contains("<td>15, 15 pretrained</td><td>220,910</td><td>1,000,000</td>"));
+        assert!(html.contains("<td>24.0</td><td>95.00 (94.00 to 96.00)</td><td>–</td>"));
+        assert!(html.contains("<td>+2.00 (+1.00 to +3.00)</td>"));
+        assert!(html.contains("all 2</strong>"));
+        assert!(html.contains("D &lt;i&gt; is at 95.00 %"));
+        assert!(!html.contains("<i>") && !html.contains("<script"));
+    }
+
+    #[test]
+    fn a_layer_that_was_not_copied_is_called_out() {
+        let results = results(vec![proof("ab12"), proof("ff00")]);
+        let page = PretrainingPage {
+            results: Some(&results),
+            ..PretrainingPage::default()
+        };
+        let html = page.markup().into_string();
+        assert!(html.contains("only 1 of 2</strong>") && html.contains("≠ <code>ff00"));
+    }
+
+    #[test]
+    fn a_run_that_found_nothing_yet_has_a_page() {
+        let html = PretrainingPage::default().markup().into_string();
+        assert!(html.contains("pretraining") && !html.contains("<table"));
+    }
+}

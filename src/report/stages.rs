@@ -1,0 +1,116 @@
+//! The pretraining itself: what each stage's autoencoder costs, epoch by epoch, a line per condition.
+
+use crate::results::{Spread, StageRecord};
+
+use super::Drawing;
+use super::chart::{Chart, Horizontal, Legend, Line, Look, Sheet, Stroke, Vertical};
+
+/// Reconstruction and sparsity of every stage, over the layer that it trains: epoch e of E stands at
+/// layer − 1 + e/E, so that a stage ends on its layer's tick.
+#[must_use]
+pub fn stages(records: &[StageRecord]) -> Drawing {
+    let mut names: Vec<&str> = Vec::new();
+    let mut by_member: Vec<&StageRecord> = records.iter().collect();
+    by_member.sort_by_key(|record| record.member);
+    for record in by_member {
+        if !names.contains(&record.condition.as_str()) {
+            names.push(&record.condition);
+        }
+    }
+    type Quantity = fn(&StageRecord) -> f64;
+    const QUANTITIES: [(&str, Quantity); 2] = [
+        ("Reconstruction cost, training images", |r| r.reconstruction),
+        ("Sparsity term, Σ KL, without β", |r| r.sparsity),
+    ];
+    let charts = QUANTITIES.iter().map(|(title, quantity)| Chart {
+        title: (*title).to_owned(),
+        x_title: "layer that is pretrained",
+        x: Horizontal::Whole,
+        y: Vertical::Either,
+        lines: names
+            .iter()
+            .enumerate()
+            .flat_map(|(at, name)| lines(records, name, Look::nth(at), *quantity))
+            .collect(),
+    });
+    let entries = names.iter().enumerate();
+    Drawing::sheet(Sheet {
+        legend: Legend::new(entries.map(|(at, name)| ((*name).to_owned(), Look::nth(at)))),
+        charts: charts.collect(),
+        columns: 2,
+        chart_height: 340.0,
+    })
+}
+
+/// A line for each stage of a condition: medians over seeds, between the extremes.
+fn lines(
+    records: &[StageRecord],
+    condition: &str,
+    look: Look,
+    quantity: fn(&StageRecord) -> f64,
+) -> Vec<Line> {
+    let mut of_condition: Vec<&StageRecord> = records
+        .iter()
+        .filter(|record| record.condition == condition)
+        .collect();
+    of_condition.sort_by_key(|record| (record.stage, record.epoch));
+    let line = |stage: &[&StageRecord]| {
+        let epochs = stage.last().map_or(1, |record| record.epoch) as f64;
+        let (points, band) = stage
+            .chunk_by(|a, b| a.epoch == b.epoch)
+            .filter_map(|epoch| {
+                let at = (epoch[0].stage - 1) as f64 + epoch[0].epoch as f64 / epochs;
+                let spread = Spread::of(epoch.iter().map(|record| quantity(record)))?;
+                Some(((at, spread.median), (spread.smallest, spread.largest)))
+            })
+            .unzip();
+        Line {
+            look,
+            stroke: Stroke::Solid,
+            points,
+            band,
+        }
+    };
+    of_condition
+        .chunk_by(|a, b| a.stage == b.stage)
+        .map(line)
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(stage: usize, epoch: usize, member: usize, reconstruction: f64) -> StageRecord {
+        StageRecord {
+            stage,
+            epoch,
+            member,
+            label: format!("D, seed {member}"),
+            condition: "D".to_owned(),
+            seed: member as u64,
+            learning_rate: 1e-3,
+            cost: 0.0,
+            reconstruction,
+            sparsity: 1.0,
+        }
+    }
+
+    #[test]
+    fn a_stage_ends_on_its_layer_s_tick() {
+        let records = [
+            record(1, 1, 0, 6.0),
+            record(1, 1, 1, 8.0),
+            record(1, 2, 0, 5.0),
+            record(1, 2, 1, 5.5),
+            record(2, 1, 0, 3.0),
+            record(2, 1, 1, 3.0),
+        ];
+        let lines = lines(&records, "D", Look::nth(0), |r| r.reconstruction);
+        assert_eq!(lines.len(), 2);
+        assert_eq!(lines[0].points, [(0.5, 7.0), (1.0, 5.25)]);
+        assert_eq!(lines[0].band, [(6.0, 8.0), (5.0, 5.5)]);
+        assert_eq!(lines[1].points, [(2.0, 3.0)]);
+        assert!(stages(&records).svg().contains(">D</text>"));
+    }
+}
