@@ -302,7 +302,7 @@ pub struct PretrainingResults {
     pub probe_images: usize,
 }
 
-/// Wall-clock seconds that one member's training took on its thread, without evaluation and probes. The only
+/// Wall-clock seconds that one member took on its thread, without the scoring of test images. The only
 /// times in this room; they go into the manifest and into no result.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MemberSeconds {
@@ -311,6 +311,8 @@ pub struct MemberSeconds {
     pub pretraining: f64,
     /// One entry for each epoch of the classifier's training.
     pub epochs: Vec<f64>,
+    /// All looks into the layers.
+    pub probes: f64,
 }
 
 /// What a run found, whatever its experiment.

@@ -72,6 +72,12 @@ impl Weights {
             .ok_or_else(|| WeightsError::Missing(name.to_owned()))
     }
 
+    /// Every tensor by its name, in the order of names.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &HostTensor)> {
+        let tensors = self.tensors.iter();
+        tensors.map(|(name, tensor)| (name.as_str(), tensor))
+    }
+
     #[must_use]
     pub fn is_finite(&self) -> bool {
         self.tensors

@@ -13,29 +13,41 @@ use layerwise::weights::Weights;
 const TOLERANCE: f32 = 1e-3;
 
 /// 40 steps of three members with β = 0, 0.1 and 3.
-fn run(backend: &str, out: &Path) -> Output {
+const FIGURE: &str = r#"
+experiment = "figure56"
+[data]
+train_images = 2000
+test_images = 200
+[autoencoder]
+hidden_units = 32
+[training]
+batch_size = 50
+epochs = 1
+"#;
+
+/// Three layers, each pretrained for 10 steps of Adam, and 20 steps of SGD on the whole.
+const PRETRAINED: &str = r#"
+experiment = "pretraining"
+[run]
+seeds = [0, 1]
+[data]
+train_images = 1000
+test_images = 200
+[training]
+epochs = 2
+[pretraining]
+epochs = 1
+[conditions.D]
+network.hidden_units = [32, 32, 32]
+pretraining.layers = "all"
+"#;
+
+fn run(config: &Path, backend: &str, out: &Path) -> Output {
     Command::new(env!("CARGO_BIN_EXE_layerwise"))
         .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .args([
-            "configs/figure56-quick.toml",
-            "--quiet",
-            "--backend",
-            backend,
-            "--out",
-        ])
+        .arg(config)
+        .args(["--quiet", "--backend", backend, "--out"])
         .arg(out)
-        .args([
-            "--set",
-            "data.train_images=2000",
-            "--set",
-            "data.test_images=200",
-        ])
-        .args([
-            "--set",
-            "training.batch_size=50",
-            "--set",
-            "autoencoder.hidden_units=32",
-        ])
         // Kernels need not be the fastest here, and trying them all takes minutes without a GPU.
         .env("CUBECL_AUTOTUNE_LEVEL", "minimal")
         .output()
@@ -47,55 +59,62 @@ fn weights(out: &Path) -> Weights {
     Weights::from_safetensors(&file).expect("our own file")
 }
 
-/// Runs flex and `backend` and compares every parameter; gives back the error text if the backend cannot run.
-fn compare(backend: &str) -> Result<f32, String> {
+/// Runs `config` on flex and on `backend` and compares every parameter; gives back the error text if the backend
+/// cannot run.
+fn compare(config: &str, backend: &str) -> Result<f32, String> {
     let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("short.toml");
+    std::fs::write(&path, config).expect("room");
     let (flex, other) = (folder.path().join("flex"), folder.path().join(backend));
-    assert!(run("flex", &flex).status.success());
-    let output = run(backend, &other);
+    assert!(run(&path, "flex", &flex).status.success());
+    let output = run(&path, backend, &other);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     if output.status.code() == Some(1) {
-        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+        return Err(stderr);
     }
+    assert!(output.status.success(), "{stderr}");
     let (flex, other) = (weights(&flex), weights(&other));
+    assert!(
+        flex.iter()
+            .map(|(name, _)| name)
+            .eq(other.iter().map(|(name, _)| name))
+    );
     let mut most = 0.0_f32;
-    for name in ["encoder.weight", "encoder.bias", "decoder.bias"] {
-        let (flex, other) = (
-            flex.get(name).expect("saved"),
-            other.get(name).expect("saved"),
-        );
-        assert_eq!(flex.shape, other.shape);
+    for ((name, flex), (_, other)) in flex.iter().zip(other.iter()) {
+        assert_eq!(flex.shape, other.shape, "{name}");
         let largest = flex
             .values
             .iter()
-            .fold(0.0_f32, |largest, w| largest.max(w.abs()));
-        let difference = flex
-            .values
-            .iter()
-            .zip(&other.values)
-            .map(|(a, b)| (a - b).abs());
-        most = most.max(difference.fold(0.0, f32::max) / largest);
+            .fold(0.0_f32, |most, w| most.max(w.abs()));
+        let pairs = flex.values.iter().zip(&other.values);
+        let difference = pairs.map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+        most = most.max(difference / largest);
     }
-    println!("{backend} differs from flex by {most:e} of the largest parameter");
+    println!("{backend} differs from flex by {most:e} of the largest number of a parameter");
     Ok(most)
 }
 
 #[test]
 fn ndarray_agrees_with_flex() {
-    let difference = compare("ndarray").expect("a CPU is always there");
-    assert!(difference < TOLERANCE, "{difference}");
+    for config in [FIGURE, PRETRAINED] {
+        let difference = compare(config, "ndarray").expect("a CPU is always there");
+        assert!(difference < TOLERANCE, "{difference}");
+    }
 }
 
 #[test]
 fn wgpu_agrees_with_flex_or_says_that_there_is_no_adapter() {
-    match compare("wgpu") {
-        Ok(difference) => assert!(difference < TOLERANCE, "{difference}"),
-        Err(message) => {
-            println!("no adapter here, so that the agreement of wgpu was NOT tested:\n{message}");
-            assert!(
-                message.contains("error: backend `wgpu` found no adapter ("),
-                "{message}"
-            );
-            assert!(message.contains("hint: install a GPU driver"), "{message}");
+    for config in [FIGURE, PRETRAINED] {
+        match compare(config, "wgpu") {
+            Ok(difference) => assert!(difference < TOLERANCE, "{difference}"),
+            Err(message) => {
+                println!("no adapter here: the agreement of wgpu was NOT tested:\n{message}");
+                assert!(
+                    message.contains("error: backend `wgpu` found no adapter ("),
+                    "{message}"
+                );
+                assert!(message.contains("hint: install a GPU driver"), "{message}");
+            }
         }
     }
 }

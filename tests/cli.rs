@@ -1,28 +1,12 @@
 //! The program as its users meet it: whole transcripts, exit codes, and the files of a run.
 
+mod common;
+
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-fn layerwise() -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_layerwise"));
-    command.current_dir(env!("CARGO_MANIFEST_DIR"));
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    layerwise().args(args).output().expect("the program starts")
-}
-
-/// Exit code, stdout and stderr.
-fn transcript(args: &[&str]) -> (i32, String, String) {
-    let output = run(args);
-    (
-        output.status.code().expect("it was not killed"),
-        String::from_utf8(output.stdout).expect("text"),
-        String::from_utf8(output.stderr).expect("text"),
-    )
-}
+use common::{folder, layerwise, manifest, transcript};
 
 /// A run of a second or two: 3 members, 2 epochs of 500 images.
 fn small_run(out: &Path, more: &[&str]) -> Output {
@@ -44,17 +28,6 @@ fn small_run(out: &Path, more: &[&str]) -> Output {
         .args(more)
         .output()
         .expect("the program starts")
-}
-
-fn folder() -> (tempfile::TempDir, PathBuf) {
-    let parent = tempfile::tempdir().expect("a temporary folder");
-    let out = parent.path().join("run");
-    (parent, out)
-}
-
-fn manifest(out: &Path) -> serde_json::Value {
-    serde_json::from_slice(&fs::read(out.join("manifest.json")).expect("every run has one"))
-        .expect("JSON")
 }
 
 const RESULT_FILES: [&str; 9] = [

@@ -122,7 +122,11 @@ pub fn describe(setting: &AutoencoderTraining, inputs: usize) -> String {
     };
     format!(
         "{inputs} → {} → {inputs}, {decoder}, {}, W ~ {}, b ~ {}; {}",
-        spec.hidden_units, spec.activation, spec.encoder_weight, spec.encoder_bias, setting.training
+        spec.hidden_units,
+        spec.activation,
+        spec.encoder_weight,
+        spec.encoder_bias,
+        setting.training
     )
 }
 

@@ -339,9 +339,12 @@ impl Group {
             .validation
             .as_ref()
             .map(|split| trainee.score(split));
+        let start = Instant::now();
         let probes = trainee.probe(&setting.data.train, PROBE_IMAGES);
+        let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
         let epoch = trainee.epochs_done();
         for (at, member) in self.members.iter().enumerate() {
+            self.seconds[at].probes += seconds;
             let record = ClassifierRecord {
                 epoch,
                 member: member.index,

@@ -1,9 +1,7 @@
 //! A Figure 5-6 run: the grids of every member, and the learning curves.
 
 use super::{RedrawError, Run, damaged_weights};
-use crate::report::{
-    self, Body, Figure56Page, Grid, Mark, PageInput, Scaling, UnitWeights,
-};
+use crate::report::{self, Body, Figure56Page, Grid, Mark, PageInput, Scaling, UnitWeights};
 use crate::results::{EpochRecord, Figure56Results, Member, MemberSummary};
 use crate::run_dir;
 use crate::weights::Weights;

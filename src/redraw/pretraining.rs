@@ -72,7 +72,8 @@ pub fn page(
     let costs = report::costs(records).svg();
     let times = report::times(records, seconds).svg();
     let layers = layers_of(results).map(|shown| report::layers(&run.records.layers, shown).svg());
-    let stages = (!run.records.stages.is_empty()).then(|| report::stages(&run.records.stages).svg());
+    let stages =
+        (!run.records.stages.is_empty()).then(|| report::stages(&run.records.stages).svg());
     let pretrained = run.read_if_there(run_dir::PICTURES_PRETRAINED)?;
     let fine_tuned = run.read_if_there(run_dir::PICTURES_FINE_TUNED)?;
     let pictures = pretrained.as_deref().zip(fine_tuned.as_deref());
@@ -108,7 +109,12 @@ fn layers_of(results: Option<&PretrainingResults>) -> Option<&[String]> {
 /// layers are looked into where there is one.
 fn shown_member<'a>(run: &Run<'a>, results: Option<&PretrainingResults>) -> Option<&'a Member> {
     let results = results?;
-    let pretrained = || results.conditions.iter().filter(|c| c.pretrained_layers > 0);
+    let pretrained = || {
+        results
+            .conditions
+            .iter()
+            .filter(|c| c.pretrained_layers > 0)
+    };
     let condition = pretrained()
         .find(|condition| results.layers_of.contains(&condition.condition))
         .or_else(|| pretrained().next())?;

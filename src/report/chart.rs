@@ -525,8 +525,7 @@ mod tests {
             let ticks = axis.expect("an axis").ticks();
             ticks.into_iter().map(|(_, label)| label).collect()
         };
-        let epochs =
-            |last: u32| labels(Axis::across((1..=last).map(f64::from), Horizontal::Whole));
+        let epochs = |last: u32| labels(Axis::across((1..=last).map(f64::from), Horizontal::Whole));
         assert_eq!(epochs(1), ["1"]);
         assert_eq!(epochs(4), ["1", "2", "3", "4"]);
         assert_eq!(epochs(100), ["0", "20", "40", "60", "80", "100"]);
@@ -593,9 +592,6 @@ mod tests {
             (7.0, 3.0),
         ];
         let parts = stretches(&line, (-DRAWABLE, DRAWABLE));
-        assert_eq!(
-            parts,
-            [[(1.0, 1.0), (2.0, 2.0)], [(6.0, 1.0), (7.0, 3.0)]]
-        );
+        assert_eq!(parts, [[(1.0, 1.0), (2.0, 2.0)], [(6.0, 1.0), (7.0, 3.0)]]);
     }
 }

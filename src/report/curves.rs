@@ -70,17 +70,18 @@ pub fn learning_curves(records: &[EpochRecord]) -> Drawing {
         .enumerate()
         .map(|(index, records)| (Look::nth(index), records))
         .collect();
-    let line = |(look, records): &(Look, Vec<&EpochRecord>), stroke, value: fn(&EpochRecord) -> f64| {
-        Line {
-            look: *look,
-            stroke,
-            points: records
-                .iter()
-                .map(|record| (record.epoch as f64, value(record)))
-                .collect(),
-            band: Vec::new(),
-        }
-    };
+    let line =
+        |(look, records): &(Look, Vec<&EpochRecord>), stroke, value: fn(&EpochRecord) -> f64| {
+            Line {
+                look: *look,
+                stroke,
+                points: records
+                    .iter()
+                    .map(|record| (record.epoch as f64, value(record)))
+                    .collect(),
+                band: Vec::new(),
+            }
+        };
     let charts = PANELS.iter().map(|panel| Chart {
         title: panel.title.to_owned(),
         x_title: "epoch",
@@ -89,16 +90,26 @@ pub fn learning_curves(records: &[EpochRecord]) -> Drawing {
         lines: members
             .iter()
             .flat_map(|member| {
-                let dashed = panel.dashed.map(|value| line(member, Stroke::Dashed, value));
-                dashed.into_iter().chain([line(member, Stroke::Solid, panel.value)])
+                let dashed = panel
+                    .dashed
+                    .map(|value| line(member, Stroke::Dashed, value));
+                dashed
+                    .into_iter()
+                    .chain([line(member, Stroke::Solid, panel.value)])
             })
             .collect(),
     });
     let label = |records: &[&EpochRecord]| {
-        records.first().map_or_else(String::new, |record| record.label.clone())
+        records
+            .first()
+            .map_or_else(String::new, |record| record.label.clone())
     };
     Drawing::sheet(Sheet {
-        legend: Legend::new(members.iter().map(|(look, records)| (label(records), *look))),
+        legend: Legend::new(
+            members
+                .iter()
+                .map(|(look, records)| (label(records), *look)),
+        ),
         charts: charts.collect(),
         columns: 3,
         chart_height: 290.0,
@@ -191,6 +202,10 @@ pub(super) mod tests {
         assert_eq!(bytes, learning_curves(&records).png().expect("a picture"));
         let image = image::load_from_memory(&bytes).expect("a PNG").into_rgb8();
         assert_eq!(image.width(), 2400);
-        assert!(image.pixels().any(|pixel| *pixel == crate::report::chart::PALETTE[0]));
+        assert!(
+            image
+                .pixels()
+                .any(|pixel| *pixel == crate::report::chart::PALETTE[0])
+        );
     }
 }

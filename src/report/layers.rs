@@ -34,7 +34,7 @@ const LEFT: f32 = 62.0;
 const RIGHT: f32 = 150.0;
 const BETWEEN: f32 = 60.0;
 const ROW_HEADER: f32 = 46.0;
-const ROW_FOOTER: f32 = 48.0;
+const ROW_FOOTER: f32 = 72.0;
 const MAP_HEIGHT: f32 = 224.0;
 const BAR_WIDTH: f32 = 14.0;
 const MOST_TICKS: usize = 12;
@@ -55,7 +55,7 @@ enum Scale {
 
 const QUANTITIES: [Quantity; 4] = [
     Quantity {
-        title: "Norm of the gradient, ‖∂L/∂W‖",
+        title: "Norm of the gradient ∂L/∂W",
         value: |r| r.gradient_norm,
         scale: Scale::Logarithmic,
         hidden_only: false,
@@ -202,7 +202,9 @@ impl Row {
         let width = (SHEET_WIDTH - LEFT - RIGHT - (maps - 1.0) * BETWEEN) / maps;
         let mut left = LEFT;
         for map in &self.maps {
-            map.draw(canvas, (left, top + ROW_HEADER), width, |value| self.colour(value));
+            map.draw(canvas, (left, top + ROW_HEADER), width, |value| {
+                self.colour(value)
+            });
             left += width + BETWEEN;
         }
         self.draw_bar(canvas, top + ROW_HEADER);

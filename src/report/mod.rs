@@ -17,15 +17,15 @@ mod tiles;
 
 use canvas::{Bitmap, Canvas, Svg};
 use chart::Sheet;
-use layers::HeatMaps;
 use image::{ExtendedColorType, ImageEncoder, RgbImage, codecs::png::PngEncoder};
+use layers::HeatMaps;
 
 pub use accuracy::{accuracy, costs, times};
 pub use curves::learning_curves;
 pub use layers::layers;
 pub use page::{
-    Body, DeadUnitsPage, Figure56Page, Notice, PageInput, PretrainingPage, UnitPictures, WeightProof,
-    page,
+    Body, DeadUnitsPage, Figure56Page, Notice, PageInput, PretrainingPage, UnitPictures,
+    WeightProof, page,
 };
 pub use reading::reading;
 pub use stages::stages;

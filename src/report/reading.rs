@@ -177,11 +177,18 @@ fn what_it_cost(
     }
     // Every seed of a condition does the same work: the first one speaks for all.
     let work = |condition: &ConditionSummary| -> Option<Vec<f64>> {
-        let of_condition =
-            || records.iter().filter(|record| record.condition == condition.condition);
+        let of_condition = || {
+            records
+                .iter()
+                .filter(|record| record.condition == condition.condition)
+        };
         let member = of_condition().map(|record| record.member).min()?;
         let by_epoch = of_condition().filter(|record| record.member == member);
-        Some(by_epoch.map(|record| record.giga_multiply_accumulates).collect())
+        Some(
+            by_epoch
+                .map(|record| record.giga_multiply_accumulates)
+                .collect(),
+        )
     };
     let (mine, theirs) = (work(one)?, work(other)?);
     let (&pretraining, &total) = (mine.first()?, mine.last()?);
@@ -382,7 +389,10 @@ mod tests {
     #[test]
     fn numbers_are_written_for_readers() {
         assert_eq!(grouped(1_234_567), "1,234,567");
-        assert_eq!([grouped(0), grouped(999), grouped(1000)], ["0", "999", "1,000"]);
+        assert_eq!(
+            [grouped(0), grouped(999), grouped(1000)],
+            ["0", "999", "1,000"]
+        );
         let spread = Spread {
             smallest: -0.002,
             median: 0.005,

@@ -385,13 +385,7 @@ fn draw_tile(
 }
 
 /// A coloured ground that shows as a frame once the tile is drawn on it.
-fn frame(
-    bitmap: &mut Bitmap,
-    layout: &Layout,
-    grid: &Grid,
-    (left, top): (u32, u32),
-    mark: Mark,
-) {
+fn frame(bitmap: &mut Bitmap, layout: &Layout, grid: &Grid, (left, top): (u32, u32), mark: Mark) {
     let half = (layout.gap / 2) as f32;
     let side = |pixels: usize| (pixels * layout.zoom + layout.gap) as f32;
     bitmap.rectangle(

@@ -119,4 +119,3 @@ fn scores(members: &[MemberSummary]) -> Markup {
         &rows,
     )
 }
-
