@@ -284,7 +284,7 @@ fn plans_that_cannot_be_are_refused_before_any_data_are_read() {
         ),
         (
             "conditions.plain.network.hidden_units=[12, 0]",
-            "`conditions.plain.network.hidden_units`",
+            "`conditions.plain.network.hidden_units[1]` is 0, which is out of range",
         ),
         (
             "report.differences=[\"pretrained - plane\"]",
@@ -352,6 +352,9 @@ fn a_short_run_shows_the_ordering() {
     assert!(c < results.chance + 0.03, "C does not learn: {c}");
     for epoch in 2..=last {
         let [b, d] = ["B", "D"].map(|name| accuracy(name, epoch));
-        assert!(d > b, "D is the faster, but B {b} and D {d} in epoch {epoch}");
+        assert!(
+            d > b,
+            "D is the faster, but B {b} and D {d} in epoch {epoch}"
+        );
     }
 }

@@ -207,8 +207,8 @@ pub enum Problem {
     )]
     NoConditions,
     #[error(
-        "`{key}` names \"{}\", which is no condition{}\n  hint: the conditions are {}",
-        shown(name), DidYouMean(nearest.as_deref()), known.join(", ")
+        "`{key}` names \"{}\", which is no condition{}\n  hint: {}",
+        shown(name), DidYouMean(nearest.as_deref()), listed(known)
     )]
     UnknownCondition {
         key: &'static str,
@@ -252,6 +252,14 @@ impl fmt::Display for DidYouMean<'_> {
         self.0.map_or(Ok(()), |word| {
             write!(f, "\n  hint: did you mean \"{word}\"?")
         })
+    }
+}
+
+/// The conditions that there are.
+fn listed(known: &[String]) -> String {
+    match known {
+        [] => "this config has no conditions".to_owned(),
+        known => format!("the conditions are {}", known.join(", ")),
     }
 }
 

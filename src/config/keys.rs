@@ -67,11 +67,11 @@ pub(super) const KEYS: &[Key] = &[
         "autoencoder.activation",
         &["prelu", "leaky_relu"],
     ),
+    key(AUTOENCODERS, "autoencoder.encoder_weight"),
+    key(AUTOENCODERS, "autoencoder.encoder_bias"),
     key(AUTOENCODERS, "autoencoder.decoder"),
     key(AUTOENCODERS, "autoencoder.decoder_activation"),
     key(AUTOENCODERS, "autoencoder.reconstruction"),
-    key(AUTOENCODERS, "autoencoder.encoder_weight"),
-    key(AUTOENCODERS, "autoencoder.encoder_bias"),
     with(
         AUTOENCODERS,
         "autoencoder.decoder_weight",
@@ -344,10 +344,11 @@ pub(super) fn nearest<'a>(
         return None;
     }
     let word = word.to_lowercase();
-    let slips = |candidate| strsim::damerau_levenshtein(&word, split(candidate).1);
+    let slips = |candidate| strsim::damerau_levenshtein(&word, &split(candidate).1.to_lowercase());
     let ranked = candidates
         .into_iter()
         .map(|candidate| (slips(candidate), candidate));
     let (slips, best) = ranked.min_by_key(|(slips, _)| *slips)?;
-    (slips <= (length / 3).max(1)).then_some(best)
+    // A single letter that is another one has nothing in common with it.
+    (slips <= (length / 3).max(1) && slips < length).then_some(best)
 }

@@ -183,10 +183,13 @@ impl<'a> Document<'a> {
     pub fn set(&mut self, assignment: &'a str) -> Result<(), ConfigError> {
         let origin = Origin::Set(assignment.to_owned());
         let fail = |problem: Problem| Err(problem.at(&origin));
-        let Some((path, text)) = assignment.split_once('=') else {
+        let mut halves = outside_quotes(assignment, '=', 2);
+        let (Some(path), Some(text)) = (halves.next(), halves.next()) else {
             return fail(Problem::SetWithoutValue);
         };
-        let path: Vec<&str> = path.split('.').map(str::trim).collect();
+        let path: Vec<&str> = outside_quotes(path, '.', usize::MAX)
+            .map(|part| part.trim().trim_matches('"'))
+            .collect();
         if path.contains(&"") {
             return fail(Problem::SetWithoutKey);
         }
@@ -203,8 +206,17 @@ impl<'a> Document<'a> {
             });
         }
         let (key, inside) = path.split_at(path.len().min(depth(&path)));
-        if let ["conditions", name, ..] = key {
-            self.name_condition(name, &origin)?;
+        // A name that is not in the file is more likely a slip than a wish for another condition.
+        let names = || self.conditions.iter().map(|known| known.name.as_str());
+        if let ["conditions", name, ..] = key
+            && !names().any(|known| known == *name)
+        {
+            return fail(Problem::UnknownCondition {
+                key: "conditions.NAME",
+                name: (*name).to_owned(),
+                known: names().map(|name| format!("{name:?}")).collect(),
+                nearest: keys::nearest(name, names()).map(str::to_owned),
+            });
         }
         let key = key.join(".");
         let known_value = self.entries.get(&key).map(|entry| &entry.value);
@@ -273,6 +285,17 @@ impl<'a> Document<'a> {
         self.entries.insert(path.to_owned(), entry);
         Ok(())
     }
+}
+
+/// The parts of `text` between separators, as far as these do not stand in double quotes; `most` parts at most.
+fn outside_quotes(text: &str, separator: char, most: usize) -> impl Iterator<Item = &str> {
+    let (mut quoted, mut parts) = (false, 1);
+    text.splitn(most, move |c| {
+        quoted ^= c == '"';
+        let parts_here = c == separator && !quoted && parts < most;
+        parts += usize::from(parts_here);
+        parts_here
+    })
 }
 
 /// How many parts of a path lead to a key; what follows is inside its value.

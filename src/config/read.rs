@@ -378,9 +378,19 @@ impl<'a> Reader<'a> {
             used_with = keys::find(owner).and_then(|owner| owner.used_with);
         }
         for (owner, belongs_to) in choices {
+            let allows = |setting: &Setting| {
+                belongs_to.iter().any(|word| setting.value == quoted(word))
+                    || (owner == "pretraining.layers" && self.is_pretrained(&setting.value, &scope))
+            };
+            // What is said for all could be used by a condition that chooses otherwise than all.
+            let by_some_condition = scope.condition.is_none()
+                && self
+                    .settings
+                    .iter()
+                    .any(|setting| Place::of(&setting.key).key() == owner && allows(setting));
             if let Some(setting) = self.current(&scope, owner)
-                && belongs_to.iter().all(|word| setting.value != quoted(word))
-                && (owner != "pretraining.layers" || !self.is_pretrained(&setting.value, &scope))
+                && !by_some_condition
+                && !allows(setting)
             {
                 return Problem::Unused {
                     key: path.to_owned(),

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::spec::{
-    Activation, AutoencoderSpec, Decoder, DecoderActivation, Initialization,
-    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, SparsitySpec, TrainingSpec,
-    Variance,
+    Activation, AutoencoderSpec, AutoencoderTraining, Corruption, Decoder, DecoderActivation,
+    Initialization, MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, SparsitySpec,
+    Stage, TrainedLayers, TrainingSpec, Transfer, Variance,
 };
 
 const FILE: &str = "configs/figure56.toml";
@@ -26,12 +26,13 @@ test_images = "all"
 [autoencoder]
 hidden_units = 100
 activation = "relu"
+encoder_weight = { normal_variance = "1/784" }
+encoder_bias = { normal_variance = "1/7840" }
 decoder = "tied"
 decoder_activation = "identity"
 reconstruction = "squared_error"
-encoder_weight = { normal_variance = "1/784" }
-encoder_bias = { normal_variance = "1/7840" }
 decoder_bias = { constant = 0.0 }
+corruption = "none"
 
 [sparsity]
 weights = [0.0, 0.1, 3.0]
@@ -61,9 +62,15 @@ fn accepted(text: &str, overrides: &Overrides) -> Config {
     parse(text, Path::new(FILE), overrides).unwrap_or_else(|error| panic!("{text}\n{error}"))
 }
 
+fn figure56(config: Config) -> Figure56 {
+    match config.plan.experiment {
+        Experiment::Figure56(plan) => plan,
+        other => panic!("another experiment: {other:?}"),
+    }
+}
+
 fn with_set(assignments: &[&str]) -> Figure56 {
-    let Experiment::Figure56(plan) = accepted(ALMOST_EMPTY, &set(assignments)).plan.experiment;
-    plan
+    figure56(accepted(ALMOST_EMPTY, &set(assignments)))
 }
 
 /// The refusal of a whole text, without the file's name.
@@ -101,36 +108,40 @@ fn an_almost_empty_config_is_the_figure() {
             dir: "data/mnist".into(),
             train_images: Limit::All,
             test_images: Limit::All,
+            validation_images: 0,
         },
         experiment: Experiment::Figure56(Figure56 {
-            autoencoder: AutoencoderSpec {
-                hidden_units: 100,
-                activation: Activation::Relu,
-                decoder: Decoder::Tied,
-                decoder_activation: DecoderActivation::Identity,
-                reconstruction: Reconstruction::SquaredError,
-                encoder_weight: normal(1.0 / 784.0),
-                encoder_bias: normal(1.0 / 7840.0),
-                decoder_bias: Initialization::Constant { value: 0.0 },
-            },
-            sparsity: SparsitySpec {
-                target: 0.05,
-                estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },
-                clamp: 0.01,
+            setting: AutoencoderTraining {
+                autoencoder: AutoencoderSpec {
+                    hidden_units: 100,
+                    activation: Activation::Relu,
+                    decoder: Decoder::Tied,
+                    decoder_activation: DecoderActivation::Identity,
+                    reconstruction: Reconstruction::SquaredError,
+                    encoder_weight: normal(1.0 / 784.0),
+                    encoder_bias: normal(1.0 / 7840.0),
+                    decoder_bias: Initialization::Constant { value: 0.0 },
+                },
+                sparsity: SparsitySpec {
+                    target: 0.05,
+                    estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },
+                    clamp: 0.01,
+                },
+                corruption: Corruption::None,
+                training: TrainingSpec {
+                    optimizer: OptimizerSpec::Adam {
+                        beta_1: 0.9,
+                        beta_2: 0.999,
+                        epsilon: 1e-8,
+                    },
+                    learning_rate: 5e-4,
+                    schedule: Schedule::Constant,
+                    batch_size: 100,
+                    epochs: 10,
+                    weight_decay: 0.0,
+                },
             },
             sparsity_weights: vec![0.0, 0.1, 3.0],
-            training: TrainingSpec {
-                optimizer: OptimizerSpec::Adam {
-                    beta_1: 0.9,
-                    beta_2: 0.999,
-                    epsilon: 1e-8,
-                },
-                learning_rate: 5e-4,
-                schedule: Schedule::Constant,
-                batch_size: 100,
-                epochs: 10,
-                weight_decay: 0.0,
-            },
         }),
     };
     assert_eq!(config.plan, expected);
@@ -143,6 +154,7 @@ fn an_almost_empty_config_is_the_figure() {
 fn each_word_has_its_meaning() {
     let activation = |word: &str| {
         with_set(&[&format!("autoencoder.activation={word}")])
+            .setting
             .autoencoder
             .activation
     };
@@ -161,7 +173,7 @@ fn each_word_has_its_meaning() {
     assert_eq!(activation("tanh"), Activation::Tanh);
     let sloped = with_set(&["autoencoder.activation=leaky_relu", "autoencoder.slope=0.2"]);
     assert_eq!(
-        sloped.autoencoder.activation,
+        sloped.setting.autoencoder.activation,
         Activation::LeakyRelu { slope: 0.2 }
     );
 
@@ -170,20 +182,26 @@ fn each_word_has_its_meaning() {
         "autoencoder.reconstruction=cross_entropy",
     ]);
     assert_eq!(
-        outputs.autoencoder.decoder_activation,
+        outputs.setting.autoencoder.decoder_activation,
         DecoderActivation::Sigmoid
     );
     assert_eq!(
-        outputs.autoencoder.reconstruction,
+        outputs.setting.autoencoder.reconstruction,
         Reconstruction::CrossEntropy
     );
 
     let batch = with_set(&["sparsity.estimator=batch"]);
-    assert_eq!(batch.sparsity.estimator, MeanActivationEstimator::Batch);
+    assert_eq!(
+        batch.setting.sparsity.estimator,
+        MeanActivationEstimator::Batch
+    );
 
     let sgd = with_set(&["training.optimizer=sgd", "training.schedule=linear_to_zero"]);
-    assert_eq!(sgd.training.optimizer, OptimizerSpec::Sgd { momentum: 0.0 });
-    assert_eq!(sgd.training.schedule, Schedule::LinearToZero);
+    assert_eq!(
+        sgd.setting.training.optimizer,
+        OptimizerSpec::Sgd { momentum: 0.0 }
+    );
+    assert_eq!(sgd.setting.training.schedule, Schedule::LinearToZero);
 
     for backend in BackendName::ALL {
         let config = accepted(ALMOST_EMPTY, &set(&[&format!("run.backend={backend}")]));
@@ -197,9 +215,9 @@ fn each_word_has_its_meaning() {
 fn variances_are_numbers_or_ratios() {
     let variance = |text: &str| {
         let assignment = format!("autoencoder.encoder_weight.normal_variance={text}");
-        match with_set(&[&assignment]).autoencoder.encoder_weight {
+        match with_set(&[&assignment]).setting.autoencoder.encoder_weight {
             Initialization::Normal { variance } => variance,
-            Initialization::Constant { .. } => panic!("{text} is no constant"),
+            other => panic!("{text} is no {other:?}"),
         }
     };
     assert_eq!(variance("0.5"), Variance::Fixed { value: 0.5 });
@@ -219,7 +237,7 @@ fn an_untied_decoder_starts_like_the_encoder_unless_told_otherwise() {
     let encoder = "autoencoder.encoder_weight={ constant = 0.5 }";
     let alike = with_set(&["autoencoder.decoder=untied", encoder]);
     assert_eq!(
-        alike.autoencoder.decoder,
+        alike.setting.autoencoder.decoder,
         Decoder::Untied { weight: constant }
     );
     let own = with_set(&[
@@ -227,16 +245,19 @@ fn an_untied_decoder_starts_like_the_encoder_unless_told_otherwise() {
         "autoencoder.decoder_weight.constant=0.5",
     ]);
     assert_eq!(
-        own.autoencoder.decoder,
+        own.setting.autoencoder.decoder,
         Decoder::Untied { weight: constant }
     );
-    assert_ne!(own.autoencoder.encoder_weight, constant);
+    assert_ne!(own.setting.autoencoder.encoder_weight, constant);
 }
 
 #[test]
 fn whole_numbers_do_for_floats_and_minus_zero_is_zero() {
     let plan = with_set(&["training.learning_rate=1", "sparsity.weights=[-0.0, 2]"]);
-    assert_eq!(plan.training.learning_rate.to_bits(), 1.0_f64.to_bits());
+    assert_eq!(
+        plan.setting.training.learning_rate.to_bits(),
+        1.0_f64.to_bits()
+    );
     assert_eq!(plan.sparsity_weights[0].to_bits(), 0.0_f64.to_bits());
 }
 
@@ -282,10 +303,10 @@ fn a_flag_wins_over_set_and_set_over_the_file() {
 fn dotted_keys_and_subsections_are_the_same_as_sections() {
     let text = "experiment = \"figure56\"\ntraining.epochs = 3\n\
                 [autoencoder.encoder_bias]\nconstant = 1\n";
-    let Experiment::Figure56(plan) = accepted(text, &Overrides::default()).plan.experiment;
-    assert_eq!(plan.training.epochs, 3);
+    let plan = figure56(accepted(text, &Overrides::default()));
+    assert_eq!(plan.setting.training.epochs, 3);
     assert_eq!(
-        plan.autoencoder.encoder_bias,
+        plan.setting.autoencoder.encoder_bias,
         Initialization::Constant { value: 1.0 }
     );
 }
@@ -304,7 +325,7 @@ fn names_that_nobody_knows_are_refused_with_the_nearest() {
     );
     assert_eq!(
         refused_in("training", "lr = 1"),
-        ":3: unknown key `training.lr`\n  hint: [training] knows `optimizer`, `momentum`, `beta_1`, `beta_2`, `epsilon`, `learning_rate`, `schedule`, `batch_size`, `epochs`, `weight_decay`"
+        ":3: unknown key `training.lr`\n  hint: [training] knows `optimizer`, `momentum`, `beta_1`, `beta_2`, `epsilon`, `learning_rate`, `schedule`, `batch_size`, `epochs`, `weight_decay`, `trained_layers`"
     );
     assert_eq!(
         refused_in("training", "target = 1"),
@@ -312,7 +333,7 @@ fn names_that_nobody_knows_are_refused_with_the_nearest() {
     );
     assert_eq!(
         refused_in("training", "\"sparsity.target\" = 1"),
-        ":3: unknown key `training.\"sparsity.target\"`\n  hint: [training] knows `optimizer`, `momentum`, `beta_1`, `beta_2`, `epsilon`, `learning_rate`, `schedule`, `batch_size`, `epochs`, `weight_decay`"
+        ":3: unknown key `training.\"sparsity.target\"`\n  hint: did you mean `sparsity.target`?"
     );
     assert_eq!(
         refused(&format!("{ALMOST_EMPTY}epochs = 3")),
@@ -320,7 +341,7 @@ fn names_that_nobody_knows_are_refused_with_the_nearest() {
     );
     assert_eq!(
         refused(&format!("{ALMOST_EMPTY}lr = 3")),
-        ":2: unknown key `lr`\n  hint: every key but `experiment` stands in a section: [run], [data], [autoencoder], [sparsity], [training]"
+        ":2: unknown key `lr`\n  hint: every key but `experiment` stands in a section: [run], [data], [autoencoder], [sparsity], [network], [training], [pretraining], [report], [conditions.NAME]"
     );
     assert_eq!(
         refused("experimant = \"figure56\""),
@@ -336,7 +357,7 @@ fn names_that_nobody_knows_are_refused_with_the_nearest() {
     );
     assert_eq!(
         refused_in("colours", "red = 1"),
-        ":2: unknown section `[colours]`\n  hint: every key but `experiment` stands in a section: [run], [data], [autoencoder], [sparsity], [training]"
+        ":2: unknown section `[colours]`\n  hint: every key but `experiment` stands in a section: [run], [data], [autoencoder], [sparsity], [network], [training], [pretraining], [report], [conditions.NAME]"
     );
     assert_eq!(
         refused("training = 3"),
@@ -391,7 +412,7 @@ fn keys_that_would_do_nothing_are_refused() {
         parse(FIGURE_56, Path::new(FILE), &overrides)
             .unwrap_err()
             .to_string(),
-        "configs/figure56.toml:27: `sparsity.decay` is not used because sparsity.estimator = \"batch\"; it belongs to \"running_mean\"\n  hint: remove it, or set sparsity.estimator = \"running_mean\""
+        "configs/figure56.toml:28: `sparsity.decay` is not used because sparsity.estimator = \"batch\"; it belongs to \"running_mean\"\n  hint: remove it, or set sparsity.estimator = \"running_mean\""
     );
 }
 
@@ -407,7 +428,7 @@ fn values_of_the_wrong_form_are_refused() {
     );
     assert_eq!(
         refused("experiment = 56"),
-        ":1: `experiment` is a whole number (56)\n  hint: it must be \"figure56\""
+        ":1: `experiment` is a whole number (56)\n  hint: it must be \"figure56\", \"pretraining\" or \"dead_units\""
     );
     assert_eq!(
         refused_in("run", "seeds = 3"),
@@ -439,7 +460,7 @@ fn values_of_the_wrong_form_are_refused() {
     );
     assert_eq!(
         refused_in("autoencoder", "encoder_bias = { uniform = 1 }"),
-        ":3: `autoencoder.encoder_bias` is { uniform = 1 }, which is not an initialization\n  hint: write { normal_variance = \"1/784\" } or { constant = 0.0 }"
+        ":3: `autoencoder.encoder_bias` is { uniform = 1 }, which is not an initialization\n  hint: write { normal_variance = \"1/784\" } or { constant = 0.0 }, or { orthogonal = 1.0 } for weights"
     );
     for two_or_none in ["{}", "{ constant = 1, normal_variance = 1 }", "0.5"] {
         let message = refused_in("autoencoder", &format!("encoder_bias = {two_or_none}"));
@@ -579,7 +600,7 @@ fn overrides_that_cannot_be_are_refused() {
     );
     assert_eq!(
         refused_set("experiment.x=3"),
-        "--set experiment.x=3: unknown key `experiment.x`\n  hint: every key but `experiment` stands in a section: [run], [data], [autoencoder], [sparsity], [training]"
+        "--set experiment.x=3: unknown key `experiment.x`\n  hint: every key but `experiment` stands in a section: [run], [data], [autoencoder], [sparsity], [network], [training], [pretraining], [report], [conditions.NAME]"
     );
     assert_eq!(
         parse(FIGURE_56, Path::new(FILE), &set(&["training.epochs.x=3"]))
@@ -723,6 +744,11 @@ fn variant(dice: &mut Dice) -> Overrides {
         &["autoencoder.decoder_weight.normal_variance=2/fan_in"],
         &["autoencoder.decoder_bias.constant=-0.1"],
         &[
+            "autoencoder.corruption=masking",
+            "autoencoder.corruption=gaussian",
+        ],
+        &["autoencoder.corruption_deviation=0.5"],
+        &[
             "sparsity.weights=[1]",
             "sparsity.weights=[1e5, 0.30000000000000004, 1e-30]",
         ],
@@ -748,6 +774,12 @@ fn variant(dice: &mut Dice) -> Overrides {
     set(&chosen.copied().collect::<Vec<_>>())
 }
 
+fn keys_of(experiment: &str) -> impl Iterator<Item = &'static keys::Key> + '_ {
+    keys::KEYS
+        .iter()
+        .filter(move |key| key.experiments.contains(&experiment))
+}
+
 #[test]
 fn a_resolved_config_gives_the_same_plan_again() {
     let mut dice = Dice(56);
@@ -770,7 +802,7 @@ fn a_resolved_config_gives_the_same_plan_again() {
             .map(|setting| place(setting).unwrap())
             .collect();
         assert!(places.is_sorted_by(|one, next| one < next), "{resolved}");
-        for key in keys::KEYS {
+        for key in keys_of("figure56") {
             let setting = config.values.iter().find(|setting| setting.key == key.name);
             let used = key.used_with.is_none_or(|(owner, words)| {
                 let owner = config
@@ -785,7 +817,7 @@ fn a_resolved_config_gives_the_same_plan_again() {
         keys_seen.extend(config.values.into_iter().map(|setting| setting.key));
     }
     assert!(accepted_count > 200, "{accepted_count}");
-    assert_eq!(keys_seen.len(), keys::KEYS.len());
+    assert_eq!(keys_seen.len(), keys_of("figure56").count());
     let known = |key: &keys::Key| keys::SECTIONS.contains(&keys::split(key.name).0);
     assert_eq!(keys::KEYS.iter().filter(|key| !known(key)).count(), 1);
 }
@@ -799,7 +831,8 @@ fn hostile_text_is_refused_or_accepted_but_never_a_panic() {
     let mut dice = Dice(784);
     let mut refused = 0;
     for _ in 0..3000 {
-        let mut characters: Vec<char> = FIGURE_56.chars().collect();
+        let shipped = [FIGURE_56, CONDITIONS][dice.below(2)];
+        let mut characters: Vec<char> = shipped.chars().collect();
         for _ in 0..=dice.below(3) {
             let at = dice.below(characters.len());
             match dice.below(4) {
@@ -843,4 +876,385 @@ fn hostile_text_is_refused_or_accepted_but_never_a_panic() {
     assert!(parse(ALMOST_EMPTY, Path::new(FILE), &set(&[&path])).is_err());
     let path = format!("autoencoder.encoder_bias{}=1", ".a".repeat(50_000));
     assert!(parse(ALMOST_EMPTY, Path::new(FILE), &set(&[&path])).is_err());
+}
+
+const CONDITIONS: &str = r#"experiment = "pretraining"
+[network]
+hidden_units = "4 x 10"
+[training]
+epochs = 7
+[pretraining]
+epochs = 2
+sparsity_weight = 0.5
+[pretraining.layer.2]
+sparsity_weight = 0.25
+corruption = "masking"
+corruption_fraction = 0.5
+[conditions.A]
+network.hidden_units = []
+[conditions."deep, plain"]
+training.epochs = 3
+[conditions."deep - not"]
+network.weight = { orthogonal = 1.5 }
+pretraining.layers = 3
+pretraining.learning_rate = 0.5
+pretraining.layer.2.learning_rate = 0.25
+pretraining.transfer = "shuffled_weights"
+training.trained_layers = "output"
+[report]
+differences = ["deep - not - deep, plain"]
+"#;
+
+fn pretraining(text: &str, assignments: &[&str]) -> Pretraining {
+    match accepted(text, &set(assignments)).plan.experiment {
+        Experiment::Pretraining(plan) => plan,
+        other => panic!("another experiment: {other:?}"),
+    }
+}
+
+fn refused_conditions(assignment: &str) -> String {
+    parse(CONDITIONS, Path::new(FILE), &set(&[assignment]))
+        .expect_err(assignment)
+        .to_string()
+}
+
+#[test]
+fn what_stands_nearest_to_a_layer_of_a_condition_wins() {
+    // " - " may stand in a name too, as long as the names on both sides are known: here they are not.
+    let text = CONDITIONS.replace("deep - not", "deep/not");
+    let plan = pretraining(&text, &[]);
+    let names: Vec<&str> = plan.conditions.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["A", "deep, plain", "deep/not"]);
+    assert_eq!(plan.differences, [(2, 1)]);
+    assert_eq!(plan.layers_of, [1, 2], "those that have hidden layers");
+
+    let [softmax, plain, pretrained] = &plan.conditions[..] else {
+        panic!("three conditions");
+    };
+    assert!(softmax.classifier.hidden_units.is_empty() && softmax.stages.is_empty());
+    assert_eq!(plain.classifier.hidden_units, [10; 4]);
+    assert_eq!(
+        [
+            softmax.training.epochs,
+            plain.training.epochs,
+            pretrained.training.epochs
+        ],
+        [7, 3, 7],
+        "condition before section"
+    );
+    assert_eq!(plain.trained_layers, TrainedLayers::All);
+    assert_eq!(pretrained.trained_layers, TrainedLayers::Output);
+    assert_eq!(pretrained.transfer, Transfer::ShuffledWeights);
+    assert_eq!(
+        pretrained.classifier.weight,
+        Initialization::Orthogonal { gain: 1.5 }
+    );
+    let stages = &pretrained.stages;
+    assert_eq!(stages.len(), 3);
+    let each = |of: fn(&Stage) -> f64| stages.iter().map(of).collect::<Vec<_>>();
+    assert_eq!(each(|stage| stage.sparsity_weight), [0.5, 0.25, 0.5]);
+    assert_eq!(
+        each(|stage| stage.setting.training.learning_rate),
+        [0.5, 0.25, 0.5]
+    );
+    assert!(
+        stages
+            .iter()
+            .all(|stage| stage.setting.training.epochs == 2)
+    );
+    let masked = Corruption::Masking { fraction: 0.5 };
+    assert_eq!(
+        stages
+            .iter()
+            .map(|stage| stage.setting.corruption)
+            .collect::<Vec<_>>(),
+        [Corruption::None, masked, Corruption::None]
+    );
+    // The encoder is the classifier's layer to be.
+    assert!(stages.iter().all(|stage| {
+        let autoencoder = &stage.setting.autoencoder;
+        autoencoder.encoder_weight == pretrained.classifier.weight
+            && autoencoder.hidden_units == 10
+            && autoencoder.activation == pretrained.classifier.activation
+    }));
+}
+
+#[test]
+fn an_almost_empty_pretraining_is_the_post_s_d() {
+    let text = "experiment = \"pretraining\"\n[conditions.D]\nnetwork.hidden_units = \"15 x 100\"\npretraining.layers = \"all\"\n";
+    let config = accepted(text, &Overrides::default());
+    assert_eq!(config.plan.run.seeds, [0, 1, 2, 3, 4]);
+    let plan = pretraining(text, &[]);
+    let [d] = &plan.conditions[..] else {
+        panic!("one condition");
+    };
+    assert_eq!((d.stages.len(), d.transfer), (15, Transfer::Copy));
+    assert_eq!(
+        d.training,
+        TrainingSpec {
+            optimizer: OptimizerSpec::Sgd { momentum: 0.0 },
+            learning_rate: 0.1,
+            schedule: Schedule::LinearToZero,
+            batch_size: 100,
+            epochs: 20,
+            weight_decay: 0.0,
+        }
+    );
+    let stage = &d.stages[14];
+    assert_eq!(stage.sparsity_weight.to_bits(), 0.1_f64.to_bits());
+    let AutoencoderTraining {
+        autoencoder,
+        sparsity,
+        corruption,
+        training,
+    } = &stage.setting;
+    assert_eq!(autoencoder.decoder, Decoder::Tied);
+    assert_eq!(
+        *sparsity,
+        SparsitySpec {
+            target: 0.05,
+            estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
+            clamp: 1e-4,
+        }
+    );
+    assert_eq!(*corruption, Corruption::None);
+    assert_eq!(
+        (training.epochs, training.learning_rate.to_bits()),
+        (3, 1e-3_f64.to_bits())
+    );
+}
+
+#[test]
+fn overrides_reach_conditions_and_layers() {
+    let text = CONDITIONS.replace("deep - not", "deep/not");
+    let plan = pretraining(
+        &text,
+        &[
+            "conditions.A.training.epochs=11",
+            "pretraining.layer.3.sparsity_weight=0",
+            "conditions.\"deep/not\".pretraining.layers=all",
+        ],
+    );
+    assert_eq!(plan.conditions[0].training.epochs, 11);
+    let weights = plan.conditions[2]
+        .stages
+        .iter()
+        .map(|stage| stage.sparsity_weight);
+    assert_eq!(weights.collect::<Vec<_>>(), [0.5, 0.25, 0.0, 0.5]);
+}
+
+#[test]
+fn conditions_that_cannot_be_are_refused() {
+    assert_eq!(
+        refused("experiment = \"pretraining\""),
+        ":1: there are no conditions\n  hint: name at least one, as in [conditions.A] with training.epochs = 3 below it"
+    );
+    // The first " - " parts the names.
+    assert_eq!(
+        refused(CONDITIONS),
+        ":25: `report.differences` names \"deep\", which is no condition\n  hint: the conditions are \"A\", \"deep, plain\", \"deep - not\""
+    );
+    assert_eq!(
+        refused_conditions("report.differences=[\"A\"]"),
+        "--set report.differences=[\"A\"]: `report.differences` holds \"A\", which is not a difference\n  hint: write two names of conditions, as in \"D - B\""
+    );
+    let known = &CONDITIONS.replace("deep - not", "D");
+    let refused = |assignment: &str| {
+        let known = known.replace("D - deep, plain", "D - A");
+        parse(&known, Path::new(FILE), &set(&[assignment]))
+            .expect_err(assignment)
+            .to_string()
+    };
+    for (assignment, expected) in [
+        (
+            "report.layers_of=[\"A\"]",
+            "`report.layers_of` names \"A\", which has no hidden layer\n  hint: name conditions with hidden layers, or leave the key out",
+        ),
+        (
+            "report.layers_of=[\"deep plain\"]",
+            "`report.layers_of` names \"deep plain\", which is no condition\n  hint: did you mean \"deep, plain\"?\n  hint: the conditions are \"A\", \"deep, plain\", \"D\"",
+        ),
+        (
+            "conditions.D.pretraining.layers=5",
+            "condition \"D\" pretrains 5 layers, but has 4 hidden layers\n  hint: pretraining.layers may be 0 to 4, \"all\" or \"none\"",
+        ),
+        (
+            "conditions.A.pretraining.layers=all",
+            "condition \"A\" pretrains layers, but there is no hidden layer\n  hint: set network.hidden_units, or pretraining.layers = \"none\"",
+        ),
+        (
+            "network.hidden_units=\"4 by 10\"",
+            "`network.hidden_units` is \"4 by 10\", which is not a list of widths\n  hint: write [300, 100], or \"15 x 100\" for fifteen layers of 100 units",
+        ),
+        (
+            "conditions.D.pretraining.reconstruction=cross_entropy",
+            "`pretraining.reconstruction` is \"cross_entropy\", which needs outputs in (0, 1)\n  hint: set pretraining.decoder_activation = \"sigmoid\", or pretraining.reconstruction = \"squared_error\"",
+        ),
+    ] {
+        assert_eq!(
+            refused(assignment),
+            format!("--set {assignment}: {expected}")
+        );
+    }
+    assert_eq!(
+        refused("conditions.D.pretraining.sparsity_weight=3"),
+        "configs/figure56.toml:8: `pretraining.sparsity_weight` is not used: every condition that could use it has its own\n  hint: remove it, or set it where it would be"
+    );
+    assert_eq!(
+        refused("conditions.d.training.epochs=3"),
+        "--set conditions.d.training.epochs=3: `conditions.NAME` names \"d\", which is no condition\n  hint: did you mean \"D\"?\n  hint: the conditions are \"A\", \"deep, plain\", \"D\""
+    );
+    assert_eq!(
+        refused_set("conditions.D.training.epochs=3"),
+        "--set conditions.D.training.epochs=3: `conditions.NAME` names \"D\", which is no condition\n  hint: this config has no conditions"
+    );
+    // A key that no condition would use, in each of the ways in which that can be.
+    for unused in [
+        "pretraining.layer.4.epochs=3",
+        "conditions.A.pretraining.epochs=3",
+        "conditions.\"deep, plain\".pretraining.transfer=copy",
+        "conditions.D.training.beta_1=0.5",
+        "autoencoder.hidden_units=3",
+        "conditions.D.autoencoder.hidden_units=3",
+        "sparsity.weight=3",
+    ] {
+        let message = refused(unused);
+        assert!(message.contains(" is not used"), "{message}");
+        assert!(message.contains("hint: remove it, or set "), "{message}");
+    }
+    for unknown in [
+        "conditions.E.training.epochs=3",
+        "conditions.D.run.seeds=[1]",
+        "conditions.D.epochs=3",
+        "pretraining.layer.0.epochs=3",
+        "pretraining.layer.first.epochs=3",
+        "training.layer.1.epochs=3",
+    ] {
+        let message = refused(unknown);
+        assert!(message.contains("hint: "), "{message}");
+    }
+}
+
+#[test]
+fn a_condition_s_name_cannot_lead_out_of_the_folder_or_into_a_terminal() {
+    for name in [
+        "../x",
+        "a\\b",
+        "\u{1b}[31m",
+        "",
+        " a",
+        "<b>",
+        &"x".repeat(41),
+    ] {
+        let name = toml::Value::from(name);
+        let text =
+            format!("experiment = \"dead_units\"\n[conditions.{name}]\ntraining.epochs = 1\n");
+        let message = refused(&text);
+        assert!(
+            message.contains("a condition cannot be called"),
+            "{message}"
+        );
+        assert!(!message.replace('\n', "").contains(char::is_control));
+    }
+}
+
+#[test]
+fn dead_units_have_conditions_of_autoencoders() {
+    let text = "experiment = \"dead_units\"\n[conditions.wide]\nautoencoder.encoder_bias.constant = 1\nsparsity.weight = 2\n[conditions.narrow]\ntraining.optimizer = \"sgd\"\n";
+    let Experiment::DeadUnits(plan) = accepted(text, &Overrides::default()).plan.experiment else {
+        panic!("another experiment");
+    };
+    let [wide, narrow] = &plan.conditions[..] else {
+        panic!("two conditions");
+    };
+    assert_eq!(
+        (wide.name.as_str(), narrow.name.as_str()),
+        ("wide", "narrow")
+    );
+    assert_eq!(
+        wide.setting.autoencoder.encoder_bias,
+        Initialization::Constant { value: 1.0 }
+    );
+    assert_eq!([wide.sparsity_weight, narrow.sparsity_weight], [2.0, 0.0]);
+    assert!(matches!(
+        wide.setting.training.optimizer,
+        OptimizerSpec::Adam { .. }
+    ));
+    assert!(matches!(
+        narrow.setting.training.optimizer,
+        OptimizerSpec::Sgd { .. }
+    ));
+}
+
+#[test]
+fn resolved_conditions_give_the_same_plan_again() {
+    const CHOICES: &[&[&str]] = &[
+        &[
+            "network.hidden_units=[5, 6, 7, 8]",
+            "network.hidden_units=\"6 x 3\"",
+        ],
+        &["network.activation=prelu", "network.activation=tanh"],
+        &[
+            "network.weight={orthogonal=1.25}",
+            "network.weight.normal_variance=2/fan_in",
+        ],
+        &["training.optimizer=adam", "training.schedule=constant"],
+        &["pretraining.layers=all", "pretraining.layers=2"],
+        &["pretraining.decoder=untied"],
+        &["pretraining.corruption=gaussian"],
+        &["pretraining.optimizer=sgd"],
+        &["pretraining.sparsity_estimator=batch"],
+        &[
+            "pretraining.layer.1.learning_rate=0.5",
+            "pretraining.layer.4.batch_size=7",
+        ],
+        &["conditions.\"deep, plain\".pretraining.layers=1"],
+        &["conditions.D.pretraining.layer.1.decoder=untied"],
+        &["conditions.D.training.learning_rate=0.25"],
+        &["data.validation_images=5"],
+        &["report.layers_of=[\"D\"]", "report.differences=[]"],
+        &["run.seeds=[7]"],
+    ];
+    let text = CONDITIONS.replace("deep - not", "D");
+    let mut dice = Dice(57);
+    let mut accepted_count = 0;
+    for _ in 0..1000 {
+        let chosen = CHOICES
+            .iter()
+            .filter_map(|choice| choice.get(dice.below(choice.len() + 2)));
+        let overrides = set(&chosen.copied().collect::<Vec<_>>());
+        let Ok(config) = parse(&text, Path::new(FILE), &overrides) else {
+            continue;
+        };
+        accepted_count += 1;
+        let resolved = config.to_toml();
+        let again = accepted(&resolved, &Overrides::default());
+        assert_eq!(again.plan, config.plan, "{resolved}");
+        assert_eq!(again.to_toml(), resolved);
+    }
+    assert!(accepted_count > 200, "{accepted_count}");
+}
+
+#[test]
+fn every_shipped_config_is_accepted_and_so_is_its_resolved_form() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let mut count = 0;
+    for entry in std::fs::read_dir(folder).expect("it is shipped") {
+        let path = entry.expect("readable").path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        count += 1;
+        let config = load(&path, &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
+        let again = accepted(&config.to_toml(), &Overrides::default());
+        assert_eq!(again.plan, config.plan, "{}", path.display());
+        // A laboratory note comes first.
+        let text = std::fs::read_to_string(&path).expect("text");
+        assert!(
+            text.starts_with("# ") && !text.contains("TODO"),
+            "{}",
+            path.display()
+        );
+    }
+    assert!(count >= 6, "{count}");
 }

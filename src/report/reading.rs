@@ -62,8 +62,13 @@ fn says_whether_it_learns(
         ));
     }
     let first = condition.accuracy.get(1)?;
+    let stuck = if last.smallest < results.chance + LEARNT_ABOVE_CHANCE {
+        " Not every seed learns."
+    } else {
+        ""
+    };
     Some(format!(
-        "{name} is at {} after its first epoch and at {} after epoch {epochs}.",
+        "{name} is at {} after its first epoch and at {} after epoch {epochs}.{stuck}",
         with_range(first, percent),
         with_range(last, percent)
     ))
@@ -115,7 +120,10 @@ fn start_or_pretraining(
     pretrained: &ConditionSummary,
     results: &PretrainingResults,
 ) -> Option<String> {
-    if pretrained.pretrained_layers == 0 {
+    // Controls of the pretraining itself are not what it is judged by.
+    let mut differences = results.differences.iter();
+    let is_judged = differences.any(|difference| difference.minuend == pretrained.condition);
+    if pretrained.pretrained_layers == 0 || !is_judged {
         return None;
     }
     let end = |condition: &ConditionSummary| Some(last(&condition.accuracy)?.1.median);
@@ -172,7 +180,7 @@ fn what_it_cost(
         summary(&difference.minuend)?,
         summary(&difference.subtrahend)?,
     );
-    if one.pretrained_layers == 0 {
+    if one.pretrained_layers == 0 || other.pretrained_layers > 0 {
         return None;
     }
     // Every seed of a condition does the same work: the first one speaks for all.
@@ -365,6 +373,17 @@ mod tests {
                 "Of the 86.83 points that D ends above C, C He needs no pretraining for 86.05: it has the same layers and another start or optimiser (what C He is). What pretraining adds to that is 0.78 points.",
                 "D learns 16,000 numbers, decoders included, where C learns 1,000, and takes 1.5 × its multiply–accumulates; for the price of the pretraining alone, C has had 2 of its 3 epochs and is at 11.35 %.",
             ]
+        );
+    }
+
+    #[test]
+    fn a_seed_that_stays_at_chance_is_not_passed_over() {
+        let mut results = results(vec![condition("C Adam", 0, &[0.1, 0.5, 0.95])]);
+        results.conditions[0].accuracy[2].smallest = 0.1135;
+        let said = says_whether_it_learns(&results.conditions[0], &results);
+        assert_eq!(
+            said.expect("it has epochs"),
+            "C Adam is at 50.00 % after its first epoch and at 95.00 % (11.35 % to 95.00 %) after epoch 2. Not every seed learns."
         );
     }
 
