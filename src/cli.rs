@@ -4,10 +4,11 @@
 //! Exit codes: 0 done; 1 the run or a file failed; 2 the request was wrong; 130 interrupted.
 
 mod check;
+mod resume;
 mod run;
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
@@ -18,6 +19,7 @@ use crate::config::{self, Overrides};
 use crate::redraw;
 use crate::run_dir::RunDir;
 use crate::spec::BackendName;
+use crate::ui::Style;
 
 const EXAMPLES: &str = "\
 Examples:
@@ -25,6 +27,7 @@ Examples:
   layerwise configs/figure56.toml --backend wgpu       the same on a GPU
   layerwise configs/figure56.toml --set training.epochs=3 --set 'sparsity.weights=[0, 0.3]'
   layerwise check configs/figure56.toml                what would be run; trains nothing
+  layerwise resume runs/figure56-001                   go on with a run that was stopped or killed
   layerwise report runs/figure56-001                   draw everything again
   layerwise backends                                   what this build and machine offer
 
@@ -52,6 +55,8 @@ enum Verb {
     Check(PlanArgs),
     /// List the backends of this build and what this machine offers for each
     Backends,
+    /// Go on with a run that was stopped or killed, to the same results
+    Resume(ResumeArgs),
     /// Draw figures, curves and page of a run again from its folder; train nothing
     Report {
         /// A run folder, such as runs/figure56-001
@@ -63,11 +68,34 @@ enum Verb {
 
 #[derive(Debug, Args)]
 struct RunArgs {
+    /// The experiment's config, such as configs/figure56.toml
+    #[arg(value_name = "CONFIG", required_unless_present = "resume")]
+    config: Option<PathBuf>,
     #[command(flatten)]
-    plan: PlanArgs,
+    overrides: OverrideArgs,
+    /// Go on with the run in this folder, instead of a new run from a config; the same as `layerwise resume`
+    #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["config", "backend", "out"])]
+    resume: Option<PathBuf>,
     /// Write the run to this new folder instead of the next free one in runs/
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    watch: WatchArgs,
+}
+
+#[derive(Debug, Args)]
+struct ResumeArgs {
+    /// A run folder, such as runs/figure56-001
+    run_dir: PathBuf,
+    /// Raise the number of epochs, as in --set training.epochs=30; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+    #[command(flatten)]
+    watch: WatchArgs,
+}
+
+#[derive(Debug, Args)]
+struct WatchArgs {
     /// Compute threads on a CPU backend; results do not depend on it [default: number of cores]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     jobs: Option<u16>,
@@ -79,11 +107,31 @@ struct RunArgs {
     plain: bool,
 }
 
+impl WatchArgs {
+    fn style(&self) -> Style {
+        match (self.quiet, self.plain) {
+            (true, _) => Style::Quiet,
+            (_, true) => Style::Plain,
+            _ => Style::Automatic,
+        }
+    }
+
+    fn jobs(&self) -> usize {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.jobs.map_or_else(cores, usize::from)
+    }
+}
+
 #[derive(Debug, Args)]
 struct PlanArgs {
     /// The experiment's config, such as configs/figure56.toml
-    #[arg(value_name = "CONFIG", required = true)]
-    config: Option<PathBuf>,
+    config: PathBuf,
+    #[command(flatten)]
+    overrides: OverrideArgs,
+}
+
+#[derive(Debug, Args)]
+struct OverrideArgs {
     /// Compute with this backend, whatever the config says
     #[arg(long, value_name = "NAME", value_parser = backend_name)]
     backend: Option<BackendName>,
@@ -92,15 +140,13 @@ struct PlanArgs {
     set: Vec<String>,
 }
 
-impl PlanArgs {
-    fn load(self) -> Result<config::Config, Failure> {
-        // clap has made sure that there is one.
-        let path = self.config.unwrap_or_default();
+impl OverrideArgs {
+    fn load(self, config: &Path) -> Result<config::Config, Failure> {
         let overrides = Overrides {
             set: self.set,
             backend: self.backend,
         };
-        config::load(&path, &overrides).map_err(|error| Failure::Request(error.to_string()))
+        config::load(config, &overrides).map_err(|error| Failure::Request(error.to_string()))
     }
 }
 
@@ -143,12 +189,20 @@ pub fn main() -> ExitCode {
         }
     };
     let done = match cli.verb {
-        None => run::run(cli.run),
+        None => match cli.run.resume {
+            Some(run_dir) => resume::resume(&ResumeArgs {
+                run_dir,
+                set: cli.run.overrides.set,
+                watch: cli.run.watch,
+            }),
+            None => run::run(cli.run),
+        },
         Some(Verb::Check(plan)) => check::check(plan),
         Some(Verb::Backends) => {
             print_backends();
             Ok(())
         }
+        Some(Verb::Resume(args)) => resume::resume(&args),
         Some(Verb::Report { run_dir }) => report(&run_dir),
         Some(Verb::Completions { shell }) => {
             let mut script = Vec::new();
@@ -235,7 +289,7 @@ mod tests {
         ])
         .expect("the main form");
         assert!(cli.verb.is_none());
-        assert_eq!(cli.run.plan.backend, Some(BackendName::Wgpu));
-        assert_eq!(cli.run.plan.set, ["x=1", "y=2"]);
+        assert_eq!(cli.run.overrides.backend, Some(BackendName::Wgpu));
+        assert_eq!(cli.run.overrides.set, ["x=1", "y=2"]);
     }
 }

@@ -145,7 +145,9 @@ pub fn through_layers(layers: &[(&[f32], [usize; 2])]) -> Option<Vec<Vec<f32>>> 
         };
         let largest = product.iter().fold(0.0, |largest, w| w.abs().max(largest));
         if largest > 0.0 {
-            product.iter_mut().for_each(|w| *w /= largest);
+            for w in &mut product {
+                *w /= largest;
+            }
         }
         products.push(product.into_iter().map(|w| w as f32).collect());
         below = Some(units);

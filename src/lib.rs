@@ -13,11 +13,13 @@
 //! | [`evidence`] | what pictures of weights look like, in numbers |
 //! | [`results`], [`weights`] | what a run found, without tensors |
 //! | [`run_dir`] | a run's files |
+//! | [`checkpoint`] | what an unfinished run goes on from |
 //! | [`report`], [`redraw`] | figures, curves and the page, from a run's files alone |
 //! | [`ui`] | the dashboard and the plain lines |
 //! | [`spec`] | the vocabulary that the rooms share |
 
 pub mod backend;
+pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod data;

@@ -363,7 +363,7 @@ fn mistakes_are_told_with_what_where_and_what_to_do() {
                 "data.test_images=10",
             ],
             2,
-            "error: training.batch_size is 100, but there are only 50 training images\n  hint: use at most 50, or \
+            "error: a batch holds 100 images, but there are only 50 training images\n  hint: lower the batch size, or \
              raise data.train_images\n",
         ),
         (

@@ -287,7 +287,7 @@ fn plans_that_cannot_be_are_refused_before_any_data_are_read() {
             "`conditions.plain.network.hidden_units[1]` is 0, which is out of range",
         ),
         (
-            "report.differences=[\"pretrained - plane\"]",
+            "report.differences=[\"pretrained - plai\"]",
             "did you mean \"plain\"?",
         ),
         (

@@ -161,6 +161,7 @@ fn results_do_not_depend_on_the_number_of_jobs() {
             order_seed: 0,
             observer: &(),
             stop: &stop,
+            shelf: &(),
         };
         let outcome = figure56::run(&figure, &[0], &setting).expect("small numbers stay finite");
         (
@@ -212,6 +213,7 @@ fn a_run_that_is_stopped_keeps_what_it_has() {
         order_seed: 0,
         observer: &Impatient(&stop),
         stop: &stop,
+        shelf: &(),
     };
     let outcome = figure56::run(&figure(&[0.0]), &[0], &setting).expect("finite");
     assert!(outcome.results.is_none());

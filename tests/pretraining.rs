@@ -138,6 +138,7 @@ fn run(
         order_seed: 0,
         observer,
         stop,
+        shelf: &(),
     };
     pretraining::run(&plan, seeds, &setting).expect("small numbers stay finite")
 }
@@ -332,6 +333,8 @@ struct Listener<'a> {
 }
 
 impl Observer for Listener<'_> {
+    fn worked_before(&self, _multiply_accumulates: u64) {}
+    fn recall(&self, _record: Record<'_>) {}
     fn worked(&self, multiply_accumulates: u64) {
         *self.work.lock().expect("nobody panics") += multiply_accumulates;
     }

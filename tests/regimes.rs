@@ -29,6 +29,7 @@ fn the_three_regimes_are_there_after_eight_epochs() {
         order_seed: config.plan.run.order_seed,
         observer: &(),
         stop: &Stop::default(),
+        shelf: &(),
     };
     let outcome = experiment::run(&config.plan, &setting).expect("finite numbers");
     let Some(Results::Figure56(results)) = outcome.results else {

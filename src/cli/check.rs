@@ -12,7 +12,7 @@ const CLASSES: usize = 10;
 
 /// Prints every value with its origin, then parameter counts, steps and an estimate of the work.
 pub fn check(plan: PlanArgs) -> Result<(), Failure> {
-    let config = plan.load()?;
+    let config = plan.overrides.load(&plan.config)?;
     let width = config.values.iter().map(|value| value.key.len()).max();
     let values = config
         .values

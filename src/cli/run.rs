@@ -6,13 +6,15 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::{Failure, RunArgs, say};
 use crate::backend::{self, Backend, BackendError, Kind};
+use crate::checkpoint::{Checkpoints, Found, Identity};
 use crate::config::{Config, Limit};
 use crate::data::{self, Dataset, Limits};
 use crate::experiment::{self, Ending, Outcome, Setting};
 use crate::redraw;
 use crate::results::Results;
 use crate::run_dir::{
-    self, DataRecord, FORMAT, FileRecord, Manifest, Records, RunDir, RunDirError, Seconds, Status,
+    self, DataRecord, FORMAT, FileRecord, Lock, Manifest, Records, RunDir, RunDirError, Seconds,
+    Status,
 };
 use crate::spec::ExperimentName;
 use crate::train::{Observer, Record, Stop};
@@ -21,33 +23,43 @@ use crate::ui::{Extent, Style, Watcher};
 /// Records are written at most this often while a run is on, and once at its end.
 const RECORDS_EVERY: Duration = Duration::from_secs(1);
 
+/// Everything that a run needs, whether it begins or goes on.
+pub struct Job {
+    pub dir: RunDir,
+    pub lock: Lock,
+    pub manifest: Manifest,
+    pub config: Config,
+    pub backend: Backend,
+    pub data: Dataset,
+    pub extent: experiment::Extent,
+    /// What an earlier run left.
+    pub found: Found,
+    pub style: Style,
+    pub jobs: usize,
+}
+
+/// A new run, from a config.
 pub fn run(args: RunArgs) -> Result<(), Failure> {
-    let style = match (args.quiet, args.plain) {
-        (true, _) => Style::Quiet,
-        (_, true) => Style::Plain,
-        _ => Style::Automatic,
-    };
-    let jobs = args.jobs.map_or_else(
-        || std::thread::available_parallelism().map_or(1, usize::from),
-        usize::from,
-    );
-    let config = args.plan.load()?;
+    let (style, jobs) = (args.watch.style(), args.watch.jobs());
+    // Without a config there is a run to resume: clap has made sure of it.
+    let config = args.overrides.load(&args.config.unwrap_or_default())?;
     let plan = &config.plan;
     let backend = open_backend(&config)?;
     let loading = Instant::now();
     let (data, extent) = load_data(&config)?;
-    let mut seconds = Seconds {
+    let seconds = Seconds {
         loading: loading.elapsed().as_secs_f64(),
         ..Seconds::default()
     };
-
-    let run = RunDir::create(args.out.as_deref(), &config.name).map_err(|error| match error {
+    let dir = RunDir::create(args.out.as_deref(), &config.name).map_err(|error| match error {
         RunDirError::Exists { .. } => Failure::Request(error.to_string()),
         other => Failure::work(other),
     })?;
-    let mut manifest = Manifest {
+    let lock = dir.lock().map_err(Failure::work)?;
+    let manifest = Manifest {
         format: FORMAT,
         version: format!("layerwise {}", env!("CARGO_PKG_VERSION")),
+        name: config.name.clone(),
         experiment: experiment::name(&plan.experiment),
         status: Status::Running,
         backend: backend.name.to_string(),
@@ -63,13 +75,46 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         seconds,
         member_seconds: Vec::new(),
     };
-    run.write(run_dir::CONFIG, config.to_toml().as_bytes())
-        .and_then(|()| run.write_json(run_dir::MANIFEST, &manifest))
+    carry_out(Job {
+        dir,
+        lock,
+        manifest,
+        config,
+        backend,
+        data,
+        extent,
+        found: Found::default(),
+        style,
+        jobs,
+    })
+}
+
+/// Trains what is left to train, and writes what was found.
+pub fn carry_out(job: Job) -> Result<(), Failure> {
+    let Job {
+        dir,
+        lock,
+        mut manifest,
+        config,
+        backend,
+        data,
+        extent,
+        found,
+        style,
+        jobs,
+    } = job;
+    let plan = &config.plan;
+    manifest.jobs = jobs;
+    dir.write(run_dir::CONFIG, config.to_toml().as_bytes())
+        .and_then(|()| dir.write_json(run_dir::MANIFEST, &manifest))
         .map_err(Failure::work)?;
-    eprintln!("run folder: {}", run.path().display());
+    eprintln!("run folder: {}", dir.path().display());
 
     let stop = Arc::new(Stop::default());
     on_interrupt(&stop, style);
+    let identity = identity(&config, &data);
+    let checkpoints =
+        Checkpoints::new(dir.path(), identity, found, jobs, &stop).map_err(Failure::work)?;
     let extent = Extent {
         title: config.name.clone(),
         members: manifest.members.clone(),
@@ -78,7 +123,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     };
     let training = Instant::now();
     let watcher = Watcher::start(style, extent, Arc::clone(&stop));
-    let keeper = Keeper::new(&run, manifest.experiment, watcher, &stop);
+    let keeper = Keeper::new(&dir, manifest.experiment, watcher, &stop);
     let outcome = experiment::run(
         plan,
         &Setting {
@@ -88,12 +133,14 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
             order_seed: plan.run.order_seed,
             observer: &keeper,
             stop: &stop,
+            shelf: &checkpoints,
         },
     );
-    seconds.training = training.elapsed().as_secs_f64();
-    let kept = keeper.finish();
-
-    let finished = kept.map_err(Failure::work).and_then(|records| {
+    manifest.seconds.training += training.elapsed().as_secs_f64();
+    let kept = keeper.finish().map_err(Failure::work);
+    let saved = checkpoints.finish().map_err(Failure::work);
+    let finished = kept.and_then(|records| {
+        manifest.seconds.checkpoints += saved?.as_secs_f64();
         let outcome = outcome.map_err(Failure::work)?;
         manifest.status = match &outcome.ending {
             Ending::Complete => Status::Complete,
@@ -101,11 +148,22 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
                 reason: format!("by request, after {after}"),
             },
         };
-        manifest.seconds = seconds;
         manifest.member_seconds.clone_from(&outcome.member_seconds);
-        write_all(&run, &mut manifest, &outcome, &records).map_err(Failure::work)?;
+        write_all(&dir, &mut manifest, &outcome, &records).map_err(Failure::work)?;
         Ok(outcome)
     });
+    let ended = end(&dir, manifest, style, finished);
+    drop(lock);
+    ended
+}
+
+/// Tells how a run ended.
+fn end(
+    dir: &RunDir,
+    mut manifest: Manifest,
+    style: Style,
+    finished: Result<Outcome, Failure>,
+) -> Result<(), Failure> {
     match finished {
         Ok(Outcome {
             ending: Ending::Complete,
@@ -115,11 +173,13 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
             if let Some(results) = results.filter(|_| style != Style::Quiet) {
                 summarize(&results);
             }
-            eprintln!("open {}", run.path().join(run_dir::PAGE).display());
+            eprintln!("open {}", dir.path().join(run_dir::PAGE).display());
             Ok(())
         }
         Ok(_) => {
-            eprintln!("stopped; what was computed is in {}", run.path().display());
+            let path = dir.path().display();
+            eprintln!("stopped; what was computed is in {path}");
+            eprintln!("go on with: layerwise resume {path}");
             Err(Failure::Interrupted)
         }
         Err(failure) => {
@@ -128,14 +188,25 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
                     reason: reason.clone(),
                 };
                 // The first failure is the one to tell; that its note cannot be written may follow from it.
-                let _ = run.write_json(run_dir::MANIFEST, &manifest);
+                let _ = dir.write_json(run_dir::MANIFEST, &manifest);
             }
             Err(failure)
         }
     }
 }
 
-fn open_backend(config: &Config) -> Result<Backend, Failure> {
+/// What the states of a run belong to.
+pub fn identity(config: &Config, data: &Dataset) -> Identity {
+    let files = data.files.iter();
+    Identity {
+        config: config.to_toml(),
+        data: files
+            .map(|file| (file.name.clone(), file.sha256.clone()))
+            .collect(),
+    }
+}
+
+pub fn open_backend(config: &Config) -> Result<Backend, Failure> {
     let backend = backend::open(config.plan.run.backend).map_err(|error| match error {
         BackendError::NotBuilt { .. } => Failure::Request(error.to_string()),
         BackendError::NoAdapter { .. } => Failure::work(error),
@@ -150,7 +221,7 @@ fn open_backend(config: &Config) -> Result<Backend, Failure> {
 }
 
 /// The data, and how much there is to do with them.
-fn load_data(config: &Config) -> Result<(Dataset, experiment::Extent), Failure> {
+pub fn load_data(config: &Config) -> Result<(Dataset, experiment::Extent), Failure> {
     let plan = &config.plan;
     let count = |limit| match limit {
         Limit::All => None,
@@ -351,8 +422,23 @@ impl Observer for Keeper<'_> {
         self.watcher.worked(multiply_accumulates);
     }
 
+    fn worked_before(&self, multiply_accumulates: u64) {
+        self.watcher.worked_before(multiply_accumulates);
+    }
+
     fn record(&self, record: Record<'_>) {
         self.watcher.record(record);
+        self.keep(record);
+    }
+
+    fn recall(&self, record: Record<'_>) {
+        self.watcher.recall(record);
+        self.keep(record);
+    }
+}
+
+impl Keeper<'_> {
+    fn keep(&self, record: Record<'_>) {
         let mut kept = self
             .kept
             .lock()

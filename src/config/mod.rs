@@ -148,6 +148,46 @@ pub fn parse(text: &str, file_label: &Path, overrides: &Overrides) -> Result<Con
 }
 
 impl Config {
+    /// What keeps this config from going on where a run of `earlier` was left, in words; `None` if nothing does.
+    ///
+    /// The data's folder may have moved, and trainings with a constant learning rate may be made longer: their first
+    /// epochs are the same.
+    #[must_use]
+    pub fn cannot_continue(&self, earlier: &Self) -> Option<String> {
+        if self.conditions != earlier.conditions {
+            return Some("its conditions are not the same".to_owned());
+        }
+        let value = |config: &Self, key: &str| {
+            let mut values = config.values.iter();
+            let setting = values.find(|setting| setting.key == key);
+            setting.map_or_else(|| "not set".to_owned(), |setting| setting.value.clone())
+        };
+        let keys = earlier.values.iter().chain(&self.values);
+        keys.map(|setting| setting.key.as_str()).find_map(|key| {
+            let (was, is) = (value(earlier, key), value(self, key));
+            let name = Place::of(key).key();
+            if was == is || name == "data.dir" {
+                return None;
+            }
+            let changed = format!("`{key}` was {was} and is {is}");
+            if name != "training.epochs" {
+                return Some(changed);
+            }
+            if is.parse::<u64>().ok() < was.parse::<u64>().ok() {
+                return Some(format!("{changed}, but it can only be raised"));
+            }
+            let schedule = "training.schedule";
+            let mut schedules = self.values.iter();
+            let falling = schedules.find(|setting| {
+                Place::of(&setting.key).key() == schedule && setting.value != quoted("constant")
+            })?;
+            Some(format!(
+                "{changed}, but with `{}` = {} the learning rates of all epochs depend on it",
+                falling.key, falling.value
+            ))
+        })
+    }
+
     /// The resolved config: every key that the experiment uses, with its value.
     #[must_use]
     pub fn to_toml(&self) -> String {

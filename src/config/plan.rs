@@ -94,9 +94,10 @@ impl Plan {
     /// Reads the keys of the experiment that the document names.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigError> {
         type Recipe = fn(&mut Reader<'_>) -> Result<Experiment, ConfigError>;
+        type Entry = (ExperimentName, &'static [u64], Recipe);
         const ONE_SEED: &[u64] = &[0];
         const FIVE_SEEDS: &[u64] = &[0, 1, 2, 3, 4];
-        const EXPERIMENTS: &[(&str, (ExperimentName, &[u64], Recipe))] = &[
+        const EXPERIMENTS: &[(&str, Entry)] = &[
             ("figure56", (ExperimentName::Figure56, ONE_SEED, figure56)),
             (
                 "pretraining",
@@ -303,7 +304,7 @@ struct Encoder {
 /// The pretraining of hidden layer `layer`, counted from 1.
 fn stage(reader: &mut Reader<'_>, encoder: Encoder, layer: usize) -> Result<Stage, ConfigError> {
     let activation = encoder.activation;
-    let autoencoder = with_decoder(reader, "pretraining", encoder)?;
+    let autoencoder = with_decoder(reader, "pretraining", &encoder)?;
     if autoencoder.reconstruction == Reconstruction::CrossEntropy
         && layer > 1
         && activation != Activation::Sigmoid
@@ -439,7 +440,7 @@ fn autoencoder(reader: &mut Reader<'_>) -> Result<(AutoencoderSpec, Corruption),
         weight: reader.initialization("autoencoder.encoder_weight", weight)?,
         bias: reader.initialization("autoencoder.encoder_bias", bias)?,
     };
-    let autoencoder = with_decoder(reader, "autoencoder", encoder)?;
+    let autoencoder = with_decoder(reader, "autoencoder", &encoder)?;
     Ok((autoencoder, corruption(reader, "autoencoder")?))
 }
 
@@ -447,7 +448,7 @@ fn autoencoder(reader: &mut Reader<'_>) -> Result<(AutoencoderSpec, Corruption),
 fn with_decoder(
     reader: &mut Reader<'_>,
     section: &'static str,
-    encoder: Encoder,
+    encoder: &Encoder,
 ) -> Result<AutoencoderSpec, ConfigError> {
     #[derive(Clone, Copy)]
     enum Tie {

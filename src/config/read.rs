@@ -380,7 +380,8 @@ impl<'a> Reader<'a> {
         for (owner, belongs_to) in choices {
             let allows = |setting: &Setting| {
                 belongs_to.iter().any(|word| setting.value == quoted(word))
-                    || (owner == "pretraining.layers" && self.is_pretrained(&setting.value, &scope))
+                    || (owner == "pretraining.layers"
+                        && Self::is_pretrained(&setting.value, &scope))
             };
             // What is said for all could be used by a condition that chooses otherwise than all.
             let by_some_condition = scope.condition.is_none()
@@ -413,7 +414,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether `layers`, the value of pretraining.layers as TOML, reaches the layer of `scope`.
-    fn is_pretrained(&self, layers: &str, scope: &Scope) -> bool {
+    fn is_pretrained(layers: &str, scope: &Scope) -> bool {
         let count: Option<usize> = layers.parse().ok();
         count.is_some_and(|count| count >= scope.layer.unwrap_or(1))
     }

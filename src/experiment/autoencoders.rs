@@ -3,12 +3,16 @@
 
 use std::sync::Mutex;
 
-use super::{Ending, Failure, NotFinite, Outcome, Setting};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::{Ending, Failure, Moment, NotFinite, Outcome, Setting};
 use crate::backend::Kind;
+use crate::model::Autoencoder;
 use crate::results::{EpochRecord, Member, Results};
 use crate::spec::AutoencoderTraining;
 use crate::train::lanes::{Turn, take_turns};
-use crate::train::{Epoch, Evaluation, Order, Record, Trainee, numbers};
+use crate::train::{Epoch, Evaluation, Order, Record, State, Trainee, numbers};
 use crate::weights::{Weights, member_prefix};
 
 /// Autoencoders that differ in seed and β alone.
@@ -44,8 +48,12 @@ pub struct Trained<S> {
 
 struct Progress<S> {
     job: Job,
+    /// Position among all tasks.
+    task: usize,
     /// Absent before the first turn.
     trainee: Option<Trainee>,
+    /// Of every epoch that is done.
+    records: Vec<EpochRecord>,
     /// Absent until the last epoch is done.
     summaries: Option<Vec<S>>,
 }
@@ -72,7 +80,7 @@ impl Job {
 /// # Errors
 ///
 /// Returns [`Failure`] as soon as a cost or a measurement is infinite or not a number.
-pub fn train<S: Send>(
+pub fn train<S: Send + Serialize + DeserializeOwned>(
     jobs: Vec<Job>,
     setting: &Setting<'_>,
     summarize: impl Fn(&Group<'_>) -> Vec<S> + Sync,
@@ -84,10 +92,13 @@ pub fn train<S: Send>(
     let failure = Mutex::new(None);
     let started = jobs
         .into_iter()
-        .map(|job| {
+        .enumerate()
+        .map(|(task, job)| {
             Box::new(Progress {
                 job,
+                task,
                 trainee: None,
+                records: Vec::new(),
                 summaries: None,
             })
         })
@@ -97,50 +108,128 @@ pub fn train<S: Send>(
         stage: 0,
     };
     let turn = |mut group: Box<Progress<S>>| {
-        let images = &setting.data.train.images;
-        let trainee = group
-            .trainee
-            .take()
-            .unwrap_or_else(|| group.job.trainee(setting));
-        let (trainee, costs) = trainee.epoch(images, order, setting.observer, setting.stop);
-        let trainee = group.trainee.insert(trainee);
-        let Some(costs) = costs else {
-            return Turn::Done(group);
+        let advanced = group.advance(order, setting, &summarize);
+        let moment = match advanced {
+            Ok(Advance::More) => Moment::Epoch,
+            Ok(Advance::Done) => Moment::Last,
+            Err(error) => {
+                setting.stop.request();
+                failure
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .get_or_insert(error);
+                return Turn::Done(group);
+            }
         };
-        let evaluations = trainee.evaluate(&setting.data.test.images);
-        let records = records(&group.job, trainee, &costs, &evaluations);
-        if let Some(error) = records.iter().find_map(not_finite) {
-            setting.stop.request();
-            failure
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .get_or_insert(error);
-            return Turn::Done(group);
+        setting.shelf.offer(group.task, moment, &|| group.state());
+        match moment {
+            Moment::Epoch => Turn::Again(group),
+            Moment::Last => Turn::Done(group),
         }
-        for record in &records {
-            setting.observer.record(Record::Epoch(record));
-        }
-        if !trainee.is_trained() {
-            return Turn::Again(group);
-        }
-        group.summaries = Some(summarize(&Group {
-            setting: &group.job.setting,
-            members: &group.job.members,
-            trainee,
-            records: &records,
-            evaluations: &evaluations,
-        }));
-        Turn::Done(group)
     };
     let groups = take_turns(setting.lanes, started, turn);
     let failure = failure
         .into_inner()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     match failure {
-        Some(error) => Err(Failure::NotFinite(error)),
+        Some(error) => Err(error),
         None => Ok(Trained {
             groups: groups.into_iter().map(|group| *group).collect(),
         }),
+    }
+}
+
+enum Advance {
+    More,
+    Done,
+}
+
+impl<S: Serialize + DeserializeOwned> Progress<S> {
+    /// One more epoch, and after the last one the summaries.
+    fn advance(
+        &mut self,
+        order: Order,
+        setting: &Setting<'_>,
+        summarize: impl Fn(&Group<'_>) -> Vec<S>,
+    ) -> Result<Advance, Failure> {
+        if self.trainee.is_none() {
+            self.begin(setting)?;
+        }
+        let Some(trainee) = self.trainee.take() else {
+            return Ok(Advance::Done);
+        };
+        if trainee.is_trained() && self.summaries.is_some() {
+            self.trainee = Some(trainee);
+            return Ok(Advance::Done);
+        }
+        let images = &setting.data.train.images;
+        let (trainee, costs) = trainee.epoch(images, order, setting.observer, setting.stop);
+        let trainee = self.trainee.insert(trainee);
+        let Some(costs) = costs else {
+            return Ok(Advance::Done);
+        };
+        let evaluations = trainee.evaluate(&setting.data.test.images);
+        let records = records(&self.job, trainee, &costs, &evaluations);
+        if let Some(error) = records.iter().find_map(not_finite) {
+            return Err(Failure::NotFinite(error));
+        }
+        for record in &records {
+            setting.observer.record(Record::Epoch(record));
+        }
+        self.records.extend_from_slice(&records);
+        if !trainee.is_trained() {
+            return Ok(Advance::More);
+        }
+        self.summaries = Some(summarize(&Group {
+            setting: &self.job.setting,
+            members: &self.job.members,
+            trainee,
+            records: &records,
+            evaluations: &evaluations,
+        }));
+        Ok(Advance::Done)
+    }
+
+    /// The group at its start, or where an earlier run left it, with what was found so far told again.
+    fn begin(&mut self, setting: &Setting<'_>) -> Result<(), Failure> {
+        let fresh = self.job.trainee(setting);
+        let Some(mut state) = setting.shelf.take(self.task) else {
+            self.trainee = Some(fresh);
+            return Ok(());
+        };
+        let other = || Failure::Checkpoint {
+            label: self.job.members[0].label.clone(),
+        };
+        let records: Vec<EpochRecord> = state.take("records").ok_or_else(other)?;
+        let summaries: Option<Vec<S>> = state.take("summaries").ok_or_else(other)?;
+        let trainee = fresh
+            .restored(state.take_part("trainee"))
+            .ok_or_else(other)?;
+        // Of a training that was to be shorter, the end is no end any more.
+        self.summaries = summaries.filter(|_| trainee.is_trained());
+        let spec = &self.job.setting.autoencoder;
+        let step = Autoencoder::step_multiply_accumulates(
+            spec,
+            setting.data.train.images.pixels_per_image(),
+        );
+        let images = setting.data.train.images.count() * records.len();
+        setting.observer.worked_before(step * images as u64);
+        for record in &records {
+            setting.observer.recall(Record::Epoch(record));
+        }
+        self.records = records;
+        self.trainee = Some(trainee);
+        Ok(())
+    }
+
+    fn state(&self) -> State {
+        let mut state = State::default();
+        state.put("records", &self.records);
+        state.put("summaries", &self.summaries);
+        if let Some(trainee) = &self.trainee {
+            state.put_part("trainee", trainee.state());
+        }
+        state
     }
 }
 

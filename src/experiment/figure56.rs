@@ -174,7 +174,7 @@ fn top_units(
     device: &Device,
 ) -> Vec<Vec<usize>> {
     let mut top = vec![Vec::with_capacity(images.count()); members];
-    encode_all(&trainee.model(), images, device, |h, _| {
+    encode_all(&trainee.model().encoder, images, device, |h, _| {
         let batch = h.dims()[1];
         let units = whole_numbers(h.argmax(2));
         for (member, units) in units.chunks_exact(batch).enumerate() {

@@ -14,7 +14,7 @@ use crate::data::Dataset;
 use crate::model::Autoencoder;
 use crate::results::{Member, MemberSeconds, Results};
 use crate::spec::{AutoencoderTraining, ExperimentName, TrainingSpec};
-use crate::train::{Observer, Stop};
+use crate::train::{Observer, State, Stop};
 use crate::weights::Weights;
 
 /// What every experiment is given, whatever its plan.
@@ -28,6 +28,34 @@ pub struct Setting<'a> {
     pub order_seed: u64,
     pub observer: &'a dyn Observer,
     pub stop: &'a Stop,
+    pub shelf: &'a dyn Shelf,
+}
+
+/// Where the states of a run's tasks are kept, so that another run can go on with them. A task is what is trained
+/// together: a member, or a group of members; tasks are counted from 0, in the order of the plan. Called from several
+/// threads at once.
+pub trait Shelf: Sync {
+    /// The state that a task is to go on from, if there is one; asked for once, before the task's first step.
+    fn take(&self, task: usize) -> Option<State>;
+    /// A task's state is there to be kept; it is only made if `state` is called.
+    fn offer(&self, task: usize, moment: Moment, state: &dyn Fn() -> State);
+}
+
+/// When a state is offered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Moment {
+    /// Between two epochs: others will follow.
+    Epoch,
+    /// The task's last one, as it is trained to its end or was stopped.
+    Last,
+}
+
+/// Nothing is kept.
+impl Shelf for () {
+    fn take(&self, _task: usize) -> Option<State> {
+        None
+    }
+    fn offer(&self, _task: usize, _moment: Moment, _state: &dyn Fn() -> State) {}
 }
 
 /// What came out.
@@ -62,6 +90,10 @@ pub enum Failure {
          compare with `--backend flex`"
     )]
     Transfer { label: String, layer: usize },
+    #[error(
+        "the checkpoint of {label} is that of another task\n  hint: start the run anew; this should not happen, please report it"
+    )]
+    Checkpoint { label: String },
 }
 
 /// A number that is not a number ends a run.

@@ -10,7 +10,7 @@ use std::mem;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use super::{Ending, Failure, NotFinite, Outcome, Setting};
+use super::{Ending, Failure, Moment, NotFinite, Outcome, Setting};
 use crate::backend::Kind;
 use crate::config;
 use crate::model::{Autoencoder, Classifier, LayerValues, numbers};
@@ -20,8 +20,10 @@ use crate::results::{
 };
 use crate::spec::{ClassifierCondition, TrainedLayers, Transfer};
 use crate::train::lanes::{Turn, take_turns};
-use crate::train::pretraining::{Pretraining, copy_into, transferred};
-use crate::train::{ClassifierTrainee, Order, Record};
+use crate::train::pretraining::{
+    Pretraining, copy_into, layers_state, restored_layers, transferred,
+};
+use crate::train::{ClassifierTrainee, Order, Record, State};
 use crate::weights::{Weights, hash_of, layer_name, member_prefix};
 
 /// Images of the fixed batch, the first of the training images, that is sent through every layer after each epoch:
@@ -79,20 +81,32 @@ pub fn run(
             Kind::Gpu | Kind::SoftwareGpu => of_condition.len(),
         };
         for members in of_condition.chunks(size) {
-            groups.push(Box::new(Group::new(condition.clone(), members.to_vec())));
+            let task = groups.len();
+            groups.push(Box::new(Group::new(
+                task,
+                condition.clone(),
+                members.to_vec(),
+            )));
         }
     }
     let failure = Mutex::new(None);
-    let turn = |mut group: Box<Group>| match group.advance(setting) {
-        Ok(Advance::More) => Turn::Again(group),
-        Ok(Advance::Done) => Turn::Done(group),
-        Err(error) => {
-            setting.stop.request();
-            failure
-                .lock()
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .get_or_insert(error);
-            Turn::Done(group)
+    let turn = |mut group: Box<Group>| {
+        let moment = match group.advance(setting) {
+            Ok(Advance::More) => Moment::Epoch,
+            Ok(Advance::Done) => Moment::Last,
+            Err(error) => {
+                setting.stop.request();
+                failure
+                    .lock()
+                    .unwrap_or_else(std::sync::PoisonError::into_inner)
+                    .get_or_insert(error);
+                return Turn::Done(group);
+            }
+        };
+        setting.shelf.offer(group.task, moment, &|| group.state());
+        match moment {
+            Moment::Epoch => Turn::Again(group),
+            Moment::Last => Turn::Done(group),
         }
     };
     let groups = take_turns(setting.lanes, groups, turn);
@@ -127,12 +141,16 @@ pub fn run(
 
 /// One condition under one seed, or under all seeds where they are batched.
 struct Group {
+    /// Position among all tasks.
+    task: usize,
     condition: ClassifierCondition,
     members: Vec<Member>,
     phase: Phase,
     /// What the pretraining left for the classifier.
     encoders: Vec<LayerValues>,
+    stage_records: Vec<StageRecord>,
     records: Vec<ClassifierRecord>,
+    layers: Vec<LayerRecord>,
     proofs: Vec<TransferProof>,
     seconds: Vec<MemberSeconds>,
     updates: u64,
@@ -141,8 +159,8 @@ struct Group {
 
 enum Phase {
     Waiting,
-    Pretraining(Pretraining),
-    Training(ClassifierTrainee),
+    Pretraining(Box<Pretraining>),
+    Training(Box<ClassifierTrainee>),
 }
 
 enum Advance {
@@ -151,18 +169,21 @@ enum Advance {
 }
 
 impl Group {
-    fn new(condition: ClassifierCondition, members: Vec<Member>) -> Self {
+    fn new(task: usize, condition: ClassifierCondition, members: Vec<Member>) -> Self {
         let seconds = |member: &Member| MemberSeconds {
             member: member.index,
             ..MemberSeconds::default()
         };
         Self {
+            task,
             condition,
             seconds: members.iter().map(seconds).collect(),
             members,
             phase: Phase::Waiting,
             encoders: Vec::new(),
+            stage_records: Vec::new(),
             records: Vec::new(),
+            layers: Vec::new(),
             proofs: Vec::new(),
             updates: 0,
             multiply_accumulates: 0,
@@ -179,25 +200,99 @@ impl Group {
 
     /// One step of the way: an epoch of an autoencoder, or of the classifier.
     fn advance(&mut self, setting: &Setting<'_>) -> Result<Advance, Failure> {
-        let phase = match mem::replace(&mut self.phase, Phase::Waiting) {
-            Phase::Waiting => {
-                let inputs = setting.data.train.images.pixels_per_image();
-                let device = &setting.backend.device;
-                let stages = &self.condition.stages;
-                Phase::Pretraining(Pretraining::new(stages, &self.seeds(), inputs, device))
-            }
-            phase => phase,
-        };
-        match phase {
+        if matches!(self.phase, Phase::Waiting) {
+            self.begin(setting)?;
+        }
+        match mem::replace(&mut self.phase, Phase::Waiting) {
             Phase::Pretraining(pretraining) if pretraining.is_done() => {
                 let trainee = self.classifier(pretraining.encoders(), setting)?;
                 self.measure(&trainee, None, setting)?;
                 self.train(trainee, setting)
             }
-            Phase::Pretraining(pretraining) => self.pretrain(pretraining, setting),
-            Phase::Training(trainee) => self.train(trainee, setting),
+            Phase::Pretraining(pretraining) => self.pretrain(*pretraining, setting),
+            Phase::Training(trainee) if trainee.is_trained() => {
+                self.phase = Phase::Training(trainee);
+                Ok(Advance::Done)
+            }
+            Phase::Training(trainee) => self.train(*trainee, setting),
             Phase::Waiting => Ok(Advance::Done),
         }
+    }
+
+    /// The group at its start, or where an earlier run left it, with what was found so far told again.
+    fn begin(&mut self, setting: &Setting<'_>) -> Result<(), Failure> {
+        let images = &setting.data.train.images;
+        let fresh = Pretraining::new(
+            &self.condition.stages,
+            &self.seeds(),
+            images.pixels_per_image(),
+            &setting.backend.device,
+        );
+        let Some(state) = setting.shelf.take(self.task) else {
+            self.phase = Phase::Pretraining(Box::new(fresh));
+            return Ok(());
+        };
+        let label = self.members[0].label.clone();
+        self.restore(fresh, state, setting)
+            .ok_or(Failure::Checkpoint { label })?;
+        let work = self.multiply_accumulates * self.members.len() as u64;
+        setting.observer.worked_before(work);
+        for record in &self.stage_records {
+            setting.observer.recall(Record::Stage(record));
+        }
+        for record in &self.records {
+            let of_record =
+                |layer: &&LayerRecord| (layer.epoch, layer.member) == (record.epoch, record.member);
+            let layers: Vec<LayerRecord> = self.layers.iter().filter(of_record).cloned().collect();
+            setting.observer.recall(Record::Classifier(record, &layers));
+        }
+        Ok(())
+    }
+
+    /// Takes over what [`state`](Self::state) gave; `None` if it is that of another group.
+    fn restore(
+        &mut self,
+        fresh: Pretraining,
+        mut state: State,
+        setting: &Setting<'_>,
+    ) -> Option<()> {
+        self.stage_records = state.take("stage_records")?;
+        self.records = state.take("records")?;
+        self.layers = state.take("layers")?;
+        self.proofs = state.take("proofs")?;
+        self.seconds = state.take("seconds")?;
+        self.updates = state.take("updates")?;
+        self.multiply_accumulates = state.take("multiply_accumulates")?;
+        self.encoders = restored_layers(state.take_part("transferred"))?;
+        let training = state.take_part("training");
+        self.phase = if training.is_empty() {
+            let images = &setting.data.train.images;
+            let pretraining = fresh.restored(state.take_part("pretraining"), images)?;
+            Phase::Pretraining(Box::new(pretraining))
+        } else {
+            Phase::Training(Box::new(self.fresh_classifier(setting).restored(training)?))
+        };
+        Some(())
+    }
+
+    fn state(&self) -> State {
+        let mut state = State::default();
+        state.put("stage_records", &self.stage_records);
+        state.put("records", &self.records);
+        state.put("layers", &self.layers);
+        state.put("proofs", &self.proofs);
+        state.put("seconds", &self.seconds);
+        state.put("updates", &self.updates);
+        state.put("multiply_accumulates", &self.multiply_accumulates);
+        state.put_part("transferred", layers_state(&self.encoders));
+        match &self.phase {
+            Phase::Waiting => (),
+            Phase::Pretraining(pretraining) => {
+                state.put_part("pretraining", pretraining.state());
+            }
+            Phase::Training(trainee) => state.put_part("training", trainee.state()),
+        }
+        state
     }
 
     fn pretrain(
@@ -211,7 +306,7 @@ impl Group {
             pretraining.epoch(images, setting.order_seed, setting.observer, setting.stop);
         let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
         let finished = pretraining.encoders().len();
-        self.phase = Phase::Pretraining(pretraining);
+        self.phase = Phase::Pretraining(Box::new(pretraining));
         let Some(epoch) = epoch else {
             return Ok(Advance::Done);
         };
@@ -244,6 +339,7 @@ impl Group {
                 }));
             }
             setting.observer.record(Record::Stage(&record));
+            self.stage_records.push(record);
         }
         Ok(Advance::More)
     }
@@ -254,24 +350,8 @@ impl Group {
         encoders: &[LayerValues],
         setting: &Setting<'_>,
     ) -> Result<ClassifierTrainee, Failure> {
-        let ClassifierCondition {
-            classifier,
-            transfer,
-            training,
-            trained_layers,
-            ..
-        } = &self.condition;
-        let device = &setting.backend.device;
-        let training_device = device.clone().autodiff();
-        let inputs = setting.data.train.images.pixels_per_image();
-        let classes = setting.data.classes;
-        let seeds = self.seeds();
-        self.encoders = transferred(encoders, *transfer, &seeds);
-        let fresh = Classifier::new(classifier, inputs, classes, &seeds, &training_device);
-        let model = copy_into(fresh, &self.encoders, &training_device);
-        let step = step(&self.condition, inputs, classes);
-        let trainee = ClassifierTrainee::new(model, training, *trained_layers, step, device);
-
+        self.encoders = transferred(encoders, self.condition.transfer, &self.seeds());
+        let trainee = self.fresh_classifier(setting);
         let model = trainee.model();
         for (layer, (encoder, copy)) in self.encoders.iter().zip(&model.hidden).enumerate() {
             let copy = copy.values();
@@ -295,6 +375,24 @@ impl Group {
         Ok(trainee)
     }
 
+    /// The classifier about to start its own training.
+    fn fresh_classifier(&self, setting: &Setting<'_>) -> ClassifierTrainee {
+        let ClassifierCondition {
+            classifier,
+            training,
+            trained_layers,
+            ..
+        } = &self.condition;
+        let device = &setting.backend.device;
+        let training_device = device.clone().autodiff();
+        let inputs = setting.data.train.images.pixels_per_image();
+        let classes = setting.data.classes;
+        let drawn = Classifier::new(classifier, inputs, classes, &self.seeds(), &training_device);
+        let model = copy_into(drawn, &self.encoders, &training_device);
+        let step = step(&self.condition, inputs, classes);
+        ClassifierTrainee::new(model, training, *trained_layers, step, device)
+    }
+
     fn train(
         &mut self,
         trainee: ClassifierTrainee,
@@ -309,7 +407,7 @@ impl Group {
         let (trainee, costs) = trainee.epoch(split, order, setting.observer, setting.stop);
         let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
         let Some(costs) = costs else {
-            self.phase = Phase::Training(trainee);
+            self.phase = Phase::Training(Box::new(trainee));
             return Ok(Advance::Done);
         };
         let images = split.labels.len();
@@ -322,7 +420,7 @@ impl Group {
         }
         self.measure(&trainee, Some(&costs), setting)?;
         let done = trainee.is_trained();
-        self.phase = Phase::Training(trainee);
+        self.phase = Phase::Training(Box::new(trainee));
         Ok(if done { Advance::Done } else { Advance::More })
     }
 
@@ -397,6 +495,7 @@ impl Group {
                 .observer
                 .record(Record::Classifier(&record, &layers));
             self.records.push(record);
+            self.layers.extend(layers);
         }
         Ok(())
     }
@@ -461,9 +560,10 @@ fn stage_work(
     let spec = &condition.stages[stage].setting.autoencoder;
     let step = Autoencoder::step_multiply_accumulates(spec, inputs);
     // Nobody needs the codes of the last stage.
-    let codes = match stage + 1 < condition.stages.len() {
-        true => (inputs * spec.hidden_units) as u64,
-        false => 0,
+    let codes = if stage + 1 < condition.stages.len() {
+        (inputs * spec.hidden_units) as u64
+    } else {
+        0
     };
     [step * images as u64, codes * images as u64]
 }
@@ -537,9 +637,11 @@ fn summarize(
         })
         .collect();
     let labels = &setting.data.test.labels;
-    let commonest = (0..=u8::MAX)
-        .map(|class| labels.iter().filter(|&&label| label == class).count())
-        .max();
+    let mut counts = [0_usize; 256];
+    for &label in labels {
+        counts[usize::from(label)] += 1;
+    }
+    let commonest = counts.into_iter().max();
     PretrainingResults {
         conditions,
         differences,
@@ -607,7 +709,7 @@ pub fn describe(condition: &ClassifierCondition, inputs: usize, classes: usize) 
     if let Some(first) = stages.first() {
         let alike = stages
             .iter()
-            .all(|stage| stage.sparsity_weight == first.sparsity_weight);
+            .all(|stage| stage.sparsity_weight.to_bits() == first.sparsity_weight.to_bits());
         words.push(format!(
             "{} of {} hidden layers pretrained ({}{})",
             stages.len(),

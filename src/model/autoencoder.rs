@@ -5,6 +5,7 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
 use super::layer::{Layer, drawn, parameter};
+use super::{Change, Kind, Parameters};
 use crate::seed::Purpose;
 use crate::spec::{self, AutoencoderSpec, DecoderActivation};
 
@@ -24,6 +25,24 @@ pub struct Decoder {
     pub bias: Param<Tensor<3>>,
     #[module(skip)]
     activation: DecoderActivation,
+}
+
+impl Parameters for Autoencoder {
+    fn map_parameters(self, change: &mut Change<'_>) -> Self {
+        let Decoder {
+            weight,
+            bias,
+            activation,
+        } = self.decoder;
+        Self {
+            encoder: self.encoder.map_parameters(change),
+            decoder: Decoder {
+                weight: weight.map(|weight| change(Kind::Weight, weight)),
+                bias: change(Kind::Bias, bias),
+                activation,
+            },
+        }
+    }
 }
 
 impl Autoencoder {

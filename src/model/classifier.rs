@@ -5,6 +5,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
 use super::layer::{Layer, drawn};
+use super::{Change, Parameters};
 use crate::seed::Purpose;
 use crate::spec::{Activation, ClassifierSpec, TrainedLayers};
 
@@ -15,6 +16,16 @@ pub struct Classifier {
     pub hidden: Vec<Layer>,
     /// Its pre-activations are the logits.
     pub output: Layer,
+}
+
+impl Parameters for Classifier {
+    fn map_parameters(self, change: &mut Change<'_>) -> Self {
+        let hidden = self.hidden.into_iter();
+        Self {
+            hidden: hidden.map(|layer| layer.map_parameters(change)).collect(),
+            output: self.output.map_parameters(change),
+        }
+    }
 }
 
 impl Classifier {

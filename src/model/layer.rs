@@ -4,7 +4,7 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::numbers;
+use super::{Change, Kind, Parameters, numbers};
 use crate::seed::{Purpose, draw, stream};
 use crate::spec::{Activation, Initialization};
 
@@ -198,6 +198,17 @@ impl Layer {
     pub fn parameter_count([inputs, units]: [usize; 2], activation: Activation) -> usize {
         let slope = usize::from(matches!(activation, Activation::Prelu { .. }));
         inputs * units + units + slope
+    }
+}
+
+impl Parameters for Layer {
+    fn map_parameters(self, change: &mut Change<'_>) -> Self {
+        Self {
+            weight: change(Kind::Weight, self.weight),
+            bias: change(Kind::Bias, self.bias),
+            slope: self.slope.map(|slope| change(Kind::Slope, slope)),
+            activation: self.activation,
+        }
     }
 }
 

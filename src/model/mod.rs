@@ -15,6 +15,7 @@ pub use classifier::Classifier;
 pub use layer::{Layer, LayerValues};
 pub use objective::{BatchCost, Objective};
 
+use burn::module::Param;
 use burn::tensor::{Int, Tensor};
 
 /// A tensor's entries in row-major order.
@@ -41,4 +42,21 @@ pub fn whole_numbers<const D: usize>(tensor: Tensor<D, Int>) -> Vec<i64> {
         .into_data()
         .try_into_vec_as::<i64>()
         .expect("an integer tensor converted to i64 is i64")
+}
+
+/// What a parameter is to the unit that it belongs to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Weight,
+    Bias,
+    Slope,
+}
+
+/// A change of one parameter.
+pub type Change<'a> = dyn FnMut(Kind, Param<Tensor<3>>) -> Param<Tensor<3>> + 'a;
+
+/// A model whose parameters can be changed one after the other, always in the same order.
+pub trait Parameters: burn::module::Module {
+    #[must_use]
+    fn map_parameters(self, change: &mut Change<'_>) -> Self;
 }

@@ -51,7 +51,7 @@ pub fn pictures(
 pub fn page(
     run: &Run,
     results: Option<&DeadUnitsResults>,
-    frame: PageInput,
+    frame: &PageInput,
 ) -> Result<String, RedrawError> {
     let grids = run.read_if_there(run_dir::DEAD_UNITS)?;
     let curves = report::learning_curves(&run.records.epochs).svg();
@@ -63,7 +63,7 @@ pub fn page(
             grids_png: grids.as_deref(),
             curves_svg: Some(&curves),
         })),
-        ..frame
+        ..*frame
     }))
 }
 

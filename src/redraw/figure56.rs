@@ -59,7 +59,7 @@ pub fn pictures(
 pub fn page(
     run: &Run,
     results: Option<&Figure56Results>,
-    frame: PageInput,
+    frame: &PageInput,
 ) -> Result<String, RedrawError> {
     let figure = run.dir.read(run_dir::FIGURE)?;
     let shared = run.dir.read(run_dir::FIGURE_SHARED)?;
@@ -73,7 +73,7 @@ pub fn page(
             shared_figure_png: Some(&shared),
             curves_svg: Some(&curves),
         })),
-        ..frame
+        ..*frame
     }))
 }
 

@@ -152,17 +152,17 @@ pub fn page(run: &Run) -> Result<(), RedrawError> {
     };
     let html = match (manifest.experiment, run.results) {
         (ExperimentName::Figure56, Some(Results::Figure56(results))) => {
-            figure56::page(run, Some(results), frame)?
+            figure56::page(run, Some(results), &frame)?
         }
-        (ExperimentName::Figure56, None) => figure56::page(run, None, frame)?,
+        (ExperimentName::Figure56, None) => figure56::page(run, None, &frame)?,
         (ExperimentName::Pretraining, Some(Results::Pretraining(results))) => {
-            pretraining::page(run, Some(results), frame)?
+            pretraining::page(run, Some(results), &frame)?
         }
-        (ExperimentName::Pretraining, None) => pretraining::page(run, None, frame)?,
+        (ExperimentName::Pretraining, None) => pretraining::page(run, None, &frame)?,
         (ExperimentName::DeadUnits, Some(Results::DeadUnits(results))) => {
-            dead_units::page(run, Some(results), frame)?
+            dead_units::page(run, Some(results), &frame)?
         }
-        (ExperimentName::DeadUnits, None) => dead_units::page(run, None, frame)?,
+        (ExperimentName::DeadUnits, None) => dead_units::page(run, None, &frame)?,
         _ => return Err(other_results(run)),
     };
     run.dir.write(run_dir::PAGE, html.as_bytes())?;

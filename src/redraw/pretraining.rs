@@ -64,7 +64,7 @@ pub fn pictures(
 pub fn page(
     run: &Run,
     results: Option<&PretrainingResults>,
-    frame: PageInput,
+    frame: &PageInput,
 ) -> Result<String, RedrawError> {
     let records = &run.records.classifiers;
     let seconds = &run.manifest.member_seconds;
@@ -96,7 +96,7 @@ pub fn page(
                 fine_tuned_png,
             }),
         })),
-        ..frame
+        ..*frame
     }))
 }
 

@@ -45,6 +45,7 @@ pub const PICTURES_FINE_TUNED: &str = "units-fine-tuned.png";
 pub const CURVES_SVG: &str = "curves.svg";
 pub const CURVES_PNG: &str = "curves.png";
 pub const PAGE: &str = "index.html";
+const LOCK: &str = ".lock";
 
 /// Where runs go that were not told where to go.
 const RUNS: &str = "runs";
@@ -57,6 +58,8 @@ pub const FORMAT: u32 = 1;
 pub struct Manifest {
     pub format: u32,
     pub version: String,
+    /// The config's name.
+    pub name: String,
     pub experiment: ExperimentName,
     pub status: Status,
     pub backend: String,
@@ -116,6 +119,8 @@ pub struct FileRecord {
 pub struct Seconds {
     pub loading: f64,
     pub training: f64,
+    /// Of the training, what went into checkpoints, over all threads.
+    pub checkpoints: f64,
     pub drawing: f64,
 }
 
@@ -130,6 +135,10 @@ pub enum RunDirError {
         "{path:?} is not a run folder: {reason}\n  hint: give a folder that layerwise wrote, such as runs/figure56-001"
     )]
     NotARun { path: PathBuf, reason: String },
+    #[error(
+        "run folder {path:?} is in use by another layerwise\n  hint: wait until it has ended, or stop it first"
+    )]
+    InUse { path: PathBuf },
     #[error("cannot {action} {path:?}: {source}\n  hint: {hint}")]
     Io {
         action: &'static str,
@@ -142,6 +151,10 @@ pub enum RunDirError {
     )]
     Damaged { path: PathBuf, reason: String },
 }
+
+/// The right to write into a run folder.
+#[derive(Debug)]
+pub struct Lock(#[expect(dead_code, reason = "held, not used")] fs::File);
 
 /// A folder that holds one run.
 #[derive(Debug, Clone)]
@@ -200,6 +213,31 @@ impl RunDir {
             path: path.into(),
             reason,
         })
+    }
+
+    /// Keeps other processes from writing into this folder for as long as the lock lives; a process that ends, in
+    /// whatever way, leaves no lock behind.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError::InUse`] if another process holds it, or [`RunDirError::Io`].
+    pub fn lock(&self) -> Result<Lock, RunDirError> {
+        let path = self.path.join(LOCK);
+        let hint = "make the folder writable";
+        let cannot_lock = |source| RunDirError::Io {
+            action: "lock",
+            path: path.clone(),
+            source,
+            hint,
+        };
+        let file = fs::File::create(&path).map_err(cannot_lock)?;
+        match file.try_lock() {
+            Ok(()) => Ok(Lock(file)),
+            Err(fs::TryLockError::WouldBlock) => Err(RunDirError::InUse {
+                path: self.path.clone(),
+            }),
+            Err(fs::TryLockError::Error(source)) => Err(cannot_lock(source)),
+        }
     }
 
     #[must_use]
@@ -324,6 +362,17 @@ mod tests {
         let error = RunDir::create(Some(&out), "x").expect_err("taken");
         assert!(matches!(error, RunDirError::Exists { .. }));
         assert_eq!(run.read(METRICS_CSV).expect("still there"), b"a");
+    }
+
+    #[test]
+    fn a_folder_has_one_writer_at_a_time() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let run = RunDir::create(Some(&parent.path().join("run")), "x").expect("a new folder");
+        let lock = run.lock().expect("nobody has it");
+        let error = run.lock().expect_err("it is taken").to_string();
+        assert!(error.contains("is in use by another layerwise"), "{error}");
+        drop(lock);
+        run.lock().expect("it is free again");
     }
 
     #[test]

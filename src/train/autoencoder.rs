@@ -5,15 +5,16 @@
 //! mixes members, each gets the gradient of its own cost.
 
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
 use super::corruption::corrupt;
 use super::observe::{Observer, Stop};
-use super::optimizer::optimizer;
+use super::optimizer::Optimizer;
+use super::state::{State, parameters_state, restored_parameters, tensor};
 use crate::data::Images;
 use crate::data::batches::Source;
-use crate::model::{Autoencoder, Objective, numbers};
+use crate::model::{Autoencoder, Layer, Objective, numbers};
 use crate::seed::epoch_order;
 use crate::spec::AutoencoderTraining;
 
@@ -26,17 +27,27 @@ pub const ACTIVE_ABOVE: f32 = 0.01;
 /// A group of autoencoders, one for each seed and β, at some point of their training.
 pub struct Trainee {
     model: Autoencoder,
-    optimizer: ModuleOptimizer,
+    optimizer: Optimizer,
     objective: Objective,
     seeds: Vec<u64>,
     /// ρ̂ so far, `[member, 1, unit]`, not in any graph.
     mean_activation: Tensor<3>,
     initial_weight: Vec<f32>,
     epochs_done: usize,
+    /// Where the epoch that is on was left; absent between two epochs.
+    partial: Option<Partial>,
     setting: AutoencoderTraining,
     /// Which autoencoder this is of those trained one on the other, counted from 0.
     layer: u64,
     device: Device,
+}
+
+/// An epoch that was left before its end.
+struct Partial {
+    batches: u64,
+    /// Sums over the images, and over the batches, that were done, `[member, 1, 1]`.
+    reconstruction_sum: Tensor<3>,
+    divergence_sum: Tensor<3>,
 }
 
 /// Where the order of batches comes from: that of an epoch is drawn from (seed, stage, epoch).
@@ -93,7 +104,7 @@ impl Trainee {
         Self {
             initial_weight: numbers(model.valid().encoder.weight.val()),
             model,
-            optimizer: optimizer(&setting.training),
+            optimizer: Optimizer::new(&setting.training),
             mean_activation: objective.first_mean_activation(
                 seeds.len(),
                 spec.hidden_units,
@@ -102,6 +113,7 @@ impl Trainee {
             objective,
             seeds: seeds.to_vec(),
             epochs_done: 0,
+            partial: None,
             setting: setting.clone(),
             layer,
             device: device.clone(),
@@ -138,8 +150,71 @@ impl Trainee {
         &self.initial_weight
     }
 
-    /// Trains every member on all of `source` once, and gives each member's costs; `None` if a stop came in
-    /// between, which leaves the epoch unfinished.
+    /// Everything that the training needs to go on from here, in the middle of an epoch too.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let mut state = State::default();
+        state.put_part("model", parameters_state(&self.model.valid()));
+        state.put_part("optimizer", self.optimizer.state());
+        state.put_numbers("mean_activation", numbers(self.mean_activation.clone()));
+        state.put("epochs_done", &self.epochs_done);
+        if let Some(partial) = &self.partial {
+            state.put("batches", &partial.batches);
+            let sums = [&partial.reconstruction_sum, &partial.divergence_sum];
+            for (name, sum) in ["reconstruction_sum", "divergence_sum"].iter().zip(sums) {
+                state.put_numbers(name, numbers(sum.clone()));
+            }
+        }
+        state
+    }
+
+    /// This group, which is about to start, at the point that [`state`](Self::state) tells of; `None` if the state
+    /// is that of another group.
+    #[must_use]
+    pub fn restored(self, mut state: State) -> Option<Self> {
+        let device = &self.device;
+        let members = self.seeds.len();
+        let (model, shapes) = restored_parameters(
+            self.model,
+            state.take_part("model"),
+            &device.clone().autodiff(),
+        )?;
+        let optimizer = self
+            .optimizer
+            .restored(state.take_part("optimizer"), &shapes, device)?;
+        let mean_activation = tensor(
+            state.take_numbers("mean_activation"),
+            self.mean_activation.dims(),
+            device,
+        )?;
+        let partial = match state.take("batches") {
+            None => None,
+            Some(batches) => Some(Partial {
+                batches,
+                reconstruction_sum: tensor(
+                    state.take_numbers("reconstruction_sum"),
+                    [members, 1, 1],
+                    device,
+                )?,
+                divergence_sum: tensor(
+                    state.take_numbers("divergence_sum"),
+                    [members, 1, 1],
+                    device,
+                )?,
+            }),
+        };
+        Some(Self {
+            model,
+            optimizer,
+            mean_activation,
+            epochs_done: state.take("epochs_done")?,
+            partial,
+            ..self
+        })
+    }
+
+    /// Trains every member on all of `source` once, or on what is left of an epoch, and gives each member's costs;
+    /// `None` if a stop came in between, which leaves the epoch unfinished.
     #[must_use]
     pub fn epoch(
         self,
@@ -156,6 +231,7 @@ impl Trainee {
             mut mean_activation,
             initial_weight,
             epochs_done,
+            partial,
             setting,
             layer,
             device,
@@ -166,12 +242,19 @@ impl Trainee {
         let work = Autoencoder::step_multiply_accumulates(&setting.autoencoder, source.inputs());
         let rows = epoch_order(order.seed, order.stage, epochs_done as u64, source.count());
         // Sums stay on the device: reading them every step would make a GPU wait for the host.
-        let mut reconstruction_sum = Tensor::<3>::zeros([seeds.len(), 1, 1], &device);
-        let mut divergence_sum = Tensor::<3>::zeros([seeds.len(), 1, 1], &device);
-        let mut batches = 0;
+        let zeros = || Tensor::<3>::zeros([seeds.len(), 1, 1], &device);
+        let Partial {
+            mut batches,
+            mut reconstruction_sum,
+            mut divergence_sum,
+        } = partial.unwrap_or_else(|| Partial {
+            batches: 0,
+            reconstruction_sum: zeros(),
+            divergence_sum: zeros(),
+        });
         let mut stopped = false;
 
-        for indices in rows.chunks(training.batch_size) {
+        for indices in rows.chunks(training.batch_size).skip(batches as usize) {
             stopped = stop.requested();
             if stopped {
                 break;
@@ -192,9 +275,9 @@ impl Trainee {
         let costs = (!stopped).then(|| {
             let per_image = 1.0 / source.count() as f64;
             let per_batch = 1.0 / batches as f64;
-            numbers(reconstruction_sum)
+            numbers(reconstruction_sum.clone())
                 .into_iter()
-                .zip(numbers(divergence_sum))
+                .zip(numbers(divergence_sum.clone()))
                 .map(|(errors, divergences)| Epoch {
                     reconstruction: f64::from(errors) * per_image,
                     divergence: f64::from(divergences) * per_batch,
@@ -209,6 +292,11 @@ impl Trainee {
             mean_activation,
             initial_weight,
             epochs_done: epochs_done + usize::from(!stopped),
+            partial: stopped.then_some(Partial {
+                batches,
+                reconstruction_sum,
+                divergence_sum,
+            }),
             setting,
             layer,
             device,
@@ -273,7 +361,7 @@ impl Trainee {
 
 /// Calls `each` with the codes of every batch of `source`, in its order: h `[member, batch, unit]` and x.
 pub fn encode_all(
-    model: &Autoencoder,
+    encoder: &Layer,
     source: &dyn Source,
     device: &Device,
     mut each: impl FnMut(Tensor<3>, Tensor<3>),
@@ -281,7 +369,7 @@ pub fn encode_all(
     let everything: Vec<u32> = (0..source.count() as u32).collect();
     for indices in everything.chunks(EVALUATION_BATCH) {
         let x = source.batch(indices, device);
-        each(model.encode(x.clone()), x);
+        each(encoder.forward(x.clone()), x);
     }
 }
 

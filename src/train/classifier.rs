@@ -4,13 +4,14 @@
 //! members, one backward pass over the sum of their costs gives each the gradient of its own.
 
 use burn::module::Module;
-use burn::optim::{GradientsParams, ModuleOptimizer};
+use burn::optim::GradientsParams;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::autoencoder::{EVALUATION_BATCH, Order};
 use super::observe::{Observer, Stop};
-use super::optimizer::optimizer;
+use super::optimizer::Optimizer;
+use super::state::{State, parameters_state, restored_parameters, tensor};
 use crate::data::Split;
 use crate::data::batches::Source;
 use crate::model::loss::cross_entropy;
@@ -21,10 +22,12 @@ use crate::spec::{TrainedLayers, TrainingSpec};
 /// A group of classifiers at some point of their training.
 pub struct ClassifierTrainee {
     model: Classifier,
-    optimizer: ModuleOptimizer,
+    optimizer: Optimizer,
     members: usize,
     classes: usize,
     epochs_done: usize,
+    /// Where the epoch that is on was left: batches done, and the sum of their costs, `[member, 1, 1]`.
+    partial: Option<(usize, Tensor<3>)>,
     training: TrainingSpec,
     trained_layers: TrainedLayers,
     /// Multiply–accumulate operations of a step, for each image and member.
@@ -65,10 +68,11 @@ impl ClassifierTrainee {
         let [members, _, classes] = model.output.weight.dims();
         Self {
             model,
-            optimizer: optimizer(training),
+            optimizer: Optimizer::new(training),
             members,
             classes,
             epochs_done: 0,
+            partial: None,
             training: training.clone(),
             trained_layers,
             step,
@@ -92,8 +96,51 @@ impl ClassifierTrainee {
         self.model.valid()
     }
 
-    /// Trains every member on all of `split` once, and gives each member's mean cost; `None` if a stop came in
-    /// between, which leaves the epoch unfinished.
+    /// Everything that the training needs to go on from here, in the middle of an epoch too.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let mut state = State::default();
+        state.put_part("model", parameters_state(&self.model.valid()));
+        state.put_part("optimizer", self.optimizer.state());
+        state.put("epochs_done", &self.epochs_done);
+        if let Some((batches, sum)) = &self.partial {
+            state.put("batches", batches);
+            state.put_numbers("cost_sum", numbers(sum.clone()));
+        }
+        state
+    }
+
+    /// This group, which is about to start, at the point that [`state`](Self::state) tells of; `None` if the state
+    /// is that of another group.
+    #[must_use]
+    pub fn restored(self, mut state: State) -> Option<Self> {
+        let device = &self.device;
+        let (model, shapes) = restored_parameters(
+            self.model,
+            state.take_part("model"),
+            &device.clone().autodiff(),
+        )?;
+        let optimizer = self
+            .optimizer
+            .restored(state.take_part("optimizer"), &shapes, device)?;
+        let partial = match state.take("batches") {
+            None => None,
+            Some(batches) => {
+                let sum = state.take_numbers("cost_sum");
+                Some((batches, tensor(sum, [self.members, 1, 1], device)?))
+            }
+        };
+        Some(Self {
+            model,
+            optimizer,
+            epochs_done: state.take("epochs_done")?,
+            partial,
+            ..self
+        })
+    }
+
+    /// Trains every member on all of `split` once, or on what is left of an epoch, and gives each member's mean
+    /// cost; `None` if a stop came in between, which leaves the epoch unfinished.
     #[must_use]
     pub fn epoch(
         self,
@@ -108,6 +155,7 @@ impl ClassifierTrainee {
             members,
             classes,
             epochs_done,
+            partial,
             training,
             trained_layers,
             step,
@@ -118,10 +166,11 @@ impl ClassifierTrainee {
         let images = split.labels.len();
         let rows = epoch_order(order.seed, order.stage, epochs_done as u64, images);
         // Sums stay on the device: reading them every step would make a GPU wait for the host.
-        let mut sum = Tensor::<3>::zeros([members, 1, 1], &device);
+        let (mut batches, mut sum) =
+            partial.unwrap_or_else(|| (0, Tensor::zeros([members, 1, 1], &device)));
         let mut stopped = false;
 
-        for indices in rows.chunks(training.batch_size) {
+        for indices in rows.chunks(training.batch_size).skip(batches) {
             stopped = stop.requested();
             if stopped {
                 break;
@@ -138,11 +187,12 @@ impl ClassifierTrainee {
             let total = costs.sum().mul_scalar(1.0 / indices.len() as f64);
             let gradients = GradientsParams::from_grads(total.backward(), &model);
             model = optimizer.step(learning_rate, model, gradients);
+            batches += 1;
             observer.worked(step * (indices.len() * members) as u64);
         }
 
         let costs = (!stopped).then(|| {
-            let sums = numbers(sum).into_iter();
+            let sums = numbers(sum.clone()).into_iter();
             sums.map(|sum| f64::from(sum) / images as f64).collect()
         });
         let trainee = Self {
@@ -151,6 +201,7 @@ impl ClassifierTrainee {
             members,
             classes,
             epochs_done: epochs_done + usize::from(!stopped),
+            partial: stopped.then_some((batches, sum)),
             training,
             trained_layers,
             step,

@@ -8,14 +8,20 @@ use crate::results::{ClassifierRecord, EpochRecord, LayerRecord, StageRecord};
 pub trait Observer: Sync {
     /// So many multiply–accumulate operations of training were done.
     fn worked(&self, multiply_accumulates: u64);
+    /// So many operations were done before this run went on with them, and need no time any more.
+    fn worked_before(&self, multiply_accumulates: u64);
     /// There is something new to know.
     fn record(&self, record: Record<'_>);
+    /// This was known before this run went on.
+    fn recall(&self, record: Record<'_>);
 }
 
 /// Nobody watches.
 impl Observer for () {
     fn worked(&self, _multiply_accumulates: u64) {}
+    fn worked_before(&self, _multiply_accumulates: u64) {}
     fn record(&self, _record: Record<'_>) {}
+    fn recall(&self, _record: Record<'_>) {}
 }
 
 /// What an epoch of a member left behind.

@@ -1,51 +1,196 @@
-//! The update rules, from burn's own optimisers.
+//! The update rules, from burn's own optimisers, with their state kept by parameter.
+//!
+//! burn's own way of doing this for a whole module restores a saved state on burn's default device, which in a
+//! build with wgpu is a GPU, be there one or not.
 
-use burn::module::ParamGroup;
+use std::collections::BTreeMap;
+
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
-use burn::optim::{AdamConfig, ModuleOptimizer, SgdConfig};
+use burn::optim::{
+    Adam, AdamConfig, AdamState, GradientsParams, Optimizer as _, RecordState, Sgd, SgdConfig,
+    SgdState, StateSink, StateSource,
+};
+use burn::tensor::{Device, Tensor, TensorData};
 
+use super::state::State;
+use crate::model::{Kind, Parameters};
 use crate::spec::{OptimizerSpec, TrainingSpec};
 
-/// The optimiser for a whole model. Weight decay λ is added to the gradient of parameters called `weight`
-/// and of no others: biases and slopes do not decay.
-pub fn optimizer(training: &TrainingSpec) -> ModuleOptimizer {
-    let weights = ParamGroup::from_predicate("weight");
-    let decay =
-        (training.weight_decay > 0.0).then(|| WeightDecayConfig::new(training.weight_decay as f32));
-    match training.optimizer {
-        OptimizerSpec::Sgd { momentum } => {
-            // burn's default dampening of 0.1 is not what the literature calls momentum.
-            let plain = SgdConfig::new().with_momentum((momentum > 0.0).then(|| {
-                MomentumConfig::new()
-                    .with_momentum(momentum)
-                    .with_dampening(0.0)
-            }));
-            match decay {
-                None => plain.init(),
-                decay => {
-                    plain
-                        .init()
-                        .with_group(weights, plain.with_weight_decay(decay).build(), None)
+/// An update rule with its memory of every parameter of one model.
+pub struct Optimizer {
+    /// Of biases and slopes.
+    plain: Rule,
+    /// Of weights, which may decay.
+    decaying: Rule,
+    /// By the order of parameters; absent before a parameter's first step.
+    memory: Vec<Option<Memory>>,
+}
+
+enum Rule {
+    Sgd(Sgd),
+    Adam(Adam),
+}
+
+#[derive(Clone)]
+enum Memory {
+    Sgd(SgdState<3>),
+    Adam(AdamState<3>),
+}
+
+impl Optimizer {
+    /// Weight decay λ is added to the gradient of weights and of nothing else: biases and slopes do not decay.
+    pub fn new(training: &TrainingSpec) -> Self {
+        let decay = (training.weight_decay > 0.0)
+            .then(|| WeightDecayConfig::new(training.weight_decay as f32));
+        Self {
+            plain: Rule::new(training.optimizer, None),
+            decaying: Rule::new(training.optimizer, decay),
+            memory: Vec::new(),
+        }
+    }
+
+    /// The model after a step against `gradients`; a parameter without a gradient stays as it is.
+    pub fn step<M: Parameters>(
+        &mut self,
+        learning_rate: f64,
+        model: M,
+        mut gradients: GradientsParams,
+    ) -> M {
+        let mut place = 0;
+        model.map_parameters(&mut |kind, parameter| {
+            if place == self.memory.len() {
+                self.memory.push(None);
+            }
+            let memory = &mut self.memory[place];
+            place += 1;
+            let Some(gradient) = gradients.remove::<3>(parameter.id) else {
+                return parameter;
+            };
+            let rule = match kind {
+                Kind::Weight => &self.decaying,
+                Kind::Bias | Kind::Slope => &self.plain,
+            };
+            parameter.map(|tensor| {
+                let stepped = rule.step(learning_rate, tensor.inner(), gradient, memory);
+                Tensor::from_inner(stepped).require_grad()
+            })
+        })
+    }
+
+    /// What the rule remembers.
+    pub fn state(&self) -> State {
+        let mut state = State::default();
+        for (place, memory) in self.memory.iter().enumerate() {
+            let mut sink = StateSink::default();
+            match memory {
+                None => continue,
+                Some(Memory::Sgd(memory)) => memory.state_flatten("sgd", &mut sink),
+                Some(Memory::Adam(memory)) => memory.state_flatten("adam", &mut sink),
+            }
+            for (name, data) in sink.tensors {
+                let values = data
+                    .try_into_vec_as::<f32>()
+                    .expect("an optimiser of f32 parameters remembers f32");
+                state.put_numbers(&format!("{place}.{name}"), values);
+            }
+            let scalars: BTreeMap<String, u64> = sink
+                .scalars
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, u64::try_from(value).ok()?)))
+                .collect();
+            state.put(&place.to_string(), &scalars);
+        }
+        state
+    }
+
+    /// The same rule with the memory that [`state`](Self::state) gave, for parameters of these `shapes`; `None` if
+    /// it does not fit.
+    pub fn restored(
+        self,
+        mut state: State,
+        shapes: &[[usize; 3]],
+        device: &Device,
+    ) -> Option<Self> {
+        let mut memory = Vec::with_capacity(shapes.len());
+        for (place, &shape) in shapes.iter().enumerate() {
+            let Some(scalars) = state.take::<BTreeMap<String, u64>>(&place.to_string()) else {
+                memory.push(None);
+                continue;
+            };
+            let scalars = scalars
+                .into_iter()
+                .map(|(name, value)| (name, value.into()));
+            let mut source = StateSource::new(scalars.collect());
+            for (name, values) in state.take_all_numbers(&format!("{place}.")) {
+                if values.len() != shape.iter().product::<usize>() {
+                    return None;
                 }
+                source.insert_tensor(name, TensorData::new(values, shape));
+            }
+            memory.push(Some(match self.plain {
+                Rule::Sgd(_) => Memory::Sgd(SgdState::state_unflatten("sgd", &mut source, device)?),
+                Rule::Adam(_) => {
+                    Memory::Adam(AdamState::state_unflatten("adam", &mut source, device)?)
+                }
+            }));
+        }
+        Some(Self { memory, ..self })
+    }
+}
+
+impl Rule {
+    fn new(spec: OptimizerSpec, decay: Option<WeightDecayConfig>) -> Self {
+        match spec {
+            OptimizerSpec::Sgd { momentum } => {
+                // burn's default dampening of 0.1 is not what the literature calls momentum.
+                let momentum = (momentum > 0.0).then(|| {
+                    MomentumConfig::new()
+                        .with_momentum(momentum)
+                        .with_dampening(0.0)
+                });
+                let config = SgdConfig::new().with_momentum(momentum);
+                Self::Sgd(config.with_weight_decay(decay).build())
+            }
+            OptimizerSpec::Adam {
+                beta_1,
+                beta_2,
+                epsilon,
+            } => {
+                let config = AdamConfig::new()
+                    .with_beta_1(beta_1 as f32)
+                    .with_beta_2(beta_2 as f32)
+                    .with_epsilon(epsilon as f32);
+                Self::Adam(config.with_weight_decay(decay).build())
             }
         }
-        OptimizerSpec::Adam {
-            beta_1,
-            beta_2,
-            epsilon,
-        } => {
-            let plain = AdamConfig::new()
-                .with_beta_1(beta_1 as f32)
-                .with_beta_2(beta_2 as f32)
-                .with_epsilon(epsilon as f32);
-            match decay {
-                None => plain.init(),
-                decay => {
-                    plain
-                        .init()
-                        .with_group(weights, plain.with_weight_decay(decay).build(), None)
-                }
+    }
+
+    fn step(
+        &self,
+        learning_rate: f64,
+        tensor: Tensor<3>,
+        gradient: Tensor<3>,
+        memory: &mut Option<Memory>,
+    ) -> Tensor<3> {
+        match self {
+            Self::Sgd(rule) => {
+                let before = match memory.take() {
+                    Some(Memory::Sgd(state)) => Some(state),
+                    _ => None,
+                };
+                let (tensor, state) = rule.step(learning_rate, tensor, gradient, before);
+                *memory = state.map(Memory::Sgd);
+                tensor
+            }
+            Self::Adam(rule) => {
+                let before = match memory.take() {
+                    Some(Memory::Adam(state)) => Some(state),
+                    _ => None,
+                };
+                let (tensor, state) = rule.step(learning_rate, tensor, gradient, before);
+                *memory = state.map(Memory::Adam);
+                tensor
             }
         }
     }

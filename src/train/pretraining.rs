@@ -8,9 +8,10 @@ use burn::tensor::Device;
 
 use super::autoencoder::{Epoch, Order, Trainee, encode_all};
 use super::observe::{Observer, Stop};
+use super::state::State;
 use crate::data::Images;
 use crate::data::batches::{Codes, Source};
-use crate::model::{Classifier, LayerValues, numbers};
+use crate::model::{Classifier, Layer, LayerValues, numbers};
 use crate::seed::{Purpose, shuffle, stream};
 use crate::spec::{Stage, Transfer};
 
@@ -97,19 +98,60 @@ impl Pretraining {
             costs,
         });
         if trainee.is_trained() {
-            self.finish_stage(&trainee, images);
+            self.finish_stage(&trainee.model().encoder, images);
         } else {
             self.trainee = Some(trainee);
         }
         (self, epoch)
     }
 
+    /// Everything that the pretraining needs to go on from here, in the middle of an epoch too. Codes are left out:
+    /// they follow from the encoders.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let mut state = State::default();
+        state.put_part("encoders", layers_state(&self.encoders));
+        if let Some(trainee) = &self.trainee {
+            state.put_part("trainee", trainee.state());
+        }
+        state
+    }
+
+    /// This group, which is about to start, at the point that [`state`](Self::state) tells of; `None` if the state
+    /// is that of another group.
+    #[must_use]
+    pub fn restored(mut self, mut state: State, images: &Images) -> Option<Self> {
+        let encoders = restored_layers(state.take_part("encoders"))?;
+        for values in encoders {
+            let stage = self.stages.get(self.encoders.len())?;
+            let spec = &stage.setting.autoencoder;
+            let inputs = match self.encoders.last() {
+                None => images.inputs(),
+                Some(below) => below.shape[2],
+            };
+            if values.shape != [self.seeds.len(), inputs, spec.hidden_units] {
+                return None;
+            }
+            let LayerValues {
+                shape,
+                weight,
+                bias,
+                ..
+            } = values.clone();
+            let layer = Layer::from_values(shape, weight, bias, spec.activation, &self.device);
+            self.finish_stage(&layer.with_values(values, &self.device), images);
+        }
+        let trainee = state.take_part("trainee");
+        if let Some(fresh) = self.trainee.take() {
+            self.trainee = Some(fresh.restored(trainee)?);
+        }
+        Some(self)
+    }
+
     /// Keeps the encoder, and starts the next stage on its codes, computed once and without a graph.
-    fn finish_stage(&mut self, trainee: &Trainee, images: &Images) {
-        let model = trainee.model();
-        let encoder = model.encoder.values();
-        let [members, _, units] = encoder.shape;
-        self.encoders.push(encoder);
+    fn finish_stage(&mut self, encoder: &Layer, images: &Images) {
+        let [members, _, units] = encoder.weight.dims();
+        self.encoders.push(encoder.values());
         if self.encoders.len() < self.stages.len() {
             let below = mem::take(&mut self.codes);
             let source: &dyn Source = match &below {
@@ -117,7 +159,7 @@ impl Pretraining {
                 None => images,
             };
             let mut codes = Codes::with_capacity(members, images.count(), units);
-            encode_all(&model, source, &self.device, |h, _| {
+            encode_all(encoder, source, &self.device, |h, _| {
                 codes.extend(&numbers(h))
             });
             self.codes = Some(codes);
@@ -140,6 +182,49 @@ impl Pretraining {
             &self.device,
         ))
     }
+}
+
+/// The numbers of layers, from the input up.
+#[must_use]
+pub fn layers_state(layers: &[LayerValues]) -> State {
+    let mut state = State::default();
+    let shapes: Vec<[usize; 3]> = layers.iter().map(|layer| layer.shape).collect();
+    state.put("shapes", &shapes);
+    for (at, layer) in layers.iter().enumerate() {
+        state.put_numbers(&format!("{at}.weight"), layer.weight.clone());
+        state.put_numbers(&format!("{at}.bias"), layer.bias.clone());
+        if let Some(slope) = &layer.slope {
+            state.put_numbers(&format!("{at}.slope"), slope.clone());
+        }
+    }
+    state
+}
+
+/// What [`layers_state`] was given; `None` if it is not such a state.
+#[must_use]
+pub fn restored_layers(mut state: State) -> Option<Vec<LayerValues>> {
+    let shapes: Vec<[usize; 3]> = state.take("shapes")?;
+    let layers = shapes.into_iter().enumerate().map(|(at, shape)| {
+        let mut numbers = |name: &str| state.take_numbers(&format!("{at}.{name}"));
+        let [members, inputs, units] = shape;
+        let layer = LayerValues {
+            shape,
+            weight: numbers("weight")?,
+            bias: numbers("bias")?,
+            slope: numbers("slope"),
+        };
+        let fits = Some(layer.weight.len())
+            == members
+                .checked_mul(inputs)
+                .and_then(|size| size.checked_mul(units))
+            && Some(layer.bias.len()) == members.checked_mul(units)
+            && layer
+                .slope
+                .as_ref()
+                .is_none_or(|slope| slope.len() == members);
+        fits.then_some(layer)
+    });
+    layers.collect()
 }
 
 /// What of the encoders is to reach the classifier.

@@ -71,6 +71,11 @@ impl Dashboard {
         self.done.fetch_add(multiply_accumulates, Ordering::Relaxed);
     }
 
+    /// What was done before is done: the dashboard knows no other progress.
+    pub fn worked_before(&self, multiply_accumulates: u64) {
+        self.worked(multiply_accumulates);
+    }
+
     pub fn record(&self, record: Record<'_>) {
         // Nobody receives any more if the dashboard was killed.
         let _ = self.points.send(points(record));

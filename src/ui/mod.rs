@@ -91,12 +91,32 @@ impl Observer for Watcher {
         }
     }
 
+    fn worked_before(&self, multiply_accumulates: u64) {
+        match self {
+            #[cfg(feature = "dashboard")]
+            Self::Dashboard(dashboard) => dashboard.worked_before(multiply_accumulates),
+            Self::Plain(lines) => lines.worked_before(multiply_accumulates),
+            Self::Nobody => (),
+        }
+    }
+
     fn record(&self, record: Record<'_>) {
         match self {
             #[cfg(feature = "dashboard")]
             Self::Dashboard(dashboard) => dashboard.record(record),
             Self::Plain(lines) => lines.record(record),
             Self::Nobody => (),
+        }
+    }
+
+    /// A plot shows all epochs; a line that was printed before is not printed again.
+    fn recall(&self, record: Record<'_>) {
+        match self {
+            #[cfg(feature = "dashboard")]
+            Self::Dashboard(dashboard) => dashboard.record(record),
+            Self::Plain(_) | Self::Nobody => {
+                let _ = record;
+            }
         }
     }
 }

@@ -12,6 +12,8 @@ use crate::train::Record;
 pub struct Lines {
     started: Instant,
     done: AtomicU64,
+    /// Of `work`, what an earlier run did.
+    done_before: AtomicU64,
     work: u64,
     epochs: usize,
     label_width: usize,
@@ -22,6 +24,7 @@ impl Lines {
         Self {
             started: Instant::now(),
             done: AtomicU64::new(0),
+            done_before: AtomicU64::new(0),
             work: extent.work,
             epochs: extent.epochs,
             label_width: extent
@@ -37,6 +40,11 @@ impl Lines {
         self.done.fetch_add(multiply_accumulates, Ordering::Relaxed);
     }
 
+    pub fn worked_before(&self, multiply_accumulates: u64) {
+        self.done_before
+            .fetch_add(multiply_accumulates, Ordering::Relaxed);
+    }
+
     pub fn record(&self, record: Record<'_>) {
         let line = match record {
             Record::Epoch(record) => self.epoch(record),
@@ -44,7 +52,10 @@ impl Lines {
             Record::Classifier(record, _) => self.classifier(record),
         };
         let done = self.done.load(Ordering::Relaxed);
-        let left = time_left(self.started.elapsed(), done, self.work);
+        let work = self
+            .work
+            .saturating_sub(self.done_before.load(Ordering::Relaxed));
+        let left = time_left(self.started.elapsed(), done, work);
         // A reader who closed the pipe has seen enough; the run goes on.
         let _ = writeln!(std::io::stdout().lock(), "{line}  left {left}");
     }

@@ -1,0 +1,136 @@
+//! `layerwise resume`: on from where an unfinished run was left.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::run::{self, Job};
+use super::{Failure, ResumeArgs, say};
+use crate::checkpoint::{self, Identity};
+use crate::config::{self, Config, Overrides};
+use crate::run_dir::{self, FORMAT, Manifest, RunDir, RunDirError, Status};
+
+pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
+    let dir = RunDir::open(&args.run_dir).map_err(|error| Failure::Request(error.to_string()))?;
+    let lock = dir.lock().map_err(|error| match error {
+        RunDirError::InUse { .. } => Failure::Request(error.to_string()),
+        other => Failure::work(other),
+    })?;
+    let manifest: Manifest = dir.read_json(run_dir::MANIFEST).map_err(Failure::work)?;
+    if manifest.format != FORMAT {
+        return Err(Failure::Request(format!(
+            "{} has format {}, but this program reads and writes format {FORMAT}\n  hint: resume it with {}",
+            dir.path().display(),
+            manifest.format,
+            manifest.version
+        )));
+    }
+    let (earlier, config) = configs(&dir, &manifest, &args.set)?;
+    if manifest.status == Status::Complete && config == earlier {
+        say(&format!(
+            "{} is finished; nothing to resume",
+            dir.path().display()
+        ));
+        return Ok(());
+    }
+    let backend = run::open_backend(&config)?;
+    let (data, extent) = run::load_data(&config)?;
+    let identity = run::identity(&config, &data);
+    same_data(&dir, &manifest, &identity)?;
+    let found = checkpoint::find(dir.path(), |saved| differs(&config, &identity, saved))
+        .map_err(Failure::work)?;
+    for warning in &found.warnings {
+        eprintln!("warning: {warning}; going on from the checkpoint before it");
+    }
+    if found.is_empty() {
+        eprintln!("there is no checkpoint yet: starting from the beginning");
+    }
+    run::carry_out(Job {
+        dir,
+        lock,
+        manifest: Manifest {
+            status: Status::Running,
+            ..manifest
+        },
+        config,
+        backend,
+        data,
+        extent,
+        found,
+        style: args.watch.style(),
+        jobs: args.watch.jobs(),
+    })
+}
+
+/// The config that the run was begun with, and the one that it is to go on with.
+fn configs(dir: &RunDir, manifest: &Manifest, set: &[String]) -> Result<(Config, Config), Failure> {
+    let path = dir.path().join(run_dir::CONFIG);
+    let load = |set: &[String]| {
+        let overrides = Overrides {
+            set: set.to_vec(),
+            backend: None,
+        };
+        let config = config::load(&path, &overrides);
+        let config = config.map_err(|error| Failure::Request(error.to_string()))?;
+        Ok(Config {
+            name: manifest.name.clone(),
+            ..config
+        })
+    };
+    let earlier = load(&[])?;
+    if set.is_empty() {
+        return Ok((earlier.clone(), earlier));
+    }
+    let config = load(set)?;
+    if let Some(difference) = config.cannot_continue(&earlier) {
+        return Err(Failure::Request(format!(
+            "{} cannot go on with another plan: {difference}\n  hint: only training.epochs can be raised, where the learning rate is constant; start a new run for the rest",
+            dir.path().display()
+        )));
+    }
+    // Origins differ, for an override is no line of the file: what counts is the plan.
+    let same = config.plan == earlier.plan;
+    Ok(if same {
+        (earlier.clone(), earlier)
+    } else {
+        (earlier, config)
+    })
+}
+
+/// The data that the run began with.
+fn same_data(dir: &RunDir, manifest: &Manifest, identity: &Identity) -> Result<(), Failure> {
+    let files = manifest.data.files.iter();
+    let recorded: BTreeMap<String, String> = files
+        .map(|file| (file.name.clone(), file.sha256.clone()))
+        .collect();
+    match data_differs(&recorded, &identity.data) {
+        None => Ok(()),
+        Some(difference) => Err(Failure::Request(format!(
+            "{} was begun with other data: {difference}\n  hint: put the data back, or point data.dir in {} to them",
+            dir.path().display(),
+            dir.path().join(run_dir::CONFIG).display()
+        ))),
+    }
+}
+
+fn differs(config: &Config, identity: &Identity, saved: &Identity) -> Option<String> {
+    let earlier = config::parse(
+        &saved.config,
+        Path::new("config.toml"),
+        &Overrides::default(),
+    );
+    match earlier {
+        Err(_) => Some("its config is none that this program knows".to_owned()),
+        Ok(earlier) => config
+            .cannot_continue(&earlier)
+            .or_else(|| data_differs(&saved.data, &identity.data)),
+    }
+}
+
+fn data_differs(were: &BTreeMap<String, String>, are: &BTreeMap<String, String>) -> Option<String> {
+    let different = were
+        .iter()
+        .find(|(name, hash)| are.get(*name) != Some(hash));
+    let (name, hash) = different?;
+    let now = are.get(name).map_or("missing", String::as_str);
+    Some(format!("{name} had SHA-256 {hash}, now it is {now}"))
+}
