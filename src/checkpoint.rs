@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use crate::experiment::{Moment, Shelf};
 use crate::train::{State, Stop};
+use crate::weights::hexadecimal;
 
 /// Where checkpoints lie in a run folder.
 pub const FOLDER: &str = "checkpoints";
@@ -314,9 +315,10 @@ fn read(path: &Path) -> Result<(Identity, State), Damage> {
 
 fn from_bytes(bytes: &[u8]) -> Result<(Identity, State), Damage> {
     let Some(rest) = bytes.strip_prefix(FIRST_LINE.as_bytes()) else {
-        return Err(match bytes.starts_with(ANY_VERSION.as_bytes()) {
-            true => Damage::OtherVersion,
-            false => Damage::NotOne,
+        return Err(if bytes.starts_with(ANY_VERSION.as_bytes()) {
+            Damage::OtherVersion
+        } else {
+            Damage::NotOne
         });
     };
     let line = rest.iter().position(|&byte| byte == b'\n');
@@ -348,8 +350,7 @@ fn from_bytes(bytes: &[u8]) -> Result<(Identity, State), Damage> {
 }
 
 fn hash(bytes: &[u8]) -> String {
-    let digest = Sha256::digest(bytes);
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    hexadecimal(&Sha256::digest(bytes))
 }
 
 fn cannot_write(path: &Path, source: io::Error) -> CheckpointError {
@@ -514,7 +515,7 @@ mod tests {
         let run = tempfile::tempdir().expect("a temporary folder");
         let stop = Stop::default();
         let shelf = checkpoints(run.path(), Found::default(), &stop);
-        locked(&shelf.kept).spent = Duration::from_secs(3600);
+        locked(&shelf.kept).spent = Duration::from_hours(1);
         shelf.offer(0, Moment::Epoch, &|| panic!("nobody asks for it"));
         assert!(files(run.path()).is_empty());
         shelf.offer(0, Moment::Last, &|| state(1));

@@ -112,7 +112,9 @@ fn orthonormal(count: usize, length: usize, stream: &mut ChaCha8Rng) -> Vec<Vec<
         let norm = vector.iter().map(|a| a * a).sum::<f64>().sqrt();
         // Zero only for a draw that no stream is known to make.
         if norm > 1e-6 {
-            vector.iter_mut().for_each(|a| *a /= norm);
+            for a in &mut vector {
+                *a /= norm;
+            }
             basis.push(vector);
         }
     }

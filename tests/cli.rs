@@ -86,8 +86,8 @@ fn a_run_writes_its_folder_and_says_so() {
     }
     assert_eq!(
         fs::read_dir(&out).expect("a folder").count(),
-        11,
-        "no drafts are left"
+        13,
+        "a lock, checkpoints, and no drafts are left"
     );
     let manifest = manifest(&out);
     assert_eq!(manifest["status"], "complete");

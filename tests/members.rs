@@ -196,6 +196,8 @@ fn members_of_one_seed_start_from_the_same_weights() {
 /// Asks for an end when it hears of the first epoch.
 struct Impatient<'a>(&'a Stop);
 impl Observer for Impatient<'_> {
+    fn worked_before(&self, _multiply_accumulates: u64) {}
+    fn recall(&self, _record: Record<'_>) {}
     fn worked(&self, _: u64) {}
     fn record(&self, _: Record<'_>) {
         self.0.request();

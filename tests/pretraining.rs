@@ -362,7 +362,13 @@ fn stages_come_before_the_start_and_the_epochs_of_the_classifier() {
         work: Mutex::default(),
     };
     let condition = condition("D", 2);
-    let outcome = run(&[condition.clone()], &[0], 1, &listener, &Stop::default());
+    let outcome = run(
+        std::slice::from_ref(&condition),
+        &[0],
+        1,
+        &listener,
+        &Stop::default(),
+    );
     assert_eq!(
         *listener.heard.lock().expect("nobody panics"),
         [

@@ -275,7 +275,7 @@ fn classifier_condition(
                 weight: weight.clone(),
                 bias: bias.clone(),
             };
-            reader.in_layer(layer + 1, |reader| stage(reader, encoder, layer + 1))
+            reader.in_layer(layer + 1, |reader| stage(reader, &encoder, layer + 1))
         })
         .collect::<Result<_, _>>()?;
     Ok(ClassifierCondition {
@@ -302,9 +302,9 @@ struct Encoder {
 }
 
 /// The pretraining of hidden layer `layer`, counted from 1.
-fn stage(reader: &mut Reader<'_>, encoder: Encoder, layer: usize) -> Result<Stage, ConfigError> {
+fn stage(reader: &mut Reader<'_>, encoder: &Encoder, layer: usize) -> Result<Stage, ConfigError> {
     let activation = encoder.activation;
-    let autoencoder = with_decoder(reader, "pretraining", &encoder)?;
+    let autoencoder = with_decoder(reader, "pretraining", encoder)?;
     if autoencoder.reconstruction == Reconstruction::CrossEntropy
         && layer > 1
         && activation != Activation::Sigmoid

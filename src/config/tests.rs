@@ -1175,7 +1175,10 @@ fn dead_units_have_conditions_of_autoencoders() {
         wide.setting.autoencoder.encoder_bias,
         Initialization::Constant { value: 1.0 }
     );
-    assert_eq!([wide.sparsity_weight, narrow.sparsity_weight], [2.0, 0.0]);
+    assert_eq!(
+        vec![wide.sparsity_weight, narrow.sparsity_weight],
+        [2.0, 0.0]
+    );
     assert!(matches!(
         wide.setting.training.optimizer,
         OptimizerSpec::Adam { .. }

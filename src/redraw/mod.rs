@@ -48,10 +48,10 @@ impl Run<'_> {
 
     /// A file that some runs of this experiment do not have.
     fn read_if_there(&self, file: &str) -> Result<Option<Vec<u8>>, RedrawError> {
-        Ok(match self.dir.has(file) {
-            true => Some(self.dir.read(file)?),
-            false => None,
-        })
+        if !self.dir.has(file) {
+            return Ok(None);
+        }
+        Ok(Some(self.dir.read(file)?))
     }
 }
 

@@ -210,7 +210,7 @@ pub(super) mod tests {
             probes: 0.0,
         }];
         let at = |member, epoch| time_at(&record("D", member, epoch, 0.9), &seconds);
-        assert_eq!([at(3, 0), at(3, 1), at(3, 2)], [10.0, 11.0, 13.0]);
+        assert_eq!(vec![at(3, 0), at(3, 1), at(3, 2)], [10.0, 11.0, 13.0]);
         assert!(at(3, 3).is_nan() && at(0, 1).is_nan());
     }
 

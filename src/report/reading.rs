@@ -23,10 +23,7 @@ pub fn reading(
         .layers_of
         .iter()
         .filter_map(|condition| first_against_last_layer(condition, layers));
-    let differences = results
-        .differences
-        .iter()
-        .filter_map(|difference| what_came_of(difference));
+    let differences = results.differences.iter().filter_map(what_came_of);
     let starts = results
         .conditions
         .iter()

@@ -5,6 +5,12 @@ use crate::results::{Spread, StageRecord};
 use super::Drawing;
 use super::chart::{Chart, Horizontal, Legend, Line, Look, Sheet, Stroke, Vertical};
 
+type Quantity = fn(&StageRecord) -> f64;
+const QUANTITIES: [(&str, Quantity); 2] = [
+    ("Reconstruction cost, training images", |r| r.reconstruction),
+    ("Sparsity term, Σ KL, without β", |r| r.sparsity),
+];
+
 /// Reconstruction and sparsity of every stage, over the layer that it trains: epoch e of E stands at
 /// layer − 1 + e/E, so that a stage ends on its layer's tick.
 #[must_use]
@@ -17,11 +23,6 @@ pub fn stages(records: &[StageRecord]) -> Drawing {
             names.push(&record.condition);
         }
     }
-    type Quantity = fn(&StageRecord) -> f64;
-    const QUANTITIES: [(&str, Quantity); 2] = [
-        ("Reconstruction cost, training images", |r| r.reconstruction),
-        ("Sparsity term, Σ KL, without β", |r| r.sparsity),
-    ];
     let charts = QUANTITIES.iter().map(|(title, quantity)| Chart {
         title: (*title).to_owned(),
         x_title: "layer that is pretrained",

@@ -269,10 +269,9 @@ impl ClassifierTrainee {
         for (at, (layer, activation)) in layers.iter().zip(activations).enumerate() {
             let [_, inputs, units] = layer.weight.dims();
             // A layer that no gradient reaches has none: as good as zeros.
-            let gradient = gradients.get::<3>(layer.weight.id).map_or_else(
-                || vec![0.0; self.members * inputs * units],
-                |gradient| numbers(gradient),
-            );
+            let gradient = gradients
+                .get::<3>(layer.weight.id)
+                .map_or_else(|| vec![0.0; self.members * inputs * units], numbers);
             let activation = numbers(activation.inner());
             let gradients = gradient.chunks_exact(inputs * units);
             let activations = activation.chunks_exact(indices.len() * units);

@@ -34,8 +34,8 @@ enum Rule {
 
 #[derive(Clone)]
 enum Memory {
-    Sgd(SgdState<3>),
-    Adam(AdamState<3>),
+    Sgd(Box<SgdState<3>>),
+    Adam(Box<AdamState<3>>),
 }
 
 impl Optimizer {
@@ -129,10 +129,16 @@ impl Optimizer {
                 source.insert_tensor(name, TensorData::new(values, shape));
             }
             memory.push(Some(match self.plain {
-                Rule::Sgd(_) => Memory::Sgd(SgdState::state_unflatten("sgd", &mut source, device)?),
-                Rule::Adam(_) => {
-                    Memory::Adam(AdamState::state_unflatten("adam", &mut source, device)?)
-                }
+                Rule::Sgd(_) => Memory::Sgd(Box::new(SgdState::state_unflatten(
+                    "sgd",
+                    &mut source,
+                    device,
+                )?)),
+                Rule::Adam(_) => Memory::Adam(Box::new(AdamState::state_unflatten(
+                    "adam",
+                    &mut source,
+                    device,
+                )?)),
             }));
         }
         Some(Self { memory, ..self })
@@ -176,20 +182,20 @@ impl Rule {
         match self {
             Self::Sgd(rule) => {
                 let before = match memory.take() {
-                    Some(Memory::Sgd(state)) => Some(state),
+                    Some(Memory::Sgd(state)) => Some(*state),
                     _ => None,
                 };
                 let (tensor, state) = rule.step(learning_rate, tensor, gradient, before);
-                *memory = state.map(Memory::Sgd);
+                *memory = state.map(|state| Memory::Sgd(Box::new(state)));
                 tensor
             }
             Self::Adam(rule) => {
                 let before = match memory.take() {
-                    Some(Memory::Adam(state)) => Some(state),
+                    Some(Memory::Adam(state)) => Some(*state),
                     _ => None,
                 };
                 let (tensor, state) = rule.step(learning_rate, tensor, gradient, before);
-                *memory = state.map(Memory::Adam);
+                *memory = state.map(|state| Memory::Adam(Box::new(state)));
                 tensor
             }
         }

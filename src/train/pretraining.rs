@@ -160,7 +160,7 @@ impl Pretraining {
             };
             let mut codes = Codes::with_capacity(members, images.count(), units);
             encode_all(encoder, source, &self.device, |h, _| {
-                codes.extend(&numbers(h))
+                codes.extend(&numbers(h));
             });
             self.codes = Some(codes);
         } else {

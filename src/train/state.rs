@@ -121,12 +121,12 @@ pub fn restored_parameters<M: Parameters>(
         let shape: [usize; 3] = parameter.val().dims();
         let values = state.take_numbers(&shapes.len().to_string());
         shapes.push(shape);
-        match values.filter(|values| values.len() == shape.iter().product::<usize>()) {
-            Some(values) => Param::from_data(TensorData::new(values, shape), device),
-            None => {
-                fits = false;
-                parameter
-            }
+        let size: usize = shape.iter().product();
+        if let Some(values) = values.filter(|values| values.len() == size) {
+            Param::from_data(TensorData::new(values, shape), device)
+        } else {
+            fits = false;
+            parameter
         }
     });
     (fits && state.is_empty()).then_some((model, shapes))

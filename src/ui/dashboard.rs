@@ -36,7 +36,7 @@ type Point = (&'static str, bool, f64);
 struct Points {
     member: usize,
     epoch: usize,
-    points: Vec<Point>,
+    values: Vec<Point>,
 }
 
 /// A dashboard on the screen.
@@ -93,7 +93,7 @@ fn points(record: Record<'_>) -> Points {
         Record::Epoch(record) => Points {
             member: record.member,
             epoch: record.epoch,
-            points: vec![
+            values: vec![
                 ("Test error", false, record.test_reconstruction),
                 ("Training cost", false, record.cost),
                 ("Sparsity Σ KL", false, record.sparsity),
@@ -107,7 +107,7 @@ fn points(record: Record<'_>) -> Points {
         Record::Stage(record) => Points {
             member: record.member,
             epoch: record.epoch,
-            points: vec![
+            values: vec![
                 ("Pretraining error", false, record.reconstruction),
                 ("Pretraining Σ KL", false, record.sparsity),
             ],
@@ -115,7 +115,7 @@ fn points(record: Record<'_>) -> Points {
         Record::Classifier(record, layers) => Points {
             member: record.member,
             epoch: record.epoch,
-            points: [
+            values: [
                 Some(("Test accuracy %", true, 100.0 * record.test_accuracy)),
                 record.cost.map(|cost| ("Training cost", false, cost)),
                 layers.first().map(|layer| {
@@ -177,7 +177,7 @@ fn plot(
     if member.seed != extent.members[0].seed {
         return;
     }
-    for &(name, higher_is_better, value) in &points.points {
+    for &(name, higher_is_better, value) in &points.values {
         if known.insert(name) {
             renderer.register_metric(MetricDefinition {
                 metric_id: MetricId::new(Arc::new(name.to_owned())),
