@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{folder, layerwise, manifest};
+use common::{folder, layerwise, manifest, transcript};
 
 /// A second or two of training on two cores.
 const FIGURE: &str = r#"
@@ -262,8 +262,8 @@ fn a_finished_run_is_left_alone() {
     );
     assert_eq!(stamps(), before);
     // The flag is the verb.
-    let flag = layerwise().arg("--resume").arg(&out).output();
-    assert_eq!(flag.expect("the program starts").stdout, output.stdout);
+    let flag = transcript(&["--resume", &out.display().to_string()]);
+    assert_eq!(flag, (0, stdout, String::new()));
 }
 
 #[test]
@@ -466,7 +466,7 @@ fn a_run_whose_config_or_data_changed_is_refused_with_what_differs() {
         fs::copy(&path, swapped).expect("room");
     }
     // 60,000 labels, all of them 0.
-    let labels = [&[0, 0, 8, 1, 0, 0, 0xea, 0x60][..], &[0; 60_000]].concat();
+    let labels = [&[0, 0, 8, 1, 0, 0, 0xea, 0x60][..], &vec![0; 60_000]].concat();
     fs::write(data.join("train-labels-idx1-ubyte"), labels).expect("room");
     let moved = text.replace("data/mnist", &data.display().to_string());
     let stderr = refused(&moved);

@@ -124,10 +124,10 @@ mod tests {
 
     #[test]
     fn three_tasks_on_two_lanes_cost_one_and_a_half() {
-        // Turns of equal length: the slower lane may have at most one turn more than half of them.
+        // Turns of equal length: each lane has about half of them; a busy machine may hold one of them up.
         let lanes = Mutex::new(std::collections::HashMap::new());
         take_turns(2, vec![10; 3], |left: usize| {
-            std::thread::sleep(std::time::Duration::from_millis(5));
+            std::thread::sleep(std::time::Duration::from_millis(20));
             *locked(&lanes).entry(thread::current().id()).or_insert(0) += 1;
             if left == 1 {
                 Turn::Done(0)
@@ -138,7 +138,7 @@ mod tests {
         let lanes = locked(&lanes);
         assert_eq!(lanes.values().sum::<usize>(), 30);
         assert!(
-            lanes.values().all(|turns| (13..=17).contains(turns)),
+            lanes.values().all(|turns| (12..=18).contains(turns)),
             "{lanes:?}"
         );
     }
