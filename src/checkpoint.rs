@@ -18,6 +18,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::experiment::{Moment, Shelf};
+use crate::run_dir::create_draft;
 use crate::train::{State, Stop};
 use crate::weights::hexadecimal;
 
@@ -126,6 +127,7 @@ pub fn find(
     differs: impl Fn(&Identity) -> Option<String>,
 ) -> Result<Found, CheckpointError> {
     let folder = run.join(FOLDER);
+    refuse_link(&folder)?;
     let mut found = Found::default();
     let entries = match fs::read_dir(&folder) {
         Ok(entries) => entries,
@@ -186,6 +188,7 @@ impl<'a> Checkpoints<'a> {
         stop: &'a Stop,
     ) -> Result<Self, CheckpointError> {
         let folder = run.join(FOLDER);
+        refuse_link(&folder)?;
         fs::create_dir_all(&folder).map_err(|source| cannot_write(&folder, source))?;
         Ok(Self {
             folder,
@@ -232,7 +235,7 @@ impl<'a> Checkpoints<'a> {
             .join(format!(".{}.draft", name_of(task, number)));
         let bytes =
             to_bytes(&self.identity, state).map_err(|source| cannot_write(&path, source))?;
-        let written = fs::File::create(&draft)
+        let written = create_draft(&draft)
             .and_then(|mut file| {
                 file.write_all(&bytes)?;
                 file.sync_all()
@@ -273,6 +276,20 @@ impl Shelf for Checkpoints<'_> {
     }
 }
 
+/// A link would lead out of the run folder.
+fn refuse_link(folder: &Path) -> Result<(), CheckpointError> {
+    if folder.is_symlink() {
+        let source = io::Error::other("it is a link");
+        return Err(CheckpointError::Io {
+            action: "use",
+            path: folder.into(),
+            source,
+            hint: "replace it by a folder",
+        });
+    }
+    Ok(())
+}
+
 fn name_of(task: usize, number: u64) -> String {
     format!("task-{task:04}.{number:06}")
 }
@@ -303,10 +320,14 @@ fn to_bytes(identity: &Identity, state: &State) -> Result<Vec<u8>, io::Error> {
         ("facts".to_owned(), serde_json::to_string(&state.facts)?),
     ]);
     let content = safetensors::serialize(views, Some(metadata)).map_err(io::Error::other)?;
-    let mut bytes = FIRST_LINE.as_bytes().to_vec();
-    writeln!(bytes, "{}", hash(&content))?;
-    bytes.extend(content);
-    Ok(bytes)
+    Ok(framed(&content))
+}
+
+/// The bytes of a file with this content: what it is, its hash, itself.
+#[must_use]
+pub fn framed(content: &[u8]) -> Vec<u8> {
+    let head = format!("{FIRST_LINE}{}\n", hash(content));
+    [head.as_bytes(), content].concat()
 }
 
 fn read(path: &Path) -> Result<(Identity, State), Damage> {
@@ -538,11 +559,7 @@ mod tests {
         #[test]
         fn arbitrary_bytes_are_no_checkpoint(mut bytes in prop::collection::vec(any::<u8>(), 0..400), headed: bool) {
             if headed {
-                let content = bytes.split_off(0);
-                bytes = FIRST_LINE.as_bytes().to_vec();
-                bytes.extend(hash(&content).as_bytes());
-                bytes.push(b'\n');
-                bytes.extend(content);
+                bytes = framed(&bytes);
             }
             prop_assert!(from_bytes(&bytes).is_err());
         }

@@ -219,8 +219,14 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// A message without anything that a terminal would obey; it may quote files that anybody wrote.
+fn printable(message: &str) -> String {
+    let lines: Vec<String> = message.lines().map(config::escaped).collect();
+    lines.join("\n")
+}
+
 fn failed(message: &str, code: u8) -> ExitCode {
-    eprintln!("error: {message}");
+    eprintln!("error: {}", printable(message));
     ExitCode::from(code)
 }
 

@@ -39,14 +39,17 @@ pub fn fits(batch: usize, images: usize, held_out: usize) -> Result<(), Failure>
     if batch <= left {
         return Ok(());
     }
+    let (what, cure) = if held_out == 0 {
+        (String::new(), "raise data.train_images")
+    } else {
+        (
+            format!(" left of {images} after data.validation_images = {held_out}"),
+            "hold out fewer with data.validation_images",
+        )
+    };
     Err(Failure::Request(format!(
-        "a batch holds {batch} images, but there are only {left} training images{}\n  hint: lower the batch size, or \
-         raise data.train_images",
-        if held_out == 0 {
-            String::new()
-        } else {
-            format!(" left of {images} after data.validation_images = {held_out}")
-        }
+        "a batch holds {batch} images, but there are only {left} training images{what}\n  hint: lower the batch size, or \
+         {cure}"
     )))
 }
 

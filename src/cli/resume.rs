@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::run::{self, Job};
-use super::{Failure, ResumeArgs, say};
+use super::{Failure, ResumeArgs, printable, say};
 use crate::checkpoint::{self, Identity};
 use crate::config::{self, Config, Overrides};
-use crate::run_dir::{self, FORMAT, Manifest, RunDir, RunDirError, Status};
+use crate::experiment;
+use crate::run_dir::{self, Manifest, RunDir, RunDirError, Status};
 
 pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
     let dir = RunDir::open(&args.run_dir).map_err(|error| Failure::Request(error.to_string()))?;
@@ -15,15 +16,7 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
         RunDirError::InUse { .. } => Failure::Request(error.to_string()),
         other => Failure::work(other),
     })?;
-    let manifest: Manifest = dir.read_json(run_dir::MANIFEST).map_err(Failure::work)?;
-    if manifest.format != FORMAT {
-        return Err(Failure::Request(format!(
-            "{} has format {}, but this program reads and writes format {FORMAT}\n  hint: resume it with {}",
-            dir.path().display(),
-            manifest.format,
-            manifest.version
-        )));
-    }
+    let manifest = dir.manifest().map_err(Failure::work)?;
     let (earlier, config) = configs(&dir, &manifest, &args.set)?;
     if manifest.status == Status::Complete && config == earlier {
         say(&format!(
@@ -39,7 +32,10 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
     let found = checkpoint::find(dir.path(), |saved| differs(&config, &identity, saved))
         .map_err(Failure::work)?;
     for warning in &found.warnings {
-        eprintln!("warning: {warning}; going on from the checkpoint before it");
+        eprintln!(
+            "warning: {}; going on from the checkpoint before it",
+            printable(warning)
+        );
     }
     if found.is_empty() {
         eprintln!("there is no checkpoint yet: starting from the beginning");
@@ -49,6 +45,7 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
         lock,
         manifest: Manifest {
             status: Status::Running,
+            members: experiment::members(&config.plan),
             ..manifest
         },
         config,

@@ -274,7 +274,8 @@ pub(super) fn words(words: &[&str]) -> String {
 }
 
 /// Text from outside with everything escaped that a terminal would obey or hide.
-pub(super) fn escaped(text: &str) -> String {
+#[must_use]
+pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {
         if matches!(character, '"' | '\'' | '\\') {

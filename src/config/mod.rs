@@ -21,10 +21,9 @@ use std::sync::Arc;
 
 use crate::spec::BackendName;
 
-pub use error::{ConfigError, FileProblem, Problem};
+pub use error::{ConfigError, FileProblem, Problem, escaped};
 pub use plan::{Data, DeadUnits, Experiment, Figure56, Limit, Plan, Pretraining, Run};
 
-use error::escaped;
 use keys::Place;
 use raw::Document;
 use read::Reader;

@@ -175,15 +175,7 @@ pub fn page(run: &Run) -> Result<(), RedrawError> {
 ///
 /// Returns [`RedrawError`] if the folder is not a run, is damaged, or cannot be written to.
 pub fn everything(dir: &RunDir) -> Result<(), RedrawError> {
-    let manifest: Manifest = dir.read_json(run_dir::MANIFEST)?;
-    if manifest.format != run_dir::FORMAT {
-        let reason = format!(
-            "it has format {}, but this program reads format {}",
-            manifest.format,
-            run_dir::FORMAT
-        );
-        return Err(dir.damaged(run_dir::MANIFEST, &reason).into());
-    }
+    let manifest = dir.manifest()?;
     let results: Option<Results> = if dir.has(run_dir::RESULTS) {
         Some(dir.read_json(run_dir::RESULTS)?)
     } else {

@@ -147,6 +147,14 @@ pub enum RunDirError {
         hint: &'static str,
     },
     #[error(
+        "{path:?} has format {found}, but this program reads format {FORMAT}\n  hint: use the version that wrote it, {version}"
+    )]
+    OtherFormat {
+        path: PathBuf,
+        found: u32,
+        version: String,
+    },
+    #[error(
         "{path:?} is damaged: {reason}\n  hint: run the experiment again, or restore the file from a copy"
     )]
     Damaged { path: PathBuf, reason: String },
@@ -230,7 +238,18 @@ impl RunDir {
             source,
             hint,
         };
-        let file = fs::File::create(&path).map_err(cannot_lock)?;
+        if path.is_symlink() {
+            return Err(RunDirError::NotARun {
+                path: self.path.clone(),
+                reason: format!("its {LOCK} is a link"),
+            });
+        }
+        let file = fs::OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(cannot_lock)?;
         match file.try_lock() {
             Ok(()) => Ok(Lock(file)),
             Err(fs::TryLockError::WouldBlock) => Err(RunDirError::InUse {
@@ -253,7 +272,7 @@ impl RunDir {
     pub fn write(&self, file: &str, bytes: &[u8]) -> Result<(), RunDirError> {
         let path = self.path.join(file);
         let draft = self.path.join(format!(".{file}.draft"));
-        let written = fs::File::create(&draft)
+        let written = create_draft(&draft)
             .and_then(|mut draft| {
                 draft.write_all(bytes)?;
                 draft.sync_all()
@@ -313,6 +332,31 @@ impl RunDir {
             .map_err(|error| self.damaged(file, &error.to_string()))
     }
 
+    /// The manifest, if this program can read it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError`] if it is missing or damaged, of another format, or holds text that would play tricks on
+    /// a terminal.
+    pub fn manifest(&self) -> Result<Manifest, RunDirError> {
+        let manifest: Manifest = self.read_json(MANIFEST)?;
+        if manifest.format != FORMAT {
+            return Err(RunDirError::OtherFormat {
+                path: self.path.clone(),
+                found: manifest.format,
+                version: manifest.version,
+            });
+        }
+        let names = manifest.members.iter().map(|member| &member.label);
+        let is_tricky = names
+            .chain([&manifest.name, &manifest.version])
+            .any(|text| text.chars().any(char::is_control));
+        if is_tricky {
+            return Err(self.damaged(MANIFEST, "a name in it holds control characters"));
+        }
+        Ok(manifest)
+    }
+
     /// The error for a file whose content makes no sense.
     #[must_use]
     pub fn damaged(&self, file: &str, reason: &str) -> RunDirError {
@@ -334,6 +378,23 @@ fn harmless(name: &str) -> String {
             }
         })
         .collect()
+}
+
+/// A new file for what will get another name when it is whole. Whatever stands there, from a process that was killed
+/// or from somebody who laid a link, goes first, and no link is followed.
+///
+/// # Errors
+///
+/// Returns an error if it cannot be made.
+pub fn create_draft(path: &Path) -> io::Result<fs::File> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => (),
+    }
+    fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .open(path)
 }
 
 fn make_all(path: &Path) -> Result<(), RunDirError> {

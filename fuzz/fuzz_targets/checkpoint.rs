@@ -1,0 +1,16 @@
+//! A checkpoint whose hash is right and whose content is anything: a state, or an error that names the file.
+#![no_main]
+
+use layerwise::checkpoint;
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|content: &[u8]| {
+    let run = tempfile::tempdir().expect("a temporary folder");
+    let folder = run.path().join(checkpoint::FOLDER);
+    std::fs::create_dir(&folder).expect("room");
+    let file = folder.join("task-0000.000001");
+    std::fs::write(&file, checkpoint::framed(content)).expect("room");
+    if let Err(error) = checkpoint::find(run.path(), |_| None) {
+        assert!(error.to_string().contains("task-0000.000001"));
+    }
+});

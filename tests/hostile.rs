@@ -1,0 +1,276 @@
+//! A run folder or a config that somebody else wrote can neither write outside of the output folder nor inject
+//! into the page or the terminal; and no reader of a file panics, whatever bytes it holds.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{folder, layerwise, manifest, transcript};
+use layerwise::run_dir::{Records, RunDir};
+use layerwise::spec::ExperimentName;
+use layerwise::weights::Weights;
+use proptest::prelude::*;
+
+const CONFIG: &str = r#"
+experiment = "pretraining"
+[run]
+seeds = [0]
+[data]
+train_images = 300
+test_images = 100
+[training]
+epochs = 1
+[pretraining]
+epochs = 1
+[conditions.D]
+network.hidden_units = [8, 8]
+pretraining.layers = "all"
+"#;
+
+fn finished(out: &Path) {
+    let config = out.with_file_name("mine.toml");
+    fs::write(&config, CONFIG).expect("room");
+    let output = layerwise()
+        .arg(&config)
+        .args(["--quiet", "--out"])
+        .arg(out)
+        .output()
+        .expect("the program starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+fn unfinished(out: &Path) {
+    finished(out);
+    change(out, "manifest.json", "\"complete\"", "\"running\"");
+}
+
+fn change(out: &Path, file: &str, from: &str, to: &str) {
+    let path = out.join(file);
+    let text = fs::read_to_string(&path).expect("text");
+    assert!(text.contains(from), "{file}: {from}");
+    fs::write(&path, text.replace(from, to)).expect("room");
+}
+
+#[test]
+#[cfg(unix)]
+fn links_in_a_run_folder_lead_no_writer_out_of_it() {
+    use std::os::unix::fs::symlink;
+
+    let (_parent, out) = folder();
+    finished(&out);
+    let run = out.display().to_string();
+    let victim = out.with_file_name("victim");
+    let untouched = || assert_eq!(fs::read(&victim).expect("still there"), b"precious");
+    fs::write(&victim, "precious").expect("room");
+    for name in ["index.html", ".index.html.draft", ".figure3.svg.draft"] {
+        let _ = fs::remove_file(out.join(name));
+        symlink(&victim, out.join(name)).expect("room");
+    }
+    let (code, _, stderr) = transcript(&["report", &run]);
+    assert_eq!(code, 0, "{stderr}");
+    untouched();
+    assert!(
+        !out.join("index.html").is_symlink(),
+        "the page took the link's place"
+    );
+
+    change(&out, "manifest.json", "\"complete\"", "\"running\"");
+    fs::remove_file(out.join(".lock")).expect("it was there");
+    symlink(&victim, out.join(".lock")).expect("room");
+    let (code, _, stderr) = transcript(&["resume", &run]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(stderr.contains("its .lock is a link"), "{stderr}");
+    untouched();
+
+    fs::remove_file(out.join(".lock")).expect("it was there");
+    let elsewhere = out.with_file_name("elsewhere");
+    fs::rename(out.join("checkpoints"), &elsewhere).expect("it was there");
+    symlink(&elsewhere, out.join("checkpoints")).expect("room");
+    let before = fs::read_dir(&elsewhere).expect("a folder").count();
+    let (code, _, stderr) = transcript(&["resume", &run]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(
+        stderr.contains("it is a link\n  hint: replace it by a folder"),
+        "{stderr}"
+    );
+    assert_eq!(fs::read_dir(&elsewhere).expect("a folder").count(), before);
+}
+
+#[test]
+fn markup_in_a_run_folder_stays_text_on_the_page() {
+    const NASTY: &str = "<script>alert(1)</script><img src=https://example.org/>";
+    let (_parent, out) = folder();
+    finished(&out);
+    let nasty = NASTY.replace('"', "\\\"");
+    for file in [
+        "results.json",
+        "metrics.jsonl",
+        "stages.jsonl",
+        "layers.jsonl",
+    ] {
+        change(&out, file, "\"D\"", &format!("\"{nasty}\""));
+    }
+    change(
+        &out,
+        "manifest.json",
+        "\"label\": \"D\"",
+        &format!("\"label\": \"{nasty}\""),
+    );
+    change(
+        &out,
+        "manifest.json",
+        "\"condition\": \"D\"",
+        &format!("\"condition\": \"{nasty}\""),
+    );
+    let version = manifest(&out)["version"].as_str().expect("text").to_owned();
+    change(&out, "manifest.json", &version, &nasty);
+    fs::write(out.join("config.toml"), format!("# {NASTY}\n")).expect("room");
+    let (code, _, stderr) = transcript(&["report", &out.display().to_string()]);
+    assert_eq!(code, 0, "{stderr}");
+    for file in [
+        "index.html",
+        "figure3.svg",
+        "costs.svg",
+        "layers.svg",
+        "stages.svg",
+    ] {
+        let text = fs::read_to_string(out.join(file)).expect("drawn");
+        assert!(
+            !text.contains("<script") && !text.contains("<img src=http"),
+            "{file}"
+        );
+    }
+    let page = fs::read_to_string(out.join("index.html")).expect("drawn");
+    assert!(page.contains("&lt;script&gt;alert(1)&lt;/script&gt;"));
+}
+
+#[test]
+fn escapes_in_a_run_folder_do_not_reach_the_terminal() {
+    let (_parent, out) = folder();
+    unfinished(&out);
+    let run = out.display().to_string();
+    let keep = |file: &str| fs::read(out.join(file)).expect("there");
+    let whole = keep("manifest.json");
+    for (from, to) in [
+        ("\"label\": \"D\"", "\"label\": \"\\u001b[2J\""),
+        ("\"name\": \"mine\"", "\"name\": \"\\u001b]0;x\\u0007\""),
+        (
+            "\"experiment\": \"pretraining\"",
+            "\"experiment\": \"\\u001b[31m\"",
+        ),
+        ("\"running\"", "\"\\u009b31m\""),
+    ] {
+        change(&out, "manifest.json", from, to);
+        for verb in ["report", "resume"] {
+            let (code, stdout, stderr) = transcript(&[verb, &run]);
+            assert_eq!(code, 1, "{stderr}");
+            let talk = stdout + &stderr;
+            assert!(
+                !talk.replace('\n', "").contains(char::is_control),
+                "{talk:?}"
+            );
+            assert!(talk.contains("manifest.json"), "{talk}");
+        }
+        fs::write(out.join("manifest.json"), &whole).expect("room");
+    }
+    for file in ["results.json", "metrics.jsonl"] {
+        let before = keep(file);
+        fs::write(out.join(file), "{\"experiment\": \"\u{1b}[31m\u{202e}\"}").expect("room");
+        let (code, stdout, stderr) = transcript(&["report", &run]);
+        assert_eq!(code, 1, "{stderr}");
+        let talk = stdout + &stderr;
+        assert!(
+            !talk.replace('\n', "").contains(char::is_control),
+            "{talk:?}"
+        );
+        assert!(talk.contains(file), "{talk}");
+        fs::write(out.join(file), before).expect("room");
+    }
+}
+
+/// A small generator (Knuth's MMIX constants), so that the damage repeats.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % bound
+    }
+}
+
+/// Every file that `report` reads, cut and changed at many places: an error with the file's name or a page, nothing
+/// else.
+#[test]
+fn damaged_run_folders_are_errors_that_name_the_file_or_are_drawn() {
+    let (_parent, out) = folder();
+    finished(&out);
+    let run = RunDir::open(&out).expect("a run");
+    let mut dice = Dice(7);
+    let (mut drawn, mut refused) = (0, 0);
+    for file in [
+        "manifest.json",
+        "results.json",
+        "metrics.jsonl",
+        "stages.jsonl",
+        "layers.jsonl",
+        "weights.safetensors",
+    ] {
+        let whole = fs::read(out.join(file)).expect("there");
+        for _ in 0..10 {
+            let mut bytes = whole.clone();
+            let at = dice.below(bytes.len());
+            match dice.below(4) {
+                0 => bytes.truncate(at),
+                1 => bytes[at] ^= 1 << dice.below(8),
+                2 => drop(bytes.splice(at..at, b"999999999999".iter().copied())),
+                _ => drop(bytes.remove(at)),
+            }
+            fs::write(out.join(file), &bytes).expect("room");
+            match layerwise::redraw::everything(&run) {
+                Ok(()) => drawn += 1,
+                Err(error) => {
+                    refused += 1;
+                    let text = error.to_string();
+                    assert!(!text.is_empty() && text.len() < 2000, "{text}");
+                }
+            }
+        }
+        fs::write(out.join(file), whole).expect("room");
+    }
+    assert!(
+        drawn > 2 && refused > 25,
+        "{drawn} drawn, {refused} refused"
+    );
+}
+
+proptest! {
+    #[test]
+    fn arbitrary_bytes_are_no_weights(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        prop_assert!(Weights::from_safetensors(&bytes).is_err() || bytes.len() >= 8);
+    }
+
+    #[test]
+    fn a_header_that_promises_more_than_there_is_costs_no_memory(length: u64, rest in "[ -~]{0,80}") {
+        let bytes = [&length.to_le_bytes()[..], rest.as_bytes()].concat();
+        let read = Weights::from_safetensors(&bytes);
+        prop_assert!(read.is_err() || length as usize <= rest.len());
+    }
+
+    #[test]
+    fn arbitrary_lines_are_records_or_errors(lines in prop::collection::vec("[ -~]{0,60}", 0..6)) {
+        let (_parent, out) = folder();
+        let run = RunDir::create(Some(&out), "x").expect("room");
+        fs::write(out.join("metrics.jsonl"), lines.join("\n")).expect("room");
+        if let Err(error) = Records::read(&run, ExperimentName::Figure56) {
+            prop_assert!(error.to_string().contains("metrics.jsonl"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The mistakes that users make, and what they are told: whole transcripts, in `mistakes.txt`, to be read aloud.
+//!
+//! Each says what is wrong, where, what is allowed and what to do. After a wanted change of words,
+//! `LAYERWISE_BLESS=1 cargo test --test mistakes` writes the file anew; read what changed.
+
+mod common;
+
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use common::{layerwise, transcript};
+
+const PAIRS: [&str; 2] = ["train", "t10k"];
+
+/// Files to make mistakes with, in a folder that transcripts call `{tmp}`.
+fn prepare(tmp: &Path) {
+    let write = |name: &str, bytes: &[u8]| {
+        let path = tmp.join(name);
+        fs::create_dir_all(path.parent().expect("inside")).expect("room");
+        fs::write(path, bytes).expect("room");
+    };
+    let idx = |sizes: &[u32], items: Vec<u8>| -> Vec<u8> {
+        let magic = 0x800 + sizes.len() as u32;
+        let numbers = std::iter::once(&magic).chain(sizes);
+        numbers.flat_map(|n| n.to_be_bytes()).chain(items).collect()
+    };
+    let data =
+        |folder: &str, images: &dyn Fn(&str) -> Vec<u8>, labels: &dyn Fn(&str) -> Vec<u8>| {
+            for pair in PAIRS {
+                write(&format!("{folder}/{pair}-images-idx3-ubyte"), &images(pair));
+                write(&format!("{folder}/{pair}-labels-idx1-ubyte"), &labels(pair));
+            }
+        };
+    let images = |count: u32| idx(&[count, 4, 4], vec![7; 16 * count as usize]);
+    let labels = |count: u32| idx(&[count], (0..count).map(|at| (at % 10) as u8).collect());
+    data("swapped", &|_| labels(20), &|_| images(20));
+    data("cut", &|_| images(20)[..100].to_vec(), &|_| labels(20));
+    data("text", &|_| b"hello".to_vec(), &|_| labels(20));
+    data("uneven", &|_| images(20), &|_| labels(19));
+    data("many", &|_| images(20), &|_| idx(&[20], vec![0; 25]));
+    data(
+        "gzip",
+        &|_| [&[0x1f, 0x8b][..], b"nonsense"].concat(),
+        &|_| labels(20),
+    );
+    fs::create_dir_all(tmp.join("empty")).expect("room");
+
+    write("notoml.toml", b"experiment = figure56\n");
+    write("latin.toml", b"# caf\xe9\n");
+    write("noexperiment.toml", b"[training]\nepochs = 3\n");
+    write(
+        "twice.toml",
+        b"experiment = \"figure56\"\n[training]\nepochs = 3\nepochs = 4\n",
+    );
+    write("noconditions.toml", b"experiment = \"pretraining\"\n");
+    write(
+        "unused.toml",
+        b"experiment = \"figure56\"\n[training]\noptimizer = \"adam\"\nmomentum = 0.9\n",
+    );
+    write(
+        "tiny.toml",
+        b"experiment = \"figure56\"\n[data]\ntrain_images = 100\ntest_images = 50\n[autoencoder]\nhidden_units = 4\n[training]\nepochs = 1\n",
+    );
+    for run in ["run", "damaged", "newer", "cutweights"] {
+        let ended = layerwise()
+            .arg(tmp.join("tiny.toml"))
+            .args(["--quiet", "--out"])
+            .arg(tmp.join(run))
+            .output();
+        assert!(ended.expect("the program starts").status.success());
+    }
+    write("damaged/manifest.json", b"{\"format\": 1");
+    let manifest = fs::read_to_string(tmp.join("newer/manifest.json")).expect("text");
+    let newer = manifest.replace("\"format\": 1", "\"format\": 99");
+    write("newer/manifest.json", newer.as_bytes());
+    let weights = fs::read(tmp.join("cutweights/weights.safetensors")).expect("there");
+    write("cutweights/weights.safetensors", &weights[..500]);
+}
+
+/// The words of a command line; single quotes keep blanks together.
+fn words(line: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut quoted = false;
+    for character in line.chars() {
+        match character {
+            '\'' => quoted = !quoted,
+            ' ' if !quoted => words.push(String::new()),
+            other => words.last_mut().expect("never empty").push(other),
+        }
+    }
+    words
+}
+
+/// A command with its exit code, and its output line by line: `> ` on stdout, `| ` on stderr.
+fn shown(command: &str, tmp: &str) -> String {
+    let args: Vec<String> = words(command)
+        .into_iter()
+        .map(|word| word.replace("{tmp}", tmp))
+        .collect();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    let (code, stdout, stderr) = transcript(&args);
+    let mut text = format!("$ layerwise {command}\nexit {code}\n");
+    for (mark, stream) in [('>', &stdout), ('|', &stderr)] {
+        for line in stream.replace(tmp, "{tmp}").lines() {
+            let _ = writeln!(text, "{}", format!("{mark} {line}").trim_end());
+        }
+    }
+    text
+}
+
+#[test]
+fn every_mistake_is_told_as_the_transcripts_say() {
+    let parent = tempfile::tempdir().expect("a temporary folder");
+    let tmp = parent.path();
+    prepare(tmp);
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/mistakes.txt");
+    let expected = fs::read_to_string(&file).expect("it is shipped");
+    let (head, blocks) = expected.split_once("\n\n").expect("a head and transcripts");
+    let mut found = head.to_owned() + "\n";
+    let mut count = 0;
+    for block in blocks.split("\n\n") {
+        let command = block
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("$ layerwise "));
+        let command = command.expect("a command");
+        let text = shown(command, &tmp.display().to_string());
+        assert!(!text.contains("exit 0\n"), "this is no mistake:\n{text}");
+        assert!(!text.contains("panicked"), "{text}");
+        found.push('\n');
+        found.push_str(&text);
+        count += 1;
+    }
+    assert!(count >= 40, "{count}");
+    if std::env::var_os("LAYERWISE_BLESS").is_some() {
+        fs::write(&file, &found).expect("room");
+    }
+    let expected = expected.trim_end().lines();
+    for (line, (is, was)) in found.trim_end().lines().zip(expected).enumerate() {
+        assert_eq!(is, was, "line {} of mistakes.txt", line + 1);
+    }
+}
