@@ -1,5 +1,7 @@
 //! What the tests that run the whole program share.
 
+#![allow(dead_code, reason = "each of them takes what it needs")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
