@@ -19,6 +19,7 @@ use thiserror::Error;
 
 use crate::experiment::{Moment, Shelf};
 use crate::run_dir::create_draft;
+use crate::train::lanes::locked;
 use crate::train::{State, Stop};
 use crate::weights::hexadecimal;
 
@@ -390,13 +391,6 @@ fn cannot_read(path: &Path, source: io::Error) -> CheckpointError {
         source,
         hint: "make the folder readable, or start a new run",
     }
-}
-
-/// A lock whose holder cannot leave it in a half-changed state.
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex
-        .lock()
-        .unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -17,6 +17,7 @@ use crate::run_dir::{
     Status,
 };
 use crate::spec::ExperimentName;
+use crate::train::lanes::locked;
 use crate::train::{Observer, Record, Stop};
 use crate::ui::{Extent, Style, Watcher};
 
@@ -439,10 +440,7 @@ impl Observer for Keeper<'_> {
 
 impl Keeper<'_> {
     fn keep(&self, record: Record<'_>) {
-        let mut kept = self
-            .kept
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut kept = locked(&self.kept);
         match record {
             Record::Epoch(record) => kept.records.add_epoch(record),
             Record::Stage(record) => kept.records.add_stage(record),

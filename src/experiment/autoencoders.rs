@@ -1,17 +1,15 @@
 //! The training of many autoencoders, whatever for: groups of members, shared out over processor cores, watched,
 //! evaluated after every epoch, and summed up at the end by whoever wants to know.
 
-use std::sync::Mutex;
-
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Ending, Failure, Moment, NotFinite, Outcome, Setting};
+use super::tasks::{Advance, Task, carry_out};
+use super::{Ending, Failure, NotFinite, Outcome, Setting};
 use crate::backend::Kind;
 use crate::model::Autoencoder;
 use crate::results::{EpochRecord, Member, Results};
 use crate::spec::AutoencoderTraining;
-use crate::train::lanes::{Turn, take_turns};
 use crate::train::{Epoch, Evaluation, Order, Record, State, Trainee, numbers};
 use crate::weights::{Weights, member_prefix};
 
@@ -43,19 +41,30 @@ pub struct Group<'a> {
 
 /// All jobs, trained or stopped on the way.
 pub struct Trained<S> {
-    groups: Vec<Progress<S>>,
+    groups: Vec<Ended<S>>,
 }
 
-struct Progress<S> {
+/// A job at the end of the run.
+struct Ended<S> {
     job: Job,
-    /// Position among all tasks.
-    task: usize,
+    /// Absent if it never had a turn.
+    trainee: Option<Trainee>,
+    /// Absent if it was not trained to its end.
+    summaries: Option<Vec<S>>,
+}
+
+/// A job on its way.
+struct Progress<'a, S, F> {
+    job: Job,
+    number: usize,
+    order: Order,
     /// Absent before the first turn.
     trainee: Option<Trainee>,
     /// Of every epoch that is done.
     records: Vec<EpochRecord>,
     /// Absent until the last epoch is done.
     summaries: Option<Vec<S>>,
+    summarize: &'a F,
 }
 
 impl Job {
@@ -89,69 +98,43 @@ pub fn train<S: Send + Serialize + DeserializeOwned>(
         Kind::Cpu => jobs.into_iter().flat_map(Job::alone).collect(),
         Kind::Gpu | Kind::SoftwareGpu => jobs,
     };
-    let failure = Mutex::new(None);
-    let started = jobs
-        .into_iter()
-        .enumerate()
-        .map(|(task, job)| {
-            Box::new(Progress {
-                job,
-                task,
-                trainee: None,
-                records: Vec::new(),
-                summaries: None,
-            })
-        })
-        .collect();
     let order = Order {
         seed: setting.order_seed,
         stage: 0,
     };
-    let turn = |mut group: Box<Progress<S>>| {
-        let advanced = group.advance(order, setting, &summarize);
-        let moment = match advanced {
-            Ok(Advance::More) => Moment::Epoch,
-            Ok(Advance::Done) => Moment::Last,
-            Err(error) => {
-                setting.stop.request();
-                failure
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .get_or_insert(error);
-                return Turn::Done(group);
-            }
-        };
-        setting.shelf.offer(group.task, moment, &|| group.state());
-        match moment {
-            Moment::Epoch => Turn::Again(group),
-            Moment::Last => Turn::Done(group),
-        }
-    };
-    let groups = take_turns(setting.lanes, started, turn);
-    let failure = failure
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    match failure {
-        Some(error) => Err(error),
-        None => Ok(Trained {
-            groups: groups.into_iter().map(|group| *group).collect(),
-        }),
+    let tasks = jobs.into_iter().enumerate().map(|(number, job)| Progress {
+        job,
+        number,
+        order,
+        trainee: None,
+        records: Vec::new(),
+        summaries: None,
+        summarize: &summarize,
+    });
+    let groups = carry_out(tasks.collect(), setting)?;
+    Ok(Trained {
+        groups: groups
+            .into_iter()
+            .map(|group| Ended {
+                job: group.job,
+                trainee: group.trainee,
+                summaries: group.summaries,
+            })
+            .collect(),
+    })
+}
+
+impl<S, F> Task for Progress<'_, S, F>
+where
+    S: Send + Serialize + DeserializeOwned,
+    F: Fn(&Group<'_>) -> Vec<S> + Sync,
+{
+    fn number(&self) -> usize {
+        self.number
     }
-}
 
-enum Advance {
-    More,
-    Done,
-}
-
-impl<S: Serialize + DeserializeOwned> Progress<S> {
     /// One more epoch, and after the last one the summaries.
-    fn advance(
-        &mut self,
-        order: Order,
-        setting: &Setting<'_>,
-        summarize: impl Fn(&Group<'_>) -> Vec<S>,
-    ) -> Result<Advance, Failure> {
+    fn advance(&mut self, setting: &Setting<'_>) -> Result<Advance, Failure> {
         if self.trainee.is_none() {
             self.begin(setting)?;
         }
@@ -163,7 +146,7 @@ impl<S: Serialize + DeserializeOwned> Progress<S> {
             return Ok(Advance::Done);
         }
         let images = &setting.data.train.images;
-        let (trainee, costs) = trainee.epoch(images, order, setting.observer, setting.stop);
+        let (trainee, costs) = trainee.epoch(images, self.order, setting.observer, setting.stop);
         let trainee = self.trainee.insert(trainee);
         let Some(costs) = costs else {
             return Ok(Advance::Done);
@@ -180,7 +163,7 @@ impl<S: Serialize + DeserializeOwned> Progress<S> {
         if !trainee.is_trained() {
             return Ok(Advance::More);
         }
-        self.summaries = Some(summarize(&Group {
+        self.summaries = Some((self.summarize)(&Group {
             setting: &self.job.setting,
             members: &self.job.members,
             trainee,
@@ -190,10 +173,22 @@ impl<S: Serialize + DeserializeOwned> Progress<S> {
         Ok(Advance::Done)
     }
 
+    fn state(&self) -> State {
+        let mut state = State::default();
+        state.put("records", &self.records);
+        state.put("summaries", &self.summaries);
+        if let Some(trainee) = &self.trainee {
+            state.put_part("trainee", trainee.state());
+        }
+        state
+    }
+}
+
+impl<S: DeserializeOwned, F> Progress<'_, S, F> {
     /// The group at its start, or where an earlier run left it, with what was found so far told again.
     fn begin(&mut self, setting: &Setting<'_>) -> Result<(), Failure> {
         let fresh = self.job.trainee(setting);
-        let Some(mut state) = setting.shelf.take(self.task) else {
+        let Some(mut state) = setting.shelf.take(self.number) else {
             self.trainee = Some(fresh);
             return Ok(());
         };
@@ -221,16 +216,6 @@ impl<S: Serialize + DeserializeOwned> Progress<S> {
         self.trainee = Some(trainee);
         Ok(())
     }
-
-    fn state(&self) -> State {
-        let mut state = State::default();
-        state.put("records", &self.records);
-        state.put("summaries", &self.summaries);
-        if let Some(trainee) = &self.trainee {
-            state.put_part("trainee", trainee.state());
-        }
-        state
-    }
 }
 
 impl<S: Clone> Trained<S> {
@@ -246,8 +231,8 @@ impl<S: 'static> Trained<S> {
     /// These models with what was found about them.
     #[must_use]
     pub fn outcome(self, results: Option<Results>, naming: Naming) -> Outcome {
-        let epochs = |group: &Progress<S>| group.job.setting.training.epochs;
-        let done = |group: &Progress<S>| group.trainee.as_ref().map_or(0, Trainee::epochs_done);
+        let epochs = |group: &Ended<S>| group.job.setting.training.epochs;
+        let done = |group: &Ended<S>| group.trainee.as_ref().map_or(0, Trainee::epochs_done);
         let ending = if results.is_some() {
             Ending::Complete
         } else {

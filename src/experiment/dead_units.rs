@@ -8,7 +8,7 @@
 use burn::tensor::{Device, Tensor};
 
 use super::autoencoders::{self, Group, Job, Naming};
-use super::{Failure, Outcome, Setting};
+use super::{Failure, Outcome, Setting, by_condition_and_seed};
 use crate::config::DeadUnits;
 use crate::data::Images;
 use crate::data::batches::Source;
@@ -23,14 +23,8 @@ pub const NOISE_LOOKING_ABOVE: f64 = 0.99;
 /// The members of a run: by condition, then by seed.
 #[must_use]
 pub fn members(plan: &DeadUnits, seeds: &[u64]) -> Vec<Member> {
-    let pairs = plan
-        .conditions
-        .iter()
-        .flat_map(|condition| seeds.iter().map(move |&seed| (condition, seed)));
-    pairs
-        .enumerate()
-        .map(|(index, (condition, seed))| Member::new(index, condition.name.clone(), seed, seeds))
-        .collect()
+    let names = plan.conditions.iter().map(|condition| &condition.name);
+    by_condition_and_seed(names, seeds)
 }
 
 /// Trains every condition under every seed and counts.

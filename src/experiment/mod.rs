@@ -5,6 +5,7 @@ mod autoencoders;
 pub mod dead_units;
 pub mod figure56;
 pub mod pretraining;
+mod tasks;
 
 use thiserror::Error;
 
@@ -144,6 +145,18 @@ pub fn members(plan: &Plan) -> Vec<Member> {
         Experiment::Pretraining(pretraining) => pretraining::members(pretraining, seeds),
         Experiment::DeadUnits(dead_units) => dead_units::members(dead_units, seeds),
     }
+}
+
+/// A member for each condition and seed.
+fn by_condition_and_seed<'a>(
+    conditions: impl Iterator<Item = &'a String>,
+    seeds: &[u64],
+) -> Vec<Member> {
+    let pairs = conditions.flat_map(|condition| seeds.iter().map(move |&seed| (condition, seed)));
+    pairs
+        .enumerate()
+        .map(|(index, (condition, seed))| Member::new(index, condition.clone(), seed, seeds))
+        .collect()
 }
 
 /// How much there is to do, on `images` training images of `inputs` pixels in `classes` classes.

@@ -7,10 +7,11 @@
 //! by layer, so that what tells two of them apart is their condition.
 
 use std::mem;
-use std::sync::Mutex;
 use std::time::Instant;
 
-use super::{Ending, Failure, Moment, NotFinite, Outcome, Setting};
+use super::by_condition_and_seed;
+use super::tasks::{Advance, Task, carry_out};
+use super::{Ending, Failure, NotFinite, Outcome, Setting};
 use crate::backend::Kind;
 use crate::config;
 use crate::model::{Autoencoder, Classifier, LayerValues, numbers};
@@ -19,7 +20,6 @@ use crate::results::{
     PretrainingResults, Results, Spread, StageRecord, TransferProof,
 };
 use crate::spec::{ClassifierCondition, TrainedLayers, Transfer};
-use crate::train::lanes::{Turn, take_turns};
 use crate::train::pretraining::{
     Pretraining, copy_into, layers_state, restored_layers, transferred,
 };
@@ -33,14 +33,8 @@ pub const PROBE_IMAGES: usize = 1000;
 /// The members of a run: by condition, then by seed.
 #[must_use]
 pub fn members(plan: &config::Pretraining, seeds: &[u64]) -> Vec<Member> {
-    let pairs = plan
-        .conditions
-        .iter()
-        .flat_map(|condition| seeds.iter().map(move |&seed| (condition, seed)));
-    pairs
-        .enumerate()
-        .map(|(index, (condition, seed))| Member::new(index, condition.name.clone(), seed, seeds))
-        .collect()
+    let names = plan.conditions.iter().map(|condition| &condition.name);
+    by_condition_and_seed(names, seeds)
 }
 
 /// Multiply–accumulate operations of one member's whole training.
@@ -82,40 +76,10 @@ pub fn run(
         };
         for members in of_condition.chunks(size) {
             let task = groups.len();
-            groups.push(Box::new(Group::new(
-                task,
-                condition.clone(),
-                members.to_vec(),
-            )));
+            groups.push(Group::new(task, condition.clone(), members.to_vec()));
         }
     }
-    let failure = Mutex::new(None);
-    let turn = |mut group: Box<Group>| {
-        let moment = match group.advance(setting) {
-            Ok(Advance::More) => Moment::Epoch,
-            Ok(Advance::Done) => Moment::Last,
-            Err(error) => {
-                setting.stop.request();
-                failure
-                    .lock()
-                    .unwrap_or_else(std::sync::PoisonError::into_inner)
-                    .get_or_insert(error);
-                return Turn::Done(group);
-            }
-        };
-        setting.shelf.offer(group.task, moment, &|| group.state());
-        match moment {
-            Moment::Epoch => Turn::Again(group),
-            Moment::Last => Turn::Done(group),
-        }
-    };
-    let groups = take_turns(setting.lanes, groups, turn);
-    let failure = failure
-        .into_inner()
-        .unwrap_or_else(std::sync::PoisonError::into_inner);
-    if let Some(error) = failure {
-        return Err(error);
-    }
+    let groups = carry_out(groups, setting)?;
 
     let trained = groups.iter().filter(|group| group.is_trained()).count();
     let ending = if trained == groups.len() {
@@ -163,11 +127,6 @@ enum Phase {
     Training(Box<ClassifierTrainee>),
 }
 
-enum Advance {
-    More,
-    Done,
-}
-
 impl Group {
     fn new(task: usize, condition: ClassifierCondition, members: Vec<Member>) -> Self {
         let seconds = |member: &Member| MemberSeconds {
@@ -196,27 +155,6 @@ impl Group {
 
     fn seeds(&self) -> Vec<u64> {
         self.members.iter().map(|member| member.seed).collect()
-    }
-
-    /// One step of the way: an epoch of an autoencoder, or of the classifier.
-    fn advance(&mut self, setting: &Setting<'_>) -> Result<Advance, Failure> {
-        if matches!(self.phase, Phase::Waiting) {
-            self.begin(setting)?;
-        }
-        match mem::replace(&mut self.phase, Phase::Waiting) {
-            Phase::Pretraining(pretraining) if pretraining.is_done() => {
-                let trainee = self.classifier(pretraining.encoders(), setting)?;
-                self.measure(&trainee, None, setting)?;
-                self.train(trainee, setting)
-            }
-            Phase::Pretraining(pretraining) => self.pretrain(*pretraining, setting),
-            Phase::Training(trainee) if trainee.is_trained() => {
-                self.phase = Phase::Training(trainee);
-                Ok(Advance::Done)
-            }
-            Phase::Training(trainee) => self.train(*trainee, setting),
-            Phase::Waiting => Ok(Advance::Done),
-        }
     }
 
     /// The group at its start, or where an earlier run left it, with what was found so far told again.
@@ -273,26 +211,6 @@ impl Group {
             Phase::Training(Box::new(self.fresh_classifier(setting).restored(training)?))
         };
         Some(())
-    }
-
-    fn state(&self) -> State {
-        let mut state = State::default();
-        state.put("stage_records", &self.stage_records);
-        state.put("records", &self.records);
-        state.put("layers", &self.layers);
-        state.put("proofs", &self.proofs);
-        state.put("seconds", &self.seconds);
-        state.put("updates", &self.updates);
-        state.put("multiply_accumulates", &self.multiply_accumulates);
-        state.put_part("transferred", layers_state(&self.encoders));
-        match &self.phase {
-            Phase::Waiting => (),
-            Phase::Pretraining(pretraining) => {
-                state.put_part("pretraining", pretraining.state());
-            }
-            Phase::Training(trainee) => state.put_part("training", trainee.state()),
-        }
-        state
     }
 
     fn pretrain(
@@ -501,9 +419,56 @@ impl Group {
     }
 }
 
+impl Task for Group {
+    fn number(&self) -> usize {
+        self.task
+    }
+
+    /// One step of the way: an epoch of an autoencoder, or of the classifier.
+    fn advance(&mut self, setting: &Setting<'_>) -> Result<Advance, Failure> {
+        if matches!(self.phase, Phase::Waiting) {
+            self.begin(setting)?;
+        }
+        match mem::replace(&mut self.phase, Phase::Waiting) {
+            Phase::Pretraining(pretraining) if pretraining.is_done() => {
+                let trainee = self.classifier(pretraining.encoders(), setting)?;
+                self.measure(&trainee, None, setting)?;
+                self.train(trainee, setting)
+            }
+            Phase::Pretraining(pretraining) => self.pretrain(*pretraining, setting),
+            Phase::Training(trainee) if trainee.is_trained() => {
+                self.phase = Phase::Training(trainee);
+                Ok(Advance::Done)
+            }
+            Phase::Training(trainee) => self.train(*trainee, setting),
+            Phase::Waiting => Ok(Advance::Done),
+        }
+    }
+
+    fn state(&self) -> State {
+        let mut state = State::default();
+        state.put("stage_records", &self.stage_records);
+        state.put("records", &self.records);
+        state.put("layers", &self.layers);
+        state.put("proofs", &self.proofs);
+        state.put("seconds", &self.seconds);
+        state.put("updates", &self.updates);
+        state.put("multiply_accumulates", &self.multiply_accumulates);
+        state.put_part("transferred", layers_state(&self.encoders));
+        match &self.phase {
+            Phase::Waiting => (),
+            Phase::Pretraining(pretraining) => {
+                state.put_part("pretraining", pretraining.state());
+            }
+            Phase::Training(trainee) => state.put_part("training", trainee.state()),
+        }
+        state
+    }
+}
+
 /// A copy of everything that was learnt, by condition and seed: `D/seed 0/layer.01.weight`, and as it was before
 /// fine-tuning `D/seed 0/pretrained/layer.01.weight`; each `[1, input, unit]`.
-fn weights(groups: &[Box<Group>]) -> Weights {
+fn weights(groups: &[Group]) -> Weights {
     let mut weights = Weights::default();
     for group in groups {
         if let Phase::Training(trainee) = &group.phase {
@@ -577,7 +542,7 @@ fn stage_inputs(condition: &ClassifierCondition, stage: usize, inputs: usize) ->
 
 fn summarize(
     plan: &config::Pretraining,
-    groups: &[Box<Group>],
+    groups: &[Group],
     setting: &Setting<'_>,
 ) -> PretrainingResults {
     let inputs = setting.data.train.images.pixels_per_image();
@@ -660,7 +625,7 @@ fn summarize(
 }
 
 /// Test accuracies at the start and after each epoch, for each seed of a condition.
-fn accuracies(groups: &[Box<Group>], condition: &str) -> Vec<Vec<f64>> {
+fn accuracies(groups: &[Group], condition: &str) -> Vec<Vec<f64>> {
     let of_condition = groups
         .iter()
         .filter(|group| group.condition.name == condition);

@@ -77,7 +77,7 @@ fn on_one_thread(work: impl FnOnce()) {
 }
 
 /// A lock whose holder cannot leave it in a half-changed state: a panic elsewhere does not matter to it.
-fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+pub fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner)
