@@ -277,7 +277,7 @@ fn plans_that_cannot_be_are_refused_before_any_data_are_read() {
     let cases = [
         (
             "conditions.pretrained.pretraining.layers=4",
-            "condition \"pretrained\" pretrains 4 layers, but has 3 hidden layers",
+            "condition \"pretrained\" pretrains 4 of its 3 hidden layers",
         ),
         (
             "conditions.pretrained.network.hidden_units=[]",

@@ -77,7 +77,12 @@ pub enum Problem {
     #[error("`{key}` is not used: {reason}\n  hint: remove it, or set it where it would be")]
     NeverUsed { key: String, reason: String },
     #[error(
-        "a condition cannot be called \"{}\"\n  hint: a name is 1 to 40 letters, digits, spaces and -_+()/,= between them",
+        "`{}` is no layer's pretraining\n  hint: layers are counted from 1, as in [pretraining.layer.3]",
+        shown(path)
+    )]
+    NotALayer { path: String },
+    #[error(
+        "a condition cannot be called \"{}\"\n  hint: a name is 1 to 40 letters, digits, spaces and -_+()/,= between them, without \" - \", which subtracts",
         shown(name)
     )]
     BadConditionName { name: String },
@@ -151,10 +156,7 @@ pub enum Problem {
         count: usize,
         limit: usize,
     },
-    #[error(
-        "`{key}` holds {} twice\n  hint: each value makes a member, so write it once",
-        shown(value)
-    )]
+    #[error("`{key}` holds {} twice\n  hint: write each value once", shown(value))]
     Repeated { key: String, value: String },
     #[error(
         "`{key}` is {}, which is not the path of a folder\n  hint: write it as \"data/mnist\"",
@@ -195,7 +197,7 @@ pub enum Problem {
     )]
     NothingToPretrain { condition: String },
     #[error(
-        "condition \"{condition}\" pretrains {layers} layers, but has {depth} hidden layers\n  hint: pretraining.layers may be 0 to {depth}, \"all\" or \"none\""
+        "condition \"{condition}\" pretrains {layers} of its {depth} hidden layers\n  hint: pretraining.layers may be 0 to {depth}, \"all\" or \"none\""
     )]
     TooManyLayers {
         condition: String,
@@ -207,11 +209,11 @@ pub enum Problem {
     )]
     NoConditions,
     #[error(
-        "`{key}` names \"{}\", which is no condition{}\n  hint: {}",
-        shown(name), DidYouMean(nearest.as_deref()), listed(known)
+        "`{}` names \"{}\", which is no condition{}\n  hint: {}",
+        shown(key), shown(name), DidYouMean(nearest.as_deref()), Conditions(known)
     )]
     UnknownCondition {
-        key: &'static str,
+        key: String,
         name: String,
         known: Vec<String>,
         nearest: Option<String>,
@@ -255,11 +257,16 @@ impl fmt::Display for DidYouMean<'_> {
     }
 }
 
-/// The conditions that there are.
-fn listed(known: &[String]) -> String {
-    match known {
-        [] => "this config has no conditions".to_owned(),
-        known => format!("the conditions are {}", known.join(", ")),
+/// Which conditions there are.
+struct Conditions<'a>(&'a [String]);
+
+impl fmt::Display for Conditions<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return f.write_str("the config has no conditions");
+        }
+        let names: Vec<_> = self.0.iter().map(|name| format!("\"{name}\"")).collect();
+        write!(f, "the conditions are {}", names.join(", "))
     }
 }
 

@@ -189,6 +189,9 @@ pub(super) const OF_CONDITIONS: [&str; 5] = [
     "pretraining",
 ];
 
+/// The keys that are told for all layers at once.
+const OF_ALL_LAYERS: [&str; 2] = ["pretraining.layers", "pretraining.transfer"];
+
 /// The key of this name.
 pub(super) fn find(name: &str) -> Option<&'static Key> {
     KEYS.iter().find(|key| key.name == name)
@@ -246,56 +249,87 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Everything before the key: `conditions.D.`, or nothing.
-    pub fn prefix(self) -> String {
-        self.condition
-            .map_or_else(String::new, |condition| format!("conditions.{condition}."))
+    /// Whether `key` may stand in this place's condition and layer.
+    pub fn may_hold(self, key: &str) -> bool {
+        let section = split(key).0;
+        let in_condition = self.condition.is_none() || OF_CONDITIONS.contains(&section);
+        let in_layer =
+            self.layer.is_none() || (section == "pretraining" && !OF_ALL_LAYERS.contains(&key));
+        in_condition && in_layer
+    }
+
+    /// Where `key` stands in this place's condition and, if it may be told for one, this place's layer.
+    pub fn path_of(self, key: &str) -> String {
+        let condition = self.condition.map(|name| format!("conditions.{name}."));
+        let condition = condition.unwrap_or_default();
+        match (self.layer, split(key)) {
+            (Some(layer), ("pretraining", name)) if self.may_hold(key) => {
+                format!("{condition}pretraining.layer.{layer}.{name}")
+            }
+            _ => format!("{condition}{key}"),
+        }
     }
 }
 
-/// The error for a key that no experiment has, or that a condition cannot have.
+/// The error for a key that no experiment has, or that cannot stand where it does.
 pub(super) fn unknown(path: &str) -> Problem {
     let place = Place::of(path);
-    let prefix = place.prefix();
-    let section = place.section;
-    let hint = if place.condition.is_some() && !OF_CONDITIONS.contains(&section) {
-        let near = nearest(section, OF_CONDITIONS).map(|near| format!("{near}.{}", place.name));
-        match near.or_else(|| nearest_key(&place.key()).map(str::to_owned)) {
-            Some(near) => format!("did you mean `{prefix}{near}`?"),
-            None => "a condition holds keys with their section, such as training.epochs".to_owned(),
-        }
-    } else if let ("pretraining", "hidden_units" | "activation") = (section, place.name) {
+    let (section, name) = (place.section, place.name);
+    let hint = if let ("pretraining", "hidden_units" | "activation") = (section, name) {
+        let what = if name == "activation" { name } else { "width" };
+        let network = place.path_of(&format!("network.{name}"));
         format!(
-            "an autoencoder has the {} of the layer that it is the pretraining of: set {prefix}network.{}",
-            if place.name == "activation" {
-                "activation"
-            } else {
-                "width"
-            },
-            place.name
+            "an autoencoder has the {what} of the layer that it is the pretraining of: set {network}"
         )
-    } else if let Some(near) = nearest_key(&place.key()) {
-        let layer = place.layer.filter(|_| near.starts_with("pretraining."));
-        match layer {
-            Some(layer) => {
-                let (_, name) = split(near);
-                format!("did you mean `{prefix}pretraining.layer.{layer}.{name}`?")
-            }
-            None => format!("did you mean `{prefix}{near}`?"),
+    } else if let Some(near) = nearest_key_of(place) {
+        let all = Place {
+            layer: None,
+            ..place
+        };
+        if place.may_hold(near) {
+            format!("did you mean `{}`?", place.path_of(near))
+        } else if all.may_hold(near) {
+            format!(
+                "it is told for all layers at once: set `{}`",
+                all.path_of(near)
+            )
+        } else {
+            format!("it is told for all conditions at once: set `{near}`")
         }
     } else if SECTIONS.contains(&section) {
         let known = KEYS
             .iter()
-            .map(|key| split(key.name))
-            .filter(|key| key.0 == section);
-        let known: Vec<_> = known.map(|(_, name)| format!("`{name}`")).collect();
-        format!("[{section}] knows {}", known.join(", "))
+            .filter(|key| split(key.name).0 == section && place.may_hold(key.name))
+            .map(|key| format!("`{}`", split(key.name).1));
+        let known: Vec<_> = known.collect();
+        let layer = place.layer.map(|layer| format!(".layer.{layer}"));
+        format!(
+            "[{section}{}] knows {}",
+            layer.unwrap_or_default(),
+            known.join(", ")
+        )
+    } else if place.condition.is_some() {
+        "a condition holds keys with their section, such as training.epochs".to_owned()
     } else {
         known_sections()
     };
     Problem::UnknownKey {
         key: path.to_owned(),
         hint,
+    }
+}
+
+/// The error for a condition that `key` names and that is none of `conditions`.
+pub(super) fn unknown_condition<'a>(
+    key: &str,
+    name: &str,
+    conditions: impl Iterator<Item = &'a str> + Clone,
+) -> Problem {
+    Problem::UnknownCondition {
+        key: key.to_owned(),
+        name: name.to_owned(),
+        nearest: nearest(name, conditions.clone()).map(str::to_owned),
+        known: conditions.map(str::to_owned).collect(),
     }
 }
 
@@ -333,7 +367,18 @@ fn nearest_key(name: &str) -> Option<&'static str> {
     nearest(last, names().filter(|key| split(key).0 == section)).or_else(|| nearest(last, names()))
 }
 
-/// The candidate whose name differs from `word` by few enough slips (a third of its letters) to be meant.
+/// [`nearest_key`], before which a slip in the section of a condition's key is mended.
+fn nearest_key_of(place: Place<'_>) -> Option<&'static str> {
+    let section = match place.condition {
+        Some(_) => nearest(place.section, SECTIONS),
+        None => None,
+    };
+    let section = section.unwrap_or(place.section);
+    nearest_key(&Place { section, ..place }.key())
+}
+
+/// The candidate whose name differs from `word` by few enough slips (a third of its letters) to be meant, and not
+/// in every letter.
 pub(super) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -349,6 +394,5 @@ pub(super) fn nearest<'a>(
         .into_iter()
         .map(|candidate| (slips(candidate), candidate));
     let (slips, best) = ranked.min_by_key(|(slips, _)| *slips)?;
-    // A single letter that is another one has nothing in common with it.
     (slips <= (length / 3).max(1) && slips < length).then_some(best)
 }

@@ -12,6 +12,7 @@ use crate::spec::{
 };
 
 use super::error::{ConfigError, Problem};
+use super::keys;
 use super::read::{Layers, Reader, WrittenInitialization};
 
 /// Everything that a run needs to know. It can no longer be wrong.
@@ -94,10 +95,10 @@ impl Plan {
     /// Reads the keys of the experiment that the document names.
     pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigError> {
         type Recipe = fn(&mut Reader<'_>) -> Result<Experiment, ConfigError>;
-        type Entry = (ExperimentName, &'static [u64], Recipe);
         const ONE_SEED: &[u64] = &[0];
         const FIVE_SEEDS: &[u64] = &[0, 1, 2, 3, 4];
-        const EXPERIMENTS: &[(&str, Entry)] = &[
+        type Known = (ExperimentName, &'static [u64], Recipe);
+        const EXPERIMENTS: &[(&str, Known)] = &[
             ("figure56", (ExperimentName::Figure56, ONE_SEED, figure56)),
             (
                 "pretraining",
@@ -334,20 +335,25 @@ fn differences(
 ) -> Result<Vec<(usize, usize)>, ConfigError> {
     const KEY: &str = "report.differences";
     let texts = reader.texts(KEY, 1000)?.unwrap_or_default();
-    texts
-        .into_iter()
-        .map(|text| {
-            let pair = text.split_once(" - ").map(|(a, b)| (a.trim(), b.trim()));
-            let Some((minuend, subtrahend)) = pair.filter(|(a, b)| a != b) else {
-                let problem = Problem::NotADifference { text };
-                return Err(reader.broken_rule(&[KEY], problem));
-            };
-            Ok((
-                condition_called(reader, KEY, conditions, minuend)?,
-                condition_called(reader, KEY, conditions, subtrahend)?,
-            ))
-        })
-        .collect()
+    let mut pairs = Vec::with_capacity(texts.len());
+    for text in texts {
+        let names = text.split_once(" - ").map(|(a, b)| (a.trim(), b.trim()));
+        let Some((minuend, subtrahend)) = names.filter(|(a, b)| a != b) else {
+            let problem = Problem::NotADifference { text };
+            return Err(reader.broken_rule(&[KEY], problem));
+        };
+        let pair = (
+            condition_called(reader, KEY, conditions, minuend)?,
+            condition_called(reader, KEY, conditions, subtrahend)?,
+        );
+        // The same difference with other spaces is the same difference.
+        if pairs.contains(&pair) {
+            let (key, value) = (KEY.to_owned(), format!("\"{text}\""));
+            return Err(reader.broken_rule(&[KEY], Problem::Repeated { key, value }));
+        }
+        pairs.push(pair);
+    }
+    Ok(pairs)
 }
 
 /// The conditions whose layers are shown: by default, all that have some.
@@ -383,14 +389,8 @@ fn condition_called(
         .iter()
         .position(|condition| condition.name == name);
     at.ok_or_else(|| {
-        let names = || conditions.iter().map(|condition| condition.name.as_str());
-        let problem = Problem::UnknownCondition {
-            key,
-            name: name.to_owned(),
-            known: names().map(|name| format!("{name:?}")).collect(),
-            nearest: super::keys::nearest(name, names()).map(str::to_owned),
-        };
-        reader.broken_rule(&[key], problem)
+        let names = conditions.iter().map(|condition| condition.name.as_str());
+        reader.broken_rule(&[key], keys::unknown_condition(key, name, names))
     })
 }
 

@@ -116,6 +116,9 @@ impl<'a> Document<'a> {
                     for (layer, value) in in_file_order(layers_of) {
                         let place = origin(layer.span().start);
                         let path = format!("{path}.layer.{}", bare(layer.get_ref()));
+                        if !is_layer(layer.get_ref()) {
+                            return Err(Problem::NotALayer { path }.at(&place));
+                        }
                         let DeValue::Table(table) = value else {
                             return Err(Problem::NotASection { section: path }.at(&place));
                         };
@@ -138,7 +141,7 @@ impl<'a> Document<'a> {
     ) -> Result<(), ConfigError> {
         self.name_condition(name, place)?;
         let DeValue::Table(sections) = value else {
-            let section = format!("conditions.{name}");
+            let section = format!("conditions.{}", in_header(name));
             return Err(Problem::NotASection { section }.at(place));
         };
         for (section, value) in in_file_order(sections) {
@@ -149,6 +152,10 @@ impl<'a> Document<'a> {
                     if keys::OF_CONDITIONS.contains(&section.get_ref().as_ref()) =>
                 {
                     self.section(&path, table, origin)?;
+                }
+                _ if keys::OF_CONDITIONS.contains(&section.get_ref().as_ref()) => {
+                    let section = format!("conditions.{}.{}", in_header(name), section.get_ref());
+                    return Err(Problem::NotASection { section }.at(&place));
                 }
                 DeValue::Table(table) => {
                     let inside = table.keys().next().map(|key| bare(key.get_ref()));
@@ -166,7 +173,7 @@ impl<'a> Document<'a> {
         let harmless = |c: char| c.is_alphanumeric() || " -_+()/,=".contains(c);
         let length = name.chars().count();
         let fits = (1..=LONGEST_NAME).contains(&length) && name.trim() == name;
-        if !fits || !name.chars().all(harmless) {
+        if !fits || !name.chars().all(harmless) || name.contains(" - ") {
             let name = name.to_owned();
             return Err(Problem::BadConditionName { name }.at(origin));
         }
@@ -183,11 +190,26 @@ impl<'a> Document<'a> {
     pub fn set(&mut self, assignment: &'a str) -> Result<(), ConfigError> {
         let origin = Origin::Set(assignment.to_owned());
         let fail = |problem: Problem| Err(problem.at(&origin));
-        let mut halves = outside_quotes(assignment, '=', 2);
-        let (Some(path), Some(text)) = (halves.next(), halves.next()) else {
+        // The name of a condition may hold a `=` of its own.
+        let conditions = self.conditions.iter();
+        let named = conditions
+            .flat_map(|condition| {
+                let name = &condition.name;
+                [
+                    format!("conditions.{name}."),
+                    format!("conditions.\"{name}\"."),
+                ]
+            })
+            .find(|path| assignment.starts_with(path));
+        let start = named.map_or(0, |path| path.len());
+        let Some(length) = assignment[start..].find('=') else {
             return fail(Problem::SetWithoutValue);
         };
-        let path: Vec<&str> = outside_quotes(path, '.', usize::MAX)
+        let (path, text) = assignment.split_at(start + length);
+        let text = &text[1..];
+        // Quotes as in the file may stand around a name, which can hold none itself.
+        let path: Vec<&str> = path
+            .split('.')
             .map(|part| part.trim().trim_matches('"'))
             .collect();
         if path.contains(&"") {
@@ -198,26 +220,32 @@ impl<'a> Document<'a> {
         let value =
             DeValue::parse(text).map_or_else(|_| DeValue::String(text.into()), Spanned::into_inner);
 
-        if let [section] = path[..]
-            && (keys::SECTIONS.contains(&section) || section == "conditions")
+        if let ["conditions", name, ..] = path[..]
+            && self.conditions.iter().all(|known| known.name != name)
         {
+            let known = self.conditions.iter().map(|known| known.name.as_str());
+            return fail(keys::unknown_condition(&path.join("."), name, known));
+        }
+        if let Some(layer) = layer_in(&path)
+            && !is_layer(path[layer])
+        {
+            let path = path[..=layer].join(".");
+            return fail(Problem::NotALayer { path });
+        }
+        let is_section = match path[..] {
+            [section] => keys::SECTIONS.contains(&section) || section == "conditions",
+            ["conditions", _]
+            | ["pretraining", "layer", _]
+            | ["conditions", _, "pretraining", "layer", _] => true,
+            ["conditions", _, section] => keys::OF_CONDITIONS.contains(&section),
+            _ => false,
+        };
+        if is_section {
             return fail(Problem::SetSection {
-                section: section.to_owned(),
+                section: path.join("."),
             });
         }
         let (key, inside) = path.split_at(path.len().min(depth(&path)));
-        // A name that is not in the file is more likely a slip than a wish for another condition.
-        let names = || self.conditions.iter().map(|known| known.name.as_str());
-        if let ["conditions", name, ..] = key
-            && !names().any(|known| known == *name)
-        {
-            return fail(Problem::UnknownCondition {
-                key: "conditions.NAME",
-                name: (*name).to_owned(),
-                known: names().map(|name| format!("{name:?}")).collect(),
-                nearest: keys::nearest(name, names()).map(str::to_owned),
-            });
-        }
         let key = key.join(".");
         let known_value = self.entries.get(&key).map(|entry| &entry.value);
         // A table of this config (an initialization) has one key, so an override replaces it whole.
@@ -246,6 +274,14 @@ impl<'a> Document<'a> {
     /// Whether somebody wrote `path`.
     pub fn contains(&self, path: &str) -> bool {
         self.entries.contains_key(path)
+    }
+
+    /// Whether somebody wrote `key` for one layer's pretraining, in all conditions.
+    pub fn has_layer_with(&self, key: &str) -> bool {
+        self.entries.keys().any(|path| {
+            let place = Place::of(path);
+            place.condition.is_none() && place.layer.is_some() && place.key() == key
+        })
     }
 
     /// What was written at `path`, which is used from now on.
@@ -287,36 +323,35 @@ impl<'a> Document<'a> {
     }
 }
 
-/// The parts of `text` between separators, as far as these do not stand in double quotes; `most` parts at most.
-fn outside_quotes(text: &str, separator: char, most: usize) -> impl Iterator<Item = &str> {
-    let (mut quoted, mut parts) = (false, 1);
-    text.splitn(most, move |c| {
-        quoted ^= c == '"';
-        let parts_here = c == separator && !quoted && parts < most;
-        parts += usize::from(parts_here);
-        parts_here
-    })
-}
-
 /// How many parts of a path lead to a key; what follows is inside its value.
 fn depth(path: &[&str]) -> usize {
+    match (layer_in(path), path[0]) {
+        (Some(layer), _) => layer + 2,
+        (None, "conditions") => 4,
+        (None, _) => 2,
+    }
+}
+
+/// Which part of a path is the number of a layer.
+fn layer_in(path: &[&str]) -> Option<usize> {
     let before = if path[0] == "conditions" { 2 } else { 0 };
     match path.get(before..) {
-        Some(["pretraining", "layer", ..]) => before + 4,
-        _ => before + 2,
+        Some(["pretraining", "layer", _, ..]) => Some(before + 2),
+        _ => None,
     }
+}
+
+/// Whether `text` is the number of a layer, in the one way that it is written.
+fn is_layer(text: &str) -> bool {
+    text.parse()
+        .is_ok_and(|layer: u32| layer > 0 && layer.to_string() == text)
 }
 
 /// Whether a key may stand at `path`.
 fn is_known(path: &str) -> bool {
     let place = Place::of(path);
-    let allowed = place.condition.is_none() || keys::OF_CONDITIONS.contains(&place.section);
-    // The layer's number tells of itself, and what is copied is told for all layers at once.
-    let of_layer = place.layer.is_none_or(|layer| {
-        layer.parse::<u32>().is_ok_and(|layer| layer > 0)
-            && !["layers", "transfer"].contains(&place.name)
-    });
-    allowed && of_layer && keys::find(&place.key()).is_some()
+    let key = place.key();
+    keys::find(&key).is_some() && place.may_hold(&key) && place.layer.is_none_or(is_layer)
 }
 
 /// The line, counted from 1, in which `text` ends.
@@ -332,6 +367,16 @@ fn in_file_order(table: DeTable<'_>) -> Vec<(Spanned<DeString<'_>>, DeValue<'_>)
         .collect();
     entries.sort_by_key(|(key, _)| key.span().start);
     entries
+}
+
+/// A condition's name as a header needs it.
+fn in_header(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        super::quoted(name)
+    }
 }
 
 /// A name as a key path shows it: in quotes where it could be mistaken for a path.

@@ -281,7 +281,9 @@ impl<'a> Reader<'a> {
                     let number = |text: &str| text.trim().parse::<usize>().map_err(|_| refused());
                     let (depth, width) = (number(depth)?, number(width)?);
                     if depth > limit || !WIDTH.contains(&width) {
-                        return Err(refused());
+                        let (most, widest) = (limit, WIDTH.end());
+                        let allowed = format!("at most {most} layers of 1 to {widest} units");
+                        return Err(out_of_range(key, value, allowed));
                     }
                     vec![width; depth]
                 }
@@ -330,8 +332,13 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let check = |key: &str, value: &DeValue<'_>| {
-            if matches!(value, DeValue::Array(items) if items.is_empty()) {
-                return Ok(Vec::new());
+            match value {
+                DeValue::Array(items) if items.is_empty() => return Ok(Vec::new()),
+                DeValue::Array(_) => {}
+                _ => {
+                    let expected = "a list, such as [\"D\", \"B\"]".to_owned();
+                    return Err(wrong_type(key, value, expected));
+                }
             }
             list(key, value, limit, |key, item| match item {
                 DeValue::String(text) => Ok(text.to_string()),
@@ -377,46 +384,50 @@ impl<'a> Reader<'a> {
             choices.push((owner, words));
             used_with = keys::find(owner).and_then(|owner| owner.used_with);
         }
+        // What is said for everybody has its use if only one condition has chosen so.
+        let users: Vec<Scope> = match (&scope.condition, self.conditions()) {
+            (None, conditions @ [_, ..]) => conditions
+                .iter()
+                .map(|condition| Scope {
+                    condition: Some(condition.name.clone()),
+                    ..scope
+                })
+                .collect(),
+            _ => vec![scope.clone()],
+        };
         for (owner, belongs_to) in choices {
+            let choices = || users.iter().filter_map(|user| self.current(user, owner));
             let allows = |setting: &Setting| {
                 belongs_to.iter().any(|word| setting.value == quoted(word))
-                    || (owner == "pretraining.layers"
-                        && Self::is_pretrained(&setting.value, &scope))
+                    || (owner == "pretraining.layers" && reaches(&setting.value, scope.layer))
             };
-            // What is said for all could be used by a condition that chooses otherwise than all.
-            let by_some_condition = scope.condition.is_none()
-                && self
-                    .settings
-                    .iter()
-                    .any(|setting| Place::of(&setting.key).key() == owner && allows(setting));
-            if let Some(setting) = self.current(&scope, owner)
-                && !by_some_condition
-                && !allows(setting)
-            {
-                return Problem::Unused {
-                    key: path.to_owned(),
-                    owner: setting.key.clone(),
-                    current: setting.value.clone(),
-                    belongs_to,
-                };
+            let Some(first) = choices().next() else {
+                continue;
+            };
+            if choices().any(allows) {
+                continue;
             }
+            // Where each condition has chosen for itself, the first of them is an example.
+            let setting = self.current(&scope, owner).unwrap_or(first);
+            return Problem::Unused {
+                key: path.to_owned(),
+                owner: setting.key.clone(),
+                current: setting.value.clone(),
+                belongs_to,
+            };
         }
         let reason = match (place.layer, place.condition) {
-            (Some(layer), None) => format!("no condition pretrains layer {layer} without its own"),
+            (Some(layer), None) => {
+                format!("no condition pretrains layer {layer}, unless with its own")
+            }
             (Some(layer), Some(_)) => format!("the condition does not pretrain layer {layer}"),
-            (None, None) => "every condition that could use it has its own".to_owned(),
+            (None, None) => "whatever could use it has its own".to_owned(),
             (None, Some(_)) => "every layer that could use it has its own".to_owned(),
         };
         Problem::NeverUsed {
             key: path.to_owned(),
             reason,
         }
-    }
-
-    /// Whether `layers`, the value of pretraining.layers as TOML, reaches the layer of `scope`.
-    fn is_pretrained(layers: &str, scope: &Scope) -> bool {
-        let count: Option<usize> = layers.parse().ok();
-        count.is_some_and(|count| count >= scope.layer.unwrap_or(1))
     }
 
     /// The setting that `key` has in `scope`.
@@ -460,12 +471,10 @@ impl<'a> Reader<'a> {
             Some(known) if known.value == setting.value => {}
             // A default that depends on the condition's other choices is the condition's own.
             Some(_) => {
-                let path = Scope {
-                    layer: None,
-                    ..self.scope.clone()
-                }
-                .paths(key)
-                .swap_remove(0);
+                // Said for all of the condition's layers, it would hide what is said for one layer of everybody.
+                let mut scope = self.scope.clone();
+                scope.layer = scope.layer.filter(|_| self.document.has_layer_with(key));
+                let path = scope.paths(key).swap_remove(0);
                 if self.settings.iter().all(|known| known.key != path) {
                     self.settings.push(Setting {
                         key: path,
@@ -476,6 +485,12 @@ impl<'a> Reader<'a> {
         }
         Ok(value)
     }
+}
+
+/// Whether `layers`, a value of pretraining.layers as TOML, is a number that reaches `layer` (or any at all).
+fn reaches(layers: &str, layer: Option<usize>) -> bool {
+    let count: Option<usize> = layers.parse().ok();
+    count.is_some_and(|count| count >= layer.unwrap_or(1))
 }
 
 /// How many of the layers.

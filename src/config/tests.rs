@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::spec::{
-    Activation, AutoencoderSpec, AutoencoderTraining, Corruption, Decoder, DecoderActivation,
-    Initialization, MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, SparsitySpec,
-    Stage, TrainedLayers, TrainingSpec, Transfer, Variance,
+    Activation, AutoencoderCondition, AutoencoderSpec, AutoencoderTraining, ClassifierCondition,
+    ClassifierSpec, Corruption, Decoder, DecoderActivation, Initialization,
+    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, SparsitySpec, Stage,
+    TrainedLayers, TrainingSpec, Transfer, Variance,
 };
 
 const FILE: &str = "configs/figure56.toml";
@@ -53,6 +54,18 @@ epochs = 10
 weight_decay = 0.0
 "#;
 
+const ADAM: OptimizerSpec = OptimizerSpec::Adam {
+    beta_1: 0.9,
+    beta_2: 0.999,
+    epsilon: 1e-8,
+};
+
+/// A normal distribution of this variance in every layer.
+fn variance(value: f64) -> Initialization {
+    let variance = Variance::Fixed { value };
+    Initialization::Normal { variance }
+}
+
 fn set(assignments: &[&str]) -> Overrides {
     let set = assignments.iter().map(ToString::to_string).collect();
     Overrides { set, backend: None }
@@ -65,7 +78,7 @@ fn accepted(text: &str, overrides: &Overrides) -> Config {
 fn figure56(config: Config) -> Figure56 {
     match config.plan.experiment {
         Experiment::Figure56(plan) => plan,
-        other => panic!("another experiment: {other:?}"),
+        other => panic!("{other:?} is not Figure 5-6"),
     }
 }
 
@@ -95,9 +108,6 @@ fn refused_set(assignment: &str) -> String {
 #[test]
 fn an_almost_empty_config_is_the_figure() {
     let config = accepted(ALMOST_EMPTY, &Overrides::default());
-    let normal = |value| Initialization::Normal {
-        variance: Variance::Fixed { value },
-    };
     let expected = Plan {
         run: Run {
             backend: BackendName::Flex,
@@ -118,8 +128,8 @@ fn an_almost_empty_config_is_the_figure() {
                     decoder: Decoder::Tied,
                     decoder_activation: DecoderActivation::Identity,
                     reconstruction: Reconstruction::SquaredError,
-                    encoder_weight: normal(1.0 / 784.0),
-                    encoder_bias: normal(1.0 / 7840.0),
+                    encoder_weight: variance(1.0 / 784.0),
+                    encoder_bias: variance(1.0 / 7840.0),
                     decoder_bias: Initialization::Constant { value: 0.0 },
                 },
                 sparsity: SparsitySpec {
@@ -129,11 +139,7 @@ fn an_almost_empty_config_is_the_figure() {
                 },
                 corruption: Corruption::None,
                 training: TrainingSpec {
-                    optimizer: OptimizerSpec::Adam {
-                        beta_1: 0.9,
-                        beta_2: 0.999,
-                        epsilon: 1e-8,
-                    },
+                    optimizer: ADAM,
                     learning_rate: 5e-4,
                     schedule: Schedule::Constant,
                     batch_size: 100,
@@ -217,7 +223,7 @@ fn variances_are_numbers_or_ratios() {
         let assignment = format!("autoencoder.encoder_weight.normal_variance={text}");
         match with_set(&[&assignment]).setting.autoencoder.encoder_weight {
             Initialization::Normal { variance } => variance,
-            other => panic!("{text} is no {other:?}"),
+            other => panic!("{text} became {other:?}"),
         }
     };
     assert_eq!(variance("0.5"), Variance::Fixed { value: 0.5 });
@@ -511,7 +517,7 @@ fn lists_hold_at_least_one_value_and_none_twice() {
     );
     assert_eq!(
         refused_in("sparsity", "weights = [0.1, 3.0, 1e-1]"),
-        ":3: `sparsity.weights` holds 1e-1 twice\n  hint: each value makes a member, so write it once"
+        ":3: `sparsity.weights` holds 1e-1 twice\n  hint: write each value once"
     );
     assert!(refused_in("sparsity", "weights = [0.0, -0.0]").contains("holds -0.0 twice"));
     let seeds = (0..10_001)
@@ -736,6 +742,7 @@ fn variant(dice: &mut Dice) -> Overrides {
         &[
             "autoencoder.encoder_weight.normal_variance=1/fan_in/10",
             "autoencoder.encoder_weight={constant=1}",
+            "autoencoder.encoder_weight.orthogonal=1.5",
         ],
         &[
             "autoencoder.encoder_bias.normal_variance=0.1",
@@ -747,6 +754,7 @@ fn variant(dice: &mut Dice) -> Overrides {
             "autoencoder.corruption=masking",
             "autoencoder.corruption=gaussian",
         ],
+        &["autoencoder.corruption_fraction=0.5"],
         &["autoencoder.corruption_deviation=0.5"],
         &[
             "sparsity.weights=[1]",
@@ -774,10 +782,10 @@ fn variant(dice: &mut Dice) -> Overrides {
     set(&chosen.copied().collect::<Vec<_>>())
 }
 
-fn keys_of(experiment: &str) -> impl Iterator<Item = &'static keys::Key> + '_ {
-    keys::KEYS
-        .iter()
-        .filter(move |key| key.experiments.contains(&experiment))
+/// The keys that an experiment knows.
+fn keys_of(experiment: &str) -> impl Iterator<Item = &'static keys::Key> {
+    let knows = move |key: &&keys::Key| key.experiments.contains(&experiment);
+    keys::KEYS.iter().filter(knows)
 }
 
 #[test]
@@ -828,38 +836,49 @@ fn hostile_text_is_refused_or_accepted_but_never_a_panic() {
         "[", "]", "{", "}", "=", ".", "\"", "'''", "\n", "\r", "-", "9e999", "\u{1b}", "ü", "#",
         "\\u0000",
     ];
+    let pretraining = include_str!("../../configs/pretraining.toml");
+    // In a comment nothing can go wrong.
+    let code = |line: &str| line.split('#').next().unwrap_or_default().to_owned() + "\n";
+    let pretraining: String = pretraining.lines().map(code).collect();
     let mut dice = Dice(784);
-    let mut refused = 0;
-    for _ in 0..3000 {
-        let shipped = [FIGURE_56, CONDITIONS][dice.below(2)];
-        let mut characters: Vec<char> = shipped.chars().collect();
-        for _ in 0..=dice.below(3) {
-            let at = dice.below(characters.len());
-            match dice.below(4) {
-                0 => characters.truncate(at + 1),
-                1 => drop(characters.remove(at)),
-                2 => characters
-                    .splice(at..at, SPICE[dice.below(16)].chars())
-                    .for_each(drop),
-                _ => characters.swap(at, 0),
+    for (original, times) in [(FIGURE_56, 3000), (pretraining.as_str(), 2000)] {
+        let mut refused = 0;
+        for _ in 0..times {
+            let mut characters: Vec<char> = original.chars().collect();
+            for _ in 0..=dice.below(3) {
+                let at = dice.below(characters.len());
+                match dice.below(4) {
+                    0 => characters.truncate(at + 1),
+                    1 => drop(characters.remove(at)),
+                    2 => characters
+                        .splice(at..at, SPICE[dice.below(16)].chars())
+                        .for_each(drop),
+                    _ => characters.swap(at, 0),
+                }
+                if characters.is_empty() {
+                    characters.push('=');
+                }
             }
-            if characters.is_empty() {
-                characters.push('=');
+            let text: String = characters.into_iter().collect();
+            let assignment: String = text
+                .chars()
+                .skip(dice.below(original.len()))
+                .take(dice.below(30))
+                .collect();
+            let messages = [
+                parse(&text, Path::new(FILE), &Overrides::default()),
+                parse(original, Path::new(FILE), &set(&[assignment.as_str()])),
+            ]
+            .map(|result| result.err().map(|error| error.to_string()));
+            refused += usize::from(messages[0].is_some());
+            for message in messages.into_iter().flatten() {
+                let visible = message.replace('\n', "");
+                assert!(!visible.is_empty());
+                assert!(!visible.contains(char::is_control), "{message:?}");
             }
         }
-        let text: String = characters.into_iter().collect();
-        let assignment: String = text
-            .chars()
-            .skip(dice.below(40))
-            .take(dice.below(30))
-            .collect();
-        refused += usize::from(parse(&text, Path::new(FILE), &Overrides::default()).is_err());
-        let overrides = set(&[assignment.as_str()]);
-        if let Err(error) = parse(FIGURE_56, Path::new(FILE), &overrides) {
-            assert!(!error.to_string().is_empty());
-        }
+        assert!(refused > times / 2, "{refused}");
     }
-    assert!(refused > 1500, "{refused}");
     for nest in ["[", "{a=", "a."] {
         assert!(
             parse(
@@ -878,386 +897,1186 @@ fn hostile_text_is_refused_or_accepted_but_never_a_panic() {
     assert!(parse(ALMOST_EMPTY, Path::new(FILE), &set(&[&path])).is_err());
 }
 
-const CONDITIONS: &str = r#"experiment = "pretraining"
+const PRETRAINING: &str = r#"experiment = "pretraining"
+
+[run]
+backend = "flex"
+seeds = [0, 1, 2, 3, 4]
+order_seed = 0
+
+[data]
+dir = "data/mnist"
+train_images = "all"
+test_images = "all"
+validation_images = 0
+
 [network]
-hidden_units = "4 x 10"
+hidden_units = []
+activation = "relu"
+weight = { normal_variance = "1/784" }
+bias = { normal_variance = "1/7840" }
+
 [training]
-epochs = 7
+optimizer = "sgd"
+momentum = 0.0
+learning_rate = 0.1
+schedule = "linear_to_zero"
+batch_size = 100
+epochs = 20
+weight_decay = 0.0
+trained_layers = "all"
+
 [pretraining]
-epochs = 2
-sparsity_weight = 0.5
-[pretraining.layer.2]
-sparsity_weight = 0.25
-corruption = "masking"
-corruption_fraction = 0.5
-[conditions.A]
-network.hidden_units = []
-[conditions."deep, plain"]
-training.epochs = 3
-[conditions."deep - not"]
-network.weight = { orthogonal = 1.5 }
-pretraining.layers = 3
-pretraining.learning_rate = 0.5
-pretraining.layer.2.learning_rate = 0.25
-pretraining.transfer = "shuffled_weights"
-training.trained_layers = "output"
-[report]
-differences = ["deep - not - deep, plain"]
+layers = "none"
+transfer = "copy"
+decoder = "tied"
+decoder_activation = "identity"
+reconstruction = "squared_error"
+decoder_bias = { constant = 0.0 }
+corruption = "none"
+sparsity_weight = 0.1
+sparsity_target = 0.05
+sparsity_estimator = "running_mean"
+sparsity_decay = 0.9
+sparsity_clamp = 0.0001
+optimizer = "adam"
+beta_1 = 0.9
+beta_2 = 0.999
+epsilon = 1e-8
+learning_rate = 0.001
+schedule = "constant"
+batch_size = 100
+epochs = 3
+weight_decay = 0.0
+
+[conditions."A"]
+
+[conditions."B"]
+
+[conditions."B".network]
+hidden_units = [7]
+
+[conditions."B".pretraining]
+layers = "all"
 "#;
 
-fn pretraining(text: &str, assignments: &[&str]) -> Pretraining {
-    match accepted(text, &set(assignments)).plan.experiment {
+/// Three conditions: softmax regression, two layers of which one is pretrained, and three that all are.
+const THREE_CONDITIONS: &str = r#"
+[conditions.A]
+[conditions.B]
+network.hidden_units = [5, 5]
+pretraining.layers = 1
+[conditions."C 1/fan_in"]
+network.hidden_units = "3 x 4"
+pretraining.layers = "all"
+"#;
+
+fn pretraining_text(body: &str) -> String {
+    format!("experiment = \"pretraining\"\n{body}")
+}
+
+fn pretraining_with(body: &str, assignments: &[&str]) -> Pretraining {
+    let config = accepted(&pretraining_text(body), &set(assignments));
+    match config.plan.experiment {
         Experiment::Pretraining(plan) => plan,
-        other => panic!("another experiment: {other:?}"),
+        other => panic!("{other:?} is not the pretraining"),
     }
 }
 
-fn refused_conditions(assignment: &str) -> String {
-    parse(CONDITIONS, Path::new(FILE), &set(&[assignment]))
+fn pretraining(body: &str) -> Pretraining {
+    pretraining_with(body, &[])
+}
+
+/// The one condition of a config, whose keys these are.
+fn one_condition(keys: &str) -> ClassifierCondition {
+    let mut plan = pretraining(&format!("[conditions.D]\n{keys}"));
+    assert_eq!(plan.conditions.len(), 1);
+    plan.conditions.remove(0)
+}
+
+/// The refusal of a pretraining config; its body begins in line 2.
+fn refused_pretraining(body: &str) -> String {
+    refused(&pretraining_text(body))
+}
+
+/// The refusal of a condition with two hidden layers, all pretrained; its other keys begin in line 5.
+fn refused_condition(keys: &str) -> String {
+    refused_pretraining(&format!(
+        "[conditions.D]\nnetwork.hidden_units = [3, 3]\npretraining.layers = \"all\"\n{keys}\n"
+    ))
+}
+
+fn refused_pretraining_set(assignment: &str) -> String {
+    let text = pretraining_text(THREE_CONDITIONS);
+    parse(&text, Path::new(FILE), &set(&[assignment]))
         .expect_err(assignment)
         .to_string()
 }
 
 #[test]
-fn what_stands_nearest_to_a_layer_of_a_condition_wins() {
-    // " - " may stand in a name too, as long as the names on both sides are known: here they are not.
-    let text = CONDITIONS.replace("deep - not", "deep/not");
-    let plan = pretraining(&text, &[]);
-    let names: Vec<&str> = plan.conditions.iter().map(|c| c.name.as_str()).collect();
-    assert_eq!(names, ["A", "deep, plain", "deep/not"]);
-    assert_eq!(plan.differences, [(2, 1)]);
-    assert_eq!(plan.layers_of, [1, 2], "those that have hidden layers");
-
-    let [softmax, plain, pretrained] = &plan.conditions[..] else {
-        panic!("three conditions");
+fn an_almost_empty_pretraining_config_holds_the_defaults() {
+    let config = accepted(
+        "experiment = \"pretraining\"\n[conditions.A]\n[conditions.B]\n\
+         network.hidden_units = [7]\npretraining.layers = \"all\"\n",
+        &Overrides::default(),
+    );
+    let fine_tuning = TrainingSpec {
+        optimizer: OptimizerSpec::Sgd { momentum: 0.0 },
+        learning_rate: 0.1,
+        schedule: Schedule::LinearToZero,
+        batch_size: 100,
+        epochs: 20,
+        weight_decay: 0.0,
     };
-    assert!(softmax.classifier.hidden_units.is_empty() && softmax.stages.is_empty());
-    assert_eq!(plain.classifier.hidden_units, [10; 4]);
-    assert_eq!(
-        [
-            softmax.training.epochs,
-            plain.training.epochs,
-            pretrained.training.epochs
-        ],
-        [7, 3, 7],
-        "condition before section"
-    );
-    assert_eq!(plain.trained_layers, TrainedLayers::All);
-    assert_eq!(pretrained.trained_layers, TrainedLayers::Output);
-    assert_eq!(pretrained.transfer, Transfer::ShuffledWeights);
-    assert_eq!(
-        pretrained.classifier.weight,
-        Initialization::Orthogonal { gain: 1.5 }
-    );
-    let stages = &pretrained.stages;
-    assert_eq!(stages.len(), 3);
-    let each = |of: fn(&Stage) -> f64| stages.iter().map(of).collect::<Vec<_>>();
-    assert_eq!(each(|stage| stage.sparsity_weight), [0.5, 0.25, 0.5]);
-    assert_eq!(
-        each(|stage| stage.setting.training.learning_rate),
-        [0.5, 0.25, 0.5]
-    );
-    assert!(
-        stages
-            .iter()
-            .all(|stage| stage.setting.training.epochs == 2)
-    );
-    let masked = Corruption::Masking { fraction: 0.5 };
-    assert_eq!(
-        stages
-            .iter()
-            .map(|stage| stage.setting.corruption)
-            .collect::<Vec<_>>(),
-        [Corruption::None, masked, Corruption::None]
-    );
-    // The encoder is the classifier's layer to be.
-    assert!(stages.iter().all(|stage| {
-        let autoencoder = &stage.setting.autoencoder;
-        autoencoder.encoder_weight == pretrained.classifier.weight
-            && autoencoder.hidden_units == 10
-            && autoencoder.activation == pretrained.classifier.activation
-    }));
+    let softmax_regression = ClassifierCondition {
+        name: "A".to_owned(),
+        classifier: ClassifierSpec {
+            hidden_units: vec![],
+            activation: Activation::Relu,
+            weight: variance(1.0 / 784.0),
+            bias: variance(1.0 / 7840.0),
+        },
+        stages: vec![],
+        transfer: Transfer::Copy,
+        training: fine_tuning,
+        trained_layers: TrainedLayers::All,
+    };
+    let stage = Stage {
+        setting: AutoencoderTraining {
+            autoencoder: AutoencoderSpec {
+                hidden_units: 7,
+                activation: Activation::Relu,
+                decoder: Decoder::Tied,
+                decoder_activation: DecoderActivation::Identity,
+                reconstruction: Reconstruction::SquaredError,
+                encoder_weight: variance(1.0 / 784.0),
+                encoder_bias: variance(1.0 / 7840.0),
+                decoder_bias: Initialization::Constant { value: 0.0 },
+            },
+            sparsity: SparsitySpec {
+                target: 0.05,
+                estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
+                clamp: 1e-4,
+            },
+            corruption: Corruption::None,
+            training: TrainingSpec {
+                optimizer: ADAM,
+                learning_rate: 1e-3,
+                schedule: Schedule::Constant,
+                batch_size: 100,
+                epochs: 3,
+                weight_decay: 0.0,
+            },
+        },
+        sparsity_weight: 0.1,
+    };
+    let mut deep = softmax_regression.clone();
+    deep.name = "B".to_owned();
+    deep.classifier.hidden_units = vec![7];
+    deep.stages = vec![stage];
+    let expected = Plan {
+        run: Run {
+            backend: BackendName::Flex,
+            seeds: vec![0, 1, 2, 3, 4],
+            order_seed: 0,
+        },
+        data: Data {
+            dir: "data/mnist".into(),
+            train_images: Limit::All,
+            test_images: Limit::All,
+            validation_images: 0,
+        },
+        experiment: Experiment::Pretraining(Pretraining {
+            conditions: vec![softmax_regression, deep],
+            differences: vec![],
+            layers_of: vec![1],
+        }),
+    };
+    assert_eq!(config.plan, expected);
+    assert_eq!(config.conditions, ["A", "B"]);
+    assert_eq!(config.to_toml(), PRETRAINING);
+    assert_eq!(accepted(PRETRAINING, &Overrides::default()).plan, expected);
 }
 
 #[test]
-fn an_almost_empty_pretraining_is_the_post_s_d() {
-    let text = "experiment = \"pretraining\"\n[conditions.D]\nnetwork.hidden_units = \"15 x 100\"\npretraining.layers = \"all\"\n";
-    let config = accepted(text, &Overrides::default());
-    assert_eq!(config.plan.run.seeds, [0, 1, 2, 3, 4]);
-    let plan = pretraining(text, &[]);
-    let [d] = &plan.conditions[..] else {
-        panic!("one condition");
+fn an_almost_empty_dead_units_config_is_the_figure_without_sparsity() {
+    let config = accepted(
+        "experiment = \"dead_units\"\n[conditions.\"N(0, 1)\"]\n\
+         autoencoder.encoder_bias.normal_variance = 1\n[conditions.A]\n",
+        &Overrides::default(),
+    );
+    let setting = with_set(&[]).setting;
+    let mut wide = setting.clone();
+    wide.autoencoder.encoder_bias = variance(1.0);
+    let condition = |name: &str, setting| AutoencoderCondition {
+        name: name.to_owned(),
+        setting,
+        sparsity_weight: 0.0,
     };
-    assert_eq!((d.stages.len(), d.transfer), (15, Transfer::Copy));
-    assert_eq!(
-        d.training,
-        TrainingSpec {
-            optimizer: OptimizerSpec::Sgd { momentum: 0.0 },
-            learning_rate: 0.1,
-            schedule: Schedule::LinearToZero,
-            batch_size: 100,
-            epochs: 20,
-            weight_decay: 0.0,
-        }
-    );
-    let stage = &d.stages[14];
-    assert_eq!(stage.sparsity_weight.to_bits(), 0.1_f64.to_bits());
-    let AutoencoderTraining {
-        autoencoder,
-        sparsity,
-        corruption,
-        training,
-    } = &stage.setting;
-    assert_eq!(autoencoder.decoder, Decoder::Tied);
-    assert_eq!(
-        *sparsity,
-        SparsitySpec {
-            target: 0.05,
-            estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
-            clamp: 1e-4,
-        }
-    );
-    assert_eq!(*corruption, Corruption::None);
-    assert_eq!(
-        (training.epochs, training.learning_rate.to_bits()),
-        (3, 1e-3_f64.to_bits())
-    );
+    let expected = Plan {
+        run: Run {
+            backend: BackendName::Flex,
+            seeds: vec![0, 1, 2, 3, 4],
+            order_seed: 0,
+        },
+        data: Data {
+            dir: "data/mnist".into(),
+            train_images: Limit::All,
+            test_images: Limit::All,
+            validation_images: 0,
+        },
+        experiment: Experiment::DeadUnits(DeadUnits {
+            conditions: vec![condition("N(0, 1)", wide), condition("A", setting)],
+        }),
+    };
+    assert_eq!(config.plan, expected);
+    let again = accepted(&config.to_toml(), &Overrides::default());
+    assert_eq!(again.plan, expected);
 }
 
 #[test]
-fn overrides_reach_conditions_and_layers() {
-    let text = CONDITIONS.replace("deep - not", "deep/not");
+fn the_nearest_place_that_says_something_decides() {
     let plan = pretraining(
-        &text,
-        &[
-            "conditions.A.training.epochs=11",
-            "pretraining.layer.3.sparsity_weight=0",
-            "conditions.\"deep/not\".pretraining.layers=all",
-        ],
+        r#"
+[network]
+bias = { constant = 0.5 }
+[training]
+epochs = 2
+[pretraining]
+epochs = 5
+[pretraining.layer.2]
+epochs = 6
+sparsity_weight = 0.6
+batch_size = 60
+[conditions.Shared]
+network.hidden_units = "3 x 4"
+pretraining.layers = "all"
+[conditions.Own]
+network.hidden_units = "3 x 4"
+network.activation = "tanh"
+network.bias = { constant = 0.25 }
+training.epochs = 4
+pretraining.layers = "all"
+pretraining.epochs = 7
+[conditions.Own.pretraining.layer.2]
+sparsity_weight = 0.8
+[conditions.Own.pretraining.layer.3]
+epochs = 9
+"#,
     );
-    assert_eq!(plan.conditions[0].training.epochs, 11);
-    let weights = plan.conditions[2]
-        .stages
-        .iter()
-        .map(|stage| stage.sparsity_weight);
-    assert_eq!(weights.collect::<Vec<_>>(), [0.5, 0.25, 0.0, 0.5]);
+    let [shared, own] = &plan.conditions[..] else {
+        panic!("{plan:?}");
+    };
+    let epochs = |condition: &ClassifierCondition| -> Vec<usize> {
+        let stages = condition.stages.iter();
+        stages.map(|stage| stage.setting.training.epochs).collect()
+    };
+    assert_eq!(epochs(shared), [5, 6, 5]);
+    // What a condition says for all its layers is nearer than what is said of one layer for everybody.
+    assert_eq!(epochs(own), [7, 7, 9]);
+    let sparsity_weights = |condition: &ClassifierCondition| -> Vec<f64> {
+        let stages = condition.stages.iter();
+        stages.map(|stage| stage.sparsity_weight).collect()
+    };
+    assert_eq!(sparsity_weights(shared), [0.1, 0.6, 0.1]);
+    assert_eq!(sparsity_weights(own), [0.1, 0.8, 0.1]);
+    for condition in [shared, own] {
+        let stages = condition.stages.iter();
+        let batch_sizes = stages.map(|stage| stage.setting.training.batch_size);
+        assert_eq!(batch_sizes.collect::<Vec<_>>(), [100, 60, 100]);
+        assert_eq!(condition.training.batch_size, 100);
+    }
+    assert_eq!((shared.training.epochs, own.training.epochs), (2, 4));
+
+    let constant = |value| Initialization::Constant { value };
+    let classifier = |activation, bias| ClassifierSpec {
+        hidden_units: vec![4, 4, 4],
+        activation,
+        weight: variance(1.0 / 784.0),
+        bias: constant(bias),
+    };
+    assert_eq!(shared.classifier, classifier(Activation::Relu, 0.5));
+    assert_eq!(own.classifier, classifier(Activation::Tanh, 0.25));
+    // An autoencoder's encoder is the layer that it is the pretraining of.
+    for stage in &own.stages {
+        assert_eq!(stage.setting.autoencoder.activation, Activation::Tanh);
+        assert_eq!(stage.setting.autoencoder.encoder_bias, constant(0.25));
+    }
 }
 
 #[test]
-fn conditions_that_cannot_be_are_refused() {
-    assert_eq!(
-        refused("experiment = \"pretraining\""),
-        ":1: there are no conditions\n  hint: name at least one, as in [conditions.A] with training.epochs = 3 below it"
+fn what_a_condition_says_of_a_unit_reaches_no_other_condition() {
+    let plan = pretraining(
+        "[conditions.P]\nnetwork.activation = \"prelu\"\n\
+         [conditions.L]\nnetwork.activation = \"leaky_relu\"\n\
+         [conditions.R]\n\
+         [conditions.S]\nnetwork.activation = \"prelu\"\nnetwork.slope = 0.5\n",
     );
-    // The first " - " parts the names.
+    let activations = plan.conditions.iter().map(|c| c.classifier.activation);
     assert_eq!(
-        refused(CONDITIONS),
-        ":25: `report.differences` names \"deep\", which is no condition\n  hint: the conditions are \"A\", \"deep, plain\", \"deep - not\""
+        activations.collect::<Vec<_>>(),
+        [
+            Activation::Prelu {
+                initial_slope: 0.25
+            },
+            Activation::LeakyRelu { slope: 0.01 },
+            Activation::Relu,
+            Activation::Prelu { initial_slope: 0.5 },
+        ]
     );
-    assert_eq!(
-        refused_conditions("report.differences=[\"A\"]"),
-        "--set report.differences=[\"A\"]: `report.differences` holds \"A\", which is not a difference\n  hint: write two names of conditions, as in \"D - B\""
+}
+
+#[test]
+fn a_default_of_one_condition_hides_nothing_that_is_said_of_a_layer() {
+    // An untied decoder starts like its encoder, so each condition has a default of its own; written down for
+    // all layers of B, it would take the place of the constant.
+    let text = pretraining_text(
+        r#"
+[network]
+hidden_units = [3, 3]
+[pretraining]
+layers = "all"
+decoder = "untied"
+[pretraining.layer.2]
+decoder_weight = { constant = 0.5 }
+[conditions.A]
+[conditions.B]
+network.weight = { normal_variance = 0.25 }
+"#,
     );
-    let known = &CONDITIONS.replace("deep - not", "D");
-    let refused = |assignment: &str| {
-        let known = known.replace("D - deep, plain", "D - A");
-        parse(&known, Path::new(FILE), &set(&[assignment]))
-            .expect_err(assignment)
-            .to_string()
+    let config = accepted(&text, &Overrides::default());
+    let again = accepted(&config.to_toml(), &Overrides::default());
+    assert_eq!(again.plan, config.plan);
+    let Experiment::Pretraining(plan) = again.plan.experiment else {
+        panic!("{config:?}");
     };
-    for (assignment, expected) in [
-        (
-            "report.layers_of=[\"A\"]",
-            "`report.layers_of` names \"A\", which has no hidden layer\n  hint: name conditions with hidden layers, or leave the key out",
-        ),
-        (
-            "report.layers_of=[\"deep plain\"]",
-            "`report.layers_of` names \"deep plain\", which is no condition\n  hint: did you mean \"deep, plain\"?\n  hint: the conditions are \"A\", \"deep, plain\", \"D\"",
-        ),
-        (
-            "conditions.D.pretraining.layers=5",
-            "condition \"D\" pretrains 5 layers, but has 4 hidden layers\n  hint: pretraining.layers may be 0 to 4, \"all\" or \"none\"",
-        ),
-        (
-            "conditions.A.pretraining.layers=all",
-            "condition \"A\" pretrains layers, but there is no hidden layer\n  hint: set network.hidden_units, or pretraining.layers = \"none\"",
-        ),
-        (
-            "network.hidden_units=\"4 by 10\"",
-            "`network.hidden_units` is \"4 by 10\", which is not a list of widths\n  hint: write [300, 100], or \"15 x 100\" for fifteen layers of 100 units",
-        ),
-        (
-            "conditions.D.pretraining.reconstruction=cross_entropy",
-            "`pretraining.reconstruction` is \"cross_entropy\", which needs outputs in (0, 1)\n  hint: set pretraining.decoder_activation = \"sigmoid\", or pretraining.reconstruction = \"squared_error\"",
-        ),
+    let decoders = plan.conditions.iter().flat_map(|c| &c.stages);
+    let decoders: Vec<_> = decoders
+        .map(|stage| stage.setting.autoencoder.decoder)
+        .collect();
+    let untied = |weight| Decoder::Untied { weight };
+    let constant = Initialization::Constant { value: 0.5 };
+    assert_eq!(
+        decoders,
+        [
+            untied(variance(1.0 / 784.0)),
+            untied(constant),
+            untied(variance(0.25)),
+            untied(constant)
+        ]
+    );
+}
+
+#[test]
+fn widths_are_a_list_or_so_many_layers_of_one_width() {
+    let widths = |text: &str| {
+        let condition = one_condition(&format!("network.hidden_units = {text}\n"));
+        condition.classifier.hidden_units
+    };
+    assert_eq!(widths("\"15 x 100\""), [100; 15]);
+    assert_eq!(widths("\"15x100\""), [100; 15]);
+    assert_eq!(widths("\" 2 × 3 \""), [3, 3]);
+    assert_eq!(widths("\"0 x 100\""), [0; 0]);
+    assert_eq!(widths("[300, 100, 300]"), [300, 100, 300]);
+    assert_eq!(widths("[]"), [0; 0]);
+    let plan = pretraining_with(
+        THREE_CONDITIONS,
+        &["conditions.A.network.hidden_units=4 x 2"],
+    );
+    assert_eq!(plan.conditions[0].classifier.hidden_units, [2; 4]);
+
+    let refused = |text: &str| {
+        refused_pretraining(&format!("[conditions.D]\nnetwork.hidden_units = {text}\n"))
+    };
+    for neither in [
+        "100",
+        "\"wide\"",
+        "\"15 by 100\"",
+        "\"15 x\"",
+        "\"x 100\"",
+        "\"-1 x 100\"",
+        "\"2 x 3 x 4\"",
+        "\"1.5 x 3\"",
+        "true",
     ] {
         assert_eq!(
-            refused(assignment),
-            format!("--set {assignment}: {expected}")
+            refused(neither),
+            format!(
+                ":3: `conditions.D.network.hidden_units` is {neither}, which is not a list of widths\n  hint: write [300, 100], or \"15 x 100\" for fifteen layers of 100 units"
+            )
+        );
+    }
+    for beyond in [
+        "\"1001 x 1\"",
+        "\"2 x 0\"",
+        "\"2 x 1000001\"",
+        "\"18446744073709551615 x 1\"",
+    ] {
+        assert_eq!(
+            refused(beyond),
+            format!(
+                ":3: `conditions.D.network.hidden_units` is {beyond}, which is out of range\n  hint: it must be at most 1000 layers of 1 to 1000000 units"
+            )
         );
     }
     assert_eq!(
-        refused("conditions.D.pretraining.sparsity_weight=3"),
-        "configs/figure56.toml:8: `pretraining.sparsity_weight` is not used: every condition that could use it has its own\n  hint: remove it, or set it where it would be"
+        refused("[3, 0]"),
+        ":3: `conditions.D.network.hidden_units[1]` is 0, which is out of range\n  hint: it must be a whole number from 1 to 1000000"
     );
     assert_eq!(
-        refused("conditions.d.training.epochs=3"),
-        "--set conditions.d.training.epochs=3: `conditions.NAME` names \"d\", which is no condition\n  hint: did you mean \"D\"?\n  hint: the conditions are \"A\", \"deep, plain\", \"D\""
+        refused(&format!("[{}1]", "1, ".repeat(1000))),
+        ":3: `conditions.D.network.hidden_units` holds 1001 values\n  hint: it may hold 1000 at most"
+    );
+}
+
+#[test]
+fn all_layers_are_pretrained_or_none_or_the_first_so_many() {
+    let stages = |layers: &str| -> Vec<usize> {
+        let keys = format!("network.hidden_units = [5, 6, 7]\npretraining.layers = {layers}\n");
+        let stages = one_condition(&keys).stages.into_iter();
+        stages
+            .map(|stage| stage.setting.autoencoder.hidden_units)
+            .collect()
+    };
+    assert_eq!(stages("\"all\""), [5, 6, 7]);
+    assert_eq!(stages("\"none\""), [0; 0]);
+    assert_eq!(stages("0"), [0; 0]);
+    assert_eq!(stages("1"), [5]);
+    assert_eq!(stages("3"), [5, 6, 7]);
+    let unsaid = one_condition("network.hidden_units = [5, 6, 7]\n");
+    assert_eq!(unsaid.stages, []);
+
+    assert_eq!(
+        refused_pretraining(
+            "[conditions.D]\nnetwork.hidden_units = [5, 6]\npretraining.layers = 3"
+        ),
+        ":4: condition \"D\" pretrains 3 of its 2 hidden layers\n  hint: pretraining.layers may be 0 to 2, \"all\" or \"none\""
+    );
+    for layers in ["1", "\"all\""] {
+        assert_eq!(
+            refused_pretraining(&format!("[conditions.D]\npretraining.layers = {layers}")),
+            ":3: condition \"D\" pretrains layers, but there is no hidden layer\n  hint: set network.hidden_units, or pretraining.layers = \"none\""
+        );
+    }
+}
+
+#[test]
+fn weights_may_be_orthogonal_but_biases_not() {
+    let condition = one_condition("network.weight = { orthogonal = 1.5 }\n");
+    let orthogonal = Initialization::Orthogonal { gain: 1.5 };
+    assert_eq!(condition.classifier.weight, orthogonal);
+    assert_eq!(
+        with_set(&["autoencoder.encoder_weight.orthogonal=1.5"])
+            .setting
+            .autoencoder
+            .encoder_weight,
+        orthogonal
+    );
+    assert_eq!(
+        refused_pretraining("[conditions.D]\nnetwork.bias = { orthogonal = 1.0 }"),
+        ":3: `conditions.D.network.bias` is { orthogonal = 1.0 }, which is not an initialization\n  hint: write { normal_variance = \"1/784\" } or { constant = 0.0 }, or { orthogonal = 1.0 } for weights"
+    );
+    assert_eq!(
+        refused_pretraining("[conditions.D]\nnetwork.weight = { orthogonal = 0 }"),
+        ":3: `conditions.D.network.weight.orthogonal` is 0, which is out of range\n  hint: it must be a number x with 0 < x ≤ 1000"
+    );
+}
+
+#[test]
+fn inputs_are_corrupted_as_each_layer_says() {
+    let corruption = |assignments: &[&str]| with_set(assignments).setting.corruption;
+    assert_eq!(
+        corruption(&["autoencoder.corruption=masking"]),
+        Corruption::Masking { fraction: 0.25 }
+    );
+    assert_eq!(
+        corruption(&[
+            "autoencoder.corruption=gaussian",
+            "autoencoder.corruption_deviation=2"
+        ]),
+        Corruption::Gaussian { deviation: 2.0 }
+    );
+    let condition = one_condition(
+        "network.hidden_units = \"4 x 3\"\npretraining.layers = \"all\"\n\
+         pretraining.corruption = \"masking\"\npretraining.corruption_fraction = 0.5\n\
+         pretraining.layer.2.corruption_fraction = 0.75\n\
+         pretraining.layer.3.corruption = \"gaussian\"\n\
+         pretraining.layer.4.corruption = \"none\"\n",
+    );
+    let corruptions = condition
+        .stages
+        .iter()
+        .map(|stage| stage.setting.corruption);
+    assert_eq!(
+        corruptions.collect::<Vec<_>>(),
+        [
+            Corruption::Masking { fraction: 0.5 },
+            Corruption::Masking { fraction: 0.75 },
+            Corruption::Gaussian { deviation: 0.3 },
+            Corruption::None,
+        ]
+    );
+    // Everything masked is nothing learnt.
+    assert_eq!(
+        refused_set("autoencoder.corruption_fraction=1"),
+        "--set autoencoder.corruption_fraction=1: `autoencoder.corruption_fraction` is not used because autoencoder.corruption = \"none\"; it belongs to \"masking\"\n  hint: remove it, or set autoencoder.corruption = \"masking\""
+    );
+    assert_eq!(
+        refused_in(
+            "autoencoder",
+            "corruption = \"masking\"\ncorruption_fraction = 1"
+        ),
+        ":4: `autoencoder.corruption_fraction` is 1, which is out of range\n  hint: it must be a number x with 0 ≤ x < 1"
+    );
+}
+
+#[test]
+fn what_is_transferred_and_what_is_trained_are_words() {
+    let transfer = |word: &str| {
+        let keys = format!(
+            "network.hidden_units = [3]\npretraining.layers = 1\npretraining.transfer = \"{word}\"\n"
+        );
+        one_condition(&keys).transfer
+    };
+    assert_eq!(transfer("copy"), Transfer::Copy);
+    assert_eq!(transfer("shuffled_weights"), Transfer::ShuffledWeights);
+    assert_eq!(
+        transfer("shuffled_weights_zero_biases"),
+        Transfer::ShuffledWeightsZeroBiases
+    );
+    let trained_layers = |word: &str| {
+        one_condition(&format!("training.trained_layers = \"{word}\"\n")).trained_layers
+    };
+    assert_eq!(trained_layers("all"), TrainedLayers::All);
+    assert_eq!(trained_layers("output"), TrainedLayers::Output);
+    assert_eq!(
+        refused_pretraining("[conditions.D]\ntraining.trained_layers = \"none\""),
+        ":3: `conditions.D.training.trained_layers` is \"none\", which is not a known word\n  hint: it must be \"all\" or \"output\""
+    );
+}
+
+#[test]
+fn reports_name_conditions_in_any_order() {
+    let report = |lines: &str| {
+        let plan = pretraining(&format!("[report]\n{lines}\n{THREE_CONDITIONS}"));
+        (plan.differences, plan.layers_of)
+    };
+    assert_eq!(report(""), (vec![], vec![1, 2]));
+    assert_eq!(
+        report("differences = [\"C 1/fan_in - A\", \"A  -  C 1/fan_in\", \"B - C 1/fan_in\"]"),
+        (vec![(2, 0), (0, 2), (1, 2)], vec![1, 2])
+    );
+    assert_eq!(
+        report("differences = []\nlayers_of = [\"C 1/fan_in\", \"B\"]"),
+        (vec![], vec![2, 1])
+    );
+    assert_eq!(report("layers_of = []"), (vec![], vec![]));
+}
+
+#[test]
+fn reports_of_conditions_that_are_none_are_refused() {
+    let refused =
+        |line: &str| refused_pretraining(&format!("[report]\n{line}\n{THREE_CONDITIONS}"));
+    assert_eq!(
+        refused("differences = [\"B - A\", \"C 1/fan_on - A\"]"),
+        ":3: `report.differences` names \"C 1/fan_on\", which is no condition\n  hint: did you mean \"C 1/fan_in\"?\n  hint: the conditions are \"A\", \"B\", \"C 1/fan_in\""
+    );
+    assert_eq!(
+        refused("differences = [\"A - D\"]"),
+        ":3: `report.differences` names \"D\", which is no condition\n  hint: the conditions are \"A\", \"B\", \"C 1/fan_in\""
+    );
+    assert_eq!(
+        refused("layers_of = [\"b\"]"),
+        ":3: `report.layers_of` names \"b\", which is no condition\n  hint: did you mean \"B\"?\n  hint: the conditions are \"A\", \"B\", \"C 1/fan_in\""
+    );
+    for none in ["A", "A-B", "A - A", " - ", ""] {
+        assert_eq!(
+            refused(&format!("differences = [\"{none}\"]")),
+            format!(
+                ":3: `report.differences` holds \"{none}\", which is not a difference\n  hint: write two names of conditions, as in \"D - B\""
+            )
+        );
+    }
+    assert_eq!(
+        refused("differences = [\"B - A\", \"B  - A\"]"),
+        ":3: `report.differences` holds \"B  - A\" twice\n  hint: write each value once"
+    );
+    assert_eq!(
+        refused("layers_of = [\"B\", \"B\"]"),
+        ":3: `report.layers_of` holds \"B\" twice\n  hint: write each value once"
+    );
+    assert_eq!(
+        refused("layers_of = [\"B\", \"A\"]"),
+        ":3: `report.layers_of` names \"A\", which has no hidden layer\n  hint: name conditions with hidden layers, or leave the key out"
+    );
+    assert_eq!(
+        refused("layers_of = \"B\""),
+        ":3: `report.layers_of` is a string (\"B\")\n  hint: it must be a list, such as [\"D\", \"B\"]"
+    );
+    assert_eq!(
+        refused("layers_of = [1]"),
+        ":3: `report.layers_of[0]` is a whole number (1)\n  hint: it must be text, in quotes"
+    );
+}
+
+#[test]
+fn experiments_of_conditions_need_one_and_the_figure_has_none() {
+    for experiment in ["pretraining", "dead_units"] {
+        for nothing in ["", "[conditions]\n"] {
+            assert_eq!(
+                refused(&format!("\nexperiment = \"{experiment}\"\n{nothing}")),
+                ":2: there are no conditions\n  hint: name at least one, as in [conditions.A] with training.epochs = 3 below it"
+            );
+        }
+    }
+    assert_eq!(
+        refused(&format!(
+            "{ALMOST_EMPTY}[conditions.\"A (1)\"]\ntraining.epochs = 3"
+        )),
+        ":2: `conditions.A (1)` is not used because experiment = \"figure56\"; it belongs to \"pretraining\" or \"dead_units\"\n  hint: remove it, or set experiment = \"pretraining\""
+    );
+}
+
+#[test]
+fn names_of_conditions_are_plain_and_short() {
+    let forty = "ü".repeat(40);
+    for good in ["A", "C 1/fan_in", "k=3, (2+1)-β_", forty.as_str()] {
+        let plan = pretraining(&format!("[conditions.\"{good}\"]"));
+        assert_eq!(plan.conditions[0].name, good);
+    }
+    let long = "x".repeat(41);
+    for (written, shown) in [
+        ("a\\\\b", "a\\b"),
+        ("../a", "../a"),
+        ("a.b", "a.b"),
+        ("", ""),
+        (" a", " a"),
+        ("a ", "a "),
+        ("a\\nb", "a\\nb"),
+        ("\\u001b[31m", "\\u{1b}[31m"),
+        ("a\\u202eb", "a\\u{202e}b"),
+        ("a\\\"b", "a\"b"),
+        // It would be two names in a difference.
+        ("A - B", "A - B"),
+        (long.as_str(), long.as_str()),
+    ] {
+        assert_eq!(
+            refused_pretraining(&format!("[conditions.\"{written}\"]\ntraining.epochs = 3")),
+            format!(
+                ":2: a condition cannot be called \"{shown}\"\n  hint: a name is 1 to 40 letters, digits, spaces and -_+()/,= between them, without \" - \", which subtracts"
+            )
+        );
+    }
+}
+
+#[test]
+fn what_a_condition_cannot_hold_is_refused() {
+    let refused = |line: &str| refused_pretraining(&format!("[conditions.D]\n{line}\n"));
+    assert_eq!(
+        refused("run.seeds = [1]"),
+        ":3: unknown key `conditions.D.run.seeds`\n  hint: it is told for all conditions at once: set `run.seeds`"
+    );
+    assert_eq!(
+        refused("seeds = [1]"),
+        ":3: unknown key `conditions.D.seeds`\n  hint: it is told for all conditions at once: set `run.seeds`"
+    );
+    assert_eq!(
+        refused("experiment = \"dead_units\""),
+        ":3: unknown key `conditions.D.experiment`\n  hint: it is told for all conditions at once: set `experiment`"
+    );
+    assert_eq!(
+        refused("report.layers_of = []"),
+        ":3: unknown key `conditions.D.report.layers_of`\n  hint: it is told for all conditions at once: set `report.layers_of`"
+    );
+    assert_eq!(
+        refused("epochs = 3"),
+        ":3: unknown key `conditions.D.epochs`\n  hint: did you mean `conditions.D.training.epochs`?"
+    );
+    assert_eq!(
+        refused("\"training.epochs\" = 3"),
+        ":3: unknown key `conditions.D.\"training.epochs\"`\n  hint: did you mean `conditions.D.training.epochs`?"
+    );
+    assert_eq!(
+        refused("trainning.epoch = 3"),
+        ":3: unknown key `conditions.D.trainning.epoch`\n  hint: did you mean `conditions.D.training.epochs`?"
+    );
+    assert_eq!(
+        refused("colour.red = 3"),
+        ":3: unknown key `conditions.D.colour.red`\n  hint: a condition holds keys with their section, such as training.epochs"
+    );
+    assert_eq!(
+        refused("colour.red = 3\n[run]\nseeds = [1]"),
+        ":3: unknown key `conditions.D.colour.red`\n  hint: a condition holds keys with their section, such as training.epochs"
+    );
+    assert_eq!(
+        refused("training = 3"),
+        ":3: `conditions.D.training` is a section, not a key\n  hint: write `[conditions.D.training]` and its keys below it"
+    );
+    assert_eq!(
+        refused_pretraining("conditions = 3"),
+        ":2: `conditions` is a section, not a key\n  hint: write `[conditions]` and its keys below it"
+    );
+    assert_eq!(
+        refused_pretraining("[conditions]\n\"D 2\" = 3"),
+        ":3: `conditions.\"D 2\"` is a section, not a key\n  hint: write `[conditions.\"D 2\"]` and its keys below it"
+    );
+    assert_eq!(
+        refused("pretraining.hidden_units = [3]"),
+        ":3: unknown key `conditions.D.pretraining.hidden_units`\n  hint: an autoencoder has the width of the layer that it is the pretraining of: set conditions.D.network.hidden_units"
+    );
+    assert_eq!(
+        refused("pretraining.layer.1.activation = \"tanh\""),
+        ":3: unknown key `conditions.D.pretraining.layer.1.activation`\n  hint: an autoencoder has the activation of the layer that it is the pretraining of: set conditions.D.network.activation"
+    );
+    assert_eq!(
+        refused_pretraining("[condition.D]\ntraining.epochs = 3"),
+        ":2: unknown section `[condition]`\n  hint: did you mean `[conditions]`?"
+    );
+}
+
+#[test]
+fn layers_are_numbers_from_1() {
+    for none in ["0", "x", "01", "-1", "99999999999"] {
+        for section in ["pretraining", "conditions.D.pretraining"] {
+            assert_eq!(
+                refused_pretraining(&format!("[{section}.layer.{none}]\nepochs = 3")),
+                format!(
+                    ":2: `{section}.layer.{none}` is no layer's pretraining\n  hint: layers are counted from 1, as in [pretraining.layer.3]"
+                )
+            );
+        }
+    }
+    assert_eq!(
+        refused_pretraining("[pretraining.layer]\nepochs = 3"),
+        ":3: `pretraining.layer.epochs` is no layer's pretraining\n  hint: layers are counted from 1, as in [pretraining.layer.3]"
+    );
+    assert_eq!(
+        refused_pretraining("[pretraining.layer]\n3 = 5"),
+        ":3: `pretraining.layer.3` is a section, not a key\n  hint: write `[pretraining.layer.3]` and its keys below it"
+    );
+    assert_eq!(
+        refused_pretraining("[pretraining]\nlayer = 3"),
+        ":3: unknown key `pretraining.layer`\n  hint: did you mean `pretraining.layers`?"
+    );
+    for told_at_once in ["layers", "transfer"] {
+        assert_eq!(
+            refused_pretraining(&format!("[pretraining.layer.2]\n{told_at_once} = \"all\"")),
+            format!(
+                ":3: unknown key `pretraining.layer.2.{told_at_once}`\n  hint: it is told for all layers at once: set `pretraining.{told_at_once}`"
+            )
+        );
+    }
+    assert_eq!(
+        refused_pretraining("[conditions.D.pretraining.layer.2]\nepoch = 3"),
+        ":3: unknown key `conditions.D.pretraining.layer.2.epoch`\n  hint: did you mean `conditions.D.pretraining.layer.2.epochs`?"
+    );
+    assert_eq!(
+        refused_pretraining("[pretraining.layer.2]\nlr = 3"),
+        ":3: unknown key `pretraining.layer.2.lr`\n  hint: [pretraining.layer.2] knows `decoder`, `decoder_activation`, `reconstruction`, `decoder_weight`, `decoder_bias`, `corruption`, `corruption_fraction`, `corruption_deviation`, `sparsity_weight`, `sparsity_target`, `sparsity_estimator`, `sparsity_decay`, `sparsity_clamp`, `optimizer`, `momentum`, `beta_1`, `beta_2`, `epsilon`, `learning_rate`, `schedule`, `batch_size`, `epochs`, `weight_decay`"
+    );
+}
+
+#[test]
+fn keys_that_no_condition_would_use_are_refused() {
+    let refused = |lines: &str| refused_pretraining(&format!("{lines}\n{THREE_CONDITIONS}"));
+    assert_eq!(
+        refused("[pretraining.layer.7]\nepochs = 3"),
+        ":3: `pretraining.layer.7.epochs` is not used: no condition pretrains layer 7, unless with its own\n  hint: remove it, or set it where it would be"
+    );
+    assert_eq!(
+        refused("[pretraining.layer.1]\nmomentum = 0.5"),
+        ":3: `pretraining.layer.1.momentum` is not used because pretraining.optimizer = \"adam\"; it belongs to \"sgd\"\n  hint: remove it, or set pretraining.optimizer = \"sgd\""
+    );
+    assert_eq!(
+        refused("[autoencoder]\nhidden_units = 3"),
+        ":3: `autoencoder.hidden_units` is not used because experiment = \"pretraining\"; it belongs to \"figure56\" or \"dead_units\"\n  hint: remove it, or set experiment = \"figure56\""
+    );
+    assert_eq!(
+        refused_condition("autoencoder.hidden_units = 3"),
+        ":5: `conditions.D.autoencoder.hidden_units` is not used because experiment = \"pretraining\"; it belongs to \"figure56\" or \"dead_units\"\n  hint: remove it, or set experiment = \"figure56\""
+    );
+    assert_eq!(
+        refused_condition("training.beta_1 = 0.5"),
+        ":5: `conditions.D.training.beta_1` is not used because training.optimizer = \"sgd\"; it belongs to \"adam\"\n  hint: remove it, or set training.optimizer = \"adam\""
+    );
+    assert_eq!(
+        refused_condition("training.optimizer = \"adam\"\ntraining.momentum = 0.5"),
+        ":6: `conditions.D.training.momentum` is not used because conditions.D.training.optimizer = \"adam\"; it belongs to \"sgd\"\n  hint: remove it, or set conditions.D.training.optimizer = \"sgd\""
+    );
+    assert_eq!(
+        refused_condition("pretraining.layer.3.epochs = 3"),
+        ":5: `conditions.D.pretraining.layer.3.epochs` is not used: the condition does not pretrain layer 3\n  hint: remove it, or set it where it would be"
+    );
+    assert_eq!(
+        refused_condition(
+            "pretraining.epochs = 3\npretraining.layer.1.epochs = 4\npretraining.layer.2.epochs = 4"
+        ),
+        ":5: `conditions.D.pretraining.epochs` is not used: every layer that could use it has its own\n  hint: remove it, or set it where it would be"
+    );
+    assert_eq!(
+        refused_pretraining("[training]\nepochs = 3\n[conditions.D]\ntraining.epochs = 4"),
+        ":3: `training.epochs` is not used: whatever could use it has its own\n  hint: remove it, or set it where it would be"
+    );
+    assert_eq!(
+        refused_pretraining(
+            "[pretraining]\nepochs = 3\n[conditions.D]\nnetwork.hidden_units = [3]"
+        ),
+        ":3: `pretraining.epochs` is not used because pretraining.layers = \"none\"; it belongs to \"all\"\n  hint: remove it, or set pretraining.layers = \"all\""
+    );
+    // That A pretrains nothing and B only layer 1 explains the second, not the first.
+    assert_eq!(
+        refused("[pretraining]\nmomentum = 0.5"),
+        ":3: `pretraining.momentum` is not used because pretraining.optimizer = \"adam\"; it belongs to \"sgd\"\n  hint: remove it, or set pretraining.optimizer = \"sgd\""
+    );
+    assert_eq!(
+        refused_pretraining(&format!(
+            "{THREE_CONDITIONS}[conditions.B.pretraining.layer.2]\nepochs = 5"
+        )),
+        ":11: `conditions.B.pretraining.layer.2.epochs` is not used because conditions.B.pretraining.layers = 1; it belongs to \"all\"\n  hint: remove it, or set conditions.B.pretraining.layers = \"all\""
+    );
+    assert_eq!(
+        refused_pretraining(
+            "[training]\nmomentum = 0.5\n[conditions.D]\ntraining.optimizer = \"adam\"\n\
+             [conditions.E]\ntraining.optimizer = \"adam\""
+        ),
+        ":3: `training.momentum` is not used because conditions.D.training.optimizer = \"adam\"; it belongs to \"sgd\"\n  hint: remove it, or set conditions.D.training.optimizer = \"sgd\""
+    );
+    assert_eq!(
+        refused("[data]\nvalidation_images = -1"),
+        ":3: `data.validation_images` is -1, which is out of range\n  hint: it must be a whole number from 0 to 1000000"
+    );
+    assert_eq!(
+        refused_in("data", "validation_images = 5"),
+        ":3: `data.validation_images` is not used because experiment = \"figure56\"; it belongs to \"pretraining\"\n  hint: remove it, or set experiment = \"pretraining\""
+    );
+}
+
+#[test]
+fn a_key_is_used_if_one_condition_has_chosen_so() {
+    let plan = pretraining(
+        "[training]\nmomentum = 0.5\n[conditions.D]\ntraining.optimizer = \"adam\"\n[conditions.E]\n",
+    );
+    let optimizers = plan.conditions.iter().map(|c| c.training.optimizer);
+    assert_eq!(
+        optimizers.collect::<Vec<_>>(),
+        [ADAM, OptimizerSpec::Sgd { momentum: 0.5 }]
+    );
+}
+
+#[test]
+fn cross_entropy_of_codes_needs_codes_in_the_unit_interval() {
+    let cross_entropy = "pretraining.reconstruction = \"cross_entropy\"\n\
+                         pretraining.decoder_activation = \"sigmoid\"\n";
+    assert_eq!(
+        refused_condition(cross_entropy),
+        ":5: `pretraining.reconstruction` is \"cross_entropy\", which needs inputs in [0, 1], but layer 2 learns codes of another range\n  hint: set network.activation = \"sigmoid\", or pretraining.reconstruction = \"squared_error\""
+    );
+    assert_eq!(
+        refused_condition("pretraining.reconstruction = \"cross_entropy\""),
+        ":5: `pretraining.reconstruction` is \"cross_entropy\", which needs outputs in (0, 1)\n  hint: set pretraining.decoder_activation = \"sigmoid\", or pretraining.reconstruction = \"squared_error\""
+    );
+    assert_eq!(
+        refused_condition("pretraining.sparsity_target = 1e-5"),
+        ":5: `pretraining.sparsity_target` = 1e-5 is not between `pretraining.sparsity_clamp` = 0.0001 and 1 - 0.0001\n  hint: move the target inside, or make the clamp smaller"
+    );
+    let reconstructions = |keys: &str| -> Vec<Reconstruction> {
+        let stages = one_condition(&format!(
+            "network.hidden_units = [3, 3]\npretraining.layers = \"all\"\n{keys}"
+        ))
+        .stages;
+        let settings = stages.into_iter().map(|stage| stage.setting);
+        settings
+            .map(|setting| setting.autoencoder.reconstruction)
+            .collect()
+    };
+    assert_eq!(
+        reconstructions(&format!(
+            "{cross_entropy}network.activation = \"sigmoid\"\n"
+        )),
+        [Reconstruction::CrossEntropy; 2]
+    );
+    // The first layer learns images, whose pixels are in [0, 1] whatever the units.
+    assert_eq!(
+        reconstructions(&format!(
+            "{cross_entropy}pretraining.layer.2.reconstruction = \"squared_error\"\n"
+        )),
+        [Reconstruction::CrossEntropy, Reconstruction::SquaredError]
+    );
+}
+
+#[test]
+fn conditions_and_layers_can_be_overridden() {
+    let plan = pretraining_with(
+        THREE_CONDITIONS,
+        &[
+            "conditions.B.training.epochs=3",
+            "conditions.C 1/fan_in.network.weight.normal_variance=1/fan_in",
+            "pretraining.layer.1.sparsity_weight=0",
+            "conditions.C 1/fan_in.pretraining.layer.2.epochs = 9",
+        ],
+    );
+    let epochs: Vec<_> = plan.conditions.iter().map(|c| c.training.epochs).collect();
+    assert_eq!(epochs, [20, 3, 20]);
+    let stages = |at: usize| -> Vec<(f64, usize)> {
+        let stages = plan.conditions[at].stages.iter();
+        stages
+            .map(|stage| (stage.sparsity_weight, stage.setting.training.epochs))
+            .collect()
+    };
+    assert_eq!(stages(1), [(0.0, 3)]);
+    assert_eq!(stages(2), [(0.0, 3), (0.1, 9), (0.1, 3)]);
+    assert_eq!(
+        plan.conditions[2].classifier.weight,
+        Initialization::Normal {
+            variance: Variance::OverFanIn { scale: 1.0 }
+        }
+    );
+    // The `=` of a name is none of the assignment.
+    let plan = pretraining_with(
+        "[conditions.\"k=3\"]",
+        &["conditions.k=3.training.epochs=4"],
+    );
+    assert_eq!(plan.conditions[0].training.epochs, 4);
+}
+
+#[test]
+fn overrides_of_unknown_conditions_and_layers_are_refused() {
+    let refused = refused_pretraining_set;
+    let none = |nearest: &str| {
+        format!(
+            "which is no condition{nearest}\n  hint: the conditions are \"A\", \"B\", \"C 1/fan_in\""
+        )
+    };
+    // A slip in the name would else be one more condition to train.
+    assert_eq!(
+        refused("conditions.D.training.epochs=3"),
+        format!(
+            "--set conditions.D.training.epochs=3: `conditions.D.training.epochs` names \"D\", {}",
+            none("")
+        )
+    );
+    assert_eq!(
+        refused("conditions.b.training.epochs=3"),
+        format!(
+            "--set conditions.b.training.epochs=3: `conditions.b.training.epochs` names \"b\", {}",
+            none("\n  hint: did you mean \"B\"?")
+        )
     );
     assert_eq!(
         refused_set("conditions.D.training.epochs=3"),
-        "--set conditions.D.training.epochs=3: `conditions.NAME` names \"D\", which is no condition\n  hint: this config has no conditions"
+        "--set conditions.D.training.epochs=3: `conditions.D.training.epochs` names \"D\", which is no condition\n  hint: the config has no conditions"
     );
-    // A key that no condition would use, in each of the ways in which that can be.
-    for unused in [
-        "pretraining.layer.4.epochs=3",
-        "conditions.A.pretraining.epochs=3",
-        "conditions.\"deep, plain\".pretraining.transfer=copy",
-        "conditions.D.training.beta_1=0.5",
-        "autoencoder.hidden_units=3",
-        "conditions.D.autoencoder.hidden_units=3",
-        "sparsity.weight=3",
+    assert_eq!(
+        refused("conditions.B.training.epoch=3"),
+        "--set conditions.B.training.epoch=3: unknown key `conditions.B.training.epoch`\n  hint: did you mean `conditions.B.training.epochs`?"
+    );
+    assert_eq!(
+        refused("conditions.B.run.seeds=[1]"),
+        "--set conditions.B.run.seeds=[1]: unknown key `conditions.B.run.seeds`\n  hint: it is told for all conditions at once: set `run.seeds`"
+    );
+    assert_eq!(
+        refused("pretraining.layer.x.epochs=3"),
+        "--set pretraining.layer.x.epochs=3: `pretraining.layer.x` is no layer's pretraining\n  hint: layers are counted from 1, as in [pretraining.layer.3]"
+    );
+    assert_eq!(
+        refused("conditions.B.pretraining.layer.0.epochs=3"),
+        "--set conditions.B.pretraining.layer.0.epochs=3: `conditions.B.pretraining.layer.0` is no layer's pretraining\n  hint: layers are counted from 1, as in [pretraining.layer.3]"
+    );
+    assert_eq!(
+        refused("pretraining.layer.7.epochs=3"),
+        "--set pretraining.layer.7.epochs=3: `pretraining.layer.7.epochs` is not used: no condition pretrains layer 7, unless with its own\n  hint: remove it, or set it where it would be"
+    );
+    assert_eq!(
+        refused("pretraining.layer.2.transfer=copy"),
+        "--set pretraining.layer.2.transfer=copy: unknown key `pretraining.layer.2.transfer`\n  hint: it is told for all layers at once: set `pretraining.transfer`"
+    );
+    for section in [
+        "conditions",
+        "conditions.B",
+        "conditions.B.training",
+        "pretraining.layer.2",
+        "conditions.B.pretraining.layer.2",
     ] {
-        let message = refused(unused);
-        assert!(message.contains(" is not used"), "{message}");
-        assert!(message.contains("hint: remove it, or set "), "{message}");
-    }
-    for unknown in [
-        "conditions.E.training.epochs=3",
-        "conditions.D.run.seeds=[1]",
-        "conditions.D.epochs=3",
-        "pretraining.layer.0.epochs=3",
-        "pretraining.layer.first.epochs=3",
-        "training.layer.1.epochs=3",
-    ] {
-        let message = refused(unknown);
-        assert!(message.contains("hint: "), "{message}");
-    }
-}
-
-#[test]
-fn a_condition_s_name_cannot_lead_out_of_the_folder_or_into_a_terminal() {
-    for name in [
-        "../x",
-        "a\\b",
-        "\u{1b}[31m",
-        "",
-        " a",
-        "<b>",
-        &"x".repeat(41),
-    ] {
-        let name = toml::Value::from(name);
-        let text =
-            format!("experiment = \"dead_units\"\n[conditions.{name}]\ntraining.epochs = 1\n");
-        let message = refused(&text);
-        assert!(
-            message.contains("a condition cannot be called"),
-            "{message}"
+        assert_eq!(
+            refused(&format!("{section}=3")),
+            format!(
+                "--set {section}=3: `{section}` is a section, not a key\n  hint: set one of its keys: --set {section}.key=value"
+            )
         );
-        assert!(!message.replace('\n', "").contains(char::is_control));
     }
 }
 
 #[test]
-fn dead_units_have_conditions_of_autoencoders() {
-    let text = "experiment = \"dead_units\"\n[conditions.wide]\nautoencoder.encoder_bias.constant = 1\nsparsity.weight = 2\n[conditions.narrow]\ntraining.optimizer = \"sgd\"\n";
-    let Experiment::DeadUnits(plan) = accepted(text, &Overrides::default()).plan.experiment else {
-        panic!("another experiment");
-    };
-    let [wide, narrow] = &plan.conditions[..] else {
-        panic!("two conditions");
-    };
-    assert_eq!(
-        (wide.name.as_str(), narrow.name.as_str()),
-        ("wide", "narrow")
-    );
-    assert_eq!(
-        wide.setting.autoencoder.encoder_bias,
-        Initialization::Constant { value: 1.0 }
-    );
-    assert_eq!(
-        vec![wide.sparsity_weight, narrow.sparsity_weight],
-        [2.0, 0.0]
-    );
-    assert!(matches!(
-        wide.setting.training.optimizer,
-        OptimizerSpec::Adam { .. }
-    ));
-    assert!(matches!(
-        narrow.setting.training.optimizer,
-        OptimizerSpec::Sgd { .. }
-    ));
+fn every_config_that_is_shipped_holds_and_so_does_what_it_resolves_to() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
+    let mut names = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "toml") {
+            continue;
+        }
+        let config = load(&path, &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
+        let resolved = config.to_toml();
+        let again = parse(&resolved, &path, &Overrides::default())
+            .unwrap_or_else(|error| panic!("{resolved}\n{error}"));
+        assert_eq!(again.plan, config.plan, "{resolved}");
+        assert_eq!(again.conditions, config.conditions);
+        assert_eq!(again.to_toml(), resolved);
+        names.insert(config.name);
+    }
+    for name in ["figure56", "figure56-quick", "pretraining"] {
+        assert!(names.contains(name), "{names:?}");
+    }
 }
 
-#[test]
-fn resolved_conditions_give_the_same_plan_again() {
-    const CHOICES: &[&[&str]] = &[
-        &[
-            "network.hidden_units=[5, 6, 7, 8]",
-            "network.hidden_units=\"6 x 3\"",
-        ],
-        &["network.activation=prelu", "network.activation=tanh"],
-        &[
-            "network.weight={orthogonal=1.25}",
-            "network.weight.normal_variance=2/fan_in",
-        ],
-        &["training.optimizer=adam", "training.schedule=constant"],
-        &["pretraining.layers=all", "pretraining.layers=2"],
-        &["pretraining.decoder=untied"],
-        &["pretraining.corruption=gaussian"],
-        &["pretraining.optimizer=sgd"],
-        &["pretraining.sparsity_estimator=batch"],
-        &[
-            "pretraining.layer.1.learning_rate=0.5",
-            "pretraining.layer.4.batch_size=7",
-        ],
-        &["conditions.\"deep, plain\".pretraining.layers=1"],
-        &["conditions.D.pretraining.layer.1.decoder=untied"],
-        &["conditions.D.training.learning_rate=0.25"],
-        &["data.validation_images=5"],
-        &["report.layers_of=[\"D\"]", "report.differences=[]"],
-        &["run.seeds=[7]"],
-    ];
-    let text = CONDITIONS.replace("deep - not", "D");
-    let mut dice = Dice(57);
+/// Configs with conditions: some of `keys` put over `text`, each at one of the places that start a path.
+fn check_round_trips(experiment: &str, text: &str, places: &[&str], keys: &[&str]) {
+    const ENOUGH: usize = 800;
+    let mut dice = Dice(65);
+    let mut keys_seen = BTreeSet::new();
     let mut accepted_count = 0;
-    for _ in 0..1000 {
-        let chosen = CHOICES
-            .iter()
-            .filter_map(|choice| choice.get(dice.below(choice.len() + 2)));
-        let overrides = set(&chosen.copied().collect::<Vec<_>>());
-        let Ok(config) = parse(&text, Path::new(FILE), &overrides) else {
+    for _ in 0..20_000 {
+        if accepted_count == ENOUGH {
+            break;
+        }
+        let assignments: Vec<String> = (0..dice.below(9))
+            .map(|_| {
+                let place = places[dice.below(places.len())];
+                let key = keys[dice.below(keys.len())];
+                // A layer's section is the pretraining's already.
+                let key = if place.contains("pretraining.layer.") {
+                    key.trim_start_matches("pretraining.")
+                } else {
+                    key
+                };
+                format!("{place}{key}")
+            })
+            .collect();
+        let assignments: Vec<_> = assignments.iter().map(String::as_str).collect();
+        let Ok(config) = parse(text, Path::new(FILE), &set(&assignments)) else {
             continue;
         };
         accepted_count += 1;
         let resolved = config.to_toml();
         let again = accepted(&resolved, &Overrides::default());
-        assert_eq!(again.plan, config.plan, "{resolved}");
-        assert_eq!(again.to_toml(), resolved);
+        assert_eq!(again.plan, config.plan, "{assignments:?}\n{resolved}");
+        assert_eq!(again.to_toml(), resolved, "{assignments:?}");
+        assert_eq!(again.conditions, config.conditions);
+
+        let paths: BTreeSet<_> = config.values.iter().map(|setting| &setting.key).collect();
+        assert_eq!(paths.len(), config.values.len(), "{resolved}");
+        let settings = config.values.iter();
+        keys_seen.extend(settings.map(|setting| keys::Place::of(&setting.key).key()));
     }
-    assert!(accepted_count > 200, "{accepted_count}");
+    assert_eq!(accepted_count, ENOUGH);
+    let known: BTreeSet<_> = keys_of(experiment).map(|key| key.name.to_owned()).collect();
+    assert_eq!(keys_seen, known);
 }
 
 #[test]
-fn every_shipped_config_is_accepted_and_so_is_its_resolved_form() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("configs");
-    let mut count = 0;
-    for entry in std::fs::read_dir(folder).expect("it is shipped") {
-        let path = entry.expect("readable").path();
-        if path.extension().is_none_or(|extension| extension != "toml") {
-            continue;
-        }
-        count += 1;
-        let config = load(&path, &Overrides::default()).unwrap_or_else(|error| panic!("{error}"));
-        let again = accepted(&config.to_toml(), &Overrides::default());
-        assert_eq!(again.plan, config.plan, "{}", path.display());
-        // A laboratory note comes first.
-        let text = std::fs::read_to_string(&path).expect("text");
-        assert!(
-            text.starts_with("# ") && !text.contains("TODO"),
-            "{}",
-            path.display()
-        );
+fn a_resolved_pretraining_config_gives_the_same_plan_again() {
+    let text = pretraining_text(&format!(
+        "[report]\ndifferences = [\"C 1/fan_in - A\"]\nlayers_of = [\"B\"]\n\
+         [network]\nactivation = \"prelu\"\n{THREE_CONDITIONS}"
+    ));
+    check_round_trips(
+        "pretraining",
+        &text,
+        &[
+            "",
+            "",
+            "conditions.A.",
+            "conditions.B.",
+            "conditions.C 1/fan_in.",
+            "pretraining.layer.1.",
+            "pretraining.layer.2.",
+            "conditions.B.pretraining.layer.1.",
+            "conditions.C 1/fan_in.pretraining.layer.3.",
+        ],
+        &[
+            "run.seeds=[7]",
+            "data.validation_images=100",
+            "network.activation=leaky_relu",
+            "network.activation=sigmoid",
+            "network.slope=0.125",
+            "network.weight.orthogonal=1",
+            "network.weight.normal_variance=1/fan_in",
+            "network.bias.constant=-1",
+            "network.hidden_units=4 x 2",
+            "network.hidden_units=[3, 1, 2]",
+            "training.optimizer=adam",
+            "training.epsilon=1e-12",
+            "training.epochs=1",
+            "training.trained_layers=output",
+            "pretraining.layers=all",
+            "pretraining.layers=2",
+            "pretraining.layers=none",
+            "pretraining.transfer=shuffled_weights",
+            "pretraining.decoder=untied",
+            "pretraining.decoder=tied",
+            "pretraining.decoder=untied",
+            "pretraining.decoder_weight.constant=0.5",
+            "pretraining.decoder_activation=sigmoid",
+            "pretraining.reconstruction=cross_entropy",
+            "pretraining.corruption=masking",
+            "pretraining.corruption=gaussian",
+            "pretraining.corruption_fraction=0.125",
+            "pretraining.sparsity_weight=0",
+            "pretraining.sparsity_estimator=batch",
+            "pretraining.optimizer=sgd",
+            "pretraining.momentum=0.5",
+            "pretraining.epochs=2",
+            "pretraining.schedule=linear_to_zero",
+        ],
+    );
+}
+
+#[test]
+fn a_resolved_dead_units_config_gives_the_same_plan_again() {
+    let text = "experiment = \"dead_units\"\n\
+                [conditions.A]\nautoencoder.activation = \"prelu\"\n\
+                [conditions.\"b, 2\"]\nautoencoder.decoder = \"untied\"\n\
+                [conditions.C]\n";
+    check_round_trips(
+        "dead_units",
+        text,
+        &["", "conditions.A.", "conditions.b, 2.", "conditions.C."],
+        &[
+            "run.backend=ndarray",
+            "autoencoder.hidden_units=7",
+            "autoencoder.activation=leaky_relu",
+            "autoencoder.activation=relu",
+            "autoencoder.slope=0.125",
+            "autoencoder.decoder=untied",
+            "autoencoder.encoder_weight.constant=0.5",
+            "autoencoder.encoder_weight.orthogonal=2",
+            "autoencoder.encoder_bias.normal_variance=1",
+            "autoencoder.decoder_weight.normal_variance=1/fan_in",
+            "autoencoder.corruption=masking",
+            "autoencoder.corruption=gaussian",
+            "autoencoder.corruption_deviation=0.5",
+            "sparsity.weight=3",
+            "sparsity.estimator=batch",
+            "sparsity.decay=0.5",
+            "training.optimizer=sgd",
+            "training.momentum=0.5",
+            "training.epochs=2",
+        ],
+    );
+}
+
+#[test]
+fn a_condition_s_name_may_stand_in_quotes_on_the_command_line() {
+    let text =
+        "experiment = \"pretraining\"\n[conditions.\"C 1/fan_in, a = b\"]\ntraining.epochs = 1\n";
+    for quoted in [
+        "conditions.\"C 1/fan_in, a = b\".training.epochs=3",
+        "conditions.C 1/fan_in, a = b.training.epochs = 3",
+    ] {
+        let plan = accepted(text, &set(&[quoted])).plan;
+        let Experiment::Pretraining(plan) = plan.experiment else {
+            panic!("another experiment");
+        };
+        assert_eq!(plan.conditions[0].training.epochs, 3, "{quoted}");
     }
-    assert!(count >= 6, "{count}");
 }
