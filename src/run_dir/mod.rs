@@ -285,7 +285,7 @@ impl RunDir {
                 action: "write",
                 path,
                 source,
-                hint: "make room on the disk, or give a writable folder with `--out`",
+                hint: "make room on the disk or make the folder writable, then go on with `layerwise resume`",
             }
         })
     }
