@@ -146,7 +146,7 @@ pub fn find(
     for (task, mut numbers) in files {
         numbers.sort_unstable();
         let mut damages = Vec::new();
-        for &number in numbers.iter().rev() {
+        while let Some(&number) = numbers.last() {
             let path = folder.join(name_of(task, number));
             match read(&path) {
                 Ok((identity, state)) => {
@@ -156,7 +156,11 @@ pub fn find(
                     found.states.insert(task, state);
                     break;
                 }
-                Err(damage) => damages.push(format!("{}: {damage}", path.display())),
+                Err(damage) => {
+                    damages.push(format!("{}: {damage}", path.display()));
+                    // The next state takes its name, so that no sound one has to go for it.
+                    numbers.pop();
+                }
             }
         }
         if !found.states.contains_key(&task) {
@@ -297,7 +301,9 @@ fn name_of(task: usize, number: u64) -> String {
 
 fn parts_of_name(name: &str) -> Option<(usize, u64)> {
     let (task, number) = name.strip_prefix("task-")?.split_once('.')?;
-    Some((task.parse().ok()?, number.parse().ok()?))
+    let (task, number): (u16, u32) = (task.parse().ok()?, number.parse().ok()?);
+    let parts = (usize::from(task), u64::from(number));
+    (name_of(parts.0, parts.1) == name).then_some(parts)
 }
 
 fn to_bytes(identity: &Identity, state: &State) -> Result<Vec<u8>, io::Error> {
@@ -494,6 +500,31 @@ mod tests {
             text.contains("it is no checkpoint") && text.contains("hint: "),
             "{text}"
         );
+    }
+
+    #[test]
+    fn a_damaged_file_makes_no_sound_one_go() {
+        let run = tempfile::tempdir().expect("a temporary folder");
+        let stop = Stop::default();
+        let first = checkpoints(run.path(), Found::default(), &stop);
+        first.offer(0, Moment::Last, &|| state(1));
+        first.offer(0, Moment::Last, &|| state(2));
+        let newest = run.path().join(FOLDER).join("task-0000.000002");
+        fs::write(&newest, b"damaged").expect("room");
+        // Names that this program does not give are none of its files.
+        for name in [
+            "task-0000.18446744073709551615",
+            "task-0.000003",
+            "task-0000.3",
+        ] {
+            fs::write(run.path().join(FOLDER).join(name), b"").expect("room");
+        }
+        let found = find(run.path(), |_| None).expect("the one before");
+        checkpoints(run.path(), found, &stop).offer(0, Moment::Last, &|| state(3));
+        let mut found = find(run.path(), |_| None).expect("sound files");
+        assert!(found.warnings.is_empty() && newest.exists());
+        assert_eq!(found.states.remove(&0), Some(state(3)));
+        assert!(run.path().join(FOLDER).join("task-0000.000001").exists());
     }
 
     #[test]

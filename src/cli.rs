@@ -17,7 +17,7 @@ use clap_complete::Shell;
 use crate::backend;
 use crate::config::{self, Overrides};
 use crate::redraw;
-use crate::run_dir::RunDir;
+use crate::run_dir::{RunDir, RunDirError};
 use crate::spec::BackendName;
 use crate::ui::Style;
 
@@ -232,6 +232,10 @@ fn failed(message: &str, code: u8) -> ExitCode {
 
 fn report(path: &std::path::Path) -> Result<(), Failure> {
     let run = RunDir::open(path).map_err(|error| Failure::Request(error.to_string()))?;
+    let _lock = run.lock().map_err(|error| match error {
+        RunDirError::InUse { .. } => Failure::Request(error.to_string()),
+        other => Failure::work(other),
+    })?;
     redraw::everything(&run).map_err(Failure::work)?;
     eprintln!("drawn again: {}", run.path().display());
     Ok(())

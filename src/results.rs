@@ -282,7 +282,9 @@ pub struct TransferProof {
     pub condition: String,
     /// Counted from 1 at the input.
     pub layer: usize,
-    /// SHA-256 of the encoder's weights and biases at the end of its stage, after the shuffling where there is one.
+    /// Whether the encoder's weights were shuffled on purpose, as a control; then `encoder` is theirs afterwards.
+    pub shuffled: bool,
+    /// SHA-256 of the encoder's weights and biases at the end of its stage.
     pub encoder: String,
     /// SHA-256 of the layer's weights and biases at the start of fine-tuning.
     pub classifier: String,

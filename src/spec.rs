@@ -366,7 +366,8 @@ impl fmt::Display for TrainingSpec {
         if self.schedule == Schedule::LinearToZero {
             f.write_str(" falling to 0")?;
         }
-        write!(f, ", {} epochs", self.epochs)?;
+        let plural = if self.epochs == 1 { "" } else { "s" };
+        write!(f, ", {} epoch{plural}", self.epochs)?;
         if self.weight_decay > 0.0 {
             write!(f, ", weight decay {}", self.weight_decay)?;
         }

@@ -108,6 +108,8 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
     manifest.jobs = jobs;
     dir.write(run_dir::CONFIG, config.to_toml().as_bytes())
         .and_then(|()| dir.write_json(run_dir::MANIFEST, &manifest))
+        // What was found before this run goes on will not be what was found in the end.
+        .and_then(|()| dir.remove(run_dir::RESULTS))
         .map_err(Failure::work)?;
     eprintln!("run folder: {}", dir.path().display());
 

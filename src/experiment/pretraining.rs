@@ -110,7 +110,7 @@ struct Group {
     condition: ClassifierCondition,
     members: Vec<Member>,
     phase: Phase,
-    /// What the pretraining left for the classifier.
+    /// What the pretraining learnt, as it learnt it.
     encoders: Vec<LayerValues>,
     stage_records: Vec<StageRecord>,
     records: Vec<ClassifierRecord>,
@@ -201,7 +201,7 @@ impl Group {
         self.seconds = state.take("seconds")?;
         self.updates = state.take("updates")?;
         self.multiply_accumulates = state.take("multiply_accumulates")?;
-        self.encoders = restored_layers(state.take_part("transferred"))?;
+        self.encoders = restored_layers(state.take_part("encoders"))?;
         let training = state.take_part("training");
         self.phase = if training.is_empty() {
             let images = &setting.data.train.images;
@@ -268,16 +268,18 @@ impl Group {
         encoders: &[LayerValues],
         setting: &Setting<'_>,
     ) -> Result<ClassifierTrainee, Failure> {
-        self.encoders = transferred(encoders, self.condition.transfer, &self.seeds());
+        self.encoders = encoders.to_vec();
         let trainee = self.fresh_classifier(setting);
         let model = trainee.model();
-        for (layer, (encoder, copy)) in self.encoders.iter().zip(&model.hidden).enumerate() {
+        let start = transferred(&self.encoders, self.condition.transfer, &self.seeds());
+        for (layer, (encoder, copy)) in start.iter().zip(&model.hidden).enumerate() {
             let copy = copy.values();
             for (at, member) in self.members.iter().enumerate() {
                 let proof = TransferProof {
                     label: member.label.clone(),
                     condition: member.condition.clone(),
                     layer: layer + 1,
+                    shuffled: self.condition.transfer != Transfer::Copy,
                     encoder: layer_hash(&encoder.of_member(at)),
                     classifier: layer_hash(&copy.of_member(at)),
                 };
@@ -306,7 +308,8 @@ impl Group {
         let inputs = setting.data.train.images.pixels_per_image();
         let classes = setting.data.classes;
         let drawn = Classifier::new(classifier, inputs, classes, &self.seeds(), &training_device);
-        let model = copy_into(drawn, &self.encoders, &training_device);
+        let start = transferred(&self.encoders, self.condition.transfer, &self.seeds());
+        let model = copy_into(drawn, &start, &training_device);
         let step = step(&self.condition, inputs, classes);
         ClassifierTrainee::new(model, training, *trained_layers, step, device)
     }
@@ -454,7 +457,7 @@ impl Task for Group {
         state.put("seconds", &self.seconds);
         state.put("updates", &self.updates);
         state.put("multiply_accumulates", &self.multiply_accumulates);
-        state.put_part("transferred", layers_state(&self.encoders));
+        state.put_part("encoders", layers_state(&self.encoders));
         match &self.phase {
             Phase::Waiting => (),
             Phase::Pretraining(pretraining) => {
@@ -672,19 +675,19 @@ pub fn describe(condition: &ClassifierCondition, inputs: usize, classes: usize) 
         words.push("only the softmax layer trained".to_owned());
     }
     if let Some(first) = stages.first() {
-        let alike = stages
-            .iter()
-            .all(|stage| stage.sparsity_weight.to_bits() == first.sparsity_weight.to_bits());
+        let alike = stages.iter().all(|stage| {
+            stage.sparsity_weight.to_bits() == first.sparsity_weight.to_bits()
+                && stage.setting.training == first.setting.training
+        });
+        let setting = if alike {
+            format!("β {}, {}", first.sparsity_weight, first.setting.training)
+        } else {
+            "settings differ by layer".to_owned()
+        };
         words.push(format!(
-            "{} of {} hidden layers pretrained ({}{})",
+            "{} of {} hidden layers pretrained ({setting})",
             stages.len(),
             classifier.hidden_units.len(),
-            if alike {
-                format!("β {}, ", first.sparsity_weight)
-            } else {
-                String::new()
-            },
-            first.setting.training,
         ));
         match transfer {
             Transfer::Copy => (),

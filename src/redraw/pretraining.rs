@@ -6,7 +6,7 @@ use crate::report::{
     self, Body, Grid, PageInput, PretrainingPage, Scaling, UnitPictures, UnitWeights,
 };
 use crate::results::{Member, PretrainingResults};
-use crate::run_dir;
+use crate::run_dir::{self, Status};
 use crate::weights::{Weights, layer_name, member_prefix};
 
 /// As many units of a layer as its picture has room for.
@@ -42,7 +42,7 @@ pub fn pictures(
     }
     if !run.records.stages.is_empty() {
         run.write_chart(
-            &report::stages(&run.records.stages),
+            &report::stages(&run.records.stages, &conditions(run)),
             run_dir::STAGES_SVG,
             run_dir::STAGES_PNG,
         )?;
@@ -72,8 +72,8 @@ pub fn page(
     let costs = report::costs(records).svg();
     let times = report::times(records, seconds).svg();
     let layers = layers_of(results).map(|shown| report::layers(&run.records.layers, shown).svg());
-    let stages =
-        (!run.records.stages.is_empty()).then(|| report::stages(&run.records.stages).svg());
+    let stages = (!run.records.stages.is_empty())
+        .then(|| report::stages(&run.records.stages, &conditions(run)).svg());
     let pretrained = run.read_if_there(run_dir::PICTURES_PRETRAINED)?;
     let fine_tuned = run.read_if_there(run_dir::PICTURES_FINE_TUNED)?;
     let pictures = pretrained.as_deref().zip(fine_tuned.as_deref());
@@ -82,6 +82,7 @@ pub fn page(
         title: "Greedy layer-wise pretraining against the vanishing gradient",
         body: Some(Body::Pretraining(PretrainingPage {
             results,
+            complete: run.manifest.status == Status::Complete,
             records,
             layers: &run.records.layers,
             seconds,
@@ -98,6 +99,14 @@ pub fn page(
         })),
         ..*frame
     }))
+}
+
+/// The conditions, in the order of the plan.
+fn conditions<'a>(run: &Run<'a>) -> Vec<&'a str> {
+    let members = run.manifest.members.iter();
+    let mut names: Vec<&str> = members.map(|member| member.condition.as_str()).collect();
+    names.dedup();
+    names
 }
 
 fn layers_of(results: Option<&PretrainingResults>) -> Option<&[String]> {

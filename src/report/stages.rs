@@ -14,15 +14,14 @@ const QUANTITIES: [(&str, Quantity); 2] = [
 /// Reconstruction and sparsity of every stage, over the layer that it trains: epoch e of E stands at
 /// layer − 1 + e/E, so that a stage ends on its layer's tick.
 #[must_use]
-pub fn stages(records: &[StageRecord]) -> Drawing {
-    let mut names: Vec<&str> = Vec::new();
-    let mut by_member: Vec<&StageRecord> = records.iter().collect();
-    by_member.sort_by_key(|record| record.member);
-    for record in by_member {
-        if !names.contains(&record.condition.as_str()) {
-            names.push(&record.condition);
-        }
-    }
+pub fn stages(records: &[StageRecord], conditions: &[&str]) -> Drawing {
+    // A condition keeps its colour from the other charts, whether or not those before it are pretrained.
+    let names: Vec<(usize, &str)> = conditions
+        .iter()
+        .copied()
+        .enumerate()
+        .filter(|(_, name)| records.iter().any(|record| record.condition == *name))
+        .collect();
     let charts = QUANTITIES.iter().map(|(title, quantity)| Chart {
         title: (*title).to_owned(),
         x_title: "layer that is pretrained",
@@ -30,13 +29,15 @@ pub fn stages(records: &[StageRecord]) -> Drawing {
         y: Vertical::Either,
         lines: names
             .iter()
-            .enumerate()
-            .flat_map(|(at, name)| lines(records, name, Look::nth(at), *quantity))
+            .flat_map(|&(at, name)| lines(records, name, Look::nth(at), *quantity))
             .collect(),
     });
-    let entries = names.iter().enumerate();
     Drawing::sheet(Sheet {
-        legend: Legend::new(entries.map(|(at, name)| ((*name).to_owned(), Look::nth(at)))),
+        legend: Legend::new(
+            names
+                .iter()
+                .map(|&(at, name)| (name.to_owned(), Look::nth(at))),
+        ),
         charts: charts.collect(),
         columns: 2,
         chart_height: 340.0,
@@ -112,6 +113,6 @@ mod tests {
         assert_eq!(lines[0].points, [(0.5, 7.0), (1.0, 5.25)]);
         assert_eq!(lines[0].band, [(6.0, 8.0), (5.0, 5.5)]);
         assert_eq!(lines[1].points, [(2.0, 3.0)]);
-        assert!(stages(&records).svg().contains(">D</text>"));
+        assert!(stages(&records, &["C", "D"]).svg().contains(">D</text>"));
     }
 }

@@ -290,6 +290,24 @@ impl RunDir {
         })
     }
 
+    /// Takes a file away, if it is there.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError::Io`] if it is there and stays.
+    pub fn remove(&self, file: &str) -> Result<(), RunDirError> {
+        let path = self.path.join(file);
+        match fs::remove_file(&path) {
+            Err(source) if source.kind() != io::ErrorKind::NotFound => Err(RunDirError::Io {
+                action: "remove",
+                path,
+                source,
+                hint: "make the folder writable",
+            }),
+            _ => Ok(()),
+        }
+    }
+
     /// Writes a value as readable JSON.
     ///
     /// # Errors
@@ -313,7 +331,7 @@ impl RunDir {
             action: "read",
             path,
             source,
-            hint: "the run folder is incomplete; run the experiment again",
+            hint: "the run did not come to its end: go on with `layerwise resume`, or run the experiment again",
         })
     }
 

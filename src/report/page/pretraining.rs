@@ -13,6 +13,8 @@ use crate::results::{
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PretrainingPage<'a> {
     pub results: Option<&'a PretrainingResults>,
+    /// Whether every classifier was trained to its end: only then do the numbers say what they say.
+    pub complete: bool,
     pub records: &'a [ClassifierRecord],
     pub layers: &'a [LayerRecord],
     pub seconds: &'a [MemberSeconds],
@@ -41,11 +43,11 @@ impl PretrainingPage<'_> {
                 (picture(
                     &svg(document),
                     "Test accuracy after every epoch, a line per condition",
-                    "Share of the test images put into their class after each epoch, epoch 0 being the start: medians over seeds, bands from the smallest to the largest. Test images are used for these curves and for nothing else.",
+                    "Share of the test images put into their class after each epoch, epoch 0 being the start: medians over seeds, bands from the smallest to the largest. Nothing is trained, tuned or stopped by the test images.",
                 ))
             }
             @if let Some(results) = self.results {
-                (findings(results, self.records, self.layers))
+                @if self.complete { (findings(results, self.records, self.layers)) }
                 (conditions(results, self.records, self.seconds))
                 (differences(&results.differences))
             }
@@ -148,7 +150,11 @@ fn accuracy_row(condition: &ConditionSummary) -> Vec<String> {
         at(5),
         at(10),
         last,
-        plain_percent(condition.best),
+        if condition.accuracy.len() > 1 {
+            plain_percent(condition.best)
+        } else {
+            "–".to_owned()
+        },
     ]
 }
 
@@ -197,6 +203,9 @@ fn differences(differences: &[Difference]) -> Markup {
         .map(|difference| difference.by_epoch.len())
         .max()
         .unwrap_or(0);
+    if longest < 2 {
+        return html! {};
+    }
     let rows: Vec<Vec<String>> = (1..longest)
         .map(|epoch| {
             let cells = differences
@@ -283,21 +292,33 @@ fn pretraining(page: &PretrainingPage) -> Markup {
 }
 
 fn transfers(results: &PretrainingResults) -> Markup {
-    let (total, equal) = (
-        results.transfers.len(),
+    let of = |shuffled: bool| {
         results
             .transfers
             .iter()
-            .filter(|proof| proof.encoder == proof.classifier)
-            .count(),
-    );
+            .filter(move |proof| proof.shuffled == shuffled)
+    };
+    let equal = |shuffled: bool| of(shuffled).filter(|proof| proof.encoder == proof.classifier);
+    let counts = |shuffled: bool| {
+        let (total, equal) = (of(shuffled).count(), equal(shuffled).count());
+        html! {
+            @if equal == total { strong .good { "all " (total) } } @else { strong .bad { "only " (equal) " of " (total) } }
+        }
+    };
     html! {
-        @if total > 0 {
+        @if !results.transfers.is_empty() {
             h2 { "What was copied" }
-            p {
-                "At the start of fine-tuning, the hash of a layer’s weights and biases equals the hash of its encoder’s for "
-                @if equal == total { strong .good { "all " (total) } } @else { strong .bad { "only " (equal) " of " (total) } }
-                " layers that were transferred."
+            @if of(false).next().is_some() {
+                p {
+                    "At the start of fine-tuning, the hash of a layer’s weights and biases equals the hash of its encoder’s for "
+                    (counts(false)) " layers that were copied."
+                }
+            }
+            @if of(true).next().is_some() {
+                p {
+                    "The weights of other encoders were shuffled on purpose, as controls; those layers equal the shuffled encoders for "
+                    (counts(true)) "."
+                }
             }
             details {
                 summary { "Hashes" }
@@ -324,6 +345,7 @@ mod tests {
             label: "D <i>".to_owned(),
             condition: "D".to_owned(),
             layer: 3,
+            shuffled: false,
             encoder: "ab12".to_owned(),
             classifier: classifier.to_owned(),
         }
@@ -370,6 +392,7 @@ mod tests {
         let records = [record("D <i>", 0, 0, 0.1), record("D <i>", 0, 1, 0.95)];
         let html = PretrainingPage {
             results: Some(&results),
+            complete: true,
             records: &records,
             seconds: &seconds,
             ..PretrainingPage::default()
