@@ -288,6 +288,34 @@ fn shuffling_keeps_the_weights_and_loses_their_order() {
     }
 }
 
+/// A control that shuffles keeps what was learnt as it was learnt, and says that it shuffled.
+#[test]
+fn shuffled_layers_are_not_passed_off_as_copies() {
+    let control = ClassifierCondition {
+        transfer: Transfer::ShuffledWeights,
+        ..condition("shuffled", 3)
+    };
+    let conditions = [condition("D", 3), control];
+    let outcome = run(&conditions, &[0], 1, &(), &Stop::default());
+    let transfers = &results(&outcome).transfers;
+    let shuffled: Vec<bool> = transfers.iter().map(|proof| proof.shuffled).collect();
+    assert_eq!(shuffled, [false, false, false, true, true, true]);
+    let hashes = |proofs: std::ops::Range<usize>| -> Vec<&str> {
+        let proofs = transfers[proofs].iter();
+        proofs.map(|proof| proof.classifier.as_str()).collect()
+    };
+    assert_ne!(hashes(0..3), hashes(3..6));
+    // The pretraining is the same, and so is what the file has of it.
+    let weights = (outcome.weights)();
+    let learnt = |condition: &str| {
+        bits(
+            &weights,
+            &format!("{condition}/seed 0/pretrained/layer.01.weight"),
+        )
+    };
+    assert_eq!(learnt("D"), learnt("shuffled"));
+}
+
 #[test]
 fn results_depend_neither_on_jobs_nor_on_company() {
     let conditions = [condition("C", 0), condition("D", 3)];

@@ -287,6 +287,18 @@ fn a_finished_run_can_be_made_longer_where_that_is_well_defined() {
     assert_same_results(&whole, &out);
     assert!(refused("training.epochs=2").contains("was 3 and is 2, but it can only be raised"));
 
+    // What was found at epoch 3 is not what will be found: it is gone as soon as the run goes on.
+    let mut child = layerwise()
+        .arg("resume")
+        .arg(&out)
+        .args(["--quiet", "--set", "training.epochs=100000"])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    wait_for(|| !out.join("results.json").exists());
+    child.kill().expect("our own child");
+    child.wait().expect("our own child");
+
     let (_third, falling) = folder();
     let set = [
         "--set",
@@ -310,10 +322,13 @@ fn a_run_folder_has_one_writer() {
     let mut child = begin(FIGURE, &out, &["--set", "training.epochs=1000"]);
     wait_for(|| out.join("metrics.jsonl").exists());
     let output = resume(&out, &[]);
+    let (drawn, _, talk) = transcript(&["report", &out.display().to_string()]);
     child.kill().expect("our own child");
     child.wait().expect("our own child");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{stderr}");
+    assert_eq!(drawn, 2, "{talk}");
+    assert!(talk.contains("is in use by another layerwise"), "{talk}");
     assert!(
         stderr.contains("is in use by another layerwise\n  hint: "),
         "{stderr}"
