@@ -3,8 +3,6 @@
 //! What is drawn is decided elsewhere, once, through [`Canvas`]; here it becomes text or pixels. Coordinates are
 //! CSS pixels from the top left corner.
 
-use std::collections::BTreeMap;
-
 use ab_glyph::point;
 use ab_glyph_rasterizer::Rasterizer;
 use image::{Rgb, RgbImage};
@@ -176,37 +174,38 @@ impl Bitmap {
 
     /// Fills the union of closed outlines, in bitmap pixels.
     fn fill(&mut self, outlines: &[Vec<Point>], colour: Colour, opacity: f32) {
+        let boxes = outlines.iter().filter_map(|outline| Bounds::of(outline));
+        let Some(bounds) = boxes
+            .reduce(Bounds::with)
+            .map(|all| all.within(&self.image))
+        else {
+            return;
+        };
         // Where outlines overlap the larger coverage counts: their sum would thicken blurred edges at every joint.
-        let mut covered: BTreeMap<(i64, i64), f32> = BTreeMap::new();
+        let (width, height) = bounds.size();
+        let mut covered = vec![0.0_f32; width * height];
         for outline in outlines {
-            let extreme = |start: f32, choose: fn(f32, f32) -> f32| {
-                let chosen = outline.iter().fold((start, start), |(x, y), point| {
-                    (choose(x, point.0), choose(y, point.1))
-                });
-                (chosen.0.floor(), chosen.1.floor())
-            };
-            let (left, top) = extreme(f32::INFINITY, f32::min);
-            let (right, bottom) = extreme(f32::NEG_INFINITY, f32::max);
-            if !(left <= right && top <= bottom) {
+            let Some(Bounds { left, top, .. }) = Bounds::of(outline) else {
                 continue;
-            }
-            // One column to spare: coverage is handed on to the pixel at the right.
-            let width = (right - left) as usize + 2;
-            let height = (bottom - top) as usize + 1;
-            let mut rasterizer = Rasterizer::new(width, height);
-            for (&(x0, y0), &(x1, y1)) in outline.iter().zip(outline.iter().cycle().skip(1)) {
-                rasterizer.draw_line(point(x0 - left, y0 - top), point(x1 - left, y1 - top));
-            }
-            rasterizer.for_each_pixel_2d(|x, y, coverage| {
-                if coverage > 0.0 {
-                    let at = (i64::from(x) + left as i64, i64::from(y) + top as i64);
-                    let so_far = covered.entry(at).or_default();
+            };
+            rasterize(outline, |x, y, coverage| {
+                let column = left + i64::from(x) - bounds.left;
+                let row = top + i64::from(y) - bounds.top;
+                if let (Ok(column), Ok(row)) = (usize::try_from(column), usize::try_from(row))
+                    && column < width
+                    && row < height
+                {
+                    let so_far = &mut covered[row * width + column];
                     *so_far = so_far.max(coverage);
                 }
             });
         }
-        for ((x, y), coverage) in covered {
-            self.blend(x, y, coverage * opacity, colour);
+        for (row, y) in covered.chunks_exact(width.max(1)).zip(bounds.top..) {
+            for (&coverage, x) in row.iter().zip(bounds.left..) {
+                if coverage > 0.0 {
+                    self.blend(x, y, coverage * opacity, colour);
+                }
+            }
         }
     }
 
@@ -214,6 +213,74 @@ impl Bitmap {
         let scale = self.scale;
         points.iter().map(|(x, y)| (x * scale, y * scale)).collect()
     }
+}
+
+/// The pixels that an outline may touch, both ends included.
+#[derive(Clone, Copy)]
+struct Bounds {
+    left: i64,
+    top: i64,
+    right: i64,
+    bottom: i64,
+}
+
+impl Bounds {
+    /// `None` for an outline without points, or with one that is nowhere.
+    fn of(outline: &[Point]) -> Option<Self> {
+        let extreme = |start: f32, choose: fn(f32, f32) -> f32| {
+            let chosen = outline.iter().fold((start, start), |(x, y), point| {
+                (choose(x, point.0), choose(y, point.1))
+            });
+            (chosen.0.floor(), chosen.1.floor())
+        };
+        let (left, top) = extreme(f32::INFINITY, f32::min);
+        let (right, bottom) = extreme(f32::NEG_INFINITY, f32::max);
+        (left <= right && top <= bottom).then_some(Self {
+            left: left as i64,
+            top: top as i64,
+            // One column to spare: coverage is handed on to the pixel at the right.
+            right: right as i64 + 1,
+            bottom: bottom as i64,
+        })
+    }
+
+    fn with(self, other: Self) -> Self {
+        Self {
+            left: self.left.min(other.left),
+            top: self.top.min(other.top),
+            right: self.right.max(other.right),
+            bottom: self.bottom.max(other.bottom),
+        }
+    }
+
+    fn within(self, image: &RgbImage) -> Self {
+        Self {
+            left: self.left.max(0),
+            top: self.top.max(0),
+            right: self.right.min(i64::from(image.width()) - 1),
+            bottom: self.bottom.min(i64::from(image.height()) - 1),
+        }
+    }
+
+    /// Width and height; 0 where nothing is left.
+    fn size(self) -> (usize, usize) {
+        let length = |from: i64, to: i64| usize::try_from(to - from + 1).unwrap_or(0);
+        (length(self.left, self.right), length(self.top, self.bottom))
+    }
+}
+
+/// Calls `each` with every pixel of an outline's bounds, from their corner, and how much of it is covered.
+fn rasterize(outline: &[Point], each: impl FnMut(u32, u32, f32)) {
+    let Some(bounds) = Bounds::of(outline) else {
+        return;
+    };
+    let (width, height) = bounds.size();
+    let corner = point(bounds.left as f32, bounds.top as f32);
+    let mut rasterizer = Rasterizer::new(width, height);
+    for (&(x0, y0), &(x1, y1)) in outline.iter().zip(outline.iter().cycle().skip(1)) {
+        rasterizer.draw_line(point(x0, y0) - corner, point(x1, y1) - corner);
+    }
+    rasterizer.for_each_pixel_2d(each);
 }
 
 /// A circle as a polygon.
