@@ -7,7 +7,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -18,13 +18,10 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::experiment::{Moment, Shelf};
-use crate::run_dir::create_draft;
+use crate::run_dir::{CHECKPOINTS, write_whole};
 use crate::train::lanes::locked;
 use crate::train::{State, Stop};
 use crate::weights::hexadecimal;
-
-/// Where checkpoints lie in a run folder.
-pub const FOLDER: &str = "checkpoints";
 
 /// The first line of every file; the number is raised when an older reader would misread a newer file.
 const FIRST_LINE: &str = "layerwise checkpoint 1\n";
@@ -127,7 +124,7 @@ pub fn find(
     run: &Path,
     differs: impl Fn(&Identity) -> Option<String>,
 ) -> Result<Found, CheckpointError> {
-    let folder = run.join(FOLDER);
+    let folder = run.join(CHECKPOINTS);
     refuse_link(&folder)?;
     let mut found = Found::default();
     let entries = match fs::read_dir(&folder) {
@@ -192,7 +189,7 @@ impl<'a> Checkpoints<'a> {
         lanes: usize,
         stop: &'a Stop,
     ) -> Result<Self, CheckpointError> {
-        let folder = run.join(FOLDER);
+        let folder = run.join(CHECKPOINTS);
         refuse_link(&folder)?;
         fs::create_dir_all(&folder).map_err(|source| cannot_write(&folder, source))?;
         Ok(Self {
@@ -235,22 +232,9 @@ impl<'a> Checkpoints<'a> {
         let mut numbers = newest.unwrap_or_default();
         let number = numbers.last().map_or(1, |last| last + 1);
         let path = self.folder.join(name_of(task, number));
-        let draft = self
-            .folder
-            .join(format!(".{}.draft", name_of(task, number)));
-        let bytes =
-            to_bytes(&self.identity, state).map_err(|source| cannot_write(&path, source))?;
-        let written = create_draft(&draft)
-            .and_then(|mut file| {
-                file.write_all(&bytes)?;
-                file.sync_all()
-            })
-            .and_then(|()| fs::rename(&draft, &path));
-        written.map_err(|source| {
-            // The draft is of no use to anybody; that it may also refuse to go is not news.
-            let _ = fs::remove_file(&draft);
-            cannot_write(&path, source)
-        })?;
+        to_bytes(&self.identity, state)
+            .and_then(|bytes| write_whole(&path, &bytes))
+            .map_err(|source| cannot_write(&path, source))?;
         numbers.push(number);
         while numbers.len() > KEPT {
             // An old file that stays does no harm.
@@ -425,7 +409,7 @@ mod tests {
     }
 
     fn files(run: &Path) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(run.join(FOLDER))
+        let mut names: Vec<String> = fs::read_dir(run.join(CHECKPOINTS))
             .expect("a folder")
             .map(|entry| entry.expect("readable").file_name())
             .map(|name| name.into_string().expect("a plain name"))
@@ -475,7 +459,7 @@ mod tests {
         let shelf = checkpoints(run.path(), Found::default(), &stop);
         shelf.offer(0, Moment::Last, &|| state(1));
         shelf.offer(0, Moment::Last, &|| state(2));
-        let newest = run.path().join(FOLDER).join("task-0000.000002");
+        let newest = run.path().join(CHECKPOINTS).join("task-0000.000002");
         let whole = fs::read(&newest).expect("it was written");
         // Cut short at every place, and changed at every place.
         for place in 0..whole.len() {
@@ -489,7 +473,7 @@ mod tests {
                 assert_eq!(found.states.remove(&0), Some(state(1)), "{place}");
             }
         }
-        fs::write(run.path().join(FOLDER).join("task-0000.000001"), b"").expect("room");
+        fs::write(run.path().join(CHECKPOINTS).join("task-0000.000001"), b"").expect("room");
         let error = find(run.path(), |_| None).err().expect("both are damaged");
         let text = error.to_string();
         assert!(
@@ -509,7 +493,7 @@ mod tests {
         let first = checkpoints(run.path(), Found::default(), &stop);
         first.offer(0, Moment::Last, &|| state(1));
         first.offer(0, Moment::Last, &|| state(2));
-        let newest = run.path().join(FOLDER).join("task-0000.000002");
+        let newest = run.path().join(CHECKPOINTS).join("task-0000.000002");
         fs::write(&newest, b"damaged").expect("room");
         // Names that this program does not give are none of its files.
         for name in [
@@ -517,14 +501,19 @@ mod tests {
             "task-0.000003",
             "task-0000.3",
         ] {
-            fs::write(run.path().join(FOLDER).join(name), b"").expect("room");
+            fs::write(run.path().join(CHECKPOINTS).join(name), b"").expect("room");
         }
         let found = find(run.path(), |_| None).expect("the one before");
         checkpoints(run.path(), found, &stop).offer(0, Moment::Last, &|| state(3));
         let mut found = find(run.path(), |_| None).expect("sound files");
         assert!(found.warnings.is_empty() && newest.exists());
         assert_eq!(found.states.remove(&0), Some(state(3)));
-        assert!(run.path().join(FOLDER).join("task-0000.000001").exists());
+        assert!(
+            run.path()
+                .join(CHECKPOINTS)
+                .join("task-0000.000001")
+                .exists()
+        );
     }
 
     #[test]
@@ -545,7 +534,7 @@ mod tests {
             "{text}"
         );
 
-        let file = run.path().join(FOLDER).join("task-0000.000001");
+        let file = run.path().join(CHECKPOINTS).join("task-0000.000001");
         let bytes = fs::read(&file).expect("it was written");
         let newer = [b"layerwise checkpoint 2\n", &bytes[FIRST_LINE.len()..]].concat();
         fs::write(&file, newer).expect("room");
@@ -573,7 +562,7 @@ mod tests {
         let run = tempfile::tempdir().expect("a temporary folder");
         let stop = Stop::default();
         let shelf = checkpoints(run.path(), Found::default(), &stop);
-        fs::remove_dir(run.path().join(FOLDER)).expect("it was made");
+        fs::remove_dir(run.path().join(CHECKPOINTS)).expect("it was made");
         shelf.offer(0, Moment::Last, &|| state(1));
         assert!(stop.requested());
         let text = shelf.finish().expect_err("it could not").to_string();

@@ -178,18 +178,6 @@ pub fn label_purity(top_unit: &[usize], labels: &[u8], units: usize, classes: us
     hits as f64 / images as f64
 }
 
-/// The median; the mean of the middle two for an even number. Sorts in place; `None` without values.
-#[must_use]
-pub fn median(values: &mut [f64]) -> Option<f64> {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    let upper = *values.get(middle)?;
-    if values.len() % 2 == 1 {
-        return Some(upper);
-    }
-    Some(f64::midpoint(values[middle - 1], upper))
-}
-
 /// Which picture of Figure 5-6 `scores` of 28×28 pictures show, and the numbers that decided.
 ///
 /// See [`regime_for_width`].
@@ -488,13 +476,6 @@ mod tests {
         // The image of a unit that does not exist is a miss.
         assert!((label_purity(&[0, 5], &[1, 1], 1, 10) - 0.5).abs() < 1e-12);
         assert!(label_purity(&[], &[], 1, 10).abs() < 1e-12);
-    }
-
-    #[test]
-    fn median_of_odd_even_and_no_values() {
-        assert_eq!(median(&mut [3.0, 1.0, 2.0]), Some(2.0));
-        assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), Some(2.5));
-        assert_eq!(median(&mut []), None);
     }
 
     /// kurtosis, gyration, roughness, digit correlation, L0 and dead units of 100.

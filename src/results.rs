@@ -238,13 +238,25 @@ impl Spread {
     #[must_use]
     pub fn of(values: impl Iterator<Item = f64>) -> Option<Self> {
         let mut values: Vec<f64> = values.collect();
-        let median = crate::evidence::median(&mut values)?;
+        let median = median(&mut values)?;
         Some(Self {
             smallest: *values.first()?,
             median,
             largest: *values.last()?,
         })
     }
+}
+
+/// The median; the mean of the middle two for an even number. Sorts in place; `None` without values.
+#[must_use]
+pub fn median(values: &mut [f64]) -> Option<f64> {
+    values.sort_by(f64::total_cmp);
+    let middle = values.len() / 2;
+    let upper = *values.get(middle)?;
+    if values.len() % 2 == 1 {
+        return Some(upper);
+    }
+    Some(f64::midpoint(values[middle - 1], upper))
 }
 
 /// A condition over all of its seeds.
@@ -324,4 +336,16 @@ pub enum Results {
     Figure56(Figure56Results),
     Pretraining(PretrainingResults),
     DeadUnits(DeadUnitsResults),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn median_of_odd_even_and_no_values() {
+        assert_eq!(median(&mut [3.0, 1.0, 2.0]), Some(2.0));
+        assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), Some(2.5));
+        assert_eq!(median(&mut []), None);
+    }
 }

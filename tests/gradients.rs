@@ -6,12 +6,12 @@
 use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
+use layerwise::model::numbers;
 use layerwise::model::{Autoencoder, Objective};
 use layerwise::spec::{
     Activation, AutoencoderSpec, Decoder, DecoderActivation, Initialization,
     MeanActivationEstimator, Reconstruction, SparsitySpec, Variance,
 };
-use layerwise::train::numbers;
 
 const INPUTS: usize = 5;
 const UNITS: usize = 3;

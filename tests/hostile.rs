@@ -193,6 +193,57 @@ fn escapes_in_a_run_folder_do_not_reach_the_terminal() {
     }
 }
 
+/// A checkpoint whose hash is right and whose content somebody changed: an error in words, never a panic.
+#[test]
+fn forged_checkpoints_are_errors() {
+    let (_parent, out) = folder();
+    unfinished(&out);
+    let run = out.display().to_string();
+    let folder = out.join("checkpoints");
+    let newest = fs::read_dir(&folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("readable").path())
+        .max()
+        .expect("it was written");
+    let whole = fs::read(&newest).expect("there");
+    // Two lines, then the content, whose facts are JSON within JSON.
+    let content = whole
+        .splitn(3, |&byte| byte == b'\n')
+        .nth(2)
+        .expect("a content");
+    let swapped = |from: &str, to: &str| -> Vec<u8> {
+        let text: String = content.iter().map(|&byte| char::from(byte)).collect();
+        assert!(text.contains(from) && to.len() <= from.len(), "{from}");
+        // Of equal length, so that the rest of the file stays where its header says; blanks do no harm in JSON.
+        let text = text.replacen(from, &format!("{to:<width$}", width = from.len()), 1);
+        text.chars().map(|character| character as u8).collect()
+    };
+    let seconds = {
+        let text = String::from_utf8_lossy(content);
+        let start = text.find(r#"\"seconds\":["#).expect("a fact") + r#"\"seconds\":"#.len();
+        let end = start + text[start..].find("}]").expect("its end") + 2;
+        text[start..end].to_owned()
+    };
+    for (from, to) in [
+        (r#"\"updates\":"#, r#"\"updatez\":"#),
+        (seconds.as_str(), "[]"),
+        (
+            r#"encoders/shapes\":[[1,784,8]"#,
+            r#"encoders/shapes\":[[1,784,7]"#,
+        ),
+        (r#"training/epochs_done\":1"#, r#"training/epochs_donf\":1"#),
+    ] {
+        fs::write(&newest, layerwise::checkpoint::framed(&swapped(from, to))).expect("room");
+        let (code, _, stderr) = transcript(&["resume", &run]);
+        assert_eq!(code, 1, "{from}: {stderr}");
+        assert!(
+            stderr.contains("the checkpoint of D is that of another task"),
+            "{from}: {stderr}"
+        );
+        change(&out, "manifest.json", "\"failed\"", "\"stopped\"");
+    }
+}
+
 /// A small generator (Knuth's MMIX constants), so that the damage repeats.
 struct Dice(u64);
 

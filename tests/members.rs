@@ -4,12 +4,13 @@ use layerwise::backend::{self, Backend};
 use layerwise::config::Figure56;
 use layerwise::data::{Dataset, Images, Split};
 use layerwise::experiment::{Ending, Setting, figure56};
+use layerwise::model::numbers;
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, BackendName, Corruption, Decoder,
     DecoderActivation, Initialization, MeanActivationEstimator, OptimizerSpec, Reconstruction,
     Schedule, SparsitySpec, TrainingSpec, Variance,
 };
-use layerwise::train::{Observer, Order, Record, Stop, Trainee, numbers};
+use layerwise::train::{Observer, Order, Record, Stop, Trainee};
 
 fn autoencoder() -> AutoencoderSpec {
     let normal = |value| Initialization::Normal {

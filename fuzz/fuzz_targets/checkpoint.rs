@@ -2,11 +2,12 @@
 #![no_main]
 
 use layerwise::checkpoint;
+use layerwise::run_dir::CHECKPOINTS;
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|content: &[u8]| {
     let run = tempfile::tempdir().expect("a temporary folder");
-    let folder = run.path().join(checkpoint::FOLDER);
+    let folder = run.path().join(CHECKPOINTS);
     std::fs::create_dir(&folder).expect("room");
     let file = folder.join("task-0000.000001");
     std::fs::write(&file, checkpoint::framed(content)).expect("room");

@@ -21,8 +21,9 @@ use crate::train::lanes::locked;
 use crate::train::{Observer, Record, Stop};
 use crate::ui::{Extent, Style, Watcher};
 
-/// Records are written at most this often while a run is on, and once at its end.
-const RECORDS_EVERY: Duration = Duration::from_secs(1);
+/// Records are written at most this often while a run is on, for whoever wants to look, and once at its end: whoever
+/// goes on with a run has them from its checkpoints.
+const RECORDS_EVERY: Duration = Duration::from_secs(10);
 
 /// Everything that a run needs, whether it begins or goes on.
 pub struct Job {

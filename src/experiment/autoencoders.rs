@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 use super::tasks::{Advance, Task, carry_out};
 use super::{Ending, Failure, NotFinite, Outcome, Setting};
 use crate::backend::Kind;
-use crate::model::Autoencoder;
+use crate::model::{Autoencoder, numbers};
 use crate::results::{EpochRecord, Member, Results};
 use crate::spec::AutoencoderTraining;
-use crate::train::{Epoch, Evaluation, Order, Record, State, Trainee, numbers};
+use crate::train::{Epoch, Evaluation, Order, Record, State, Trainee};
 use crate::weights::{Weights, member_prefix};
 
 /// Autoencoders that differ in seed and β alone.

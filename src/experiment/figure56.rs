@@ -12,8 +12,10 @@ use crate::config::Figure56;
 use crate::data::batches::Source;
 use crate::data::{Dataset, Images};
 use crate::evidence;
+use crate::model::{numbers, whole_numbers};
+use crate::results;
 use crate::results::{Figure56Results, Member, MemberSummary, Results, Scores};
-use crate::train::{Trainee, encode_all, numbers, whole_numbers};
+use crate::train::{Trainee, encode_all};
 
 /// The members of a run, in the order of their grids: by seed, then by β.
 #[must_use]
@@ -80,7 +82,7 @@ fn summarize(group: &Group<'_>, data: &Dataset, device: &Device) -> Vec<MemberSu
                 .collect();
             let median = |score: &dyn Fn(&[f32]) -> Option<f64>| {
                 let mut scores: Vec<f64> = tiles.iter().filter_map(|tile| score(tile)).collect();
-                evidence::median(&mut scores).unwrap_or(0.0)
+                results::median(&mut scores).unwrap_or(0.0)
             };
             let mut correlations: Vec<f64> = live
                 .iter()
@@ -93,7 +95,7 @@ fn summarize(group: &Group<'_>, data: &Dataset, device: &Device) -> Vec<MemberSu
                     evidence::radius_of_gyration(tile, height, width)
                 }),
                 roughness: median(&|tile| evidence::roughness(tile, height, width)),
-                digit_correlation: evidence::median(&mut correlations).unwrap_or(0.0),
+                digit_correlation: results::median(&mut correlations).unwrap_or(0.0),
                 label_purity: evidence::label_purity(
                     &top_units[at],
                     &data.test.labels,

@@ -21,7 +21,7 @@ use crate::results::{
 };
 use crate::spec::{ClassifierCondition, TrainedLayers, Transfer};
 use crate::train::pretraining::{
-    Pretraining, copy_into, layers_state, restored_layers, transferred,
+    Pretraining, copy_into, fits, layers_state, restored_layers, transferred,
 };
 use crate::train::{ClassifierTrainee, Order, Record, State};
 use crate::weights::{Weights, hash_of, layer_name, member_prefix};
@@ -202,6 +202,12 @@ impl Group {
         self.updates = state.take("updates")?;
         self.multiply_accumulates = state.take("multiply_accumulates")?;
         self.encoders = restored_layers(state.take_part("encoders"))?;
+        let inputs = setting.data.train.images.pixels_per_image();
+        let members = self.members.len();
+        let stages = &self.condition.stages;
+        if self.seconds.len() != members || !fits(&self.encoders, stages, members, inputs) {
+            return None;
+        }
         let training = state.take_part("training");
         self.phase = if training.is_empty() {
             let images = &setting.data.train.images;

@@ -148,7 +148,7 @@ fn units(run: &Run, weights: &Weights, prefix: &str) -> Result<Option<Vec<u8>>, 
         .iter()
         .map(|layer| (layer.values.as_slice(), [layer.shape[1], layer.shape[2]]))
         .collect();
-    let fits = layers[0].shape[1] == data.height * data.width;
+    let fits = Some(layers[0].shape[1]) == data.height.checked_mul(data.width);
     let seen = evidence::through_layers(&matrices).filter(|_| fits);
     let Some(seen) = seen else {
         let reason = format!("the layers under {prefix} do not fit each other and the data");

@@ -61,7 +61,7 @@ fn lines(
         let (points, band) = stage
             .chunk_by(|a, b| a.epoch == b.epoch)
             .filter_map(|epoch| {
-                let at = (epoch[0].stage - 1) as f64 + epoch[0].epoch as f64 / epochs;
+                let at = epoch[0].stage as f64 - 1.0 + epoch[0].epoch as f64 / epochs;
                 let spread = Spread::of(epoch.iter().map(|record| quantity(record)))?;
                 Some(((at, spread.median), (spread.smallest, spread.largest)))
             })

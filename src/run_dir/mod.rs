@@ -45,6 +45,8 @@ pub const PICTURES_FINE_TUNED: &str = "units-fine-tuned.png";
 pub const CURVES_SVG: &str = "curves.svg";
 pub const CURVES_PNG: &str = "curves.png";
 pub const PAGE: &str = "index.html";
+/// The folder of what an unfinished run goes on from.
+pub const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
 
 /// Where runs go that were not told where to go.
@@ -271,22 +273,11 @@ impl RunDir {
     /// Returns [`RunDirError::Io`]; the file is then as it was before.
     pub fn write(&self, file: &str, bytes: &[u8]) -> Result<(), RunDirError> {
         let path = self.path.join(file);
-        let draft = self.path.join(format!(".{file}.draft"));
-        let written = create_draft(&draft)
-            .and_then(|mut draft| {
-                draft.write_all(bytes)?;
-                draft.sync_all()
-            })
-            .and_then(|()| fs::rename(&draft, &path));
-        written.map_err(|source| {
-            // The draft is of no use to anybody; that it may also refuse to go is not news.
-            let _ = fs::remove_file(&draft);
-            RunDirError::Io {
-                action: "write",
-                path,
-                source,
-                hint: "make room on the disk or make the folder writable, then go on with `layerwise resume`",
-            }
+        write_whole(&path, bytes).map_err(|source| RunDirError::Io {
+            action: "write",
+            path,
+            source,
+            hint: "make room on the disk or make the folder writable, then go on with `layerwise resume`",
         })
     }
 
@@ -398,21 +389,34 @@ fn harmless(name: &str) -> String {
         .collect()
 }
 
-/// A new file for what will get another name when it is whole. Whatever stands there, from a process that was killed
-/// or from somebody who laid a link, goes first, and no link is followed.
+/// Writes a file whole or not at all: into a draft beside it, which gets its name when it is on disk. Whatever
+/// stands in the draft's place, from a process that was killed or from somebody who laid a link, goes first, and no
+/// link is followed.
 ///
 /// # Errors
 ///
-/// Returns an error if it cannot be made.
-pub fn create_draft(path: &Path) -> io::Result<fs::File> {
-    match fs::remove_file(path) {
+/// Returns an error if it cannot be written; the file is then as it was before.
+pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let draft = path.with_file_name(format!(".{name}.draft"));
+    match fs::remove_file(&draft) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
         _ => (),
     }
-    fs::OpenOptions::new()
+    let written = fs::OpenOptions::new()
         .write(true)
         .create_new(true)
-        .open(path)
+        .open(&draft)
+        .and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync_all()
+        })
+        .and_then(|()| fs::rename(&draft, path));
+    if written.is_err() {
+        // The draft is of no use to anybody; that it may also refuse to go is not news.
+        let _ = fs::remove_file(&draft);
+    }
+    written
 }
 
 fn make_all(path: &Path) -> Result<(), RunDirError> {

@@ -127,7 +127,7 @@ impl Trainee {
 
     #[must_use]
     pub fn is_trained(&self) -> bool {
-        self.epochs_done == self.setting.training.epochs
+        self.epochs_done >= self.setting.training.epochs
     }
 
     /// The learning rate of the last finished epoch.

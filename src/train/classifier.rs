@@ -87,7 +87,7 @@ impl ClassifierTrainee {
 
     #[must_use]
     pub fn is_trained(&self) -> bool {
-        self.epochs_done == self.training.epochs
+        self.epochs_done >= self.training.epochs
     }
 
     /// The models as they are, without autodiff.

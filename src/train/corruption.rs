@@ -50,7 +50,7 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
-    use crate::train::numbers;
+    use crate::model::numbers;
 
     fn ones(images: usize) -> Tensor<3> {
         Tensor::ones([1, images, 100], &Device::flex())

@@ -12,7 +12,6 @@ mod optimizer;
 pub mod pretraining;
 mod state;
 
-pub use crate::model::{numbers, whole_numbers};
 pub use autoencoder::{ACTIVE_ABOVE, Epoch, Evaluation, Order, Trainee, encode_all};
 pub use classifier::{ClassifierTrainee, LayerProbe, Score};
 pub use observe::{Observer, Record, Stop};

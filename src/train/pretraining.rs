@@ -13,7 +13,7 @@ use crate::data::Images;
 use crate::data::batches::{Codes, Source};
 use crate::model::{Classifier, Layer, LayerValues, numbers};
 use crate::seed::{Purpose, shuffle, stream};
-use crate::spec::{Stage, Transfer};
+use crate::spec::{Activation, Stage, Transfer};
 
 /// A group of members, one for each seed, at some point of their pretraining.
 pub struct Pretraining {
@@ -122,16 +122,11 @@ impl Pretraining {
     #[must_use]
     pub fn restored(mut self, mut state: State, images: &Images) -> Option<Self> {
         let encoders = restored_layers(state.take_part("encoders"))?;
-        for values in encoders {
-            let stage = self.stages.get(self.encoders.len())?;
+        if !fits(&encoders, &self.stages, self.seeds.len(), images.inputs()) {
+            return None;
+        }
+        for (values, stage) in encoders.into_iter().zip(self.stages.clone()) {
             let spec = &stage.setting.autoencoder;
-            let inputs = match self.encoders.last() {
-                None => images.inputs(),
-                Some(below) => below.shape[2],
-            };
-            if values.shape != [self.seeds.len(), inputs, spec.hidden_units] {
-                return None;
-            }
             let LayerValues {
                 shape,
                 weight,
@@ -182,6 +177,22 @@ impl Pretraining {
             &self.device,
         ))
     }
+}
+
+/// Whether `encoders` are what the first of `stages` teach `members` members on `inputs` inputs.
+#[must_use]
+pub fn fits(encoders: &[LayerValues], stages: &[Stage], members: usize, inputs: usize) -> bool {
+    let specs = || stages.iter().map(|stage| &stage.setting.autoencoder);
+    let below = std::iter::once(inputs).chain(specs().map(|spec| spec.hidden_units));
+    encoders.len() <= stages.len()
+        && encoders
+            .iter()
+            .zip(specs().zip(below))
+            .all(|(encoder, (spec, inputs))| {
+                let has_slope = matches!(spec.activation, Activation::Prelu { .. });
+                encoder.shape == [members, inputs, spec.hidden_units]
+                    && encoder.slope.is_some() == has_slope
+            })
 }
 
 /// The numbers of layers, from the input up.
