@@ -3,6 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Images;
+use crate::wide::{Pass, wide};
 
 /// Rows of numbers to learn from, in whatever form they are kept.
 pub trait Source: Sync {
@@ -38,14 +39,29 @@ impl Source for Images {
         let pixels = self.pixels_per_image();
         let mut values = Vec::with_capacity(indices.len() * pixels);
         for &index in indices {
-            values.extend(
-                self.image(index as usize)
-                    .iter()
-                    .map(|&byte| f32::from(byte) / 255.0),
-            );
+            wide(ExtendByGrey {
+                values: &mut values,
+                bytes: self.image(index as usize),
+            });
         }
         let shape = [1, indices.len(), pixels];
         Tensor::from_data(TensorData::new(values, shape), device)
+    }
+}
+
+/// Each byte over 255 behind `values`.
+struct ExtendByGrey<'a> {
+    values: &'a mut Vec<f32>,
+    bytes: &'a [u8],
+}
+
+impl Pass for ExtendByGrey<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let grey = self.bytes.iter().map(|&byte| f32::from(byte) / 255.0);
+        self.values.extend(grey);
     }
 }
 

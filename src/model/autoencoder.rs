@@ -5,9 +5,11 @@ use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
 use super::layer::{Layer, drawn, parameter};
+use super::loss::reconstruction;
 use super::{Change, Kind, Parameters};
+use crate::fused;
 use crate::seed::Purpose;
-use crate::spec::{self, AutoencoderSpec, DecoderActivation};
+use crate::spec::{self, AutoencoderSpec, DecoderActivation, Reconstruction};
 
 /// As many autoencoders as there are members, side by side.
 #[derive(Module, Debug)]
@@ -129,6 +131,28 @@ impl Autoencoder {
     #[must_use]
     pub fn decode(&self, h: Tensor<3>) -> Tensor<3> {
         self.reconstruct(self.decode_logits(h))
+    }
+
+    /// ½ Σ ‖x̂ − x‖² over all images of a batch.
+    ///
+    /// # Shapes
+    ///
+    /// - h: `[member, batch, unit]`
+    /// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same batch
+    /// - output: `[member, 1, 1]`
+    #[must_use]
+    pub fn squared_errors(&self, h: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
+        let (weight, kind) = match &self.decoder.weight {
+            Some(weight) => (weight.val(), fused::DecoderWeight::Own),
+            None => (self.encoder.weight.val(), fused::DecoderWeight::Tied),
+        };
+        if self.decoder.activation == DecoderActivation::Identity
+            && let Some(errors) =
+                fused::squared_error(&h, &weight, kind, &self.decoder.bias.val(), &x)
+        {
+            return errors;
+        }
+        reconstruction(Reconstruction::SquaredError, self.decode(h), x).sum_dim(1)
     }
 
     /// Every parameter by the name it is saved under, each with its leading member dimension.

@@ -5,6 +5,7 @@ use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Change, Kind, Parameters, numbers};
+use crate::fused;
 use crate::seed::{Purpose, draw, stream};
 use crate::spec::{Activation, Initialization};
 
@@ -163,6 +164,17 @@ impl Layer {
     /// - output: `[member, batch, unit]`
     #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+        let slope_below = match self.activation {
+            Activation::Relu => Some(0.0),
+            // With a negative slope, h would not tell the sign of z.
+            Activation::LeakyRelu { slope } if slope >= 0.0 => Some(slope as f32),
+            _ => None,
+        };
+        if let Some(slope) = slope_below
+            && let Some(h) = fused::layer(&x, &self.weight.val(), &self.bias.val(), slope)
+        {
+            return h;
+        }
         let z = self.pre_activation(x);
         match (self.activation, &self.slope) {
             (Activation::Prelu { .. }, Some(slope)) => {
@@ -180,7 +192,8 @@ impl Layer {
     /// z = x W + b; shapes as in [`forward`](Self::forward).
     #[must_use]
     pub fn pre_activation(&self, x: Tensor<3>) -> Tensor<3> {
-        x.matmul(self.weight.val()) + self.bias.val()
+        let (weight, bias) = (self.weight.val(), self.bias.val());
+        fused::layer(&x, &weight, &bias, 1.0).unwrap_or_else(|| x.matmul(weight) + bias)
     }
 
     /// Every parameter by its name, each with its leading member dimension.

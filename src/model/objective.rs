@@ -67,19 +67,26 @@ impl Objective {
         Tensor::full([members, 1, units], self.sparsity.target, device)
     }
 
-    /// The reconstruction loss of each image, `[member, batch, 1]`, from the decoder's pre-activation.
     #[must_use]
-    pub fn reconstruction(
-        &self,
-        model: &Autoencoder,
-        logits: Tensor<3>,
-        x: Tensor<3>,
-    ) -> Tensor<3> {
-        let output = match self.reconstruction {
-            Reconstruction::SquaredError => model.reconstruct(logits),
-            Reconstruction::CrossEntropy => logits,
-        };
-        reconstruction(self.reconstruction, output, x)
+    pub fn is_squared_error(&self) -> bool {
+        self.reconstruction == Reconstruction::SquaredError
+    }
+
+    /// The reconstruction loss summed over a batch.
+    ///
+    /// # Shapes
+    ///
+    /// - h (the batch's code): `[member, batch, unit]`
+    /// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same batch
+    /// - output: `[member, 1, 1]`
+    #[must_use]
+    pub fn reconstruction(&self, model: &Autoencoder, h: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
+        match self.reconstruction {
+            Reconstruction::SquaredError => model.squared_errors(h, x),
+            Reconstruction::CrossEntropy => {
+                reconstruction(self.reconstruction, model.decode_logits(h), x).sum_dim(1)
+            }
+        }
     }
 
     /// The cost of a batch, given ρ̂ so far.
@@ -108,8 +115,7 @@ impl Objective {
         };
         let h = model.encode(input);
         let batch_mean = h.clone().mean_dim(1);
-        let logits = model.decode_logits(h);
-        let errors = self.reconstruction(model, logits, target).sum_dim(1);
+        let errors = self.reconstruction(model, h, target);
         let mean_activation = match self.sparsity.estimator {
             MeanActivationEstimator::Batch => batch_mean.clone().inner(),
             MeanActivationEstimator::RunningMean { decay } => {

@@ -310,7 +310,8 @@ impl Trainee {
         let model = self.model();
         let [members, inputs, units] = model.encoder.weight.val().dims();
         let mut errors = vec![0.0_f64; members];
-        let mut squares = vec![0.0_f64; members];
+        // ½ Σ‖x̂ − x‖², which is the reconstruction loss itself where that is the squared error.
+        let mut squared = vec![0.0_f64; members];
         let mut activation = vec![0.0_f64; members * units];
         let mut on = vec![0.0_f64; members * units];
         let mut active = vec![0.0_f64; members];
@@ -319,19 +320,24 @@ impl Trainee {
         for indices in everything.chunks(EVALUATION_BATCH) {
             let x = images.batch(indices, &self.device);
             let h = model.encode(x.clone());
-            let logits = model.decode_logits(h.clone());
-            let loss = self
-                .objective
-                .reconstruction(&model, logits.clone(), x.clone());
-            add(&mut errors, loss.sum_dim(1));
-            let residual = (model.reconstruct(logits) - x).square().sum_dim(2);
-            add(&mut squares, residual.sum_dim(1));
+            if self.objective.is_squared_error() {
+                add(&mut squared, model.squared_errors(h.clone(), x));
+            } else {
+                add(&mut squared, model.squared_errors(h.clone(), x.clone()));
+                add(
+                    &mut errors,
+                    self.objective.reconstruction(&model, h.clone(), x),
+                );
+            }
             add(&mut on, h.clone().greater_scalar(0.0).float().sum_dim(1));
             let above = h.clone().greater_scalar(ACTIVE_ABOVE).float();
             add(&mut active, above.sum_dim(1).sum_dim(2));
             add(&mut activation, h.sum_dim(1));
         }
 
+        if self.objective.is_squared_error() {
+            errors.clone_from(&squared);
+        }
         let count = images.count() as f64;
         let variation = total_variation(images);
         let weight = numbers(model.encoder.weight.val());
@@ -341,7 +347,7 @@ impl Trainee {
                 let of_weights = member * inputs * units..(member + 1) * inputs * units;
                 Evaluation {
                     reconstruction: errors[member] / count,
-                    explained_variance: 1.0 - squares[member] / variation,
+                    explained_variance: 1.0 - 2.0 * squared[member] / variation,
                     mean_activation: activation[of_units.clone()]
                         .iter()
                         .map(|sum| sum / count)

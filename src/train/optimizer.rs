@@ -8,12 +8,13 @@ use std::collections::BTreeMap;
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
-    Adam, AdamConfig, AdamState, GradientsParams, Optimizer as _, RecordState, Sgd, SgdConfig,
-    SgdState, StateSink, StateSource,
+    Adam, AdamConfig, AdamState, AdaptiveMomentumState, GradientsParams, Optimizer as _,
+    RecordState, Sgd, SgdConfig, SgdState, StateSink, StateSource,
 };
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::state::State;
+use crate::fused::{self, AdamRates, Place};
 use crate::model::{Kind, Parameters};
 use crate::spec::{OptimizerSpec, TrainingSpec};
 
@@ -28,8 +29,16 @@ pub struct Optimizer {
 }
 
 enum Rule {
-    Sgd(Sgd),
-    Adam(Adam),
+    Sgd {
+        rule: Sgd,
+        /// Without momentum and decay: nothing but the step itself.
+        bare: bool,
+    },
+    Adam {
+        rule: Adam,
+        /// The numbers of its steps; absent where weights decay.
+        bare: Option<AdamRates>,
+    },
 }
 
 #[derive(Clone)]
@@ -129,12 +138,12 @@ impl Optimizer {
                 source.insert_tensor(name, TensorData::new(values, shape));
             }
             memory.push(Some(match self.plain {
-                Rule::Sgd(_) => Memory::Sgd(Box::new(SgdState::state_unflatten(
+                Rule::Sgd { .. } => Memory::Sgd(Box::new(SgdState::state_unflatten(
                     "sgd",
                     &mut source,
                     device,
                 )?)),
-                Rule::Adam(_) => Memory::Adam(Box::new(AdamState::state_unflatten(
+                Rule::Adam { .. } => Memory::Adam(Box::new(AdamState::state_unflatten(
                     "adam",
                     &mut source,
                     device,
@@ -155,19 +164,31 @@ impl Rule {
                         .with_momentum(momentum)
                         .with_dampening(0.0)
                 });
+                let bare = momentum.is_none() && decay.is_none();
                 let config = SgdConfig::new().with_momentum(momentum);
-                Self::Sgd(config.with_weight_decay(decay).build())
+                Self::Sgd {
+                    rule: config.with_weight_decay(decay).build(),
+                    bare,
+                }
             }
             OptimizerSpec::Adam {
                 beta_1,
                 beta_2,
                 epsilon,
             } => {
+                let rates = AdamRates {
+                    beta_1: beta_1 as f32,
+                    beta_2: beta_2 as f32,
+                    epsilon: epsilon as f32,
+                };
                 let config = AdamConfig::new()
-                    .with_beta_1(beta_1 as f32)
-                    .with_beta_2(beta_2 as f32)
-                    .with_epsilon(epsilon as f32);
-                Self::Adam(config.with_weight_decay(decay).build())
+                    .with_beta_1(rates.beta_1)
+                    .with_beta_2(rates.beta_2)
+                    .with_epsilon(rates.epsilon);
+                Self::Adam {
+                    bare: decay.is_none().then_some(rates),
+                    rule: config.with_weight_decay(decay).build(),
+                }
             }
         }
     }
@@ -179,9 +200,16 @@ impl Rule {
         gradient: Tensor<3>,
         memory: &mut Option<Memory>,
     ) -> Tensor<3> {
-        match self {
-            Self::Sgd(rule) => {
-                let before = match memory.take() {
+        // A parameter's first step is burn's own, which makes its memory; the later ones are done in one pass where
+        // the backend offers it, with the same bits.
+        let in_place = fused::offered(&tensor);
+        match (self, memory.take()) {
+            (Self::Sgd { bare: true, .. }, Some(Memory::Sgd(state))) if in_place => {
+                *memory = Some(Memory::Sgd(state));
+                fused::descend(learning_rate as f32, tensor, &gradient)
+            }
+            (Self::Sgd { rule, .. }, before) => {
+                let before = match before {
                     Some(Memory::Sgd(state)) => Some(*state),
                     _ => None,
                 };
@@ -189,8 +217,31 @@ impl Rule {
                 *memory = state.map(|state| Memory::Sgd(Box::new(state)));
                 tensor
             }
-            Self::Adam(rule) => {
-                let before = match memory.take() {
+            (
+                Self::Adam {
+                    bare: Some(rates), ..
+                },
+                Some(Memory::Adam(mut state)),
+            ) if in_place => {
+                let AdaptiveMomentumState {
+                    time,
+                    moment_1,
+                    moment_2,
+                    ..
+                } = state.momentum;
+                let place = Place {
+                    parameter: tensor,
+                    moments: [moment_1, moment_2],
+                };
+                let time = time + 1;
+                let place = fused::adam(*rates, learning_rate as f32, time, place, &gradient);
+                let [moment_1, moment_2] = place.moments;
+                state.momentum = AdaptiveMomentumState::new(time, moment_1, moment_2);
+                *memory = Some(Memory::Adam(state));
+                place.parameter
+            }
+            (Self::Adam { rule, .. }, before) => {
+                let before = match before {
                     Some(Memory::Adam(state)) => Some(*state),
                     _ => None,
                 };

@@ -1,0 +1,169 @@
+//! Operations of a training step that burn composes of several passes over memory, each in one.
+//!
+//! The compositions in the model room are the reference: whoever computes asks here first, and composes where the
+//! answer is `None`, as on every backend but flex. Gradients come through burn's own extension points, as an
+//! operation with its own backward pass; tests hold both against the compositions. Equal up to rounding: sums are
+//! taken in another order.
+
+use burn::tensor::Tensor;
+
+#[cfg(feature = "flex")]
+mod decoder;
+#[cfg(feature = "flex")]
+mod layer;
+#[cfg(feature = "flex")]
+mod products;
+#[cfg(feature = "flex")]
+mod update;
+
+#[cfg(feature = "flex")]
+use self::flex::{Side, entries, of_inner, primitive, side, tensor, tracked, untracked};
+#[cfg(not(feature = "flex"))]
+pub use self::nowhere::{adam, descend, layer, offered, squared_error};
+#[cfg(feature = "flex")]
+pub use self::{
+    decoder::squared_error,
+    layer::layer,
+    update::{adam, descend},
+};
+
+/// What does not change from one step of Adam to the next (Kingma and Ba 2015, algorithm 1).
+#[derive(Debug, Clone, Copy)]
+pub struct AdamRates {
+    pub beta_1: f32,
+    pub beta_2: f32,
+    pub epsilon: f32,
+}
+
+/// A parameter with its first and second moment, all of one shape.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub parameter: Tensor<3>,
+    pub moments: [Tensor<3>; 2],
+}
+
+/// Whether steps of this parameter, outside of any graph, can be done in place.
+#[cfg(feature = "flex")]
+pub fn offered(parameter: &Tensor<3>) -> bool {
+    side(parameter) == Side::Plain
+}
+
+/// A decoder's weight W̃ as it lies in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecoderWeight {
+    /// `[member, unit, input]`.
+    Own,
+    /// The encoder's, `[member, input, unit]`, used transposed.
+    Tied,
+}
+
+/// The way in to flex's memory, and out of it.
+#[cfg(feature = "flex")]
+mod flex {
+    use burn::backend::flex::FlexTensor;
+    use burn::backend::tensor::FloatTensor;
+    use burn::backend::{Autodiff, DispatchDevice, Flex};
+    use burn::tensor::{Tensor, TensorData};
+
+    /// A tensor in a graph, or beside one.
+    pub type Tracked = FloatTensor<Autodiff<Flex>>;
+
+    /// Where a tensor is computed.
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub enum Side {
+        /// On flex, outside of any graph.
+        Plain,
+        /// On flex, with autodiff.
+        Autodiff,
+        Elsewhere,
+    }
+
+    pub fn side<const D: usize>(tensor: &Tensor<D>) -> Side {
+        match tensor.device().as_dispatch() {
+            DispatchDevice::Flex(_) => Side::Plain,
+            DispatchDevice::Autodiff(device) if matches!(**device, DispatchDevice::Flex(_)) => {
+                Side::Autodiff
+            }
+            _ => Side::Elsewhere,
+        }
+    }
+
+    /// A tensor of [`Side::Plain`], its entries in row-major order.
+    pub fn primitive(tensor: Tensor<3>) -> FlexTensor {
+        in_order(
+            tensor
+                .try_into_primitive::<Flex>()
+                .expect("a tensor on flex"),
+        )
+    }
+
+    /// A tensor of [`Side::Autodiff`].
+    pub fn tracked(tensor: Tensor<3>) -> Tracked {
+        tensor
+            .try_into_primitive::<Autodiff<Flex>>()
+            .expect("a tensor on flex with autodiff")
+    }
+
+    /// What [`tracked`] takes, given back.
+    pub fn untracked(tensor: Tracked) -> Tensor<3> {
+        Tensor::from_primitive::<Autodiff<Flex>>(tensor)
+    }
+
+    pub fn of_inner(tensor: FlexTensor) -> Tensor<3> {
+        Tensor::from_primitive::<Flex>(tensor)
+    }
+
+    /// The same entries in row-major order, copied only where they are not.
+    pub fn in_order(tensor: FlexTensor) -> FlexTensor {
+        if tensor.as_slice::<f32>().map(<[f32]>::len) == Some(tensor.storage::<f32>().len()) {
+            tensor
+        } else {
+            tensor.to_contiguous()
+        }
+    }
+
+    /// The entries of a tensor that is [in order](in_order).
+    pub fn entries(tensor: &FlexTensor) -> &[f32] {
+        tensor.storage()
+    }
+
+    /// A tensor of `values` in row-major order.
+    pub fn tensor(values: Vec<f32>, shape: [usize; 3]) -> FlexTensor {
+        FlexTensor::from_data(TensorData::new(values, shape))
+    }
+}
+
+/// A build without flex: everything is composed.
+#[cfg(not(feature = "flex"))]
+mod nowhere {
+    use super::{AdamRates, DecoderWeight, Place, Tensor};
+
+    pub fn layer(_: &Tensor<3>, _: &Tensor<3>, _: &Tensor<3>, _: f32) -> Option<Tensor<3>> {
+        None
+    }
+
+    pub fn squared_error(
+        _: &Tensor<3>,
+        _: &Tensor<3>,
+        _: DecoderWeight,
+        _: &Tensor<3>,
+        _: &Tensor<3>,
+    ) -> Option<Tensor<3>> {
+        None
+    }
+
+    pub fn offered(_: &Tensor<3>) -> bool {
+        false
+    }
+
+    pub fn adam(_: AdamRates, _: f32, _: usize, _: Place, _: &Tensor<3>) -> Place {
+        unreachable!("nothing is offered")
+    }
+
+    pub fn descend(_: f32, _: Tensor<3>, _: &Tensor<3>) -> Tensor<3> {
+        unreachable!("nothing is offered")
+    }
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests;

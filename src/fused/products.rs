@@ -1,0 +1,161 @@
+//! Matrix products on slices, and sums of rows.
+
+use gemm::Parallelism;
+
+use crate::wide::Pass;
+
+/// A matrix in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Matrix<'a> {
+    entries: &'a [f32],
+    rows: usize,
+    columns: usize,
+    /// How far apart neighbours in a column lie, and neighbours in a row.
+    strides: [usize; 2],
+}
+
+impl<'a> Matrix<'a> {
+    /// Row after row.
+    ///
+    /// # Panics
+    ///
+    /// Panics if that is not how many entries there are.
+    pub fn new(entries: &'a [f32], rows: usize, columns: usize) -> Self {
+        assert_eq!(entries.len(), rows * columns, "as many entries as places");
+        Self {
+            entries,
+            rows,
+            columns,
+            strides: [columns, 1],
+        }
+    }
+
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            strides: [self.strides[1], self.strides[0]],
+            ..self
+        }
+    }
+}
+
+/// scale · left · right, row after row, behind the entries of `out`.
+///
+/// # Panics
+///
+/// Panics if the matrices do not fit.
+#[expect(
+    unsafe_code,
+    reason = "the product's interface is pointers and strides; clearing what it is to write would cost a pass"
+)]
+pub fn extend_by_product(out: &mut Vec<f32>, left: Matrix<'_>, right: Matrix<'_>, scale: f32) {
+    assert_eq!(left.columns, right.rows, "matrices that can be multiplied");
+    let size = left.rows * right.columns;
+    out.reserve_exact(size);
+    let strides = |matrix: Matrix<'_>| matrix.strides.map(usize::cast_signed);
+    let [left_rows, left_columns] = strides(left);
+    let [right_rows, right_columns] = strides(right);
+    // SAFETY: every index below a matrix's rows and columns, times its strides, lies inside its entries. The product
+    // reads nothing behind the last entry of `out` and writes all of the `size` entries there are after it.
+    unsafe {
+        gemm::gemm(
+            left.rows,
+            right.columns,
+            left.columns,
+            out.as_mut_ptr().add(out.len()),
+            1,
+            right.columns.cast_signed(),
+            false,
+            left.entries.as_ptr(),
+            left_columns,
+            left_rows,
+            right.entries.as_ptr(),
+            right_columns,
+            right_rows,
+            0.0,
+            scale,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+        out.set_len(out.len() + size);
+    }
+}
+
+/// Adds every row of `rows` to `total`: the sums of the columns.
+pub struct AddRows<'a> {
+    pub total: &'a mut [f32],
+    pub rows: &'a [f32],
+}
+
+impl Pass for AddRows<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for row in self.rows.chunks_exact(self.total.len()) {
+            for (sum, &value) in self.total.iter_mut().zip(row) {
+                *sum += value;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wide::wide;
+
+    #[test]
+    fn products_of_matrices_and_their_transposes_by_hand() {
+        // [1 2; 3 4] · [5 6; 7 8] = [19 22; 43 50]
+        let (a, b) = ([1., 2., 3., 4.], [5., 6., 7., 8.]);
+        let (a, b) = (Matrix::new(&a, 2, 2), Matrix::new(&b, 2, 2));
+        let mut out = Vec::new();
+        extend_by_product(&mut out, a, b, 2.0);
+        assert_eq!(out, [38., 44., 86., 100.]);
+        // [1 3; 2 4] · [5 7; 6 8] = [23 31; 34 46]
+        extend_by_product(&mut out, a.transposed(), b.transposed(), 1.0);
+        assert_eq!(out[4..], [23., 31., 34., 46.]);
+    }
+
+    #[test]
+    fn long_products_agree_with_sums_in_double_precision() {
+        let number = |at: usize| ((at * 7919) % 1000) as f32 / 500.0 - 1.0;
+        let (m, k, n) = (37, 530, 100);
+        let a: Vec<f32> = (0..m * k).map(number).collect();
+        let b: Vec<f32> = (0..k * n).map(|at| number(at + 17)).collect();
+        let mut out = Vec::new();
+        extend_by_product(&mut out, Matrix::new(&a, m, k), Matrix::new(&b, k, n), 0.5);
+        for (at, value) in out.into_iter().enumerate() {
+            let (row, column) = (at / n, at % n);
+            let exact: f64 = (0..k)
+                .map(|i| f64::from(a[row * k + i]) * f64::from(b[i * n + column]))
+                .sum();
+            assert!(
+                (f64::from(value) - 0.5 * exact).abs() < 1e-4,
+                "{row} {column}"
+            );
+        }
+    }
+
+    #[test]
+    fn rows_are_added_to_what_is_there() {
+        let mut total = [1.0, 2.0];
+        wide(AddRows {
+            total: &mut total,
+            rows: &[1., 2., 3., 4.],
+        });
+        assert_eq!(total.map(f32::to_bits), [5.0_f32, 8.0].map(f32::to_bits));
+    }
+
+    #[test]
+    #[should_panic(expected = "matrices that can be multiplied")]
+    fn matrices_that_do_not_fit_are_refused() {
+        let a = [0.0; 6];
+        let a = Matrix::new(&a, 2, 3);
+        extend_by_product(&mut Vec::new(), a, a, 1.0);
+    }
+}

@@ -1,0 +1,214 @@
+//! Each operation against what burn composes, values and gradients, over shapes and random numbers.
+
+use burn::module::Param;
+use burn::optim::{AdamConfig, Optimizer, SgdConfig};
+use burn::tensor::activation::{leaky_relu, relu};
+use burn::tensor::{Device, Tensor, TensorData};
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::numbers;
+
+/// Numbers between −1 and 1 that look random and are the same every time.
+fn filled(shape: [usize; 3], key: usize, device: &Device) -> Tensor<3> {
+    let number = |at: usize| {
+        let mixed = (at * 2_654_435_761 + key * 40_503) % 65_536;
+        mixed as f32 / 32_768.0 - 1.0
+    };
+    let values = (0..shape.iter().product()).map(number).collect();
+    Tensor::from_data(TensorData::new(values, shape), device)
+}
+
+fn leaf(shape: [usize; 3], key: usize, device: &Device) -> Tensor<3> {
+    filled(shape, key, device).require_grad()
+}
+
+#[track_caller]
+fn assert_close(one: Tensor<3>, other: Tensor<3>) {
+    assert_eq!(one.dims(), other.dims());
+    for (one, other) in numbers(one).into_iter().zip(numbers(other)) {
+        assert!(
+            (one - other).abs() <= 2e-5 * (1.0 + other.abs()),
+            "{one} {other}"
+        );
+    }
+}
+
+/// The activation that `slope` stands for, as burn has it.
+fn composed(x: Tensor<3>, weight: Tensor<3>, bias: Tensor<3>, slope: f32) -> Tensor<3> {
+    let z = x.matmul(weight) + bias;
+    match slope {
+        0.0 => relu(z),
+        1.0 => z,
+        slope => leaky_relu(z, f64::from(slope)),
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn layers_are_what_burn_composes(
+        members in 1_usize..4,
+        shared in any::<bool>(),
+        sizes in (1_usize..20, 1_usize..40, 1_usize..20),
+        slope in prop_oneof![Just(0.0_f32), Just(0.1), Just(1.0)],
+    ) {
+        let (images, inputs, units) = sizes;
+        let device = Device::flex().autodiff();
+        let batches = if shared { 1 } else { members };
+        // What is learnt from below has a gradient; pictures have none.
+        let x = |key| if shared {
+            filled([batches, images, inputs], key, &device)
+        } else {
+            leaf([batches, images, inputs], key, &device)
+        };
+        let parts = || (
+            x(1),
+            leaf([members, inputs, units], 2, &device),
+            leaf([members, 1, units], 3, &device),
+        );
+        let weighing = filled([members, images, units], 4, &device);
+        let (x, weight, bias) = parts();
+        let one = layer(&x, &weight, &bias, slope).expect("offered on flex");
+        let of_one = (one.clone() * weighing.clone()).sum().backward();
+        let ones = [weight.grad(&of_one), bias.grad(&of_one), x.grad(&of_one)];
+        let (x, weight, bias) = parts();
+        let other = composed(x.clone(), weight.clone(), bias.clone(), slope);
+        let of_other = (other.clone() * weighing).sum().backward();
+        let others = [weight.grad(&of_other), bias.grad(&of_other), x.grad(&of_other)];
+        assert_close(one.inner(), other.inner());
+        for (one, other) in ones.into_iter().zip(others) {
+            prop_assert_eq!(one.is_some(), other.is_some());
+            if let (Some(one), Some(other)) = (one, other) {
+                assert_close(one, other);
+            }
+        }
+    }
+
+    #[test]
+    fn squared_errors_are_what_burn_composes(
+        members in 1_usize..4,
+        shared in any::<bool>(),
+        tied in any::<bool>(),
+        sizes in (1_usize..20, 1_usize..40, 1_usize..20),
+    ) {
+        let (images, inputs, units) = sizes;
+        let device = Device::flex().autodiff();
+        let x = filled([if shared { 1 } else { members }, images, inputs], 1, &device);
+        let (kind, shape) = if tied {
+            (DecoderWeight::Tied, [members, inputs, units])
+        } else {
+            (DecoderWeight::Own, [members, units, inputs])
+        };
+        let parts = || (
+            leaf([members, images, units], 2, &device),
+            leaf(shape, 3, &device),
+            leaf([members, 1, inputs], 4, &device),
+        );
+        // Members may weigh differently.
+        let weighing = filled([members, 1, 1], 5, &device);
+        let (h, weight, bias) = parts();
+        let one = squared_error(&h, &weight, kind, &bias, &x).expect("offered on flex");
+        let of_one = (one.clone() * weighing.clone()).sum().backward();
+        let ones = [h.grad(&of_one), weight.grad(&of_one), bias.grad(&of_one)];
+        let (h, weight, bias) = parts();
+        let decoder = if tied { weight.clone().swap_dims(1, 2) } else { weight.clone() };
+        let residual = h.clone().matmul(decoder) + bias.clone() - x;
+        let other = residual.square().sum_dim(2).sum_dim(1).mul_scalar(0.5);
+        let of_other = (other.clone() * weighing).sum().backward();
+        let others = [h.grad(&of_other), weight.grad(&of_other), bias.grad(&of_other)];
+        assert_close(one.inner(), other.inner());
+        for (one, other) in ones.into_iter().zip(others) {
+            assert_close(one.expect("a leaf"), other.expect("a leaf"));
+        }
+    }
+}
+
+#[test]
+fn a_weight_used_twice_gets_both_gradients() {
+    // As in a tied autoencoder.
+    let device = Device::flex().autodiff();
+    let x = filled([1, 7, 9], 1, &device);
+    let parts = || {
+        (
+            leaf([2, 9, 5], 2, &device),
+            filled([2, 1, 5], 3, &device),
+            filled([2, 1, 9], 4, &device),
+        )
+    };
+    let (weight, bias, back) = parts();
+    let h = layer(&x, &weight, &bias, 0.0).expect("offered");
+    let errors = squared_error(&h, &weight, DecoderWeight::Tied, &back, &x).expect("offered");
+    let one = weight.grad(&errors.sum().backward()).expect("a leaf");
+    let (weight, bias, back) = parts();
+    let h = relu(x.clone().matmul(weight.clone()) + bias);
+    let residual = h.matmul(weight.clone().swap_dims(1, 2)) + back - x;
+    let other = residual.square().sum().mul_scalar(0.5).backward();
+    assert_close(one, weight.grad(&other).expect("a leaf"));
+}
+
+#[test]
+fn what_is_not_a_number_stays_so() {
+    let device = Device::flex();
+    let one = |value| Tensor::<3>::full([1, 1, 1], value, &device);
+    let h = |x| numbers(layer(&one(x), &one(1.0), &one(0.0), 0.0).expect("offered"))[0];
+    assert!(h(f32::NAN).is_nan());
+    assert_eq!(h(-1.0).to_bits(), 0.0_f32.to_bits(), "an ordinary zero");
+    assert!(h(f32::NEG_INFINITY).is_nan(), "0 · −∞ is told, not hidden");
+}
+
+#[test]
+fn steps_have_the_bits_of_burns_own() {
+    let device = Device::flex();
+    let rates = AdamRates {
+        beta_1: 0.9,
+        beta_2: 0.999,
+        epsilon: 1e-8,
+    };
+    let adam_rule = AdamConfig::new().with_epsilon(1e-8).build();
+    let start = || Param::from_tensor(filled([2, 30, 7], 1, &device)).val();
+    let gradient = |step: usize| filled([2, 30, 7], step + 10, &device);
+    let (mut theirs, state) = adam_rule.step(5e-4, start(), gradient(0), None);
+    let mut state = state.expect("Adam remembers");
+    let mut ours = Place {
+        parameter: theirs.clone(),
+        moments: [
+            state.momentum.moment_1.clone(),
+            state.momentum.moment_2.clone(),
+        ],
+    };
+    for step in 1..20 {
+        ours = adam(rates, 5e-4, step + 1, ours, &gradient(step));
+        let stepped = adam_rule.step(5e-4, theirs, gradient(step), Some(state));
+        (theirs, state) = (stepped.0, stepped.1.expect("Adam remembers"));
+        assert_eq!(
+            numbers(ours.parameter.clone()),
+            numbers(theirs.clone()),
+            "step {step}"
+        );
+    }
+    let (theirs, _) = SgdConfig::new()
+        .build()
+        .step(0.1, start(), gradient(0), None);
+    let ours = descend(0.1, start(), &gradient(0));
+    assert_eq!(numbers(ours), numbers(theirs));
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn nothing_is_offered_elsewhere() {
+    #[expect(deprecated)]
+    let device = Device::ndarray();
+    let x = filled([1, 2, 3], 1, &device);
+    assert!(
+        layer(
+            &x,
+            &filled([1, 3, 4], 2, &device),
+            &filled([1, 1, 4], 3, &device),
+            0.0
+        )
+        .is_none()
+    );
+    assert!(!offered(&x));
+}
