@@ -179,7 +179,7 @@ fn check(spec: &AutoencoderSpec) {
         &device.clone().autodiff(),
     );
     let start = objective.first_mean_activation(2, UNITS, &device);
-    let cost = objective.cost(&model, batch.clone(), batch, start);
+    let cost = objective.cost(&model, batch, None, start);
     let gradients = GradientsParams::from_grads(cost.total.backward(), &model);
     let of = |name: &str| -> Vec<f32> {
         let id = match name {
@@ -304,7 +304,7 @@ fn a_running_mean_passes_its_slope_whole() {
     for (so_far, expected_mean) in [(0.05_f64, 0.0695_f64), (5.0, 4.97)] {
         let x = Tensor::zeros([1, 4, 1], &device.clone().autodiff());
         let start = Tensor::full([1, 1, 1], so_far, &device);
-        let cost = objective.cost(&model, x.clone(), x, start);
+        let cost = objective.cost(&model, x, None, start);
         let mean = f64::from(numbers(cost.mean_activation)[0]);
         assert!((mean - expected_mean).abs() < 1e-6, "{mean}");
         let at = expected_mean.min(0.99);

@@ -14,16 +14,19 @@ mod layer;
 #[cfg(feature = "flex")]
 mod products;
 #[cfg(feature = "flex")]
+mod tied;
+#[cfg(feature = "flex")]
 mod update;
 
 #[cfg(feature = "flex")]
 use self::flex::{Side, entries, of_inner, primitive, side, tensor, tracked, untracked};
 #[cfg(not(feature = "flex"))]
-pub use self::nowhere::{adam, descend, layer, offered, squared_error};
+pub use self::nowhere::{adam, descend, layer, offered, prefers_tied, squared_error, tied};
 #[cfg(feature = "flex")]
 pub use self::{
     decoder::squared_error,
     layer::layer,
+    tied::{prefers_tied, tied},
     update::{adam, descend},
 };
 
@@ -150,6 +153,21 @@ mod nowhere {
         _: &Tensor<3>,
     ) -> Option<Tensor<3>> {
         None
+    }
+
+    pub fn prefers_tied(_: &Tensor<3>, _: usize) -> bool {
+        false
+    }
+
+    pub fn tied(
+        _: &Tensor<3>,
+        _: Tensor<3>,
+        _: &Tensor<3>,
+        _: &Tensor<3>,
+        _: &Tensor<3>,
+        _: Option<Tensor<3>>,
+    ) -> Tensor<3> {
+        unreachable!("nothing is offered")
     }
 
     pub fn offered(_: &Tensor<3>) -> bool {

@@ -30,6 +30,11 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    /// Row after row, if the matrix was made so and is not a transpose.
+    pub fn entries(self) -> &'a [f32] {
+        self.entries
+    }
+
     pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -40,47 +45,80 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// scale · left · right, row after row, behind the entries of `out`.
+/// scale · left · right, row after row, behind the entries of `out`; on this thread alone.
 ///
 /// # Panics
 ///
 /// Panics if the matrices do not fit.
 #[expect(
     unsafe_code,
-    reason = "the product's interface is pointers and strides; clearing what it is to write would cost a pass"
+    reason = "clearing memory that is about to be written would cost a pass"
 )]
 pub fn extend_by_product(out: &mut Vec<f32>, left: Matrix<'_>, right: Matrix<'_>, scale: f32) {
     assert_eq!(left.columns, right.rows, "matrices that can be multiplied");
     let size = left.rows * right.columns;
     out.reserve_exact(size);
+    // SAFETY: there is room for `size` entries behind the last one; all of them are written and none is read.
+    unsafe {
+        let end = out.as_mut_ptr().add(out.len());
+        product(end, left, right, scale, false);
+        out.set_len(out.len() + size);
+    }
+}
+
+/// scale · left · right added to `out`, row after row; on this thread alone.
+///
+/// # Panics
+///
+/// Panics if the matrices do not fit.
+#[expect(
+    unsafe_code,
+    reason = "the product's interface is pointers and strides"
+)]
+pub fn add_product(out: &mut [f32], left: Matrix<'_>, right: Matrix<'_>, scale: f32) {
+    assert_eq!(left.columns, right.rows, "matrices that can be multiplied");
+    assert_eq!(out.len(), left.rows * right.columns, "room for the product");
+    // SAFETY: `out` has been measured, is borrowed alone, and all of it can be read.
+    unsafe { product(out.as_mut_ptr(), left, right, scale, true) }
+}
+
+/// scale · left · right to `out`, or added to it.
+///
+/// # Safety
+///
+/// `out` must have room for the product; to be added to, it must have been written.
+#[expect(
+    unsafe_code,
+    reason = "the product's interface is pointers and strides"
+)]
+unsafe fn product(out: *mut f32, left: Matrix<'_>, right: Matrix<'_>, scale: f32, add: bool) {
     let strides = |matrix: Matrix<'_>| matrix.strides.map(usize::cast_signed);
     let [left_rows, left_columns] = strides(left);
     let [right_rows, right_columns] = strides(right);
-    // SAFETY: every index below a matrix's rows and columns, times its strides, lies inside its entries. The product
-    // reads nothing behind the last entry of `out` and writes all of the `size` entries there are after it.
+    // SAFETY: every index below a matrix's rows and columns, times its strides, lies inside its entries; the caller
+    // answers for `out`.
     unsafe {
         gemm::gemm(
             left.rows,
             right.columns,
             left.columns,
-            out.as_mut_ptr().add(out.len()),
+            out,
             1,
             right.columns.cast_signed(),
-            false,
+            add,
             left.entries.as_ptr(),
             left_columns,
             left_rows,
             right.entries.as_ptr(),
             right_columns,
             right_rows,
-            0.0,
+            1.0,
             scale,
             false,
             false,
             false,
             Parallelism::None,
         );
-        out.set_len(out.len() + size);
     }
 }
 
@@ -116,6 +154,8 @@ mod tests {
         let mut out = Vec::new();
         extend_by_product(&mut out, a, b, 2.0);
         assert_eq!(out, [38., 44., 86., 100.]);
+        add_product(&mut out, a, b, 1.0);
+        assert_eq!(out, [57., 66., 129., 150.]);
         // [1 3; 2 4] · [5 7; 6 8] = [23 31; 34 46]
         extend_by_product(&mut out, a.transposed(), b.transposed(), 1.0);
         assert_eq!(out[4..], [23., 31., 34., 46.]);

@@ -126,6 +126,48 @@ proptest! {
 }
 
 #[test]
+fn a_tied_autoencoder_is_what_burn_composes() {
+    let device = Device::flex().autodiff();
+    for (members, batches, images, inputs, units) in
+        [(1, 1, 40, 60, 7), (3, 1, 33, 80, 17), (2, 2, 20, 64, 5)]
+    {
+        let x = filled([batches, images, inputs], 1, &device);
+        let parts = || {
+            (
+                leaf([members, inputs, units], 2, &device),
+                leaf([members, 1, units], 3, &device),
+                leaf([members, 1, inputs], 4, &device),
+            )
+        };
+        let weighing = filled([members, 1, 1], 5, &device);
+        let pull = filled([members, 1, units], 6, &device);
+        let (weight, bias, back) = parts();
+        assert!(prefers_tied(&weight, images));
+        let plain = [&x, &weight, &bias].map(|tensor| tensor.clone().inner());
+        let h = layer(&plain[0], &plain[1], &plain[2], 0.0).expect("offered");
+        let one = tied(&x, h, &weight, &bias, &back, Some(pull.clone().inner()));
+        let of_one = (one.clone() * weighing.clone()).sum().backward();
+        let ones = [weight.grad(&of_one), bias.grad(&of_one), back.grad(&of_one)];
+
+        let (weight, bias, back) = parts();
+        let h = relu(x.clone().matmul(weight.clone()) + bias.clone());
+        let residual = h.clone().matmul(weight.clone().swap_dims(1, 2)) + back.clone() - x;
+        let other = residual.square().sum_dim(2).sum_dim(1).mul_scalar(0.5);
+        let pulled = other.clone() + (h * pull).sum_dim(2).sum_dim(1);
+        let of_other = (pulled * weighing).sum().backward();
+        let others = [
+            weight.grad(&of_other),
+            bias.grad(&of_other),
+            back.grad(&of_other),
+        ];
+        assert_close(one.inner(), other.inner());
+        for (one, other) in ones.into_iter().zip(others) {
+            assert_close(one.expect("a leaf"), other.expect("a leaf"));
+        }
+    }
+}
+
+#[test]
 fn a_weight_used_twice_gets_both_gradients() {
     // As in a tied autoencoder.
     let device = Device::flex().autodiff();

@@ -9,7 +9,7 @@ use super::loss::reconstruction;
 use super::{Change, Kind, Parameters};
 use crate::fused;
 use crate::seed::Purpose;
-use crate::spec::{self, AutoencoderSpec, DecoderActivation, Reconstruction};
+use crate::spec::{self, Activation, AutoencoderSpec, DecoderActivation, Reconstruction};
 
 /// As many autoencoders as there are members, side by side.
 #[derive(Module, Debug)]
@@ -153,6 +153,45 @@ impl Autoencoder {
             return errors;
         }
         reconstruction(Reconstruction::SquaredError, self.decode(h), x).sum_dim(1)
+    }
+
+    /// The code of x outside of any graph, where [`tied_errors`](Self::tied_errors) can be taken from it and is less
+    /// work than its parts.
+    #[must_use]
+    pub fn tied_code(&self, x: &Tensor<3>) -> Option<Tensor<3>> {
+        let is_tied_ramp = self.encoder.activation() == Activation::Relu
+            && self.decoder.weight.is_none()
+            && self.decoder.activation == DecoderActivation::Identity;
+        let weight = self.encoder.weight.val();
+        if !is_tied_ramp || !fused::prefers_tied(&weight, x.dims()[1]) {
+            return None;
+        }
+        let plain = |tensor: Tensor<3>| {
+            if tensor.device().is_autodiff() {
+                tensor.inner()
+            } else {
+                tensor
+            }
+        };
+        let [x, weight, bias] = [x.clone(), weight, self.encoder.bias.val()].map(plain);
+        fused::layer(&x, &weight, &bias, 0.0)
+    }
+
+    /// [`squared_errors`](Self::squared_errors) of reconstructing x from its [`tied_code`](Self::tied_code), encoder
+    /// included. `pull` is added to the error's gradient with respect to every image's code, by its gradient alone.
+    ///
+    /// # Shapes
+    ///
+    /// - x, h and output: as in [`squared_errors`](Self::squared_errors)
+    /// - pull: `[member, 1, unit]`, outside of any graph
+    ///
+    /// # Panics
+    ///
+    /// Panics if h is not such a code.
+    #[must_use]
+    pub fn tied_errors(&self, x: &Tensor<3>, h: Tensor<3>, pull: Option<Tensor<3>>) -> Tensor<3> {
+        let (weight, bias) = (self.encoder.weight.val(), self.encoder.bias.val());
+        fused::tied(x, h, &weight, &bias, &self.decoder.bias.val(), pull)
     }
 
     /// Every parameter by the name it is saved under, each with its leading member dimension.

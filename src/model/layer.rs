@@ -156,6 +156,11 @@ impl Layer {
         )
     }
 
+    #[must_use]
+    pub fn activation(&self) -> Activation {
+        self.activation
+    }
+
     /// f(x W + b).
     ///
     /// # Shapes

@@ -97,41 +97,72 @@ impl Objective {
     ///
     /// # Shapes
     ///
-    /// - input (what is encoded) and target (what its reconstruction is compared with): `[1, batch, input]` or
-    ///   `[member, batch, input]`, on the autodiff device
+    /// - target (what is to be reconstructed) and input (what is encoded, where that is another): `[1, batch, input]`
+    ///   or `[member, batch, input]`, on the autodiff device
     /// - `mean_activation`: `[member, 1, unit]`, on the device without autodiff
     #[must_use]
     pub fn cost(
         &self,
         model: &Autoencoder,
-        input: Tensor<3>,
         target: Tensor<3>,
+        input: Option<Tensor<3>>,
         mean_activation: Tensor<3>,
     ) -> BatchCost {
-        let images = input.dims()[1];
-        let term = Sparsity {
-            target: self.sparsity.target,
-            clamp: self.sparsity.clamp,
+        let per_image = 1.0 / target.dims()[1] as f64;
+        let in_one = match (&input, self.reconstruction) {
+            (None, Reconstruction::SquaredError) => model.tied_code(&target),
+            _ => None,
         };
-        let h = model.encode(input);
+        if let Some(h) = in_one {
+            let mean_activation = self.estimate(mean_activation, h.clone().mean_dim(1));
+            let errors = model.tied_errors(&target, h, self.pull(&mean_activation));
+            let total = errors.clone().sum().mul_scalar(per_image);
+            return self.batch_cost(total, errors, mean_activation);
+        }
+        let h = model.encode(input.unwrap_or_else(|| target.clone()));
         let batch_mean = h.clone().mean_dim(1);
         let errors = self.reconstruction(model, h, target);
-        let mean_activation = match self.sparsity.estimator {
-            MeanActivationEstimator::Batch => batch_mean.clone().inner(),
-            MeanActivationEstimator::RunningMean { decay } => {
-                mean_activation.mul_scalar(decay)
-                    + batch_mean.clone().inner().mul_scalar(1.0 - decay)
-            }
-        };
-        let mut total = errors.clone().sum().mul_scalar(1.0 / images as f64);
-        if let Some(weight) = &self.weight {
-            let slope = term.slope(mean_activation.clone()) * weight.clone();
-            total = total + (batch_mean * Tensor::from_inner(slope)).sum();
+        let mean_activation = self.estimate(mean_activation, batch_mean.clone().inner());
+        let mut total = errors.clone().sum().mul_scalar(per_image);
+        if let Some(pull) = self.pull(&mean_activation) {
+            total = total + (batch_mean * Tensor::from_inner(pull)).sum();
         }
+        self.batch_cost(total, errors, mean_activation)
+    }
+
+    /// ρ̂ after a batch with these means.
+    fn estimate(&self, mean_activation: Tensor<3>, batch_mean: Tensor<3>) -> Tensor<3> {
+        match self.sparsity.estimator {
+            MeanActivationEstimator::Batch => batch_mean,
+            MeanActivationEstimator::RunningMean { decay } => {
+                mean_activation.mul_scalar(decay) + batch_mean.mul_scalar(1.0 - decay)
+            }
+        }
+    }
+
+    /// s̄ = β·dKL/dρ̂, `[member, 1, unit]`, where any member has a sparsity term.
+    fn pull(&self, mean_activation: &Tensor<3>) -> Option<Tensor<3>> {
+        let weight = self.weight.clone()?;
+        Some(self.term().slope(mean_activation.clone()) * weight)
+    }
+
+    fn term(&self) -> Sparsity {
+        Sparsity {
+            target: self.sparsity.target,
+            clamp: self.sparsity.clamp,
+        }
+    }
+
+    fn batch_cost(
+        &self,
+        total: Tensor<1>,
+        errors: Tensor<3>,
+        mean_activation: Tensor<3>,
+    ) -> BatchCost {
         BatchCost {
             total,
             reconstruction: errors.inner(),
-            divergence: term.divergence(mean_activation.clone()).sum_dim(2),
+            divergence: self.term().divergence(mean_activation.clone()).sum_dim(2),
             mean_activation,
         }
     }

@@ -17,6 +17,7 @@ use crate::data::batches::Source;
 use crate::model::{Autoencoder, Layer, Objective, numbers};
 use crate::seed::epoch_order;
 use crate::spec::AutoencoderTraining;
+use crate::wide::{Pass, wide};
 
 /// Images per batch when nothing is learnt: large enough to keep the products busy, small enough for memory.
 pub(super) const EVALUATION_BATCH: usize = 250;
@@ -261,8 +262,8 @@ impl Trainee {
             }
             let target = source.batch(indices, &training_device);
             let place = [layer, epochs_done as u64, batches];
-            let input = corrupt(target.clone(), setting.corruption, &seeds, &place);
-            let cost = objective.cost(&model, input, target, mean_activation);
+            let input = corrupt(&target, setting.corruption, &seeds, &place);
+            let cost = objective.cost(&model, target, input, mean_activation);
             mean_activation = cost.mean_activation;
             reconstruction_sum = reconstruction_sum + cost.reconstruction;
             divergence_sum = divergence_sum + cost.divergence;
@@ -319,11 +320,14 @@ impl Trainee {
 
         for indices in everything.chunks(EVALUATION_BATCH) {
             let x = images.batch(indices, &self.device);
-            let h = model.encode(x.clone());
-            if self.objective.is_squared_error() {
-                add(&mut squared, model.squared_errors(h.clone(), x));
-            } else {
-                add(&mut squared, model.squared_errors(h.clone(), x.clone()));
+            let in_one = model.tied_code(&x);
+            let h = in_one.clone().unwrap_or_else(|| model.encode(x.clone()));
+            let halves = match in_one {
+                Some(h) => model.tied_errors(&x, h, None),
+                None => model.squared_errors(h.clone(), x.clone()),
+            };
+            add(&mut squared, halves);
+            if !self.objective.is_squared_error() {
                 add(
                     &mut errors,
                     self.objective.reconstruction(&model, h.clone(), x),
@@ -384,14 +388,48 @@ fn total_variation(images: &Images) -> f64 {
     let pixels = images.pixels_per_image();
     let mut sums = vec![0_u64; pixels];
     let mut squares = 0_u64;
-    for image in images.pixels().chunks_exact(pixels) {
-        for (sum, &byte) in sums.iter_mut().zip(image) {
-            *sum += u64::from(byte);
-            squares += u64::from(byte) * u64::from(byte);
+    // Few enough images at a time for sums of 32 bits.
+    for some in images.pixels().chunks(pixels * 10_000) {
+        let mut some_sums = vec![0_u32; pixels];
+        squares += wide(PixelSums {
+            images: some,
+            sums: &mut some_sums,
+        });
+        for (sum, some) in sums.iter_mut().zip(some_sums) {
+            *sum += u64::from(some);
         }
     }
     let of_mean: f64 = sums.iter().map(|&sum| (sum as f64).powi(2)).sum();
     (squares as f64 - of_mean / images.count() as f64) / (255.0 * 255.0)
+}
+
+/// Adds the bytes of every pixel to its sum; the result is the sum of all squares.
+struct PixelSums<'a> {
+    images: &'a [u8],
+    sums: &'a mut [u32],
+}
+
+impl Pass for PixelSums<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self) -> u64 {
+        let mut squares = 0;
+        for image in self.images.chunks_exact(self.sums.len()) {
+            for (sum, &byte) in self.sums.iter_mut().zip(image) {
+                *sum += u32::from(byte);
+            }
+            // Short runs, so that 32 bits hold their sums too.
+            for run in image.chunks(1024) {
+                let sum: u32 = run
+                    .iter()
+                    .map(|&byte| u32::from(byte) * u32::from(byte))
+                    .sum();
+                squares += u64::from(sum);
+            }
+        }
+        squares
+    }
 }
 
 /// The columns of two `[rows, columns]` matrices that are equal in every bit.
