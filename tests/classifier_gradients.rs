@@ -78,7 +78,7 @@ fn check(activation: Activation, variance: f64) {
     }
     let input = Tensor::<3>::from_data(TensorData::new(x.clone(), [1, IMAGES, INPUTS]), &device);
     let targets = Tensor::<3>::from_data(TensorData::new(targets, [1, IMAGES, CLASSES]), &device);
-    let costs = cross_entropy(model.logits(model.code(input)), targets).sum_dim(1);
+    let costs = cross_entropy(model.logits(model.code(input)), targets);
     let means = numbers(costs.clone().mul_scalar(1.0 / IMAGES as f64));
     let total = costs.sum().mul_scalar(1.0 / IMAGES as f64);
     let gradients = GradientsParams::from_grads(total.backward(), &model);

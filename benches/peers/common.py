@@ -1,6 +1,6 @@
 """What the peers share: reading the data and the common start, sharing work over two processes, writing results.
 
-A start is a folder made by `cargo bench --bench peers`: `weights.safetensors`, and `order-S-E.u32`, the order of the
+A start is a folder made by `cargo bench --profile dev --bench peers`: `weights.safetensors`, and `order-S-E.u32`, the order of the
 training images in epoch E of stage S, as little-endian u32.
 """
 

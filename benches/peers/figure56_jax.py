@@ -5,6 +5,7 @@ Forms: `split`, two processes of one core and one thread each, with one and a ha
 cores. `sequential`, one after the other in one process on all cores.
 """
 
+import math
 import os
 import time
 
@@ -30,6 +31,10 @@ def main():
     test = jnp.asarray(images(options.data / "t10k-images-idx3-ubyte.gz"))
     start = weights(options.start)
 
+    def corrected(decay, time):
+        """1 - decay**time; the plain formula would lose three digits of 0.999's first steps."""
+        return -jnp.expm1(time * math.log(decay))
+
     def cost(parameters, x, mean_activation, beta):
         weight, bias, back = parameters
         h = jax.nn.relu(x @ weight + bias)
@@ -48,22 +53,23 @@ def main():
         time += 1
         first = jax.tree.map(lambda m, g: 0.9 * m + 0.1 * g, first, gradients)
         second = jax.tree.map(lambda v, g: 0.999 * v + 0.001 * g * g, second, gradients)
-        rate, root = 5e-4 / (1 - 0.9**time), jnp.sqrt(1 - 0.999**time)
+        rate, root = 5e-4 / corrected(0.9, time), jnp.sqrt(corrected(0.999, time))
         parameters = jax.tree.map(
             lambda p, m, v: p - rate * m / (jnp.sqrt(v) / root + 1e-8), parameters, first, second
         )
         return parameters, first, second, time, mean_activation, total + error
 
-    def epoch(state, rows, beta):
+    # The data are arguments: captured, they would be compiled in as constants.
+    def epoch(state, train, rows, beta):
         state = (*state[:5], jnp.zeros_like(state[5]))
         return jax.lax.scan(lambda state, rows: (step(state, train[rows], beta), None), state, rows)[0]
 
-    def joint_epoch(state, rows, betas):
+    def joint_epoch(state, train, rows, betas):
         state = (*state[:5], jnp.zeros_like(state[5]))
         steps = jax.vmap(step, in_axes=(0, None, 0))
         return jax.lax.scan(lambda state, rows: (steps(state, train[rows], betas), None), state, rows)[0]
 
-    def evaluate(parameters):
+    def evaluate(parameters, test):
         weight, bias, back = parameters
         h = jax.nn.relu(test @ weight + bias)
         error = jnp.sum((h @ weight.T + back - test) ** 2)
@@ -86,11 +92,11 @@ def main():
 
     if options.form == "joint":
         joint_epoch = jax.jit(joint_epoch, donate_argnums=0)
-        evaluate = jax.jit(jax.vmap(evaluate))
+        evaluate = jax.jit(jax.vmap(evaluate, in_axes=(0, None)))
         state = jax.tree.map(lambda *parts: jnp.stack(parts), *[beginning(member) for member in range(3)])
         for e in range(options.epochs):
-            state = joint_epoch(state, order(options.start, 0, e), jnp.asarray(BETAS))
-            found = jax.tree.map(np.asarray, evaluate(state[0]))
+            state = joint_epoch(state, train, order(options.start, 0, e), jnp.asarray(BETAS))
+            found = jax.tree.map(np.asarray, evaluate(state[0], test))
             for member in range(3):
                 keep(member, jax.tree.map(lambda part: part[member], state), [part[member] for part in found])
         arrays = {f"weight {member}": np.asarray(state[0][0][member]) for member in range(3)}
@@ -100,8 +106,8 @@ def main():
 
         def trained(member, state, epochs):
             for e in epochs:
-                state = epoch(state, order(options.start, 0, e), jnp.float32(BETAS[member]))
-                keep(member, state, jax.tree.map(np.asarray, evaluate(state[0])))
+                state = epoch(state, train, order(options.start, 0, e), jnp.float32(BETAS[member]))
+                keep(member, state, jax.tree.map(np.asarray, evaluate(state[0], test)))
             return state
 
         everything, half = range(options.epochs), options.epochs // 2

@@ -8,11 +8,15 @@
 use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
+mod cross_entropy;
+#[cfg(feature = "flex")]
 mod decoder;
 #[cfg(feature = "flex")]
 mod layer;
 #[cfg(feature = "flex")]
 mod products;
+#[cfg(feature = "flex")]
+mod sparsity;
 #[cfg(feature = "flex")]
 mod tied;
 #[cfg(feature = "flex")]
@@ -21,11 +25,15 @@ mod update;
 #[cfg(feature = "flex")]
 use self::flex::{Side, entries, of_inner, primitive, side, tensor, tracked, untracked};
 #[cfg(not(feature = "flex"))]
-pub use self::nowhere::{adam, descend, layer, offered, prefers_tied, squared_error, tied};
+pub use self::nowhere::{
+    adam, cross_entropy, descend, divergence, layer, offered, prefers_tied, squared_error, tied,
+};
 #[cfg(feature = "flex")]
 pub use self::{
+    cross_entropy::cross_entropy,
     decoder::squared_error,
     layer::layer,
+    sparsity::divergence,
     tied::{prefers_tied, tied},
     update::{adam, descend},
 };
@@ -152,6 +160,14 @@ mod nowhere {
         _: &Tensor<3>,
         _: &Tensor<3>,
     ) -> Option<Tensor<3>> {
+        None
+    }
+
+    pub fn cross_entropy(_: &Tensor<3>, _: &Tensor<3>) -> Option<Tensor<3>> {
+        None
+    }
+
+    pub fn divergence(_: f32, _: f32, _: &Tensor<3>) -> Option<(Tensor<3>, Tensor<3>)> {
         None
     }
 

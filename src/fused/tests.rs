@@ -2,11 +2,12 @@
 
 use burn::module::Param;
 use burn::optim::{AdamConfig, Optimizer, SgdConfig};
-use burn::tensor::activation::{leaky_relu, relu};
+use burn::tensor::activation::{leaky_relu, log_softmax, relu};
 use burn::tensor::{Device, Tensor, TensorData};
 use proptest::prelude::*;
 
 use super::*;
+use crate::model::loss::Sparsity;
 use crate::model::numbers;
 
 /// Numbers between −1 and 1 that look random and are the same every time.
@@ -170,6 +171,45 @@ fn a_tied_autoencoder_is_what_burn_composes() {
             assert_close(one.expect("a leaf"), other.expect("a leaf"));
         }
     }
+}
+
+#[test]
+fn cross_entropies_are_what_burn_composes() {
+    let device = Device::flex().autodiff();
+    for (members, batches) in [(1, 1), (3, 1), (2, 2)] {
+        let logits = || {
+            filled([members, 7, 5], 1, &device)
+                .mul_scalar(20.0)
+                .require_grad()
+        };
+        let targets = filled([batches, 7, 5], 2, &device)
+            .greater_scalar(0.3)
+            .float();
+        let weighing = filled([members, 1, 1], 3, &device);
+        let z = logits();
+        let one = cross_entropy(&z, &targets).expect("offered on flex");
+        let of_one = z.grad(&(one.clone() * weighing.clone()).sum().backward());
+        let z = logits();
+        let other = (log_softmax(z.clone(), 2) * targets)
+            .sum_dim(2)
+            .sum_dim(1)
+            .neg();
+        let of_other = z.grad(&(other.clone() * weighing).sum().backward());
+        assert_close(one.inner(), other.inner());
+        assert_close(of_one.expect("a leaf"), of_other.expect("a leaf"));
+    }
+}
+
+#[test]
+fn the_sparsity_term_is_what_burn_composes() {
+    let term = Sparsity {
+        target: 0.05,
+        clamp: 0.01,
+    };
+    let mean_activation = filled([3, 1, 40], 1, &Device::flex());
+    let (value, slope) = divergence(0.05, 0.01, &mean_activation).expect("offered on flex");
+    assert_close(value, term.divergence(mean_activation.clone()).sum_dim(2));
+    assert_close(slope, term.slope(mean_activation));
 }
 
 #[test]

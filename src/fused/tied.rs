@@ -1,7 +1,7 @@
 //! The cost of a tied autoencoder of ramps with a linear decoder, E = ½ Σ ‖W h + c − x‖² with h = max(0, Wᵀ x + b),
 //! as one operation that never makes the reconstruction.
 //!
-//! With G = WᵀW, and as z − b = Wᵀ x and z = h wherever h is not 0,
+//! With G = Wᵀ W, and as z − b = Wᵀ x and z = h wherever h is not 0,
 //!
 //! ```text
 //! E of an image = ½ hᵀ G h + hᵀ (Wᵀ c − h + b) + ½ ‖c − x‖²
@@ -65,8 +65,10 @@ pub fn tied(
         return of_inner(State::forward(x, primitive(h), weight, bias, decoder_bias, None).1);
     }
     let parts = [weight, bias, decoder_bias].map(|tensor| tracked(tensor.clone()));
-    let nodes = parts.each_ref().map(|tensor| tensor.node());
-    let [weight, bias, decoder_bias] = parts.map(|tensor| in_order(tensor.into_primitive()));
+    let [weight, bias, decoder_bias] = parts;
+    let nodes = [weight.node(), bias.node(), decoder_bias.node()];
+    let [weight, bias, decoder_bias] =
+        [weight, bias, decoder_bias].map(|tensor| in_order(tensor.into_primitive()));
     let x = in_order(tracked(x.clone()).into_primitive());
     let (state, errors) = State::forward(
         x,
@@ -195,7 +197,7 @@ impl Backward<Flex, 3> for TiedBackward {
                     .as_ref()
                     .map_or(&none[..], |pull| matrix(pull, member).entries()),
                 beyond: &mut beyond,
-                delta_sum: &mut of_bias[member * units..][..units],
+                sum: &mut of_bias[member * units..][..units],
             });
             wide(AddRows {
                 total: &mut h_sum,
@@ -298,16 +300,16 @@ fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
 fn code_energy(h: &[f32], gram_h: &[f32], back: &[f32], bias: &[f32]) -> f32 {
     let units = h.len();
     let (gram_h, back, bias) = (&gram_h[..units], &back[..units], &bias[..units]);
+    let term = |at: usize| h[at] * (0.5 * gram_h[at] + back[at] - h[at] + bias[at]);
+    let whole = units - units % LANES;
     let mut lanes = [0.0_f32; LANES];
-    let blocks = units / LANES;
-    for block in 0..blocks {
-        for lane in 0..LANES {
-            let at = block * LANES + lane;
-            lanes[lane] += h[at] * (0.5 * gram_h[at] + back[at] - h[at] + bias[at]);
+    for block in (0..whole).step_by(LANES) {
+        for (at, lane) in lanes.iter_mut().enumerate() {
+            *lane += term(block + at);
         }
     }
-    for at in blocks * LANES..units {
-        lanes[at % LANES] += h[at] * (0.5 * gram_h[at] + back[at] - h[at] + bias[at]);
+    for (at, lane) in (whole..units).zip(&mut lanes) {
+        *lane += term(at);
     }
     lanes.iter().sum()
 }
@@ -321,7 +323,7 @@ struct Delta<'a> {
     bias: &'a [f32],
     pull: &'a [f32],
     beyond: &'a mut [f32],
-    delta_sum: &'a mut [f32],
+    sum: &'a mut [f32],
 }
 
 impl Pass for Delta<'_> {
@@ -335,7 +337,7 @@ impl Pass for Delta<'_> {
             &self.bias[..units],
             &self.pull[..units],
         );
-        let sums = &mut self.delta_sum[..units];
+        let sums = &mut self.sum[..units];
         let rows = self
             .h
             .chunks_exact(units)

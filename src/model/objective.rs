@@ -115,19 +115,30 @@ impl Objective {
         };
         if let Some(h) = in_one {
             let mean_activation = self.estimate(mean_activation, h.clone().mean_dim(1));
-            let errors = model.tied_errors(&target, h, self.pull(&mean_activation));
-            let total = errors.clone().sum().mul_scalar(per_image);
-            return self.batch_cost(total, errors, mean_activation);
+            let (divergence, pull) = self.sparsity_term(&mean_activation);
+            let errors = model.tied_errors(&target, h, pull);
+            return BatchCost {
+                total: errors.clone().sum().mul_scalar(per_image),
+                reconstruction: errors.inner(),
+                divergence,
+                mean_activation,
+            };
         }
         let h = model.encode(input.unwrap_or_else(|| target.clone()));
         let batch_mean = h.clone().mean_dim(1);
         let errors = self.reconstruction(model, h, target);
         let mean_activation = self.estimate(mean_activation, batch_mean.clone().inner());
         let mut total = errors.clone().sum().mul_scalar(per_image);
-        if let Some(pull) = self.pull(&mean_activation) {
+        let (divergence, pull) = self.sparsity_term(&mean_activation);
+        if let Some(pull) = pull {
             total = total + (batch_mean * Tensor::from_inner(pull)).sum();
         }
-        self.batch_cost(total, errors, mean_activation)
+        BatchCost {
+            total,
+            reconstruction: errors.inner(),
+            divergence,
+            mean_activation,
+        }
     }
 
     /// ρ̂ after a batch with these means.
@@ -140,30 +151,13 @@ impl Objective {
         }
     }
 
-    /// s̄ = β·dKL/dρ̂, `[member, 1, unit]`, where any member has a sparsity term.
-    fn pull(&self, mean_activation: &Tensor<3>) -> Option<Tensor<3>> {
-        let weight = self.weight.clone()?;
-        Some(self.term().slope(mean_activation.clone()) * weight)
-    }
-
-    fn term(&self) -> Sparsity {
-        Sparsity {
+    /// Σⱼ KL(ρ‖ρ̂ⱼ), `[member, 1, 1]`, and s̄ = β·dKL/dρ̂, `[member, 1, unit]`, where any member has β above 0.
+    fn sparsity_term(&self, mean_activation: &Tensor<3>) -> (Tensor<3>, Option<Tensor<3>>) {
+        let term = Sparsity {
             target: self.sparsity.target,
             clamp: self.sparsity.clamp,
-        }
-    }
-
-    fn batch_cost(
-        &self,
-        total: Tensor<1>,
-        errors: Tensor<3>,
-        mean_activation: Tensor<3>,
-    ) -> BatchCost {
-        BatchCost {
-            total,
-            reconstruction: errors.inner(),
-            divergence: self.term().divergence(mean_activation.clone()).sum_dim(2),
-            mean_activation,
-        }
+        };
+        let (divergence, slope) = term.both(mean_activation);
+        (divergence, self.weight.clone().map(|weight| slope * weight))
     }
 }

@@ -182,7 +182,7 @@ impl ClassifierTrainee {
                 // Layers that do not learn need no graph.
                 TrainedLayers::Output => Tensor::from_inner(model.valid().code(x.inner())),
             };
-            let costs = cross_entropy(model.logits(code), targets).sum_dim(1);
+            let costs = cross_entropy(model.logits(code), targets);
             sum = sum + costs.clone().inner();
             let total = costs.sum().mul_scalar(1.0 / indices.len() as f64);
             let gradients = GradientsParams::from_grads(total.backward(), &model);
@@ -221,7 +221,7 @@ impl ClassifierTrainee {
             let x = split.images.batch(indices, &self.device);
             let targets = targets(&split.labels, indices, self.classes, &self.device);
             let logits = model.logits(model.code(x));
-            let costs = numbers(cross_entropy(logits.clone(), targets).sum_dim(1));
+            let costs = numbers(cross_entropy(logits.clone(), targets));
             let classes = whole_numbers(logits.argmax(2));
             for (member, classes) in classes.chunks_exact(indices.len()).enumerate() {
                 cost[member] += f64::from(costs[member]);

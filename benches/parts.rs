@@ -1,0 +1,294 @@
+//! The parts of a run, each on one core, with the share of the machine's measured matrix-product peak that it reaches.
+//!
+//! `cargo bench --profile dev --bench parts` measures what `cargo run` runs, and shares its build. Work is counted in the products that a straightforward implementation needs: five of
+//! the weight's size for a tied autoencoder. Parts that multiply nothing have a time alone.
+
+use std::hint::black_box;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use burn::tensor::{Device, Tensor};
+use criterion::measurement::{Measurement, ValueFormatter, WallTime};
+use criterion::{Criterion, Throughput};
+use layerwise::config::{self, Experiment, Overrides};
+use layerwise::data::batches::Source;
+use layerwise::data::{self, Images, Limits, Split};
+use layerwise::model::loss::Sparsity;
+use layerwise::model::{Autoencoder, Classifier};
+use layerwise::report::{Grid, Scaling, UnitWeights, figure};
+use layerwise::spec::{AutoencoderTraining, ClassifierCondition, TrainedLayers};
+use layerwise::train::lanes::{Turn, take_turns};
+use layerwise::train::{ClassifierTrainee, Order, Stop, Trainee};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+const ORDER: Order = Order { seed: 0, stage: 0 };
+/// Training images of a measured epoch: twenty batches.
+const IMAGES: usize = 2000;
+
+fn main() {
+    // In a lane, as in a run: one thread, subnormal numbers flushed.
+    take_turns(1, vec![()], |()| {
+        all();
+        Turn::Done(())
+    });
+}
+
+fn all() {
+    let limits = Limits {
+        train: Some(IMAGES),
+        test: Some(1000),
+    };
+    let data = data::load(Path::new("data/mnist"), limits).expect("MNIST comes with the project");
+    let device = Device::flex();
+    let peak = peak(&device);
+    println!("peak of one core: {peak:.0} GFLOP/s (a product of 512×512 matrices)");
+    let mut criterion = Criterion::default()
+        .with_measurement(ShareOfPeak { peak })
+        .warm_up_time(Duration::from_millis(500))
+        .measurement_time(Duration::from_secs(2))
+        .sample_size(20)
+        .configure_from_args();
+    let images = &data.train.images;
+
+    batches(&mut criterion, images, &device);
+    autoencoders(&mut criterion, images, &data.test.images, &device);
+    classifiers(&mut criterion, &data.train, &data.test, &device);
+    divergence(&mut criterion, &device);
+    drawing(&mut criterion);
+    criterion.final_summary();
+}
+
+fn batches(criterion: &mut Criterion<ShareOfPeak>, images: &Images, device: &Device) {
+    let indices: Vec<u32> = (0..100).map(|at| at * 17 % 2000).collect();
+    criterion.bench_function("batch of 100 from bytes", |bencher| {
+        bencher.iter(|| black_box(images.batch(&indices, device)));
+    });
+}
+
+fn autoencoders(
+    criterion: &mut Criterion<ShareOfPeak>,
+    train: &Images,
+    test: &Images,
+    device: &Device,
+) {
+    let setting = figure56();
+    let mut group = criterion.benchmark_group("20 steps, 784-h-784");
+    for (hidden, members, batch) in [
+        (100, 1, 100),
+        (100, 3, 100),
+        (1000, 1, 100),
+        (100, 1, 20),
+        (100, 1, 500),
+    ] {
+        let mut setting = setting.clone();
+        setting.autoencoder.hidden_units = hidden;
+        setting.training.batch_size = batch;
+        let betas = &[0.1, 0.0, 3.0][..members];
+        let work = Autoencoder::step_multiply_accumulates(&setting.autoencoder, 784);
+        let steps = 20.min(IMAGES / batch);
+        let some = Images::new(train.pixels()[..784 * batch * steps].to_vec(), 28, 28)
+            .expect("whole pictures");
+        group.throughput(Throughput::Elements(
+            2 * work * (members * batch * steps) as u64,
+        ));
+        let name = format!("h {hidden}, batch {batch}, members {members}, steps {steps}");
+        group.bench_function(name, |bencher| {
+            let mut trainee = Some(Trainee::new(
+                &setting,
+                &vec![0; members],
+                betas,
+                784,
+                0,
+                device,
+            ));
+            bencher.iter(|| {
+                let before = trainee.take().expect("put back after every epoch");
+                trainee = Some(before.epoch(&some, ORDER, &(), &Stop::default()).0);
+            });
+        });
+    }
+    group.finish();
+
+    let trainee = Trainee::new(&setting, &[0], &[0.1], 784, 0, device);
+    let mut group = criterion.benchmark_group("figure's member");
+    group.throughput(Throughput::Elements(
+        2 * 2 * 784 * 100 * test.count() as u64,
+    ));
+    group.bench_function("evaluation on 1,000 images", |bencher| {
+        bencher.iter(|| black_box(trainee.evaluate(test)));
+    });
+    group.finish();
+    criterion.bench_function("figure's member/state for a checkpoint", |bencher| {
+        bencher.iter(|| black_box(trainee.state()));
+    });
+}
+
+fn classifiers(
+    criterion: &mut Criterion<ShareOfPeak>,
+    train: &Split,
+    test: &Split,
+    device: &Device,
+) {
+    let mut group = criterion.benchmark_group("20 steps, classifier");
+    for condition in conditions() {
+        if !["A", "B", "C"].contains(&condition.name.as_str()) {
+            continue;
+        }
+        let work = Classifier::step_multiply_accumulates(
+            &condition.classifier,
+            784,
+            10,
+            TrainedLayers::All,
+        );
+        let fresh = || {
+            let device = device.clone().autodiff();
+            let model = Classifier::new(&condition.classifier, 784, 10, &[0], &device);
+            ClassifierTrainee::new(
+                model,
+                &condition.training,
+                TrainedLayers::All,
+                work,
+                &device.inner(),
+            )
+        };
+        group.throughput(Throughput::Elements(2 * work * IMAGES as u64));
+        group.bench_function(&condition.name, |bencher| {
+            let mut trainee = Some(fresh());
+            bencher.iter(|| {
+                let before = trainee.take().expect("put back after every epoch");
+                trainee = Some(before.epoch(train, ORDER, &(), &Stop::default()).0);
+            });
+        });
+        let trainee = fresh();
+        group.throughput(Throughput::Elements(
+            2 * work / 3 * test.labels.len() as u64,
+        ));
+        group.bench_function(
+            format!("{}, test on 1,000 images", condition.name),
+            |bencher| {
+                bencher.iter(|| black_box(trainee.score(test)));
+            },
+        );
+    }
+    group.finish();
+}
+
+fn divergence(criterion: &mut Criterion<ShareOfPeak>, device: &Device) {
+    let term = Sparsity {
+        target: 0.05,
+        clamp: 0.01,
+    };
+    let mean_activation = Tensor::<3>::full([1, 1, 100], 0.1, device);
+    criterion.bench_function("KL term of 100 units, value and slope", |bencher| {
+        bencher.iter(|| {
+            let divergence = term.divergence(mean_activation.clone()).sum_dim(2);
+            black_box((divergence, term.slope(mean_activation.clone())))
+        });
+    });
+}
+
+fn drawing(criterion: &mut Criterion<ShareOfPeak>) {
+    let weights: Vec<f32> = (0..78_400).map(|at| ((at * 7919) % 1000) as f32).collect();
+    criterion.bench_function("grid of 100 units as PNG", |bencher| {
+        bencher.iter(|| {
+            let grid = Grid {
+                title: "β = 0.1".to_owned(),
+                caption: String::new(),
+                weights: UnitWeights {
+                    weights: &weights,
+                    units: 100,
+                    height: 28,
+                    width: 28,
+                },
+                marked: Vec::new(),
+            };
+            black_box(figure(&[grid], Scaling::PerTile)).expect("a picture")
+        });
+    });
+}
+
+fn plan(file: &str) -> Experiment {
+    let config = config::load(Path::new(file), &Overrides::default());
+    config
+        .expect("the project's own configs hold")
+        .plan
+        .experiment
+}
+
+fn figure56() -> AutoencoderTraining {
+    match plan("configs/figure56.toml") {
+        Experiment::Figure56(figure) => figure.setting,
+        _ => unreachable!("it is that of the figure"),
+    }
+}
+
+fn conditions() -> Vec<ClassifierCondition> {
+    match plan("configs/pretraining.toml") {
+        Experiment::Pretraining(plan) => plan.conditions,
+        _ => unreachable!("it is that of the pretraining"),
+    }
+}
+
+/// GFLOP/s of a product of 512×512 matrices on this thread: the best of many.
+fn peak(device: &Device) -> f64 {
+    const SIZE: usize = 512;
+    let a = Tensor::<2>::ones([SIZE, SIZE], device);
+    let seconds = (0..300)
+        .map(|_| {
+            let start = Instant::now();
+            black_box(a.clone().matmul(a.clone()));
+            start.elapsed().as_secs_f64()
+        })
+        .fold(f64::INFINITY, f64::min);
+    2.0 * (SIZE * SIZE * SIZE) as f64 / seconds * 1e-9
+}
+
+/// Wall-clock time, told as a share of the peak where work was counted.
+struct ShareOfPeak {
+    /// GFLOP/s.
+    peak: f64,
+}
+
+impl Measurement for ShareOfPeak {
+    type Intermediate = Instant;
+    type Value = Duration;
+
+    fn start(&self) -> Instant {
+        Instant::now()
+    }
+    fn end(&self, start: Instant) -> Duration {
+        start.elapsed()
+    }
+    fn add(&self, a: &Duration, b: &Duration) -> Duration {
+        *a + *b
+    }
+    fn zero(&self) -> Duration {
+        Duration::ZERO
+    }
+    fn to_f64(&self, value: &Duration) -> f64 {
+        value.as_nanos() as f64
+    }
+    fn formatter(&self) -> &dyn ValueFormatter {
+        self
+    }
+}
+
+impl ValueFormatter for ShareOfPeak {
+    fn scale_values(&self, typical: f64, values: &mut [f64]) -> &'static str {
+        WallTime.formatter().scale_values(typical, values)
+    }
+    fn scale_throughputs(&self, _: f64, work: &Throughput, values: &mut [f64]) -> &'static str {
+        let Throughput::Elements(operations) = work else {
+            return "?";
+        };
+        for nanoseconds in values {
+            *nanoseconds = *operations as f64 / *nanoseconds / self.peak * 100.0;
+        }
+        "% of peak"
+    }
+    fn scale_for_machines(&self, values: &mut [f64]) -> &'static str {
+        WallTime.formatter().scale_for_machines(values)
+    }
+}
