@@ -1,4 +1,5 @@
-//! Backend names ⇄ burn devices: the only file that knows which backends exist, and which this build has.
+//! Backend names ⇄ burn devices: the only file that knows which backends exist, and which this build has. (`fused`
+//! has code of its own for one of them.)
 //!
 //! A backend that the build lacks, or that finds no hardware, is an error with its cure; nothing is chosen
 //! silently in its place.

@@ -219,8 +219,8 @@ impl Autoencoder {
         Layer::parameter_count([inputs, units], spec.activation) + decoder_weight + inputs
     }
 
-    /// Multiply–accumulate operations of a training step, for each image of the batch: two products forward, and
-    /// backward one for the code and one for each use of a weight matrix.
+    /// Multiply–accumulate operations of a training step, for each image of the batch, as the textbook has them: two
+    /// products forward, and backward one for the code and one for each use of a weight matrix.
     #[must_use]
     pub fn step_multiply_accumulates(spec: &AutoencoderSpec, inputs: usize) -> u64 {
         5 * (inputs * spec.hidden_units) as u64
