@@ -8,6 +8,8 @@
 use burn::tensor::Tensor;
 
 #[cfg(feature = "flex")]
+mod activity;
+#[cfg(feature = "flex")]
 mod cross_entropy;
 #[cfg(feature = "flex")]
 mod decoder;
@@ -26,10 +28,12 @@ mod update;
 use self::flex::{Side, entries, of_inner, primitive, side, tensor, tracked, untracked};
 #[cfg(not(feature = "flex"))]
 pub use self::nowhere::{
-    adam, cross_entropy, descend, divergence, layer, offered, prefers_tied, squared_error, tied,
+    activity, adam, cross_entropy, descend, divergence, layer, offered, prefers_tied,
+    squared_error, tied,
 };
 #[cfg(feature = "flex")]
 pub use self::{
+    activity::activity,
     cross_entropy::cross_entropy,
     decoder::squared_error,
     layer::layer,
@@ -160,6 +164,16 @@ mod nowhere {
         _: &Tensor<3>,
         _: &Tensor<3>,
     ) -> Option<Tensor<3>> {
+        None
+    }
+
+    pub struct Activity {
+        pub total: Vec<f32>,
+        pub on: Vec<f32>,
+        pub above: Vec<f32>,
+    }
+
+    pub fn activity(_: &Tensor<3>, _: f32) -> Option<Activity> {
         None
     }
 

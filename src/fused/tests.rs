@@ -213,6 +213,17 @@ fn the_sparsity_term_is_what_burn_composes() {
 }
 
 #[test]
+fn activity_is_counted_unit_by_unit() {
+    // Two members, two images, two units.
+    let values = vec![0.0, 0.5, -1.0, 0.005, 2.0, 0.0, 3.0, 0.02];
+    let h = Tensor::from_data(TensorData::new(values, [2, 2, 2]), &Device::flex());
+    let found = activity(&h, 0.01).expect("offered on flex");
+    assert_eq!(found.total, [-1.0, 0.505, 5.0, 0.02]);
+    assert_eq!(found.on, [0.0, 2.0, 2.0, 1.0]);
+    assert_eq!(found.above, [0.0, 1.0, 2.0, 1.0]);
+}
+
+#[test]
 fn a_weight_used_twice_gets_both_gradients() {
     // As in a tied autoencoder.
     let device = Device::flex().autodiff();

@@ -14,6 +14,7 @@ use super::optimizer::Optimizer;
 use super::state::{State, parameters_state, restored_parameters, tensor};
 use crate::data::Images;
 use crate::data::batches::Source;
+use crate::fused;
 use crate::model::{Autoencoder, Layer, Objective, numbers};
 use crate::seed::epoch_order;
 use crate::spec::AutoencoderTraining;
@@ -333,10 +334,18 @@ impl Trainee {
                     self.objective.reconstruction(&model, h.clone(), x),
                 );
             }
-            add(&mut on, h.clone().greater_scalar(0.0).float().sum_dim(1));
-            let above = h.clone().greater_scalar(ACTIVE_ABOVE).float();
-            add(&mut active, above.sum_dim(1).sum_dim(2));
-            add(&mut activation, h.sum_dim(1));
+            if let Some(found) = fused::activity(&h, ACTIVE_ABOVE) {
+                add_numbers(&mut on, &found.on);
+                add_numbers(&mut activation, &found.total);
+                for (active, above) in active.iter_mut().zip(found.above.chunks_exact(units)) {
+                    *active += above.iter().map(|&count| f64::from(count)).sum::<f64>();
+                }
+            } else {
+                add(&mut on, h.clone().greater_scalar(0.0).float().sum_dim(1));
+                let above = h.clone().greater_scalar(ACTIVE_ABOVE).float();
+                add(&mut active, above.sum_dim(1).sum_dim(2));
+                add(&mut activation, h.sum_dim(1));
+            }
         }
 
         if self.objective.is_squared_error() {
@@ -445,7 +454,11 @@ fn equal_columns(one: &[f32], other: &[f32], columns: usize) -> Vec<usize> {
 
 /// Adds a tensor of sums to sums kept on the host in double precision.
 fn add(sums: &mut [f64], tensor: Tensor<3>) {
-    for (sum, value) in sums.iter_mut().zip(numbers(tensor)) {
+    add_numbers(sums, &numbers(tensor));
+}
+
+fn add_numbers(sums: &mut [f64], values: &[f32]) {
+    for (sum, &value) in sums.iter_mut().zip(values) {
         *sum += f64::from(value);
     }
 }
