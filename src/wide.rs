@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use pulp::{Arch, NullaryFnOnce};
+use pulp::{Arch, NullaryFnOnce, WithSimd};
 
 /// A loop with what it works on.
 pub trait Pass {
@@ -14,8 +14,13 @@ pub trait Pass {
 
 /// Operations on single numbers give the same on all processors: only how many there are per instruction differs.
 pub fn wide<P: Pass>(pass: P) -> P::Output {
+    with_vectors(Call(pass))
+}
+
+/// A loop written in vectors, whatever their length.
+pub fn with_vectors<V: WithSimd>(pass: V) -> V::Output {
     static ARCH: LazyLock<Arch> = LazyLock::new(Arch::new);
-    ARCH.dispatch(Call(pass))
+    ARCH.dispatch(pass)
 }
 
 struct Call<P>(P);
@@ -28,6 +33,3 @@ impl<P: Pass> NullaryFnOnce for Call<P> {
         self.0.run()
     }
 }
-
-/// Lanes that a sum is spread over: enough for any processor, so that the result does not depend on it.
-pub const LANES: usize = 16;

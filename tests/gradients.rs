@@ -4,7 +4,6 @@
 //! the slope that the program passes to the batch is the derivative of the term itself.
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 use layerwise::model::numbers;
 use layerwise::model::{Autoencoder, Objective};
@@ -174,13 +173,9 @@ fn check(spec: &AutoencoderSpec) {
     let x: Vec<f32> = (0..IMAGES * INPUTS)
         .map(|i| (i * 7 % 11) as f32 / 10.0)
         .collect();
-    let batch = Tensor::from_data(
-        TensorData::new(x.clone(), [1, IMAGES, INPUTS]),
-        &device.clone().autodiff(),
-    );
+    let batch = Tensor::from_data(TensorData::new(x.clone(), [1, IMAGES, INPUTS]), &device);
     let start = objective.first_mean_activation(2, UNITS, &device);
-    let cost = objective.cost(&model, batch, None, start);
-    let gradients = GradientsParams::from_grads(cost.total.backward(), &model);
+    let (_, gradients) = objective.cost(&model, &batch, None, &start);
     let of = |name: &str| -> Vec<f32> {
         let id = match name {
             "encoder.weight" => model.encoder.weight.id,
@@ -302,14 +297,13 @@ fn a_running_mean_passes_its_slope_whole() {
     };
     let objective = Objective::new(spec.reconstruction, sparsity, &[3.0], &device);
     for (so_far, expected_mean) in [(0.05_f64, 0.0695_f64), (5.0, 4.97)] {
-        let x = Tensor::zeros([1, 4, 1], &device.clone().autodiff());
+        let x = Tensor::zeros([1, 4, 1], &device);
         let start = Tensor::full([1, 1, 1], so_far, &device);
-        let cost = objective.cost(&model, x, None, start);
+        let (cost, gradients) = objective.cost(&model, &x, None, &start);
         let mean = f64::from(numbers(cost.mean_activation)[0]);
         assert!((mean - expected_mean).abs() < 1e-6, "{mean}");
         let at = expected_mean.min(0.99);
         let expected = 3.0 * (-0.05 / at + 0.95 / (1.0 - at));
-        let gradients = GradientsParams::from_grads(cost.total.backward(), &model);
         let bias = numbers(
             gradients
                 .get::<3>(model.encoder.bias.id)

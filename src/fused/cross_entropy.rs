@@ -48,6 +48,24 @@ pub fn cross_entropy(logits: &Tensor<3>, targets: &Tensor<3>) -> Option<Tensor<3
     }
 }
 
+/// The same outside of any graph, and `scale` times its slope ∂E/∂z, `[member, batch, class]`.
+///
+/// # Panics
+///
+/// Panics if the tensors are not on flex, or in a graph.
+#[must_use]
+pub fn cross_entropy_with_slope(
+    logits: Tensor<3>,
+    targets: Tensor<3>,
+    scale: f32,
+) -> [Tensor<3>; 2] {
+    let (costs, mut slopes) = forward(&primitive(logits), &primitive(targets));
+    for slope in slopes.storage_mut::<f32>() {
+        *slope *= scale;
+    }
+    [costs, slopes].map(of_inner)
+}
+
 #[derive(Debug)]
 struct CrossEntropyBackward;
 

@@ -12,9 +12,9 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
 use super::flex::in_order;
-use super::products::{AddRows, Matrix, extend_by_product};
+use super::products::{AddRows, LANES, Matrix, extend_by_product};
 use super::{DecoderWeight, Side, entries, of_inner, primitive, side, tensor, tracked, untracked};
-use crate::wide::{LANES, Pass, wide};
+use crate::wide::{Pass, wide};
 
 /// ½ Σ ‖h W̃ + c − x‖² of each member, summed over inputs and images.
 ///
@@ -34,8 +34,7 @@ pub fn squared_error(
     let all = [h, weight, bias, x];
     match all.map(side) {
         [Side::Plain, Side::Plain, Side::Plain, Side::Plain] => {
-            let [h, weight, bias, x] = all.map(|tensor| primitive(tensor.clone()));
-            Some(of_inner(forward(&h, &weight, kind, &bias, &x).0))
+            DecoderPass::new(h, weight, kind, bias, x).map(|pass| pass.errors())
         }
         [
             Side::Autodiff,
@@ -50,21 +49,14 @@ pub fn squared_error(
             let nodes = [h.node(), weight.node(), bias.node()];
             let [h, weight, bias, x] =
                 [h, weight, bias, x].map(|tensor| in_order(tensor.into_primitive()));
-            let (errors, residual) = forward(&h, &weight, kind, &bias, &x);
+            let pass = DecoderPass::forward(h, weight, kind, &bias, &x);
+            let errors = pass.errors.clone();
             let prepared = SquaredErrorBackward
                 .prepare::<NoCheckpointing>(nodes)
                 .compute_bound()
                 .stateful();
             Some(untracked(match prepared {
-                OpsKind::Tracked(tracked) => {
-                    let state = State {
-                        h,
-                        weight,
-                        kind,
-                        residual,
-                    };
-                    tracked.finish(state, errors)
-                }
+                OpsKind::Tracked(tracked) => tracked.finish(pass, errors),
                 OpsKind::UnTracked(untracked) => untracked.finish(errors),
             }))
         }
@@ -75,36 +67,109 @@ pub fn squared_error(
 #[derive(Debug)]
 struct SquaredErrorBackward;
 
+impl Backward<Flex, 3> for SquaredErrorBackward {
+    type State = DecoderPass;
+
+    fn backward(self, ops: Ops<DecoderPass, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let scales = in_order(gradients.consume::<Flex>(&ops.node));
+        let found = ops.state.back(entries(&scales), None);
+        for (parent, gradient) in ops.parents.into_iter().zip(found) {
+            if let Some(node) = parent {
+                gradients.register::<Flex>(node.id, gradient);
+            }
+        }
+    }
+}
+
+/// A code on its way through the decoder, outside of any graph, with what the way back needs.
 #[derive(Debug, Clone)]
-struct State {
+pub struct DecoderPass {
     h: FlexTensor,
     weight: FlexTensor,
     kind: DecoderWeight,
+    /// r, `[member, batch, input]`.
     residual: FlexTensor,
+    /// `[member, 1, 1]`.
+    errors: FlexTensor,
 }
 
-impl Backward<Flex, 3> for SquaredErrorBackward {
-    type State = State;
+impl DecoderPass {
+    /// Arguments as in [`squared_error`]; `None` where h is not on flex, or in a graph.
+    #[must_use]
+    pub fn new(
+        h: &Tensor<3>,
+        weight: &Tensor<3>,
+        kind: DecoderWeight,
+        bias: &Tensor<3>,
+        x: &Tensor<3>,
+    ) -> Option<Self> {
+        if side(h) != Side::Plain {
+            return None;
+        }
+        let [h, weight, bias, x] = [h, weight, bias, x].map(|tensor| primitive(tensor.clone()));
+        Some(Self::forward(h, weight, kind, &bias, &x))
+    }
 
-    fn backward(self, ops: Ops<State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let scales = in_order(gradients.consume::<Flex>(&ops.node));
-        let State {
+    /// The error of each member, `[member, 1, 1]`.
+    #[must_use]
+    pub fn errors(&self) -> Tensor<3> {
+        of_inner(self.errors.clone())
+    }
+
+    /// ∂E/∂h, ∂E/∂W̃ and ∂E/∂c, all of them `scale` times. `pull`, `[member, 1, unit]`, is added to ∂E/∂h of every
+    /// image first.
+    #[must_use]
+    pub fn gradients(self, scale: f32, pull: Option<Tensor<3>>) -> [Tensor<3>; 3] {
+        let scales = vec![scale; self.h.shape()[0]];
+        let pull = pull.map(primitive);
+        self.back(&scales, pull.as_ref()).map(of_inner)
+    }
+
+    fn forward(
+        h: FlexTensor,
+        weight: FlexTensor,
+        kind: DecoderWeight,
+        bias: &FlexTensor,
+        x: &FlexTensor,
+    ) -> Self {
+        let [members, images, _] = h.shape().dims::<3>();
+        let [batches, _, inputs] = x.shape().dims::<3>();
+        let mut residual = Vec::with_capacity(members * images * inputs);
+        let mut errors = Vec::with_capacity(members);
+        for (member, bias) in entries(bias).chunks_exact(inputs).enumerate() {
+            let before = residual.len();
+            let decoder = match kind {
+                DecoderWeight::Own => matrix(&weight, member),
+                DecoderWeight::Tied => matrix(&weight, member).transposed(),
+            };
+            extend_by_product(&mut residual, matrix(&h, member), decoder, 1.0);
+            errors.push(wide(Subtract {
+                values: &mut residual[before..],
+                bias,
+                x: matrix(x, member % batches).entries(),
+            }));
+        }
+        Self {
             h,
             weight,
             kind,
-            residual,
-        } = ops.state;
-        let [members, images, units] = h.shape().dims::<3>();
-        let inputs = residual.shape().dims::<3>()[2];
+            residual: tensor(residual, [members, images, inputs]),
+            errors: tensor(errors, [members, 1, 1]),
+        }
+    }
+
+    /// ∂E/∂h, ∂E/∂W̃ and ∂E/∂c, each member's scaled by its own of `scales`.
+    fn back(self, scales: &[f32], pull: Option<&FlexTensor>) -> [FlexTensor; 3] {
+        let [members, images, units] = self.h.shape().dims::<3>();
+        let inputs = self.residual.shape().dims::<3>()[2];
         let mut of_h = Vec::with_capacity(members * images * units);
         let mut of_weight = Vec::with_capacity(members * inputs * units);
         let mut of_bias = vec![0.0; members * inputs];
-
-        for (member, &scale) in entries(&scales).iter().enumerate() {
-            let h = matrix(&h, member);
-            let weight = matrix(&weight, member);
-            let r = matrix(&residual, member);
-            match kind {
+        for (member, &scale) in scales.iter().enumerate() {
+            let h = matrix(&self.h, member);
+            let weight = matrix(&self.weight, member);
+            let r = matrix(&self.residual, member);
+            match self.kind {
                 DecoderWeight::Own => {
                     extend_by_product(&mut of_h, r, weight.transposed(), scale);
                     extend_by_product(&mut of_weight, h.transposed(), r, scale);
@@ -114,26 +179,28 @@ impl Backward<Flex, 3> for SquaredErrorBackward {
                     extend_by_product(&mut of_weight, r.transposed(), h, scale);
                 }
             }
+            if let Some(pull) = pull {
+                let of_images = of_h[member * images * units..].chunks_exact_mut(units);
+                for of_image in of_images {
+                    for (out, pull) in of_image.iter_mut().zip(matrix(pull, member).entries()) {
+                        *out += scale * pull;
+                    }
+                }
+            }
             let of_bias = &mut of_bias[member * inputs..][..inputs];
             wide(AddRows {
                 total: &mut *of_bias,
-                rows: &entries(&residual)[member * images * inputs..][..images * inputs],
+                rows: r.entries(),
             });
             for sum in of_bias {
                 *sum *= scale;
             }
         }
-
-        let found = [
+        [
             tensor(of_h, [members, images, units]),
-            tensor(of_weight, weight.shape().dims::<3>()),
+            tensor(of_weight, self.weight.shape().dims::<3>()),
             tensor(of_bias, [members, 1, inputs]),
-        ];
-        for (parent, gradient) in ops.parents.into_iter().zip(found) {
-            if let Some(node) = parent {
-                gradients.register::<Flex>(node.id, gradient);
-            }
-        }
+        ]
     }
 }
 
@@ -144,39 +211,6 @@ fn matrix(tensor: &FlexTensor, member: usize) -> Matrix<'_> {
         &entries(tensor)[member * rows * columns..][..rows * columns],
         rows,
         columns,
-    )
-}
-
-/// The error of each member, `[member, 1, 1]`, and the residual r, `[member, batch, input]`.
-fn forward(
-    h: &FlexTensor,
-    weight: &FlexTensor,
-    kind: DecoderWeight,
-    bias: &FlexTensor,
-    x: &FlexTensor,
-) -> (FlexTensor, FlexTensor) {
-    let [members, images, _] = h.shape().dims::<3>();
-    let [batches, _, inputs] = x.shape().dims::<3>();
-    let batch_stride = if batches == 1 { 0 } else { images * inputs };
-    let mut residual = Vec::with_capacity(members * images * inputs);
-    let mut errors = Vec::with_capacity(members);
-    for (member, bias) in entries(bias).chunks_exact(inputs).enumerate() {
-        let before = residual.len();
-        let weight = match kind {
-            DecoderWeight::Own => matrix(weight, member),
-            DecoderWeight::Tied => matrix(weight, member).transposed(),
-        };
-        extend_by_product(&mut residual, matrix(h, member), weight, 1.0);
-        let x = &entries(x)[member * batch_stride..][..images * inputs];
-        errors.push(wide(Subtract {
-            values: &mut residual[before..],
-            bias,
-            x,
-        }));
-    }
-    (
-        tensor(errors, [members, 1, 1]),
-        tensor(residual, [members, images, inputs]),
     )
 }
 

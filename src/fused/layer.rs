@@ -5,7 +5,6 @@
 
 use burn::backend::Flex;
 use burn::backend::TensorMetadata;
-use burn::backend::autodiff::NodeId;
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
 use burn::backend::autodiff::grads::Gradients;
@@ -14,8 +13,9 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
 use super::flex::in_order;
+use super::nonzeros::Nonzeros;
 use super::products::{AddRows, Matrix, extend_by_product};
-use super::{Side, entries, of_inner, primitive, side, tensor, tracked, untracked};
+use super::{Side, Wanted, entries, of_inner, primitive, side, tensor, tracked, untracked};
 use crate::wide::{Pass, wide};
 
 /// f(x W + b) with f(z) = z above 0 and `slope_below`·z below: 0 for ramps, 1 for no activation at all.
@@ -34,8 +34,7 @@ pub fn layer(
 ) -> Option<Tensor<3>> {
     match (side(x), side(weight)) {
         (Side::Plain, Side::Plain) => {
-            let [x, weight, bias] = [x, weight, bias].map(|tensor| primitive(tensor.clone()));
-            Some(of_inner(forward(&x, &weight, &bias, slope_below)))
+            LayerPass::new(x, weight, bias, slope_below).map(|pass| pass.output())
         }
         (Side::Autodiff, Side::Autodiff) => {
             let [x, weight, bias] = [x, weight, bias].map(|tensor| tracked(tensor.clone()));
@@ -47,21 +46,14 @@ pub fn layer(
             let nodes = [x.node(), weight.node(), bias.node()];
             let [x, weight, bias] =
                 [x, weight, bias].map(|tensor| in_order(tensor.into_primitive()));
-            let h = forward(&x, &weight, &bias, slope_below);
+            let pass = LayerPass::forward(x, weight, bias, slope_below);
+            let h = pass.h.clone();
             let prepared = LayerBackward
                 .prepare::<NoCheckpointing>(nodes)
                 .compute_bound()
                 .stateful();
             Some(untracked(match prepared {
-                OpsKind::Tracked(tracked) => {
-                    let state = State {
-                        x,
-                        weight,
-                        h: h.clone(),
-                        slope_below,
-                    };
-                    tracked.finish(state, h)
-                }
+                OpsKind::Tracked(tracked) => tracked.finish(pass, h),
                 OpsKind::UnTracked(untracked) => untracked.finish(h),
             }))
         }
@@ -72,43 +64,141 @@ pub fn layer(
 #[derive(Debug)]
 struct LayerBackward;
 
-#[derive(Debug, Clone)]
-struct State {
-    x: FlexTensor,
-    weight: FlexTensor,
-    h: FlexTensor,
-    slope_below: f32,
+impl Backward<Flex, 3> for LayerBackward {
+    type State = LayerPass;
+
+    fn backward(self, ops: Ops<LayerPass, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let of_h = in_order(gradients.consume::<Flex>(&ops.node));
+        let wanted = ops.parents.each_ref().map(Option::is_some);
+        let found = ops.state.back(of_h, wanted);
+        for (parent, gradient) in ops.parents.into_iter().zip(found) {
+            if let (Some(node), Some(gradient)) = (parent, gradient) {
+                gradients.register::<Flex>(node.id, gradient);
+            }
+        }
+    }
 }
 
-impl Backward<Flex, 3> for LayerBackward {
-    type State = State;
+/// A batch on its way through a [`layer`], outside of any graph, with what the way back needs.
+#[derive(Debug, Clone)]
+pub struct LayerPass {
+    pub(super) x: FlexTensor,
+    pub(super) weight: FlexTensor,
+    pub(super) bias: FlexTensor,
+    pub(super) h: FlexTensor,
+    slope_below: f32,
+    /// x by its nonzero entries, where that pays: for each member, or once where all see the same.
+    lists: Vec<Option<Nonzeros>>,
+}
 
-    fn backward(self, ops: Ops<State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let mut delta = in_order(gradients.consume::<Flex>(&ops.node));
-        let State {
-            x,
-            weight,
-            h,
-            slope_below,
-        } = ops.state;
-        let below = ops.parents.map(|parent| parent.map(|node| node.id));
-        let is_linear = slope_below.to_bits() == 1.0_f32.to_bits();
-        if !is_linear {
-            wide(ThroughActivation {
-                delta: delta.storage_mut(),
-                h: entries(&h),
+impl LayerPass {
+    /// Arguments as in [`layer`]; `None` where x is not on flex, or in a graph.
+    #[must_use]
+    pub fn new(
+        x: &Tensor<3>,
+        weight: &Tensor<3>,
+        bias: &Tensor<3>,
+        slope_below: f32,
+    ) -> Option<Self> {
+        if side(x) != Side::Plain {
+            return None;
+        }
+        let [x, weight, bias] = [x, weight, bias].map(|tensor| primitive(tensor.clone()));
+        Some(Self::forward(x, weight, bias, slope_below))
+    }
+
+    /// h = f(x W + b), `[member, batch, unit]`.
+    #[must_use]
+    pub fn output(&self) -> Tensor<3> {
+        of_inner(self.h.clone())
+    }
+
+    /// ∂E/∂W and ∂E/∂b from ∂E/∂h, and ∂E/∂x behind them if it is wanted; shapes are those of what they belong to.
+    #[must_use]
+    pub fn gradients(self, of_h: Tensor<3>, of_x: Wanted) -> ([Tensor<3>; 2], Option<Tensor<3>>) {
+        let wanted = [of_x == Wanted::Yes, true, true];
+        let [of_x, of_weight, of_bias] = self.back(primitive(of_h), wanted);
+        let given = |gradient: Option<FlexTensor>| of_inner(gradient.expect("it was wanted"));
+        ([given(of_weight), given(of_bias)], of_x.map(of_inner))
+    }
+
+    fn forward(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, slope_below: f32) -> Self {
+        let shape = Shape::of(&x, &weight);
+        let lists: Vec<Option<Nonzeros>> = (0..shape.batches)
+            .map(|batch| Nonzeros::worth_listing(shape.batch(&x, batch), shape.units))
+            .collect();
+        let mut h = Vec::with_capacity(shape.members * shape.images * shape.units);
+        for (member, bias) in entries(&bias).chunks_exact(shape.units).enumerate() {
+            let before = h.len();
+            let weight = shape.weight(&weight, member);
+            match &lists[member % shape.batches] {
+                Some(list) => {
+                    h.resize(before + shape.images * shape.units, 0.0);
+                    list.add_product(&mut h[before..], weight);
+                }
+                None => extend_by_product(&mut h, shape.batch(&x, member), weight, 1.0),
+            }
+            wide(Activate {
+                values: &mut h[before..],
+                bias,
                 slope_below,
             });
         }
-        let mut register = |node: Option<NodeId>, gradient: &dyn Fn() -> FlexTensor| {
-            if let Some(node) = node {
-                gradients.register::<Flex>(node, gradient());
+        Self {
+            x,
+            weight,
+            bias,
+            h: tensor(h, [shape.members, shape.images, shape.units]),
+            slope_below,
+            lists,
+        }
+    }
+
+    /// ∂E/∂x, ∂E/∂W and ∂E/∂b from ∂E/∂h, those of them that are wanted.
+    fn back(self, of_h: FlexTensor, wanted: [bool; 3]) -> [Option<FlexTensor>; 3] {
+        let mut delta = of_h;
+        let is_linear = self.slope_below.to_bits() == 1.0_f32.to_bits();
+        if !is_linear {
+            wide(ThroughActivation {
+                delta: delta.storage_mut(),
+                h: entries(&self.h),
+                slope_below: self.slope_below,
+            });
+        }
+        let shape = Shape::of(&self.x, &self.weight);
+        [
+            wanted[0].then(|| shape.input_gradient(&delta, &self.weight)),
+            wanted[1].then(|| self.weight_gradient(shape, &delta)),
+            wanted[2].then(|| shape.bias_gradient(&delta)),
+        ]
+    }
+
+    fn weight_gradient(&self, shape: Shape, delta: &FlexTensor) -> FlexTensor {
+        let size = shape.inputs * shape.units;
+        let by_input = self.lists_by_input();
+        let mut gradient = Vec::with_capacity(shape.members * size);
+        for member in 0..shape.members {
+            let delta = shape.delta(delta, member);
+            match &by_input[member % shape.batches] {
+                Some(list) => {
+                    gradient.resize((member + 1) * size, 0.0);
+                    list.add_product(&mut gradient[member * size..], delta);
+                }
+                None => {
+                    let x = shape.batch(&self.x, member).transposed();
+                    extend_by_product(&mut gradient, x, delta, 1.0);
+                }
             }
-        };
-        let shape = Shape::of(&x, &weight);
-        register(below[2], &|| shape.bias_gradient(&delta));
-        register(below[1], &|| shape.weight_gradient(&x, &delta));
-        register(below[0], &|| shape.input_gradient(&delta, &weight));
+        }
+        tensor(gradient, [shape.members, shape.inputs, shape.units])
+    }
+
+    /// The nonzero entries of xᵀ.
+    pub(super) fn lists_by_input(&self) -> Vec<Option<Nonzeros>> {
+        let lists = self.lists.iter();
+        lists
+            .map(|list| list.as_ref().map(Nonzeros::transposed))
+            .collect()
     }
 }
 
@@ -116,11 +206,11 @@ impl Backward<Flex, 3> for LayerBackward {
 #[derive(Clone, Copy)]
 struct Shape {
     members: usize,
+    /// One for each member, or one that all share.
+    batches: usize,
     images: usize,
     inputs: usize,
     units: usize,
-    /// Entries from one member's batch to the next one's; 0 where they share it.
-    batch_stride: usize,
 }
 
 impl Shape {
@@ -129,16 +219,17 @@ impl Shape {
             (x.shape().dims::<3>(), weight.shape().dims::<3>());
         Self {
             members,
+            batches,
             images,
             inputs,
             units,
-            batch_stride: if batches == 1 { 0 } else { images * inputs },
         }
     }
 
     /// x of one member.
     fn batch(self, x: &FlexTensor, member: usize) -> Matrix<'_> {
-        let entries = &entries(x)[member * self.batch_stride..][..self.images * self.inputs];
+        let size = self.images * self.inputs;
+        let entries = &entries(x)[member % self.batches * size..][..size];
         Matrix::new(entries, self.images, self.inputs)
     }
 
@@ -162,15 +253,6 @@ impl Shape {
         )
     }
 
-    fn weight_gradient(self, x: &FlexTensor, delta: &FlexTensor) -> FlexTensor {
-        let mut gradient = Vec::with_capacity(self.members * self.inputs * self.units);
-        for member in 0..self.members {
-            let (x, delta) = (self.batch(x, member), self.delta(delta, member));
-            extend_by_product(&mut gradient, x.transposed(), delta, 1.0);
-        }
-        tensor(gradient, [self.members, self.inputs, self.units])
-    }
-
     fn bias_gradient(self, delta: &FlexTensor) -> FlexTensor {
         let mut gradient = vec![0.0; self.members * self.units];
         let deltas = entries(delta).chunks_exact(self.images * self.units);
@@ -188,22 +270,6 @@ impl Shape {
         }
         tensor(gradient, [self.members, self.images, self.inputs])
     }
-}
-
-fn forward(x: &FlexTensor, weight: &FlexTensor, bias: &FlexTensor, slope_below: f32) -> FlexTensor {
-    let shape = Shape::of(x, weight);
-    let mut h = Vec::with_capacity(shape.members * shape.images * shape.units);
-    for (member, bias) in entries(bias).chunks_exact(shape.units).enumerate() {
-        let before = h.len();
-        let (x, weight) = (shape.batch(x, member), shape.weight(weight, member));
-        extend_by_product(&mut h, x, weight, 1.0);
-        wide(Activate {
-            values: &mut h[before..],
-            bias,
-            slope_below,
-        });
-    }
-    tensor(h, [shape.members, shape.images, shape.units])
 }
 
 /// x W becomes f(x W + b).

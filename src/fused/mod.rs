@@ -1,9 +1,10 @@
 //! Operations of a training step that burn composes of several passes over memory, each in one.
 //!
 //! The compositions in the model room are the reference: whoever computes asks here first, and composes where the
-//! answer is `None`, as on every backend but flex. Gradients come through burn's own extension points, as an
-//! operation with its own backward pass; tests hold both against the compositions. Equal up to rounding: sums are
-//! taken in another order.
+//! answer is `None`, as on every backend but flex. Gradients come in two ways. Inside a graph an operation is one of
+//! burn's own kind, with its own backward pass. Outside of any graph a *pass* keeps what the way back needs and then
+//! gives the gradients, for back-propagation written out, as in the book: on small nets the graph itself would cost as
+//! much as a layer. Tests hold both against the compositions. Equal up to rounding: sums are taken in another order.
 
 use burn::tensor::Tensor;
 
@@ -15,6 +16,8 @@ mod cross_entropy;
 mod decoder;
 #[cfg(feature = "flex")]
 mod layer;
+#[cfg(feature = "flex")]
+mod nonzeros;
 #[cfg(feature = "flex")]
 mod products;
 #[cfg(feature = "flex")]
@@ -28,19 +31,26 @@ mod update;
 use self::flex::{Side, entries, of_inner, primitive, side, tensor, tracked, untracked};
 #[cfg(not(feature = "flex"))]
 pub use self::nowhere::{
-    activity, adam, cross_entropy, descend, divergence, layer, offered, prefers_tied,
-    squared_error, tied,
+    DecoderPass, LayerPass, TiedPass, activity, adam, cross_entropy, cross_entropy_with_slope,
+    descend, divergence, layer, offered, prefers_tied, squared_error,
 };
 #[cfg(feature = "flex")]
 pub use self::{
     activity::activity,
-    cross_entropy::cross_entropy,
-    decoder::squared_error,
-    layer::layer,
+    cross_entropy::{cross_entropy, cross_entropy_with_slope},
+    decoder::{DecoderPass, squared_error},
+    layer::{LayerPass, layer},
     sparsity::divergence,
-    tied::{prefers_tied, tied},
+    tied::{TiedPass, prefers_tied},
     update::{adam, descend},
 };
+
+/// Whether a gradient is worth its product.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    Yes,
+    No,
+}
 
 /// What does not change from one step of Adam to the next (Kingma and Ba 2015, algorithm 1).
 #[derive(Debug, Clone, Copy)]
@@ -151,10 +161,27 @@ mod flex {
 /// A build without flex: everything is composed.
 #[cfg(not(feature = "flex"))]
 mod nowhere {
-    use super::{AdamRates, DecoderWeight, Place, Tensor};
+    use super::{AdamRates, DecoderWeight, Place, Tensor, Wanted};
 
     pub fn layer(_: &Tensor<3>, _: &Tensor<3>, _: &Tensor<3>, _: f32) -> Option<Tensor<3>> {
         None
+    }
+
+    #[derive(Debug, Clone)]
+    pub enum LayerPass {}
+
+    impl LayerPass {
+        pub fn new(_: &Tensor<3>, _: &Tensor<3>, _: &Tensor<3>, _: f32) -> Option<Self> {
+            None
+        }
+
+        pub fn output(&self) -> Tensor<3> {
+            match *self {}
+        }
+
+        pub fn gradients(self, _: Tensor<3>, _: Wanted) -> ([Tensor<3>; 2], Option<Tensor<3>>) {
+            match self {}
+        }
     }
 
     pub fn squared_error(
@@ -165,6 +192,50 @@ mod nowhere {
         _: &Tensor<3>,
     ) -> Option<Tensor<3>> {
         None
+    }
+
+    #[derive(Debug, Clone)]
+    pub enum DecoderPass {}
+
+    impl DecoderPass {
+        pub fn new(
+            _: &Tensor<3>,
+            _: &Tensor<3>,
+            _: DecoderWeight,
+            _: &Tensor<3>,
+            _: &Tensor<3>,
+        ) -> Option<Self> {
+            None
+        }
+
+        pub fn errors(&self) -> Tensor<3> {
+            match *self {}
+        }
+
+        pub fn gradients(self, _: f32, _: Option<Tensor<3>>) -> [Tensor<3>; 3] {
+            match self {}
+        }
+    }
+
+    pub fn prefers_tied(_: &Tensor<3>, _: &Tensor<3>) -> bool {
+        false
+    }
+
+    #[derive(Debug)]
+    pub enum TiedPass {}
+
+    impl TiedPass {
+        pub fn new(encoder: LayerPass, _: &Tensor<3>) -> Self {
+            match encoder {}
+        }
+
+        pub fn errors(&self) -> Tensor<3> {
+            match *self {}
+        }
+
+        pub fn gradients(self, _: f32, _: Option<Tensor<3>>) -> [Tensor<3>; 3] {
+            match self {}
+        }
     }
 
     pub struct Activity {
@@ -181,23 +252,12 @@ mod nowhere {
         None
     }
 
+    pub fn cross_entropy_with_slope(_: Tensor<3>, _: Tensor<3>, _: f32) -> [Tensor<3>; 2] {
+        unreachable!("nothing is offered")
+    }
+
     pub fn divergence(_: f32, _: f32, _: &Tensor<3>) -> Option<(Tensor<3>, Tensor<3>)> {
         None
-    }
-
-    pub fn prefers_tied(_: &Tensor<3>, _: usize) -> bool {
-        false
-    }
-
-    pub fn tied(
-        _: &Tensor<3>,
-        _: Tensor<3>,
-        _: &Tensor<3>,
-        _: &Tensor<3>,
-        _: &Tensor<3>,
-        _: Option<Tensor<3>>,
-    ) -> Tensor<3> {
-        unreachable!("nothing is offered")
     }
 
     pub fn offered(_: &Tensor<3>) -> bool {

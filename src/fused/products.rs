@@ -35,6 +35,35 @@ impl<'a> Matrix<'a> {
         self.entries
     }
 
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
+    pub fn columns(self) -> usize {
+        self.columns
+    }
+
+    pub fn is_row_after_row(self) -> bool {
+        self.strides == [self.columns, 1]
+    }
+
+    /// The columns from `first` on.
+    fn columns_from(self, first: usize) -> Self {
+        Self {
+            entries: &self.entries[(first * self.strides[1]).min(self.entries.len())..],
+            columns: self.columns - first,
+            ..self
+        }
+    }
+
+    /// The first `count` columns.
+    fn first_columns(self, count: usize) -> Self {
+        Self {
+            columns: count,
+            ..self
+        }
+    }
+
     pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -61,7 +90,7 @@ pub fn extend_by_product(out: &mut Vec<f32>, left: Matrix<'_>, right: Matrix<'_>
     // SAFETY: there is room for `size` entries behind the last one; all of them are written and none is read.
     unsafe {
         let end = out.as_mut_ptr().add(out.len());
-        product(end, left, right, scale, false);
+        product(end, right.columns, left, right, scale, false);
         out.set_len(out.len() + size);
     }
 }
@@ -79,19 +108,55 @@ pub fn add_product(out: &mut [f32], left: Matrix<'_>, right: Matrix<'_>, scale: 
     assert_eq!(left.columns, right.rows, "matrices that can be multiplied");
     assert_eq!(out.len(), left.rows * right.columns, "room for the product");
     // SAFETY: `out` has been measured, is borrowed alone, and all of it can be read.
-    unsafe { product(out.as_mut_ptr(), left, right, scale, true) }
+    unsafe { product(out.as_mut_ptr(), right.columns, left, right, scale, true) }
 }
 
-/// scale · left · right to `out`, or added to it.
+/// scale · matrixᵀ · matrix, row after row, behind the entries of `out`; on this thread alone. Being symmetric, three
+/// quarters of it are computed and the rest is mirrored.
+#[expect(
+    unsafe_code,
+    reason = "clearing memory that is about to be written would cost a pass"
+)]
+pub fn extend_by_gram(out: &mut Vec<f32>, matrix: Matrix<'_>, scale: f32) {
+    let size = matrix.columns;
+    // Products come in steps of a few rows.
+    let above = (size / 2).next_multiple_of(4).min(size);
+    let start = out.len();
+    extend_by_product(out, matrix.first_columns(above).transposed(), matrix, scale);
+    out.reserve_exact((size - above) * size);
+    let below = matrix.columns_from(above);
+    // SAFETY: there is room for the rows below; their entries from `above` on are written here, those before it are
+    // written next, and none is read before it is written.
+    unsafe {
+        let corner = out.as_mut_ptr().add(start + above * size + above);
+        product(corner, size, below.transposed(), below, scale, false);
+        let first = out.as_mut_ptr().add(start);
+        for row in above..size {
+            for column in 0..above {
+                *first.add(row * size + column) = *first.add(column * size + row);
+            }
+        }
+        out.set_len(start + size * size);
+    }
+}
+
+/// scale · left · right to `out`, whose rows lie `stride` apart, or added to it.
 ///
 /// # Safety
 ///
-/// `out` must have room for the product; to be added to, it must have been written.
+/// `out` must have room for the product's rows; to be added to, they must have been written.
 #[expect(
     unsafe_code,
     reason = "the product's interface is pointers and strides"
 )]
-unsafe fn product(out: *mut f32, left: Matrix<'_>, right: Matrix<'_>, scale: f32, add: bool) {
+unsafe fn product(
+    out: *mut f32,
+    stride: usize,
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    scale: f32,
+    add: bool,
+) {
     let strides = |matrix: Matrix<'_>| matrix.strides.map(usize::cast_signed);
     let [left_rows, left_columns] = strides(left);
     let [right_rows, right_columns] = strides(right);
@@ -104,7 +169,7 @@ unsafe fn product(out: *mut f32, left: Matrix<'_>, right: Matrix<'_>, scale: f32
             left.columns,
             out,
             1,
-            right.columns.cast_signed(),
+            stride.cast_signed(),
             add,
             left.entries.as_ptr(),
             left_columns,
@@ -121,6 +186,9 @@ unsafe fn product(out: *mut f32, left: Matrix<'_>, right: Matrix<'_>, scale: f32
         );
     }
 }
+
+/// Lanes that a sum is spread over: enough for any processor, so that the result does not depend on it.
+pub const LANES: usize = 16;
 
 /// Adds every row of `rows` to `total`: the sums of the columns.
 pub struct AddRows<'a> {
@@ -178,6 +246,23 @@ mod tests {
                 (f64::from(value) - 0.5 * exact).abs() < 1e-4,
                 "{row} {column}"
             );
+        }
+    }
+
+    #[test]
+    fn gram_matrices_are_products_with_the_transpose() {
+        for (rows, columns) in [(7, 1), (5, 2), (30, 9), (64, 100), (3, 33)] {
+            let entries: Vec<f32> = (0..rows * columns)
+                .map(|at| ((at * 7919) % 1000) as f32 / 500.0 - 1.0)
+                .collect();
+            let matrix = Matrix::new(&entries, rows, columns);
+            let (mut gram, mut product) = (vec![7.0], vec![7.0]);
+            extend_by_gram(&mut gram, matrix, 0.5);
+            extend_by_product(&mut product, matrix.transposed(), matrix, 0.5);
+            assert_eq!(gram.len(), product.len());
+            for (at, (one, other)) in gram.iter().zip(&product).enumerate() {
+                assert!((one - other).abs() < 1e-4, "{at}: {one} {other}");
+            }
         }
     }
 

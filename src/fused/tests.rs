@@ -133,42 +133,44 @@ proptest! {
 
 #[test]
 fn a_tied_autoencoder_is_what_burn_composes() {
-    let device = Device::flex().autodiff();
-    for (members, batches, images, inputs, units) in
-        [(1, 1, 40, 60, 7), (3, 1, 33, 80, 17), (2, 2, 20, 64, 5)]
-    {
-        let x = filled([batches, images, inputs], 1, &device);
-        let parts = || {
-            (
-                leaf([members, inputs, units], 2, &device),
-                leaf([members, 1, units], 3, &device),
-                leaf([members, 1, inputs], 4, &device),
-            )
-        };
-        let weighing = filled([members, 1, 1], 5, &device);
-        let pull = filled([members, 1, units], 6, &device);
-        let (weight, bias, back) = parts();
-        assert!(prefers_tied(&weight, images));
-        let plain = [&x, &weight, &bias].map(|tensor| tensor.clone().inner());
-        let h = layer(&plain[0], &plain[1], &plain[2], 0.0).expect("offered");
-        let one = tied(&x, h, &weight, &bias, &back, Some(pull.clone().inner()));
-        let of_one = (one.clone() * weighing.clone()).sum().backward();
-        let ones = [weight.grad(&of_one), bias.grad(&of_one), back.grad(&of_one)];
+    let plain = Device::flex();
+    let device = plain.clone().autodiff();
+    for (members, batches, images, inputs, units) in [
+        (1, 1, 40, 60, 7),
+        (3, 1, 33, 80, 17),
+        (2, 2, 20, 64, 5),
+        // Units enough for products over nonzero entries.
+        (2, 1, 120, 200, 70),
+    ] {
+        // Four of five entries are 0.
+        let x = filled([batches, images, inputs], 1, &plain);
+        let x = x.clone() * x.greater_scalar(0.6).float();
+        let weight = filled([members, inputs, units], 2, &plain).mul_scalar(0.3);
+        let bias = filled([members, 1, units], 3, &plain);
+        let back = filled([members, 1, inputs], 4, &plain);
+        let pull = filled([members, 1, units], 6, &plain);
+        assert!(prefers_tied(&x, &weight));
+        let encoded = LayerPass::new(&x, &weight, &bias, 0.0).expect("offered on flex");
+        let pass = TiedPass::new(encoded, &back);
+        let one = pass.errors();
+        let ones = pass.gradients(0.7, Some(pull.clone()));
 
-        let (weight, bias, back) = parts();
+        let inside = |tensor: Tensor<3>| Tensor::from_data(tensor.into_data(), &device);
+        let [weight, bias, back] = [weight, bias, back].map(|part| inside(part).require_grad());
+        let [x, pull] = [x, pull].map(inside);
         let h = relu(x.clone().matmul(weight.clone()) + bias.clone());
         let residual = h.clone().matmul(weight.clone().swap_dims(1, 2)) + back.clone() - x;
         let other = residual.square().sum_dim(2).sum_dim(1).mul_scalar(0.5);
         let pulled = other.clone() + (h * pull).sum_dim(2).sum_dim(1);
-        let of_other = (pulled * weighing).sum().backward();
+        let of_other = pulled.sum().mul_scalar(0.7).backward();
         let others = [
             weight.grad(&of_other),
             bias.grad(&of_other),
             back.grad(&of_other),
         ];
-        assert_close(one.inner(), other.inner());
+        assert_close(one, other.inner());
         for (one, other) in ones.into_iter().zip(others) {
-            assert_close(one.expect("a leaf"), other.expect("a leaf"));
+            assert_close(one, other.expect("a leaf"));
         }
     }
 }

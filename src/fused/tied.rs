@@ -10,101 +10,41 @@
 //! ∂E/∂c         = W Σ h + Σ (c − x),   ∂E/∂b = Σ δ
 //! ```
 //!
-//! (columns, sums over the batch). Four products of the weight's size in place of five, and no pass over a
-//! reconstruction: worth it where there are fewer units than inputs and not more than images. Sums of large numbers
+//! (columns, sums over the batch). Four products of the weight's size in place of five, two of them with x, and no
+//! pass over a reconstruction: worth it where there are fewer units than inputs and not more than images. Sums of large numbers
 //! that nearly cancel lose a digit of the seven that there are.
 
-use burn::backend::Flex;
 use burn::backend::TensorMetadata;
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
-use super::flex::in_order;
-use super::products::{AddRows, Matrix, add_product, extend_by_product};
-use super::{Side, entries, of_inner, primitive, side, tensor, tracked, untracked};
-use crate::wide::{LANES, Pass, wide};
+use super::layer::LayerPass;
+use super::products::{AddRows, LANES, Matrix, add_product, extend_by_gram, extend_by_product};
+use super::{Side, entries, of_inner, primitive, side, tensor};
+use crate::wide::{Pass, wide};
 
-/// Whether [`tied`] is offered for a weight `[member, input, unit]` and batches of `images`, in a graph or outside of
-/// any, and is less work than its parts.
+/// Whether a [`TiedPass`] is offered for a batch x, `[1 or member, batch, input]`, and a weight `[member, input, unit]`,
+/// and is less work than its parts.
 #[must_use]
-pub fn prefers_tied(weight: &Tensor<3>, images: usize) -> bool {
-    let [_, inputs, units] = weight.dims();
+pub fn prefers_tied(x: &Tensor<3>, weight: &Tensor<3>) -> bool {
+    let ([_, images, inputs], units) = (x.dims(), weight.dims()[2]);
     // In a step: G, W Σhhᵀ and two products of the code with a square, against reconstruction, ∂E/∂h and ∂E/∂W.
-    side(weight) != Side::Elsewhere && 2 * units * (inputs + images) < 3 * images * inputs
+    side(x) == Side::Plain && 2 * units * (inputs + images) < 3 * images * inputs
 }
 
-/// E of each member. `pull`, if any, is added to ∂E/∂h of every image; it enters by its gradient alone.
-///
-/// # Shapes
-///
-/// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same
-/// - h (the code of x, outside of any graph): `[member, batch, unit]`
-/// - weight: `[member, input, unit]`; bias b: `[member, 1, unit]`; decoder's bias c: `[member, 1, input]`
-/// - pull: `[member, 1, unit]`, outside of any graph
-/// - output: `[member, 1, 1]`
-///
-/// # Panics
-///
-/// Panics where it is not [offered](prefers_tied).
-#[must_use]
-pub fn tied(
-    x: &Tensor<3>,
-    h: Tensor<3>,
-    weight: &Tensor<3>,
-    bias: &Tensor<3>,
-    decoder_bias: &Tensor<3>,
-    pull: Option<Tensor<3>>,
-) -> Tensor<3> {
-    if side(weight) == Side::Plain {
-        let [x, weight, bias, decoder_bias] =
-            [x, weight, bias, decoder_bias].map(|tensor| primitive(tensor.clone()));
-        return of_inner(State::forward(x, primitive(h), weight, bias, decoder_bias, None).1);
-    }
-    let parts = [weight, bias, decoder_bias].map(|tensor| tracked(tensor.clone()));
-    let [weight, bias, decoder_bias] = parts;
-    let nodes = [weight.node(), bias.node(), decoder_bias.node()];
-    let [weight, bias, decoder_bias] =
-        [weight, bias, decoder_bias].map(|tensor| in_order(tensor.into_primitive()));
-    let x = in_order(tracked(x.clone()).into_primitive());
-    let (state, errors) = State::forward(
-        x,
-        primitive(h),
-        weight,
-        bias,
-        decoder_bias,
-        pull.map(primitive),
-    );
-    let prepared = TiedBackward
-        .prepare::<NoCheckpointing>(nodes)
-        .compute_bound()
-        .stateful();
-    untracked(match prepared {
-        OpsKind::Tracked(tracked) => tracked.finish(state, errors),
-        OpsKind::UnTracked(untracked) => untracked.finish(errors),
-    })
-}
-
+/// The cost of a batch on its way, with what the way back needs.
 #[derive(Debug)]
-struct TiedBackward;
-
-#[derive(Debug, Clone)]
-struct State {
-    x: FlexTensor,
-    h: FlexTensor,
-    weight: FlexTensor,
-    bias: FlexTensor,
+pub struct TiedPass {
+    encoder: LayerPass,
     decoder_bias: FlexTensor,
-    pull: Option<FlexTensor>,
     /// G h, `[member, batch, unit]`.
     gram_h: FlexTensor,
     /// Wᵀ c, `[member, 1, unit]`.
     back: FlexTensor,
     /// Σ x, `[member, 1, input]`.
     x_sum: FlexTensor,
+    /// `[member, 1, 1]`.
+    errors: FlexTensor,
 }
 
 /// One member's part of a `[member, rows, columns]` tensor, or the only part there is.
@@ -118,15 +58,14 @@ fn matrix(tensor: &FlexTensor, member: usize) -> Matrix<'_> {
     )
 }
 
-impl State {
-    fn forward(
-        x: FlexTensor,
-        h: FlexTensor,
-        weight: FlexTensor,
-        bias: FlexTensor,
-        decoder_bias: FlexTensor,
-        pull: Option<FlexTensor>,
-    ) -> (Self, FlexTensor) {
+impl TiedPass {
+    /// E of what `encoder`, a layer of ramps, was given and made of it. `decoder_bias` c: `[member, 1, input]`.
+    #[must_use]
+    pub fn new(encoder: LayerPass, decoder_bias: &Tensor<3>) -> Self {
+        let decoder_bias = primitive(decoder_bias.clone());
+        let LayerPass {
+            x, h, weight, bias, ..
+        } = &encoder;
         let [members, images, units] = h.shape().dims::<3>();
         let inputs = weight.shape().dims::<3>()[1];
         let mut gram = Vec::with_capacity(units * units);
@@ -135,67 +74,68 @@ impl State {
         let mut x_sum = vec![0.0; members * inputs];
         let mut errors = Vec::with_capacity(members);
         for (member, x_sum) in x_sum.chunks_exact_mut(inputs).enumerate() {
-            let w = matrix(&weight, member);
+            let w = matrix(weight, member);
             let c = matrix(&decoder_bias, member);
             gram.clear();
-            extend_by_product(&mut gram, w.transposed(), w, 1.0);
+            extend_by_gram(&mut gram, w, 1.0);
             let square = Matrix::new(&gram, units, units);
-            extend_by_product(&mut gram_h, matrix(&h, member), square, 1.0);
+            extend_by_product(&mut gram_h, matrix(h, member), square, 1.0);
             extend_by_product(&mut back, c, w, 1.0);
             errors.push(wide(Errors {
-                x: matrix(&x, member).entries(),
+                x: matrix(x, member).entries(),
                 c: c.entries(),
                 x_sum,
-                h: matrix(&h, member).entries(),
+                h: matrix(h, member).entries(),
                 gram_h: &gram_h[member * images * units..],
                 back: &back[member * units..],
-                bias: matrix(&bias, member).entries(),
+                bias: matrix(bias, member).entries(),
             }));
         }
-        let state = Self {
-            x,
-            h,
-            weight,
-            bias,
+        Self {
             decoder_bias,
-            pull,
             gram_h: tensor(gram_h, [members, images, units]),
             back: tensor(back, [members, 1, units]),
             x_sum: tensor(x_sum, [members, 1, inputs]),
-        };
-        (state, tensor(errors, [members, 1, 1]))
+            errors: tensor(errors, [members, 1, 1]),
+            encoder,
+        }
     }
-}
 
-impl Backward<Flex, 3> for TiedBackward {
-    type State = State;
+    /// E of each member, summed over the batch, `[member, 1, 1]`.
+    #[must_use]
+    pub fn errors(&self) -> Tensor<3> {
+        of_inner(self.errors.clone())
+    }
 
-    fn backward(self, ops: Ops<State, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let scales = in_order(gradients.consume::<Flex>(&ops.node));
-        let state = ops.state;
-        let [members, images, units] = state.h.shape().dims::<3>();
-        let inputs = state.weight.shape().dims::<3>()[1];
+    /// ∂E/∂W, ∂E/∂b and ∂E/∂c, all of them `scale` times. `pull`, `[member, 1, unit]`, is added to ∂E/∂h of every
+    /// image first.
+    #[must_use]
+    pub fn gradients(self, scale: f32, pull: Option<Tensor<3>>) -> [Tensor<3>; 3] {
+        let LayerPass {
+            x, h, weight, bias, ..
+        } = &self.encoder;
+        let [members, images, units] = h.shape().dims::<3>();
+        let inputs = weight.shape().dims::<3>()[1];
+        let pull = pull.map_or_else(|| tensor(vec![0.0; units], [1, 1, units]), primitive);
+        let by_input = self.encoder.lists_by_input();
         let mut of_weight = Vec::with_capacity(members * inputs * units);
         let mut of_bias = vec![0.0; members * units];
         let mut of_decoder_bias = Vec::with_capacity(members * inputs);
-        let none = vec![0.0; units];
 
-        for (member, &scale) in entries(&scales).iter().enumerate() {
-            let h = matrix(&state.h, member);
-            let w = matrix(&state.weight, member);
-            let c = matrix(&state.decoder_bias, member).entries();
+        for member in 0..members {
+            let x = matrix(x, member);
+            let h = matrix(h, member);
+            let w = matrix(weight, member);
+            let c = matrix(&self.decoder_bias, member).entries();
             let mut beyond = vec![0.0; images * units];
             let mut h_sum = vec![0.0; units];
             wide(Delta {
                 scale,
                 h: h.entries(),
-                gram_h: matrix(&state.gram_h, member).entries(),
-                back: matrix(&state.back, member).entries(),
-                bias: matrix(&state.bias, member).entries(),
-                pull: state
-                    .pull
-                    .as_ref()
-                    .map_or(&none[..], |pull| matrix(pull, member).entries()),
+                gram_h: matrix(&self.gram_h, member).entries(),
+                back: matrix(&self.back, member).entries(),
+                bias: matrix(bias, member).entries(),
+                pull: matrix(&pull, member).entries(),
                 beyond: &mut beyond,
                 sum: &mut of_bias[member * units..][..units],
             });
@@ -205,7 +145,7 @@ impl Backward<Flex, 3> for TiedBackward {
             });
 
             let mut moments = Vec::with_capacity(units * units);
-            extend_by_product(&mut moments, h.transposed(), h, scale);
+            extend_by_gram(&mut moments, h, scale);
             let start = of_weight.len();
             extend_by_product(&mut of_weight, w, Matrix::new(&moments, units, units), 1.0);
             let out = &mut of_weight[start..];
@@ -216,31 +156,24 @@ impl Backward<Flex, 3> for TiedBackward {
                 row: &h_sum,
             });
             let beyond = Matrix::new(&beyond, images, units);
-            add_product(out, matrix(&state.x, member).transposed(), beyond, 1.0);
+            match &by_input[member % by_input.len()] {
+                Some(list) => list.add_product(out, beyond),
+                None => add_product(out, x.transposed(), beyond, 1.0),
+            }
 
             let start = of_decoder_bias.len();
-            extend_by_product(
-                &mut of_decoder_bias,
-                w,
-                Matrix::new(&h_sum, units, 1),
-                scale,
-            );
-            let x_sum = matrix(&state.x_sum, member).entries();
+            let h_sum = Matrix::new(&h_sum, units, 1);
+            extend_by_product(&mut of_decoder_bias, w, h_sum, scale);
+            let x_sum = matrix(&self.x_sum, member).entries();
             for ((out, c), x) in of_decoder_bias[start..].iter_mut().zip(c).zip(x_sum) {
                 *out += scale * (images as f32 * c - x);
             }
         }
-
-        let found = [
-            tensor(of_weight, [members, inputs, units]),
-            tensor(of_bias, [members, 1, units]),
-            tensor(of_decoder_bias, [members, 1, inputs]),
-        ];
-        for (parent, gradient) in ops.parents.into_iter().zip(found) {
-            if let Some(node) = parent {
-                gradients.register::<Flex>(node.id, gradient);
-            }
-        }
+        [
+            of_inner(tensor(of_weight, [members, inputs, units])),
+            of_inner(tensor(of_bias, [members, 1, units])),
+            of_inner(tensor(of_decoder_bias, [members, 1, inputs])),
+        ]
     }
 }
 

@@ -1,13 +1,14 @@
 //! The autoencoder of Okatani, *Deep Learning*, chapter 5: code h = f(x W + b), reconstruction x̂ = g(h W̃ + c).
 
 use burn::module::{Module, Param};
+use burn::optim::GradientsParams;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
-use super::layer::{Layer, drawn, parameter};
+use super::layer::{Layer, drawn, outside, parameter};
 use super::loss::reconstruction;
 use super::{Change, Kind, Parameters};
-use crate::fused;
+use crate::fused::{self, DecoderPass, DecoderWeight, LayerPass, TiedPass, Wanted};
 use crate::seed::Purpose;
 use crate::spec::{self, Activation, AutoencoderSpec, DecoderActivation, Reconstruction};
 
@@ -142,10 +143,7 @@ impl Autoencoder {
     /// - output: `[member, 1, 1]`
     #[must_use]
     pub fn squared_errors(&self, h: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
-        let (weight, kind) = match &self.decoder.weight {
-            Some(weight) => (weight.val(), fused::DecoderWeight::Own),
-            None => (self.encoder.weight.val(), fused::DecoderWeight::Tied),
-        };
+        let (weight, kind) = self.decoder_weight();
         if self.decoder.activation == DecoderActivation::Identity
             && let Some(errors) =
                 fused::squared_error(&h, &weight, kind, &self.decoder.bias.val(), &x)
@@ -155,43 +153,92 @@ impl Autoencoder {
         reconstruction(Reconstruction::SquaredError, self.decode(h), x).sum_dim(1)
     }
 
-    /// The code of x outside of any graph, where [`tied_errors`](Self::tied_errors) can be taken from it and is less
-    /// work than its parts.
+    /// The code of x and its [`squared_errors`](Self::squared_errors), x outside of any graph: in one operation where
+    /// that is less work.
     #[must_use]
-    pub fn tied_code(&self, x: &Tensor<3>) -> Option<Tensor<3>> {
-        let is_tied_ramp = self.encoder.activation() == Activation::Relu
-            && self.decoder.weight.is_none()
-            && self.decoder.activation == DecoderActivation::Identity;
-        let weight = self.encoder.weight.val();
-        if !is_tied_ramp || !fused::prefers_tied(&weight, x.dims()[1]) {
-            return None;
-        }
-        let plain = |tensor: Tensor<3>| {
-            if tensor.device().is_autodiff() {
-                tensor.inner()
-            } else {
-                tensor
+    pub fn code_and_squared_errors(&self, x: &Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+        match self.encoder.pass(x) {
+            Some(pass) if self.prefers_tied(x) => {
+                let h = pass.output();
+                let pass = TiedPass::new(pass, &outside(self.decoder.bias.val()));
+                (h, pass.errors())
             }
-        };
-        let [x, weight, bias] = [x.clone(), weight, self.encoder.bias.val()].map(plain);
-        fused::layer(&x, &weight, &bias, 0.0)
+            _ => {
+                let h = self.encode(x.clone());
+                (h.clone(), self.squared_errors(h, x.clone()))
+            }
+        }
     }
 
-    /// [`squared_errors`](Self::squared_errors) of reconstructing x from its [`tied_code`](Self::tied_code), encoder
-    /// included. `pull` is added to the error's gradient with respect to every image's code, by its gradient alone.
-    ///
-    /// # Shapes
-    ///
-    /// - x, h and output: as in [`squared_errors`](Self::squared_errors)
-    /// - pull: `[member, 1, unit]`, outside of any graph
+    /// Whether the cost of x can be had in one operation, and that is less work.
+    fn prefers_tied(&self, x: &Tensor<3>) -> bool {
+        self.encoder.activation() == Activation::Relu
+            && self.decoder.weight.is_none()
+            && self.decoder.activation == DecoderActivation::Identity
+            && fused::prefers_tied(x, &self.encoder.weight.val())
+    }
+
+    /// The way of x through the encoder, to come back from with [`back_propagated`](Self::back_propagated); `None` where
+    /// the backend, the activation or the decoder does not offer it. x: as in [`encode`](Self::encode), outside of any
+    /// graph.
+    pub(super) fn pass(&self, x: &Tensor<3>) -> Option<LayerPass> {
+        let is_linear = self.decoder.activation == DecoderActivation::Identity;
+        is_linear.then(|| self.encoder.pass(x)).flatten()
+    }
+
+    /// The squared errors of reconstructing `target` from the code of `input`, and `scale` times their gradient, by
+    /// back-propagation written out (Okatani, *Deep Learning*, section 4.4). `pull`, `[member, 1, unit]`, is added to
+    /// the gradient of every image's code.
     ///
     /// # Panics
     ///
-    /// Panics if h is not such a code.
-    #[must_use]
-    pub fn tied_errors(&self, x: &Tensor<3>, h: Tensor<3>, pull: Option<Tensor<3>>) -> Tensor<3> {
-        let (weight, bias) = (self.encoder.weight.val(), self.encoder.bias.val());
-        fused::tied(x, h, &weight, &bias, &self.decoder.bias.val(), pull)
+    /// Panics if `encoded` is not the [way](Self::pass) of `input`, or of `target` where that is absent.
+    pub(super) fn back_propagated(
+        &self,
+        encoded: LayerPass,
+        target: &Tensor<3>,
+        input: Option<&Tensor<3>>,
+        pull: Option<Tensor<3>>,
+        scale: f32,
+    ) -> (Tensor<3>, GradientsParams) {
+        let decoder_bias = outside(self.decoder.bias.val());
+        let mut gradients = GradientsParams::new();
+        let Self { encoder, decoder } = self;
+        if input.is_none() && self.prefers_tied(target) {
+            let pass = TiedPass::new(encoded, &decoder_bias);
+            let errors = pass.errors();
+            let [of_weight, of_bias, of_decoder_bias] = pass.gradients(scale, pull);
+            gradients.register(encoder.weight.id, of_weight);
+            gradients.register(encoder.bias.id, of_bias);
+            gradients.register(decoder.bias.id, of_decoder_bias);
+            return (errors, gradients);
+        }
+        let (weight, kind) = self.decoder_weight();
+        let h = encoded.output();
+        let pass = DecoderPass::new(&h, &outside(weight), kind, &decoder_bias, target)
+            .expect("where the encoder is offered, so is the decoder");
+        let errors = pass.errors();
+        let [of_h, of_decoder_weight, of_decoder_bias] = pass.gradients(scale, pull);
+        let ([of_weight, of_bias], _) = encoded.gradients(of_h, Wanted::No);
+        let of_weight = match &decoder.weight {
+            Some(own) => {
+                gradients.register(own.id, of_decoder_weight);
+                of_weight
+            }
+            None => of_weight + of_decoder_weight,
+        };
+        gradients.register(encoder.weight.id, of_weight);
+        gradients.register(encoder.bias.id, of_bias);
+        gradients.register(decoder.bias.id, of_decoder_bias);
+        (errors, gradients)
+    }
+
+    /// W̃ as it lies in memory.
+    fn decoder_weight(&self) -> (Tensor<3>, DecoderWeight) {
+        match &self.decoder.weight {
+            Some(weight) => (weight.val(), DecoderWeight::Own),
+            None => (self.encoder.weight.val(), DecoderWeight::Tied),
+        }
     }
 
     /// Every parameter by the name it is saved under, each with its leading member dimension.

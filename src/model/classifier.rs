@@ -1,11 +1,14 @@
 //! A classifier of any depth: hidden layers and a softmax layer on top (Okatani, *Deep Learning*, chapters 2 and 4).
 
 use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
 use super::layer::{Layer, drawn};
+use super::loss::cross_entropy;
 use super::{Change, Parameters};
+use crate::fused::{self, Wanted};
 use crate::seed::Purpose;
 use crate::spec::{Activation, ClassifierSpec, TrainedLayers};
 
@@ -98,6 +101,75 @@ impl Classifier {
         self.output.pre_activation(code)
     }
 
+    /// The cost of a batch, summed over its images, and the gradient of its mean in every layer that learns.
+    ///
+    /// # Shapes
+    ///
+    /// - x: `[1, batch, input]`, targets: `[1, batch, class]`, both outside of any graph
+    /// - cost: `[member, 1, 1]`, outside of any graph
+    #[must_use]
+    pub fn cost(
+        &self,
+        x: &Tensor<3>,
+        targets: &Tensor<3>,
+        trained_layers: TrainedLayers,
+    ) -> (Tensor<3>, GradientsParams) {
+        let written_out = match trained_layers {
+            TrainedLayers::All => self.back_propagated(x, targets),
+            TrainedLayers::Output => None,
+        };
+        written_out.unwrap_or_else(|| self.differentiated(x, targets, trained_layers))
+    }
+
+    /// [`cost`](Self::cost) by burn's autodiff.
+    fn differentiated(
+        &self,
+        x: &Tensor<3>,
+        targets: &Tensor<3>,
+        trained_layers: TrainedLayers,
+    ) -> (Tensor<3>, GradientsParams) {
+        let code = match trained_layers {
+            TrainedLayers::All => self.code(Tensor::from_inner(x.clone())),
+            // Layers that do not learn need no graph.
+            TrainedLayers::Output => Tensor::from_inner(self.valid().code(x.clone())),
+        };
+        let costs = cross_entropy(self.logits(code), Tensor::from_inner(targets.clone()));
+        let mean = costs.clone().sum().mul_scalar(1.0 / x.dims()[1] as f64);
+        let gradients = GradientsParams::from_grads(mean.backward(), self);
+        (costs.inner(), gradients)
+    }
+
+    /// [`cost`](Self::cost) of all layers by back-propagation written out (Okatani, *Deep Learning*, section 4.4); `None`
+    /// where the backend or an activation does not offer it.
+    fn back_propagated(
+        &self,
+        x: &Tensor<3>,
+        targets: &Tensor<3>,
+    ) -> Option<(Tensor<3>, GradientsParams)> {
+        let layers: Vec<&Layer> = self.hidden.iter().chain([&self.output]).collect();
+        let mut passes = Vec::with_capacity(layers.len());
+        let mut value = x.clone();
+        for layer in &layers {
+            let pass = layer.pass(&value)?;
+            value = pass.output();
+            passes.push(pass);
+        }
+        let per_image = 1.0 / x.dims()[1] as f32;
+        let [cost, mut slope] = fused::cross_entropy_with_slope(value, targets.clone(), per_image);
+        let mut gradients = GradientsParams::new();
+        for (at, (layer, pass)) in layers.into_iter().zip(passes).enumerate().rev() {
+            let of_below = if at == 0 { Wanted::No } else { Wanted::Yes };
+            let ([of_weight, of_bias], of_below) = pass.gradients(slope, of_below);
+            gradients.register(layer.weight.id, of_weight);
+            gradients.register(layer.bias.id, of_bias);
+            match of_below {
+                Some(of_below) => slope = of_below,
+                None => break,
+            }
+        }
+        Some((cost, gradients))
+    }
+
     /// The probabilities of the classes, `[member, batch, class]`.
     #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
@@ -161,6 +233,8 @@ fn layer_sizes(spec: &ClassifierSpec, inputs: usize) -> impl Iterator<Item = [us
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::TensorData;
+
     use super::*;
     use crate::model::numbers;
     use crate::spec::{Initialization, Variance};
@@ -223,6 +297,35 @@ mod tests {
         assert_eq!(probabilities.dims(), [2, 2, 3]);
         for image in numbers(probabilities).chunks_exact(3) {
             assert!((image.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn back_propagation_written_out_is_what_autodiff_gives() {
+        let device = Device::flex();
+        for hidden in [&[][..], &[5, 4], &[6; 5]] {
+            let model = Classifier::new(&spec(hidden), 7, 3, &[1, 2], &device.clone().autodiff());
+            let number = |at: usize| ((at * 7919) % 100) as f32 / 50.0 - 1.0;
+            let x: Vec<f32> = (0..8 * 7).map(number).collect();
+            let x = Tensor::<3>::from_data(TensorData::new(x, [1, 8, 7]), &device);
+            let wanted: Vec<f32> = (0..24)
+                .map(|at| f32::from(u8::from(at % 3 == at / 3 % 3)))
+                .collect();
+            let wanted = Tensor::<3>::from_data(TensorData::new(wanted, [1, 8, 3]), &device);
+
+            let (cost, ours) = model.back_propagated(&x, &wanted).expect("offered on flex");
+            let (expected, theirs) = model.differentiated(&x, &wanted, TrainedLayers::All);
+            // Each layer of the graph is the same operation: the same bits.
+            assert_eq!(numbers(cost), numbers(expected));
+            assert_eq!(ours.len(), theirs.len());
+            for layer in model.hidden.iter().chain([&model.output]) {
+                for id in [layer.weight.id, layer.bias.id] {
+                    let of = |gradients: &GradientsParams| {
+                        numbers(gradients.get::<3>(id).expect("every parameter has one"))
+                    };
+                    assert_eq!(of(&ours), of(&theirs), "{} hidden layers", hidden.len());
+                }
+            }
         }
     }
 

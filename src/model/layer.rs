@@ -5,7 +5,7 @@ use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Change, Kind, Parameters, numbers};
-use crate::fused;
+use crate::fused::{self, LayerPass};
 use crate::seed::{Purpose, draw, stream};
 use crate::spec::{Activation, Initialization};
 
@@ -156,6 +156,24 @@ impl Layer {
         )
     }
 
+    /// A batch's way through the layer, to come back from without a graph; `None` where the backend or the activation
+    /// does not offer it. Shapes as in [`forward`](Self::forward), x outside of any graph.
+    pub(super) fn pass(&self, x: &Tensor<3>) -> Option<LayerPass> {
+        let plain = |parameter: &Param<Tensor<3>>| outside(parameter.val());
+        let slope = self.slope_below()?;
+        LayerPass::new(x, &plain(&self.weight), &plain(&self.bias), slope)
+    }
+
+    /// a of f(z) = z above 0 and a·z below, where f is of that form and h tells the sign of z.
+    fn slope_below(&self) -> Option<f32> {
+        match self.activation {
+            Activation::Relu => Some(0.0),
+            Activation::LeakyRelu { slope } if slope >= 0.0 => Some(slope as f32),
+            Activation::Identity => Some(1.0),
+            _ => None,
+        }
+    }
+
     #[must_use]
     pub fn activation(&self) -> Activation {
         self.activation
@@ -169,13 +187,7 @@ impl Layer {
     /// - output: `[member, batch, unit]`
     #[must_use]
     pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
-        let slope_below = match self.activation {
-            Activation::Relu => Some(0.0),
-            // With a negative slope, h would not tell the sign of z.
-            Activation::LeakyRelu { slope } if slope >= 0.0 => Some(slope as f32),
-            _ => None,
-        };
-        if let Some(slope) = slope_below
+        if let Some(slope) = self.slope_below()
             && let Some(h) = fused::layer(&x, &self.weight.val(), &self.bias.val(), slope)
         {
             return h;
@@ -250,6 +262,15 @@ pub(super) fn drawn(
             )
         })
         .collect()
+}
+
+/// The tensor outside of any graph.
+pub(super) fn outside(tensor: Tensor<3>) -> Tensor<3> {
+    if tensor.device().is_autodiff() {
+        tensor.inner()
+    } else {
+        tensor
+    }
 }
 
 /// A trainable parameter with these values.

@@ -1,11 +1,9 @@
 //! The training of a group of autoencoders in lockstep: the same batches, each member its own cost.
 //!
 //! Cost of a member: E + β Σⱼ KL(ρ‖ρ̂ⱼ) (Okatani, *Deep Learning*, section 5.3.3), averaged over the batch.
-//! The costs of the members are added up only so that one backward pass serves them all; as no operation
-//! mixes members, each gets the gradient of its own cost.
+//! As no operation mixes members, each gets the gradient of its own cost.
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
 use super::corruption::corrupt;
@@ -21,7 +19,7 @@ use crate::spec::AutoencoderTraining;
 use crate::wide::{Pass, wide};
 
 /// Images per batch when nothing is learnt: large enough to keep the products busy, small enough for memory.
-pub(super) const EVALUATION_BATCH: usize = 250;
+pub(super) const EVALUATION_BATCH: usize = 500;
 
 /// A unit counts into L0 where h exceeds this.
 pub const ACTIVE_ABOVE: f32 = 0.01;
@@ -239,7 +237,6 @@ impl Trainee {
             device,
         } = self;
         let training = &setting.training;
-        let training_device = device.clone().autodiff();
         let learning_rate = training.learning_rate_at(epochs_done);
         let work = Autoencoder::step_multiply_accumulates(&setting.autoencoder, source.inputs());
         let rows = epoch_order(order.seed, order.stage, epochs_done as u64, source.count());
@@ -261,15 +258,15 @@ impl Trainee {
             if stopped {
                 break;
             }
-            let target = source.batch(indices, &training_device);
+            let target = source.batch(indices, &device);
             let place = [layer, epochs_done as u64, batches];
             let input = corrupt(&target, setting.corruption, &seeds, &place);
-            let cost = objective.cost(&model, target, input, mean_activation);
+            let (cost, gradients) =
+                objective.cost(&model, &target, input.as_ref(), &mean_activation);
             mean_activation = cost.mean_activation;
             reconstruction_sum = reconstruction_sum + cost.reconstruction;
             divergence_sum = divergence_sum + cost.divergence;
             batches += 1;
-            let gradients = GradientsParams::from_grads(cost.total.backward(), &model);
             model = optimizer.step(learning_rate, model, gradients);
             observer.worked(work * (indices.len() * seeds.len()) as u64);
         }
@@ -321,12 +318,7 @@ impl Trainee {
 
         for indices in everything.chunks(EVALUATION_BATCH) {
             let x = images.batch(indices, &self.device);
-            let in_one = model.tied_code(&x);
-            let h = in_one.clone().unwrap_or_else(|| model.encode(x.clone()));
-            let halves = match in_one {
-                Some(h) => model.tied_errors(&x, h, None),
-                None => model.squared_errors(h.clone(), x.clone()),
-            };
+            let (h, halves) = model.code_and_squared_errors(&x);
             add(&mut squared, halves);
             if !self.objective.is_squared_error() {
                 add(

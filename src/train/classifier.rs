@@ -161,7 +161,6 @@ impl ClassifierTrainee {
             step,
             device,
         } = self;
-        let training_device = device.clone().autodiff();
         let learning_rate = training.learning_rate_at(epochs_done);
         let images = split.labels.len();
         let rows = epoch_order(order.seed, order.stage, epochs_done as u64, images);
@@ -175,17 +174,10 @@ impl ClassifierTrainee {
             if stopped {
                 break;
             }
-            let x = split.images.batch(indices, &training_device);
-            let targets = targets(&split.labels, indices, classes, &training_device);
-            let code = match trained_layers {
-                TrainedLayers::All => model.code(x),
-                // Layers that do not learn need no graph.
-                TrainedLayers::Output => Tensor::from_inner(model.valid().code(x.inner())),
-            };
-            let costs = cross_entropy(model.logits(code), targets);
-            sum = sum + costs.clone().inner();
-            let total = costs.sum().mul_scalar(1.0 / indices.len() as f64);
-            let gradients = GradientsParams::from_grads(total.backward(), &model);
+            let x = split.images.batch(indices, &device);
+            let targets = targets(&split.labels, indices, classes, &device);
+            let (costs, gradients) = model.cost(&x, &targets, trained_layers);
+            sum = sum + costs;
             model = optimizer.step(learning_rate, model, gradients);
             batches += 1;
             observer.worked(step * (indices.len() * members) as u64);
