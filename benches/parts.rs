@@ -143,14 +143,13 @@ fn classifiers(
             TrainedLayers::All,
         );
         let fresh = || {
-            let device = device.clone().autodiff();
-            let model = Classifier::new(&condition.classifier, 784, 10, &[0], &device);
+            let model = Classifier::new(&condition.classifier, 784, 10, &[0], device);
             ClassifierTrainee::new(
                 model,
                 &condition.training,
                 TrainedLayers::All,
                 work,
-                &device.inner(),
+                device,
             )
         };
         group.throughput(Throughput::Elements(2 * work * IMAGES as u64));

@@ -163,7 +163,7 @@ fn spec(
 fn check(spec: &AutoencoderSpec) {
     let device = Device::flex();
     let betas = [0.0, 0.7];
-    let model = Autoencoder::new(spec, INPUTS, 0, &[1, 2], &device.clone().autodiff());
+    let model = Autoencoder::new(spec, INPUTS, 0, &[1, 2], &device);
     let sparsity = SparsitySpec {
         target: RHO,
         estimator: MeanActivationEstimator::Batch,
@@ -289,7 +289,7 @@ fn a_running_mean_passes_its_slope_whole() {
             Reconstruction::SquaredError,
         )
     };
-    let model = Autoencoder::new(&spec, 1, 0, &[0], &device.clone().autodiff());
+    let model = Autoencoder::new(&spec, 1, 0, &[0], &device);
     let sparsity = SparsitySpec {
         target: 0.05,
         estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },

@@ -4,18 +4,19 @@
 //! One member for each seed and β. Members of one seed start from the same weights and all members see the
 //! same batches in the same order, so that what tells two members of a seed apart is β alone.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::Device;
 
 use super::autoencoders::{self, Group, Job, Naming};
 use super::{Failure, Outcome, Setting};
 use crate::config::Figure56;
-use crate::data::batches::Source;
 use crate::data::{Dataset, Images};
 use crate::evidence;
-use crate::model::{numbers, whole_numbers};
+use crate::model::{Layer, numbers, whole_numbers};
 use crate::results;
 use crate::results::{Figure56Results, Member, MemberSummary, Results, Scores};
+use crate::spec::Activation;
 use crate::train::{Trainee, encode_all};
+use crate::wide::{Pass, wide};
 
 /// The members of a run, in the order of their grids: by seed, then by β.
 #[must_use]
@@ -134,38 +135,116 @@ fn highest_correlations(
 ) -> Vec<f32> {
     let mut pictures = weight.to_vec();
     for matrix in pictures.chunks_exact_mut(inputs * units) {
-        for unit in 0..units {
-            let column = || {
-                matrix
-                    .iter()
-                    .skip(unit)
-                    .step_by(units)
-                    .map(|&w| f64::from(w))
+        standardize_columns(matrix, units);
+    }
+    let pictures = Layer::from_values(
+        [members, inputs, units],
+        pictures,
+        vec![0.0; members * units],
+        Activation::Identity,
+        device,
+    );
+    let mut image_lengths = (0..images.count()).map(|index| length_about_mean(images.image(index)));
+    let mut highest = vec![-1.0_f32; members * units];
+    encode_all(&pictures, images, device, |products, _| {
+        let [_, batch, _] = products.dims();
+        let lengths: Vec<f32> = image_lengths.by_ref().take(batch).collect();
+        let products = numbers(products);
+        let of_members = products.chunks_exact(batch * units);
+        for (highest, products) in highest.chunks_exact_mut(units).zip(of_members) {
+            wide(RaiseTo {
+                highest,
+                products,
+                lengths: &lengths,
+            });
+        }
+    });
+    highest
+}
+
+/// Every column with mean 0 and length 1, or 0 throughout where it has no length.
+fn standardize_columns(matrix: &mut [f32], columns: usize) {
+    let rows = matrix.len() as f64 / columns as f64;
+    let mut means = vec![0.0_f64; columns];
+    for row in matrix.chunks_exact(columns) {
+        for (mean, &entry) in means.iter_mut().zip(row) {
+            *mean += f64::from(entry) / rows;
+        }
+    }
+    let mut squares = vec![0.0_f64; columns];
+    for row in matrix.chunks_exact(columns) {
+        for ((square, mean), &entry) in squares.iter_mut().zip(&means).zip(row) {
+            *square += (f64::from(entry) - mean).powi(2);
+        }
+    }
+    for row in matrix.chunks_exact_mut(columns) {
+        for ((entry, mean), square) in row.iter_mut().zip(&means).zip(&squares) {
+            *entry = if *square > 0.0 {
+                ((f64::from(*entry) - mean) / square.sqrt()) as f32
+            } else {
+                0.0
             };
-            let mean = column().sum::<f64>() / inputs as f64;
-            let length = column().map(|w| (w - mean).powi(2)).sum::<f64>().sqrt();
-            for w in matrix.iter_mut().skip(unit).step_by(units) {
-                *w = if length > 0.0 {
-                    ((f64::from(*w) - mean) / length) as f32
-                } else {
-                    0.0
-                };
+        }
+    }
+}
+
+/// √ Σ (x − x̄)² of pixels in [0, 1]; infinite for a blank image, so that it correlates with nothing.
+fn length_about_mean(pixels: &[u8]) -> f32 {
+    let (sum, squares) = wide(Moments(pixels));
+    // n² times the variance is a whole number: no rounding makes a blank image anything else.
+    let pixels = pixels.len() as u64;
+    match pixels * squares - sum * sum {
+        0 => f32::INFINITY,
+        spread => ((spread as f64 / pixels as f64).sqrt() / 255.0) as f32,
+    }
+}
+
+/// Σ x and Σ x² of bytes.
+struct Moments<'a>(&'a [u8]);
+
+impl Pass for Moments<'_> {
+    type Output = (u64, u64);
+
+    #[inline(always)]
+    fn run(self) -> (u64, u64) {
+        let (mut sum, mut squares) = (0, 0);
+        // Short runs, so that 32 bits hold their sums.
+        for run in self.0.chunks(1024) {
+            let (mut some, mut some_squares) = (0_u32, 0_u32);
+            for &byte in run {
+                some += u32::from(byte);
+                some_squares += u32::from(byte) * u32::from(byte);
+            }
+            sum += u64::from(some);
+            squares += u64::from(some_squares);
+        }
+        (sum, squares)
+    }
+}
+
+/// Raises each unit's highest correlation to those with a batch of images.
+struct RaiseTo<'a> {
+    highest: &'a mut [f32],
+    /// Row-major `[image, unit]`.
+    products: &'a [f32],
+    lengths: &'a [f32],
+}
+
+impl Pass for RaiseTo<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        let images = self.products.chunks_exact(self.highest.len());
+        for (products, &length) in images.zip(self.lengths) {
+            for (highest, &product) in self.highest.iter_mut().zip(products) {
+                let correlation = product / length;
+                if correlation > *highest {
+                    *highest = correlation;
+                }
             }
         }
     }
-    let pictures =
-        Tensor::<3>::from_data(TensorData::new(pictures, [members, inputs, units]), device);
-    let everything: Vec<u32> = (0..images.count() as u32).collect();
-    let mut highest = Tensor::<3>::full([members, 1, units], -1.0, device);
-    for indices in everything.chunks(500) {
-        let x = images.batch(indices, device);
-        let centred = x.clone() - x.clone().mean_dim(2);
-        // A blank image correlates with nothing.
-        let length = centred.square().sum_dim(2).sqrt().clamp_min(1e-6);
-        let correlation = x.matmul(pictures.clone()) / length;
-        highest = highest.max_pair(correlation.max_dim(1));
-    }
-    numbers(highest)
 }
 
 /// For each member, the most active unit of every image.
@@ -184,4 +263,22 @@ fn top_units(
         }
     });
     top
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn correlations_are_pearsons() {
+        // Images (0, 0, 255) and (255, 255, 0), and one that is blank; pictures (1, 2, 6), its negative, and a flat one.
+        let images = Images::new(vec![0, 0, 255, 255, 255, 0, 9, 9, 9], 1, 3).expect("three of them");
+        let weight = [1., -1., 5., 2., -2., 5., 6., -6., 5.];
+        let found = highest_correlations(&weight, [1, 3, 3], &images, &Device::flex());
+        // About the mean 3 the picture is (−2, −1, 3), of length √14; the image is (−1, −1, 2)/3, of length √6/3.
+        let expected = (2.0 + 1.0 + 6.0) / 3.0 / (14.0_f32.sqrt() * 6.0_f32.sqrt() / 3.0);
+        for (found, expected) in found.iter().zip([expected, expected, 0.0]) {
+            assert!((found - expected).abs() < 1e-6, "{found} {expected}");
+        }
+    }
 }

@@ -310,12 +310,11 @@ impl Group {
             ..
         } = &self.condition;
         let device = &setting.backend.device;
-        let training_device = device.clone().autodiff();
         let inputs = setting.data.train.images.pixels_per_image();
         let classes = setting.data.classes;
-        let drawn = Classifier::new(classifier, inputs, classes, &self.seeds(), &training_device);
+        let drawn = Classifier::new(classifier, inputs, classes, &self.seeds(), device);
         let start = transferred(&self.encoders, self.condition.transfer, &self.seeds());
-        let model = copy_into(drawn, &start, &training_device);
+        let model = copy_into(drawn, &start, device);
         let step = step(&self.condition, inputs, classes);
         ClassifierTrainee::new(model, training, *trained_layers, step, device)
     }

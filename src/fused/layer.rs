@@ -179,15 +179,12 @@ impl LayerPass {
         let mut gradient = Vec::with_capacity(shape.members * size);
         for member in 0..shape.members {
             let delta = shape.delta(delta, member);
-            match &by_input[member % shape.batches] {
-                Some(list) => {
-                    gradient.resize((member + 1) * size, 0.0);
-                    list.add_product(&mut gradient[member * size..], delta);
-                }
-                None => {
-                    let x = shape.batch(&self.x, member).transposed();
-                    extend_by_product(&mut gradient, x, delta, 1.0);
-                }
+            if let Some(list) = &by_input[member % shape.batches] {
+                gradient.resize((member + 1) * size, 0.0);
+                list.add_product(&mut gradient[member * size..], delta);
+            } else {
+                let x = shape.batch(&self.x, member).transposed();
+                extend_by_product(&mut gradient, x, delta, 1.0);
             }
         }
         tensor(gradient, [shape.members, shape.inputs, shape.units])

@@ -254,7 +254,7 @@ mod tests {
     fn sparse(rows: usize, columns: usize, every: usize) -> Vec<f32> {
         let entry = |at: usize| {
             let mixed = at * 7919 % 1009;
-            if mixed % every == 0 && (at / columns) % 4 != 1 {
+            if mixed.is_multiple_of(every) && (at / columns) % 4 != 1 {
                 mixed as f32 / 500.0 - 1.0
             } else {
                 0.0

@@ -5,7 +5,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
-use super::layer::{Layer, drawn, outside, parameter};
+use super::layer::{Layer, drawn, parameter};
 use super::loss::reconstruction;
 use super::{Change, Kind, Parameters};
 use crate::fused::{self, DecoderPass, DecoderWeight, LayerPass, TiedPass, Wanted};
@@ -160,7 +160,7 @@ impl Autoencoder {
         match self.encoder.pass(x) {
             Some(pass) if self.prefers_tied(x) => {
                 let h = pass.output();
-                let pass = TiedPass::new(pass, &outside(self.decoder.bias.val()));
+                let pass = TiedPass::new(pass, &self.decoder.bias.val());
                 (h, pass.errors())
             }
             _ => {
@@ -201,7 +201,7 @@ impl Autoencoder {
         pull: Option<Tensor<3>>,
         scale: f32,
     ) -> (Tensor<3>, GradientsParams) {
-        let decoder_bias = outside(self.decoder.bias.val());
+        let decoder_bias = self.decoder.bias.val();
         let mut gradients = GradientsParams::new();
         let Self { encoder, decoder } = self;
         if input.is_none() && self.prefers_tied(target) {
@@ -215,7 +215,7 @@ impl Autoencoder {
         }
         let (weight, kind) = self.decoder_weight();
         let h = encoded.output();
-        let pass = DecoderPass::new(&h, &outside(weight), kind, &decoder_bias, target)
+        let pass = DecoderPass::new(&h, &weight, kind, &decoder_bias, target)
             .expect("where the encoder is offered, so is the decoder");
         let errors = pass.errors();
         let [of_h, of_decoder_weight, of_decoder_bias] = pass.gradients(scale, pull);

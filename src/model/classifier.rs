@@ -105,8 +105,10 @@ impl Classifier {
     ///
     /// # Shapes
     ///
-    /// - x: `[1, batch, input]`, targets: `[1, batch, class]`, both outside of any graph
-    /// - cost: `[member, 1, 1]`, outside of any graph
+    /// - x: `[1, batch, input]`, targets: `[1, batch, class]`
+    /// - cost: `[member, 1, 1]`
+    ///
+    /// All of them, and the parameters, outside of any graph.
     #[must_use]
     pub fn cost(
         &self,
@@ -128,14 +130,15 @@ impl Classifier {
         targets: &Tensor<3>,
         trained_layers: TrainedLayers,
     ) -> (Tensor<3>, GradientsParams) {
+        let learner = self.clone().train();
         let code = match trained_layers {
-            TrainedLayers::All => self.code(Tensor::from_inner(x.clone())),
+            TrainedLayers::All => learner.code(Tensor::from_inner(x.clone())),
             // Layers that do not learn need no graph.
-            TrainedLayers::Output => Tensor::from_inner(self.valid().code(x.clone())),
+            TrainedLayers::Output => Tensor::from_inner(self.code(x.clone())),
         };
-        let costs = cross_entropy(self.logits(code), Tensor::from_inner(targets.clone()));
+        let costs = cross_entropy(learner.logits(code), Tensor::from_inner(targets.clone()));
         let mean = costs.clone().sum().mul_scalar(1.0 / x.dims()[1] as f64);
-        let gradients = GradientsParams::from_grads(mean.backward(), self);
+        let gradients = GradientsParams::from_grads(mean.backward(), &learner);
         (costs.inner(), gradients)
     }
 
@@ -304,7 +307,7 @@ mod tests {
     fn back_propagation_written_out_is_what_autodiff_gives() {
         let device = Device::flex();
         for hidden in [&[][..], &[5, 4], &[6; 5]] {
-            let model = Classifier::new(&spec(hidden), 7, 3, &[1, 2], &device.clone().autodiff());
+            let model = Classifier::new(&spec(hidden), 7, 3, &[1, 2], &device);
             let number = |at: usize| ((at * 7919) % 100) as f32 / 50.0 - 1.0;
             let x: Vec<f32> = (0..8 * 7).map(number).collect();
             let x = Tensor::<3>::from_data(TensorData::new(x, [1, 8, 7]), &device);

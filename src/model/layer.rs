@@ -159,9 +159,8 @@ impl Layer {
     /// A batch's way through the layer, to come back from without a graph; `None` where the backend or the activation
     /// does not offer it. Shapes as in [`forward`](Self::forward), x outside of any graph.
     pub(super) fn pass(&self, x: &Tensor<3>) -> Option<LayerPass> {
-        let plain = |parameter: &Param<Tensor<3>>| outside(parameter.val());
         let slope = self.slope_below()?;
-        LayerPass::new(x, &plain(&self.weight), &plain(&self.bias), slope)
+        LayerPass::new(x, &self.weight.val(), &self.bias.val(), slope)
     }
 
     /// a of f(z) = z above 0 and a·z below, where f is of that form and h tells the sign of z.
@@ -262,15 +261,6 @@ pub(super) fn drawn(
             )
         })
         .collect()
-}
-
-/// The tensor outside of any graph.
-pub(super) fn outside(tensor: Tensor<3>) -> Tensor<3> {
-    if tensor.device().is_autodiff() {
-        tensor.inner()
-    } else {
-        tensor
-    }
 }
 
 /// A trainable parameter with these values.

@@ -1,5 +1,6 @@
 //! What an autoencoder is trained to make small: E + β Σⱼ KL(ρ‖ρ̂ⱼ) (Okatani, *Deep Learning*, section 5.3.3).
 
+use burn::module::Module;
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -99,7 +100,7 @@ impl Objective {
     ///   or `[member, batch, input]`
     /// - `mean_activation`: `[member, 1, unit]`
     ///
-    /// All of them outside of any graph.
+    /// All of them, and the model's parameters, outside of any graph.
     #[must_use]
     pub fn cost(
         &self,
@@ -149,6 +150,7 @@ impl Objective {
         mean_activation: &Tensor<3>,
     ) -> (BatchCost, GradientsParams) {
         let inside = |tensor: &Tensor<3>| Tensor::from_inner(tensor.clone());
+        let model = &model.clone().train();
         let per_image = 1.0 / target.dims()[1] as f64;
         let h = model.encode(inside(input.unwrap_or(target)));
         let batch_mean = h.clone().mean_dim(1);
@@ -228,7 +230,7 @@ mod tests {
                     encoder_bias: normal,
                     decoder_bias: normal,
                 };
-                let model = Autoencoder::new(&spec, 30, 0, &[1, 2], &device.clone().autodiff());
+                let model = Autoencoder::new(&spec, 30, 0, &[1, 2], &device);
                 let x = filled([1, images, 30], 1, &device);
                 let corrupted = filled([2, images, 30], 2, &device);
                 let so_far = objective.first_mean_activation(2, 9, &device);

@@ -3,7 +3,6 @@
 //! Cost of a member: E + β Σⱼ KL(ρ‖ρ̂ⱼ) (Okatani, *Deep Learning*, section 5.3.3), averaged over the batch.
 //! As no operation mixes members, each gets the gradient of its own cost.
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use super::corruption::corrupt;
@@ -94,7 +93,7 @@ impl Trainee {
         device: &Device,
     ) -> Self {
         let spec = &setting.autoencoder;
-        let model = Autoencoder::new(spec, inputs, layer, seeds, &device.clone().autodiff());
+        let model = Autoencoder::new(spec, inputs, layer, seeds, device);
         let objective = Objective::new(
             spec.reconstruction,
             setting.sparsity,
@@ -102,7 +101,7 @@ impl Trainee {
             device,
         );
         Self {
-            initial_weight: numbers(model.valid().encoder.weight.val()),
+            initial_weight: numbers(model.encoder.weight.val()),
             model,
             optimizer: Optimizer::new(&setting.training),
             mean_activation: objective.first_mean_activation(
@@ -138,10 +137,10 @@ impl Trainee {
             .learning_rate_at(self.epochs_done.saturating_sub(1))
     }
 
-    /// The models as they are, without autodiff.
+    /// The models as they are.
     #[must_use]
-    pub fn model(&self) -> Autoencoder {
-        self.model.valid()
+    pub fn model(&self) -> &Autoencoder {
+        &self.model
     }
 
     /// The encoder's weights before training, row-major `[member, input, unit]`.
@@ -154,7 +153,7 @@ impl Trainee {
     #[must_use]
     pub fn state(&self) -> State {
         let mut state = State::default();
-        state.put_part("model", parameters_state(&self.model.valid()));
+        state.put_part("model", parameters_state(&self.model));
         state.put_part("optimizer", self.optimizer.state());
         state.put_numbers("mean_activation", numbers(self.mean_activation.clone()));
         state.put("epochs_done", &self.epochs_done);
@@ -174,11 +173,7 @@ impl Trainee {
     pub fn restored(self, mut state: State) -> Option<Self> {
         let device = &self.device;
         let members = self.seeds.len();
-        let (model, shapes) = restored_parameters(
-            self.model,
-            state.take_part("model"),
-            &device.clone().autodiff(),
-        )?;
+        let (model, shapes) = restored_parameters(self.model, state.take_part("model"), device)?;
         let optimizer = self
             .optimizer
             .restored(state.take_part("optimizer"), &shapes, device)?;
@@ -306,7 +301,7 @@ impl Trainee {
     /// What each member makes of `images`.
     #[must_use]
     pub fn evaluate(&self, images: &Images) -> Vec<Evaluation> {
-        let model = self.model();
+        let model = &self.model;
         let [members, inputs, units] = model.encoder.weight.val().dims();
         let mut errors = vec![0.0_f64; members];
         // ½ Σ‖x̂ − x‖², which is the reconstruction loss itself where that is the squared error.
@@ -323,7 +318,7 @@ impl Trainee {
             if !self.objective.is_squared_error() {
                 add(
                     &mut errors,
-                    self.objective.reconstruction(&model, h.clone(), x),
+                    self.objective.reconstruction(model, h.clone(), x),
                 );
             }
             if let Some(found) = fused::activity(&h, ACTIVE_ABOVE) {

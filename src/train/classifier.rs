@@ -3,8 +3,6 @@
 //! Cost of a member: the cross-entropy of its softmax output, averaged over the batch. As no operation mixes
 //! members, one backward pass over the sum of their costs gives each the gradient of its own.
 
-use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -56,7 +54,7 @@ pub struct LayerProbe {
 }
 
 impl ClassifierTrainee {
-    /// A group about to start its first epoch, from a model on the autodiff side of `device`.
+    /// A group about to start its first epoch, from a model on `device`, which has no autodiff.
     #[must_use]
     pub fn new(
         model: Classifier,
@@ -90,17 +88,17 @@ impl ClassifierTrainee {
         self.epochs_done >= self.training.epochs
     }
 
-    /// The models as they are, without autodiff.
+    /// The models as they are.
     #[must_use]
-    pub fn model(&self) -> Classifier {
-        self.model.valid()
+    pub fn model(&self) -> &Classifier {
+        &self.model
     }
 
     /// Everything that the training needs to go on from here, in the middle of an epoch too.
     #[must_use]
     pub fn state(&self) -> State {
         let mut state = State::default();
-        state.put_part("model", parameters_state(&self.model.valid()));
+        state.put_part("model", parameters_state(&self.model));
         state.put_part("optimizer", self.optimizer.state());
         state.put("epochs_done", &self.epochs_done);
         if let Some((batches, sum)) = &self.partial {
@@ -115,11 +113,7 @@ impl ClassifierTrainee {
     #[must_use]
     pub fn restored(self, mut state: State) -> Option<Self> {
         let device = &self.device;
-        let (model, shapes) = restored_parameters(
-            self.model,
-            state.take_part("model"),
-            &device.clone().autodiff(),
-        )?;
+        let (model, shapes) = restored_parameters(self.model, state.take_part("model"), device)?;
         let optimizer = self
             .optimizer
             .restored(state.take_part("optimizer"), &shapes, device)?;
@@ -205,7 +199,7 @@ impl ClassifierTrainee {
     /// How well each member does on `split`.
     #[must_use]
     pub fn score(&self, split: &Split) -> Vec<Score> {
-        let model = self.model();
+        let model = &self.model;
         let mut right = vec![0_usize; self.members];
         let mut cost = vec![0.0_f64; self.members];
         let everything: Vec<u32> = (0..split.labels.len() as u32).collect();
@@ -239,16 +233,13 @@ impl ClassifierTrainee {
     /// the input up, the softmax layer last. Changes nothing.
     #[must_use]
     pub fn probe(&self, split: &Split, images: usize) -> Vec<Vec<LayerProbe>> {
-        let device = self.device.clone().autodiff();
+        let device = &self.device;
         let indices: Vec<u32> = (0..split.labels.len().min(images) as u32).collect();
-        let x = split.images.batch(&indices, &device);
-        let targets = targets(&split.labels, &indices, self.classes, &device);
+        let x = split.images.batch(&indices, device);
+        let targets = targets(&split.labels, &indices, self.classes, device);
+        let (_, gradients) = self.model.cost(&x, &targets, TrainedLayers::All);
         let mut activations = self.model.activations(x.clone());
         let logits = self.model.logits(activations.last().cloned().unwrap_or(x));
-        let total = cross_entropy(logits.clone(), targets)
-            .sum()
-            .mul_scalar(1.0 / indices.len() as f64);
-        let gradients = GradientsParams::from_grads(total.backward(), &self.model);
         activations.push(softmax(logits, 2));
 
         let layers: Vec<&Layer> = self
@@ -264,7 +255,7 @@ impl ClassifierTrainee {
             let gradient = gradients
                 .get::<3>(layer.weight.id)
                 .map_or_else(|| vec![0.0; self.members * inputs * units], numbers);
-            let activation = numbers(activation.inner());
+            let activation = numbers(activation);
             let gradients = gradient.chunks_exact(inputs * units);
             let activations = activation.chunks_exact(indices.len() * units);
             for (member, (gradient, activation)) in gradients.zip(activations).enumerate() {

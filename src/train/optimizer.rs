@@ -80,10 +80,7 @@ impl Optimizer {
                 Kind::Weight => &self.decaying,
                 Kind::Bias | Kind::Slope => &self.plain,
             };
-            parameter.map(|tensor| {
-                let stepped = rule.step(learning_rate, tensor.inner(), gradient, memory);
-                Tensor::from_inner(stepped).require_grad()
-            })
+            parameter.map(|tensor| rule.step(learning_rate, tensor, gradient, memory))
         })
     }
 
