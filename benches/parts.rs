@@ -144,13 +144,7 @@ fn classifiers(
         );
         let fresh = || {
             let model = Classifier::new(&condition.classifier, 784, 10, &[0], device);
-            ClassifierTrainee::new(
-                model,
-                &condition.training,
-                TrainedLayers::All,
-                work,
-                device,
-            )
+            ClassifierTrainee::new(model, &condition.training, TrainedLayers::All, work, device)
         };
         group.throughput(Throughput::Elements(2 * work * IMAGES as u64));
         group.bench_function(&condition.name, |bencher| {

@@ -272,7 +272,8 @@ mod tests {
     #[test]
     fn correlations_are_pearsons() {
         // Images (0, 0, 255) and (255, 255, 0), and one that is blank; pictures (1, 2, 6), its negative, and a flat one.
-        let images = Images::new(vec![0, 0, 255, 255, 255, 0, 9, 9, 9], 1, 3).expect("three of them");
+        let images =
+            Images::new(vec![0, 0, 255, 255, 255, 0, 9, 9, 9], 1, 3).expect("three of them");
         let weight = [1., -1., 5., 2., -2., 5., 6., -6., 5.];
         let found = highest_correlations(&weight, [1, 3, 3], &images, &Device::flex());
         // About the mean 3 the picture is (−2, −1, 3), of length √14; the image is (−1, −1, 2)/3, of length √6/3.

@@ -132,10 +132,7 @@ impl LayerPass {
             let before = h.len();
             let weight = shape.weight(&weight, member);
             match &lists[member % shape.batches] {
-                Some(list) => {
-                    h.resize(before + shape.images * shape.units, 0.0);
-                    list.add_product(&mut h[before..], weight);
-                }
+                Some(list) => list.extend_by_product(&mut h, weight),
                 None => extend_by_product(&mut h, shape.batch(&x, member), weight, 1.0),
             }
             wide(Activate {
@@ -180,8 +177,7 @@ impl LayerPass {
         for member in 0..shape.members {
             let delta = shape.delta(delta, member);
             if let Some(list) = &by_input[member % shape.batches] {
-                gradient.resize((member + 1) * size, 0.0);
-                list.add_product(&mut gradient[member * size..], delta);
+                list.extend_by_product(&mut gradient, delta);
             } else {
                 let x = shape.batch(&self.x, member).transposed();
                 extend_by_product(&mut gradient, x, delta, 1.0);

@@ -1,5 +1,7 @@
 //! Products with a matrix most of whose entries are 0, as four of five pixels are: only the others are multiplied.
 
+use std::mem::MaybeUninit;
+
 use pulp::{Simd, WithSimd};
 
 use super::products::Matrix;
@@ -81,22 +83,28 @@ impl Nonzeros {
         }
     }
 
-    /// This matrix · `right`, row after row, added to `out`; on this thread alone.
+    /// This matrix · `right`, row after row, behind the entries of `out`; on this thread alone.
     ///
     /// # Panics
     ///
     /// Panics if the matrices do not fit, or `right` does not lie row after row.
-    pub fn add_product(&self, out: &mut [f32], right: Matrix<'_>) {
-        let rows = self.starts.len() - 1;
+    #[expect(
+        unsafe_code,
+        reason = "clearing memory that is about to be written would cost a pass"
+    )]
+    pub fn extend_by_product(&self, out: &mut Vec<f32>, right: Matrix<'_>) {
         assert_eq!(self.width, right.rows(), "matrices that can be multiplied");
-        assert_eq!(out.len(), rows * right.columns(), "room for the product");
         assert!(right.is_row_after_row());
+        let size = (self.starts.len() - 1) * right.columns();
+        out.reserve_exact(size);
         with_vectors(ListedProduct {
-            out,
+            out: &mut out.spare_capacity_mut()[..size],
             left: self,
             right: right.entries(),
             columns: right.columns(),
         });
+        // SAFETY: the product's entries have all been written.
+        unsafe { out.set_len(out.len() + size) }
     }
 
     fn row(&self, row: usize) -> (&[u32], &[f32]) {
@@ -178,9 +186,10 @@ impl Pass for List<'_> {
     }
 }
 
-/// Every row of the product is a sum of rows of `right`, kept in registers until it is whole.
+/// Every row of the product is a sum of rows of `right`, kept in registers until it is whole. There are at least as many
+/// columns as a vector is long.
 struct ListedProduct<'a> {
-    out: &'a mut [f32],
+    out: &'a mut [MaybeUninit<f32>],
     left: &'a Nonzeros,
     right: &'a [f32],
     columns: usize,
@@ -194,7 +203,7 @@ impl WithSimd for ListedProduct<'_> {
         let mut from = 0;
         while from < self.columns {
             // As many vectors as fit into registers, or as are left.
-            from += match (self.columns - from).div_ceil(S::F32_LANES) {
+            from = match (self.columns - from).div_ceil(S::F32_LANES) {
                 13.. => self.panel::<S, 13>(simd, from),
                 7.. => self.panel::<S, 7>(simd, from),
                 4.. => self.panel::<S, 4>(simd, from),
@@ -206,42 +215,47 @@ impl WithSimd for ListedProduct<'_> {
 }
 
 impl ListedProduct<'_> {
-    /// The product's next N vectors of columns; the number of columns done.
+    /// The product's next N vectors of columns; where they end.
     #[inline(always)]
     fn panel<S: Simd, const N: usize>(&mut self, simd: S, from: usize) -> usize {
-        let width = (N * S::F32_LANES).min(self.columns - from);
+        let end = (from + N * S::F32_LANES).min(self.columns);
+        // A last vector that would be cut short starts earlier: what it shares with others comes out twice, and the same.
+        let from = from.min(end - S::F32_LANES);
+        let width = end - from;
         let mut copy = Vec::new();
-        let (panel, stride) = if width == self.columns {
-            (self.right, width)
+        let panel = if width == self.columns {
+            self.right
         } else {
             // Parts of long rows lie on a page of memory each: together they are found faster.
             for row in self.right.chunks_exact(self.columns) {
-                copy.extend_from_slice(&row[from..][..width]);
+                copy.extend_from_slice(&row[from..end]);
             }
-            (&copy[..], width)
+            &copy
         };
-        let before_last = (N - 1) * S::F32_LANES;
+        // Loops of known length: unrolled, with the sums in registers throughout.
         for (row, out) in self.out.chunks_exact_mut(self.columns).enumerate() {
-            let (whole, last) = out[from..][..width].split_at_mut(before_last);
-            let (whole, _) = S::as_mut_simd_f32s(whole);
             let mut sums = [simd.splat_f32s(0.0); N];
-            sums[..N - 1].copy_from_slice(whole);
-            sums[N - 1] = simd.partial_load_f32s(last);
             let (places, values) = self.left.row(row);
             for (&place, &value) in places.iter().zip(values) {
-                let (head, tail) = panel[place as usize * stride..][..width].split_at(before_last);
-                let (head, _) = S::as_simd_f32s(head);
+                let entries = &panel[place as usize * width..][..width];
+                let (head, _) = S::as_simd_f32s(entries);
+                let (last, _) = S::as_simd_f32s(&entries[width - S::F32_LANES..]);
+                let (head, last) = (&head[..N - 1], last[0]);
                 let value = simd.splat_f32s(value);
-                for (sum, &entries) in sums[..N - 1].iter_mut().zip(head) {
-                    *sum = simd.mul_add_e_f32s(value, entries, *sum);
+                for at in 0..N - 1 {
+                    sums[at] = simd.mul_add_e_f32s(value, head[at], sums[at]);
                 }
-                let entries = simd.partial_load_f32s(tail);
-                sums[N - 1] = simd.mul_add_e_f32s(value, entries, sums[N - 1]);
+                sums[N - 1] = simd.mul_add_e_f32s(value, last, sums[N - 1]);
             }
-            whole.copy_from_slice(&sums[..N - 1]);
-            simd.partial_store_f32s(last, sums[N - 1]);
+            let out = &mut out[from..end];
+            let (head, _) = S::as_uninit_mut_simd_f32s(out);
+            for (place, sum) in head.iter_mut().zip(&sums[..N - 1]) {
+                place.write(*sum);
+            }
+            let (last, _) = S::as_uninit_mut_simd_f32s(&mut out[width - S::F32_LANES..]);
+            last[0].write(sums[N - 1]);
         }
-        width
+        end
     }
 }
 
@@ -277,29 +291,26 @@ mod tests {
                 let a = Matrix::new(&a, rows, inner);
                 let list = Nonzeros::worth_listing(a, columns).expect("few entries");
                 let b = full(inner, columns);
-                let mut expected = full(rows, columns);
-                let mut found = expected.clone();
-                crate::fused::products::add_product(
-                    &mut expected,
-                    a,
-                    Matrix::new(&b, inner, columns),
-                    1.0,
-                );
-                list.add_product(&mut found, Matrix::new(&b, inner, columns));
-                for (found, expected) in found.iter().zip(&expected) {
-                    assert!((found - expected).abs() < 1e-4, "{found} {expected}");
-                }
+                let b = Matrix::new(&b, inner, columns);
+                let (mut expected, mut found) = (vec![7.0], vec![7.0]);
+                extend_by_product(&mut expected, a, b, 1.0);
+                list.extend_by_product(&mut found, b);
+                assert_close(&found, &expected);
 
                 let d = full(rows, columns);
                 let d = Matrix::new(&d, rows, columns);
-                let mut expected = Vec::new();
                 extend_by_product(&mut expected, a.transposed(), d, 1.0);
-                let mut found = vec![0.0; inner * columns];
-                list.transposed().add_product(&mut found, d);
-                for (found, expected) in found.iter().zip(&expected) {
-                    assert!((found - expected).abs() < 1e-4, "{found} {expected}");
-                }
+                list.transposed().extend_by_product(&mut found, d);
+                assert_close(&found, &expected);
             }
+        }
+    }
+
+    #[track_caller]
+    fn assert_close(found: &[f32], expected: &[f32]) {
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-4, "{found} {expected}");
         }
     }
 

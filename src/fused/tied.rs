@@ -147,7 +147,11 @@ impl TiedPass {
             let mut moments = Vec::with_capacity(units * units);
             extend_by_gram(&mut moments, h, scale);
             let start = of_weight.len();
-            extend_by_product(&mut of_weight, w, Matrix::new(&moments, units, units), 1.0);
+            let beyond = Matrix::new(&beyond, images, units);
+            match &by_input[member % by_input.len()] {
+                Some(list) => list.extend_by_product(&mut of_weight, beyond),
+                None => extend_by_product(&mut of_weight, x.transposed(), beyond, 1.0),
+            }
             let out = &mut of_weight[start..];
             wide(AddOuter {
                 out,
@@ -155,11 +159,7 @@ impl TiedPass {
                 column: c,
                 row: &h_sum,
             });
-            let beyond = Matrix::new(&beyond, images, units);
-            match &by_input[member % by_input.len()] {
-                Some(list) => list.add_product(out, beyond),
-                None => add_product(out, x.transposed(), beyond, 1.0),
-            }
+            add_product(out, w, Matrix::new(&moments, units, units), 1.0);
 
             let start = of_decoder_bias.len();
             let h_sum = Matrix::new(&h_sum, units, 1);
