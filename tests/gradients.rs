@@ -175,7 +175,7 @@ fn check(spec: &AutoencoderSpec) {
         .collect();
     let batch = Tensor::from_data(TensorData::new(x.clone(), [1, IMAGES, INPUTS]), &device);
     let start = objective.first_mean_activation(2, UNITS, &device);
-    let (_, gradients) = objective.cost(&model, &batch, None, &start);
+    let (_, gradients) = objective.cost(&model, &batch.into(), None, &start);
     let of = |name: &str| -> Vec<f32> {
         let id = match name {
             "encoder.weight" => model.encoder.weight.id,
@@ -299,7 +299,7 @@ fn a_running_mean_passes_its_slope_whole() {
     for (so_far, expected_mean) in [(0.05_f64, 0.0695_f64), (5.0, 4.97)] {
         let x = Tensor::zeros([1, 4, 1], &device);
         let start = Tensor::full([1, 1, 1], so_far, &device);
-        let (cost, gradients) = objective.cost(&model, &x, None, &start);
+        let (cost, gradients) = objective.cost(&model, &x.into(), None, &start);
         let mean = f64::from(numbers(cost.mean_activation)[0]);
         assert!((mean - expected_mean).abs() < 1e-6, "{mean}");
         let at = expected_mean.min(0.99);

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Images;
-use crate::wide::{Pass, wide};
+use crate::fused::Input;
 
 /// Bytes that a processor fetches together.
 const CACHE_LINE: usize = 64;
@@ -27,7 +27,7 @@ pub trait Source: Sync {
     /// # Panics
     ///
     /// Panics if an index is not below `count()`.
-    fn batch(&self, indices: &[u32], device: &Device) -> Tensor<3>;
+    fn batch(&self, indices: &[u32], device: &Device) -> Input;
 }
 
 /// Pictures: every member sees the same, each pixel its byte over 255, in [0, 1].
@@ -40,38 +40,14 @@ impl Source for Images {
         self.pixels_per_image()
     }
 
-    fn batch(&self, indices: &[u32], device: &Device) -> Tensor<3> {
-        let pixels = self.pixels_per_image();
-        let mut values = Vec::with_capacity(indices.len() * pixels);
+    fn batch(&self, indices: &[u32], device: &Device) -> Input {
+        let pictures = indices.iter().map(|&index| self.image(index as usize));
         // Pictures lie all over memory. Asked for all at once they arrive together, not one after the other.
-        let first_bytes = indices
-            .iter()
-            .flat_map(|&index| self.image(index as usize).iter().step_by(CACHE_LINE));
+        let first_bytes = pictures
+            .clone()
+            .flat_map(|bytes| bytes.iter().step_by(CACHE_LINE));
         black_box(first_bytes.fold(0, |all, byte| all ^ byte));
-        for &index in indices {
-            wide(ExtendByGrey {
-                values: &mut values,
-                bytes: self.image(index as usize),
-            });
-        }
-        let shape = [1, indices.len(), pixels];
-        Tensor::from_data(TensorData::new(values, shape), device)
-    }
-}
-
-/// Each byte over 255 behind `values`.
-struct ExtendByGrey<'a> {
-    values: &'a mut Vec<f32>,
-    bytes: &'a [u8],
-}
-
-impl Pass for ExtendByGrey<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let grey = self.bytes.iter().map(|&byte| f32::from(byte) / 255.0);
-        self.values.extend(grey);
+        Input::of_bytes(pictures, self.pixels_per_image(), device)
     }
 }
 
@@ -113,7 +89,7 @@ impl Source for Codes {
         self.units
     }
 
-    fn batch(&self, indices: &[u32], device: &Device) -> Tensor<3> {
+    fn batch(&self, indices: &[u32], device: &Device) -> Input {
         let mut values = Vec::with_capacity(self.members.len() * indices.len() * self.units);
         for codes in &self.members {
             for &index in indices {
@@ -121,7 +97,7 @@ impl Source for Codes {
             }
         }
         let shape = [self.members.len(), indices.len(), self.units];
-        Tensor::from_data(TensorData::new(values, shape), device)
+        Tensor::from_data(TensorData::new(values, shape), device).into()
     }
 }
 
@@ -138,7 +114,11 @@ mod tests {
         assert_eq!((codes.count(), codes.inputs()), (3, 2));
         let batch = codes.batch(&[2, 0], &Device::flex());
         assert_eq!(batch.dims(), [2, 2, 2]);
-        let values = batch.into_data().try_into_vec_as::<f32>().expect("floats");
+        let values = batch
+            .tensor()
+            .into_data()
+            .try_into_vec_as::<f32>()
+            .expect("floats");
         assert_eq!(values, [4., 5., 0., 1., -4., -5., -0., -1.]);
     }
 }

@@ -146,7 +146,7 @@ fn highest_correlations(
     );
     let mut image_lengths = (0..images.count()).map(|index| length_about_mean(images.image(index)));
     let mut highest = vec![-1.0_f32; members * units];
-    encode_all(&pictures, images, device, |products, _| {
+    encode_all(&pictures, images, device, |products| {
         let [_, batch, _] = products.dims();
         let lengths: Vec<f32> = image_lengths.by_ref().take(batch).collect();
         let products = numbers(products);
@@ -255,7 +255,7 @@ fn top_units(
     device: &Device,
 ) -> Vec<Vec<usize>> {
     let mut top = vec![Vec::with_capacity(images.count()); members];
-    encode_all(&trainee.model().encoder, images, device, |h, _| {
+    encode_all(&trainee.model().encoder, images, device, |h| {
         let batch = h.dims()[1];
         let units = whole_numbers(h.argmax(2));
         for (member, units) in units.chunks_exact(batch).enumerate() {

@@ -12,8 +12,9 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
+use super::batch::Batch;
 use super::flex::in_order;
-use super::nonzeros::Nonzeros;
+use super::input::{Form, Input};
 use super::products::{AddRows, Matrix, extend_by_product};
 use super::{Side, Wanted, entries, of_inner, primitive, side, tensor, tracked, untracked};
 use crate::wide::{Pass, wide};
@@ -27,16 +28,14 @@ use crate::wide::{Pass, wide};
 /// - output: `[member, batch, unit]`
 #[must_use]
 pub fn layer(
-    x: &Tensor<3>,
+    x: &Input,
     weight: &Tensor<3>,
     bias: &Tensor<3>,
     slope_below: f32,
 ) -> Option<Tensor<3>> {
-    match (side(x), side(weight)) {
-        (Side::Plain, Side::Plain) => {
-            LayerPass::new(x, weight, bias, slope_below).map(|pass| pass.output())
-        }
-        (Side::Autodiff, Side::Autodiff) => {
+    match (&x.0, side(weight)) {
+        (_, Side::Plain) => LayerPass::new(x, weight, bias, slope_below).map(|pass| pass.output()),
+        (Form::Tensor(x), Side::Autodiff) if side(x) == Side::Autodiff => {
             let [x, weight, bias] = [x, weight, bias].map(|tensor| tracked(tensor.clone()));
             let shared = x.primitive().shape()[0] != weight.primitive().shape()[0];
             if shared && x.is_tracked() {
@@ -46,6 +45,7 @@ pub fn layer(
             let nodes = [x.node(), weight.node(), bias.node()];
             let [x, weight, bias] =
                 [x, weight, bias].map(|tensor| in_order(tensor.into_primitive()));
+            let x = Batch::of_tensor(&x, weight.shape()[2]);
             let pass = LayerPass::forward(x, weight, bias, slope_below);
             let h = pass.h.clone();
             let prepared = LayerBackward
@@ -82,28 +82,19 @@ impl Backward<Flex, 3> for LayerBackward {
 /// A batch on its way through a [`layer`], outside of any graph, with what the way back needs.
 #[derive(Debug, Clone)]
 pub struct LayerPass {
-    pub(super) x: FlexTensor,
+    pub(super) x: Batch,
     pub(super) weight: FlexTensor,
     pub(super) bias: FlexTensor,
     pub(super) h: FlexTensor,
     slope_below: f32,
-    /// x by its nonzero entries, where that pays: for each member, or once where all see the same.
-    lists: Vec<Option<Nonzeros>>,
 }
 
 impl LayerPass {
     /// Arguments as in [`layer`]; `None` where x is not on flex, or in a graph.
     #[must_use]
-    pub fn new(
-        x: &Tensor<3>,
-        weight: &Tensor<3>,
-        bias: &Tensor<3>,
-        slope_below: f32,
-    ) -> Option<Self> {
-        if side(x) != Side::Plain {
-            return None;
-        }
-        let [x, weight, bias] = [x, weight, bias].map(|tensor| primitive(tensor.clone()));
+    pub fn new(x: &Input, weight: &Tensor<3>, bias: &Tensor<3>, slope_below: f32) -> Option<Self> {
+        let x = Batch::new(x, weight.dims()[2])?;
+        let [weight, bias] = [weight, bias].map(|tensor| primitive(tensor.clone()));
         Some(Self::forward(x, weight, bias, slope_below))
     }
 
@@ -122,19 +113,12 @@ impl LayerPass {
         ([given(of_weight), given(of_bias)], of_x.map(of_inner))
     }
 
-    fn forward(x: FlexTensor, weight: FlexTensor, bias: FlexTensor, slope_below: f32) -> Self {
+    fn forward(x: Batch, weight: FlexTensor, bias: FlexTensor, slope_below: f32) -> Self {
         let shape = Shape::of(&x, &weight);
-        let lists: Vec<Option<Nonzeros>> = (0..shape.batches)
-            .map(|batch| Nonzeros::worth_listing(shape.batch(&x, batch), shape.units))
-            .collect();
         let mut h = Vec::with_capacity(shape.members * shape.images * shape.units);
         for (member, bias) in entries(&bias).chunks_exact(shape.units).enumerate() {
             let before = h.len();
-            let weight = shape.weight(&weight, member);
-            match &lists[member % shape.batches] {
-                Some(list) => list.extend_by_product(&mut h, weight),
-                None => extend_by_product(&mut h, shape.batch(&x, member), weight, 1.0),
-            }
+            x.extend_by_product(member, &mut h, shape.weight(&weight, member));
             wide(Activate {
                 values: &mut h[before..],
                 bias,
@@ -147,7 +131,6 @@ impl LayerPass {
             bias,
             h: tensor(h, [shape.members, shape.images, shape.units]),
             slope_below,
-            lists,
         }
     }
 
@@ -171,27 +154,13 @@ impl LayerPass {
     }
 
     fn weight_gradient(&self, shape: Shape, delta: &FlexTensor) -> FlexTensor {
-        let size = shape.inputs * shape.units;
-        let by_input = self.lists_by_input();
-        let mut gradient = Vec::with_capacity(shape.members * size);
+        let columns = self.x.columns();
+        let mut gradient = Vec::with_capacity(shape.members * shape.inputs * shape.units);
         for member in 0..shape.members {
             let delta = shape.delta(delta, member);
-            if let Some(list) = &by_input[member % shape.batches] {
-                list.extend_by_product(&mut gradient, delta);
-            } else {
-                let x = shape.batch(&self.x, member).transposed();
-                extend_by_product(&mut gradient, x, delta, 1.0);
-            }
+            columns[member % columns.len()].extend_by_product(&mut gradient, delta);
         }
         tensor(gradient, [shape.members, shape.inputs, shape.units])
-    }
-
-    /// The nonzero entries of xᵀ.
-    pub(super) fn lists_by_input(&self) -> Vec<Option<Nonzeros>> {
-        let lists = self.lists.iter();
-        lists
-            .map(|list| list.as_ref().map(Nonzeros::transposed))
-            .collect()
     }
 }
 
@@ -199,31 +168,20 @@ impl LayerPass {
 #[derive(Clone, Copy)]
 struct Shape {
     members: usize,
-    /// One for each member, or one that all share.
-    batches: usize,
     images: usize,
     inputs: usize,
     units: usize,
 }
 
 impl Shape {
-    fn of(x: &FlexTensor, weight: &FlexTensor) -> Self {
-        let ([batches, images, _], [members, inputs, units]) =
-            (x.shape().dims::<3>(), weight.shape().dims::<3>());
+    fn of(x: &Batch, weight: &FlexTensor) -> Self {
+        let ([_, images, _], [members, inputs, units]) = (x.dims(), weight.shape().dims::<3>());
         Self {
             members,
-            batches,
             images,
             inputs,
             units,
         }
-    }
-
-    /// x of one member.
-    fn batch(self, x: &FlexTensor, member: usize) -> Matrix<'_> {
-        let size = self.images * self.inputs;
-        let entries = &entries(x)[member % self.batches * size..][..size];
-        Matrix::new(entries, self.images, self.inputs)
     }
 
     /// W of one member.

@@ -11,9 +11,12 @@ use burn::tensor::Tensor;
 #[cfg(feature = "flex")]
 mod activity;
 #[cfg(feature = "flex")]
+mod batch;
+#[cfg(feature = "flex")]
 mod cross_entropy;
 #[cfg(feature = "flex")]
 mod decoder;
+mod input;
 #[cfg(feature = "flex")]
 mod layer;
 #[cfg(feature = "flex")]
@@ -29,6 +32,7 @@ mod update;
 
 #[cfg(feature = "flex")]
 use self::flex::{Side, entries, of_inner, primitive, side, tensor, tracked, untracked};
+pub use self::input::Input;
 #[cfg(not(feature = "flex"))]
 pub use self::nowhere::{
     DecoderPass, LayerPass, TiedPass, activity, adam, cross_entropy, cross_entropy_with_slope,
@@ -88,7 +92,7 @@ mod flex {
     use burn::backend::flex::FlexTensor;
     use burn::backend::tensor::FloatTensor;
     use burn::backend::{Autodiff, DispatchDevice, Flex};
-    use burn::tensor::{Tensor, TensorData};
+    use burn::tensor::{Device, Tensor, TensorData};
 
     /// A tensor in a graph, or beside one.
     pub type Tracked = FloatTensor<Autodiff<Flex>>;
@@ -104,7 +108,11 @@ mod flex {
     }
 
     pub fn side<const D: usize>(tensor: &Tensor<D>) -> Side {
-        match tensor.device().as_dispatch() {
+        side_of(&tensor.device())
+    }
+
+    pub fn side_of(device: &Device) -> Side {
+        match device.as_dispatch() {
             DispatchDevice::Flex(_) => Side::Plain,
             DispatchDevice::Autodiff(device) if matches!(**device, DispatchDevice::Flex(_)) => {
                 Side::Autodiff
@@ -161,9 +169,9 @@ mod flex {
 /// A build without flex: everything is composed.
 #[cfg(not(feature = "flex"))]
 mod nowhere {
-    use super::{AdamRates, DecoderWeight, Place, Tensor, Wanted};
+    use super::{AdamRates, DecoderWeight, Input, Place, Tensor, Wanted};
 
-    pub fn layer(_: &Tensor<3>, _: &Tensor<3>, _: &Tensor<3>, _: f32) -> Option<Tensor<3>> {
+    pub fn layer(_: &Input, _: &Tensor<3>, _: &Tensor<3>, _: f32) -> Option<Tensor<3>> {
         None
     }
 
@@ -171,7 +179,7 @@ mod nowhere {
     pub enum LayerPass {}
 
     impl LayerPass {
-        pub fn new(_: &Tensor<3>, _: &Tensor<3>, _: &Tensor<3>, _: f32) -> Option<Self> {
+        pub fn new(_: &Input, _: &Tensor<3>, _: &Tensor<3>, _: f32) -> Option<Self> {
             None
         }
 
@@ -217,7 +225,7 @@ mod nowhere {
         }
     }
 
-    pub fn prefers_tied(_: &Tensor<3>, _: &Tensor<3>) -> bool {
+    pub fn prefers_tied(_: &Input, _: &Tensor<3>) -> bool {
         false
     }
 

@@ -1,86 +1,183 @@
 //! Products with a matrix most of whose entries are 0, as four of five pixels are: only the others are multiplied.
 
 use std::mem::MaybeUninit;
+use std::sync::LazyLock;
 
 use pulp::{Simd, WithSimd};
 
-use super::products::Matrix;
+use super::input::grey;
+use super::products::{LANES, Matrix};
 use crate::wide::{Pass, wide, with_vectors};
 
 /// A matrix of up to this share of nonzero entries is worth listing: two products with lists, the lists included, then
 /// take less time than two without.
 const WORTH_LISTING: f64 = 0.25;
 
-/// With fewer columns on the other side, products are too short to pay for lists.
+/// With fewer columns on the other side, products are too short to pay for a look at every entry.
 const COLUMNS_WORTH_LISTING: usize = 64;
 
-/// Entries looked at together: as many as a mask has bits.
-const BLOCK: usize = 32;
-
-/// Entries written at once, wanted or not, so that the processor need not guess how many there are.
-const AT_ONCE: usize = 8;
+/// Entries that are looked at together: where strokes are, and where they are not, neighbours are alike.
+const BLOCK: usize = 8;
 
 /// The nonzero entries of a matrix, row by row.
 #[derive(Debug, Clone)]
 pub struct Nonzeros {
-    width: usize,
+    columns: usize,
     /// Where each row's entries begin, and the last one's end.
     starts: Vec<u32>,
-    columns: Vec<u32>,
-    values: Vec<f32>,
+    entries: Vec<Entry>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    column: u32,
+    value: f32,
 }
 
 impl Nonzeros {
     /// Those of a matrix that lies row after row, if products with matrices of `columns` columns are faster by them.
     pub fn worth_listing(matrix: Matrix<'_>, columns: usize) -> Option<Self> {
-        if columns < COLUMNS_WORTH_LISTING || matrix.entries().is_empty() {
+        let entries = matrix.entries();
+        if columns < COLUMNS_WORTH_LISTING || entries.is_empty() {
             return None;
         }
-        let count = wide(Count(matrix.entries()));
-        let share = count as f64 / matrix.entries().len() as f64;
-        (share <= WORTH_LISTING).then(|| Self::of(matrix, count))
+        let room = most_worth_listing(entries.len());
+        if wide(Count(entries)) > room {
+            return None;
+        }
+        Self::of(
+            entries.chunks_exact(matrix.columns()),
+            matrix.columns(),
+            room,
+            |value| value,
+        )
     }
 
-    fn of(matrix: Matrix<'_>, count: usize) -> Self {
-        let mut list = Self {
-            width: matrix.columns(),
-            starts: Vec::with_capacity(matrix.rows() + 1),
-            columns: vec![0; count + AT_ONCE],
-            values: vec![0.0; count + AT_ONCE],
-        };
-        wide(List {
-            entries: matrix.entries(),
-            list: &mut list,
-        });
-        list
+    /// Those of pictures of `columns` bytes, each a row of [inputs](grey), if they are few.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a picture has another width.
+    pub fn of_bytes<'a>(
+        pictures: impl ExactSizeIterator<Item = &'a [u8]>,
+        columns: usize,
+    ) -> Option<Self> {
+        static GREYS: LazyLock<[f32; 256]> =
+            LazyLock::new(|| std::array::from_fn(|byte| grey(byte as u8)));
+        let room = most_worth_listing(pictures.len() * columns);
+        let greys: &[f32; 256] = &GREYS;
+        Self::of(pictures, columns, room, |byte| greys[usize::from(byte)])
+    }
+
+    /// Those of `rows`; `None` if there are more than `room`.
+    #[inline]
+    fn of<'a, T: Copy + Default + PartialEq + 'a>(
+        rows: impl Iterator<Item = &'a [T]>,
+        columns: usize,
+        room: usize,
+        value: impl Fn(T) -> f32,
+    ) -> Option<Self> {
+        let zero = T::default();
+        let mut starts = vec![0];
+        let mut entries = vec![Entry::NONE; room + BLOCK];
+        let mut count = 0;
+        for row in rows {
+            assert_eq!(row.len(), columns, "rows of one length");
+            let (blocks, rest) = row.as_chunks::<BLOCK>();
+            for (at, block) in blocks.iter().enumerate() {
+                if *block == [zero; BLOCK] {
+                    continue;
+                }
+                // A whole block is written, wanted or not: a guess of which entries are would often be wrong.
+                let free = entries[count..].first_chunk_mut::<BLOCK>()?;
+                let mut wanted = 0;
+                for (lane, &entry) in block.iter().enumerate() {
+                    free[wanted % BLOCK] = Entry {
+                        column: (at * BLOCK + lane) as u32,
+                        value: value(entry),
+                    };
+                    wanted += usize::from(entry != zero);
+                }
+                count += wanted;
+            }
+            for (lane, &entry) in rest.iter().enumerate() {
+                if entry != zero {
+                    *entries.get_mut(count)? = Entry {
+                        column: (blocks.len() * BLOCK + lane) as u32,
+                        value: value(entry),
+                    };
+                    count += 1;
+                }
+            }
+            starts.push(count as u32);
+        }
+        entries.truncate(count);
+        Some(Self {
+            columns,
+            starts,
+            entries,
+        })
+    }
+
+    pub fn rows(&self) -> usize {
+        self.starts.len() - 1
+    }
+
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The whole matrix, row after row.
+    pub fn written_out(&self) -> Vec<f32> {
+        let mut whole = vec![0.0; self.rows() * self.columns];
+        for (row, whole) in whole.chunks_exact_mut(self.columns).enumerate() {
+            for entry in self.row(row) {
+                whole[entry.column as usize] = entry.value;
+            }
+        }
+        whole
     }
 
     pub fn transposed(&self) -> Self {
-        let mut next = vec![0_u32; self.width + 1];
-        for &column in &self.columns {
-            next[column as usize + 1] += 1;
+        // First how many entries each column has, then where its next one goes.
+        let mut next = vec![0_u32; self.columns + 1];
+        for entry in &self.entries {
+            next[entry.column as usize + 1] += 1;
         }
-        for at in 0..self.width {
+        for at in 0..self.columns {
             next[at + 1] += next[at];
         }
         let starts = next.clone();
-        let mut columns = vec![0; self.columns.len()];
-        let mut values = vec![0.0; self.values.len()];
-        for row in 0..self.starts.len() - 1 {
-            let (places, entries) = self.row(row);
-            for (&place, &value) in places.iter().zip(entries) {
-                let at = next[place as usize] as usize;
-                next[place as usize] += 1;
-                columns[at] = row as u32;
-                values[at] = value;
+        let mut entries = vec![Entry::NONE; self.entries.len()];
+        for row in 0..self.rows() {
+            for &Entry { column, value } in self.row(row) {
+                let place = &mut next[column as usize];
+                entries[*place as usize] = Entry {
+                    column: row as u32,
+                    value,
+                };
+                *place += 1;
             }
         }
         Self {
-            width: self.starts.len() - 1,
+            columns: self.rows(),
             starts,
-            columns,
-            values,
+            entries,
         }
+    }
+
+    /// Adds every row to `total`, and gives the sum of all squares.
+    pub fn add_rows(&self, total: &mut [f32]) -> f64 {
+        let mut squares = 0.0;
+        for row in 0..self.rows() {
+            let mut of_row = 0.0;
+            for &Entry { column, value } in self.row(row) {
+                total[column as usize] += value;
+                of_row += value * value;
+            }
+            squares += f64::from(of_row);
+        }
+        squares
     }
 
     /// This matrix · `right`, row after row, behind the entries of `out`; on this thread alone.
@@ -93,9 +190,13 @@ impl Nonzeros {
         reason = "clearing memory that is about to be written would cost a pass"
     )]
     pub fn extend_by_product(&self, out: &mut Vec<f32>, right: Matrix<'_>) {
-        assert_eq!(self.width, right.rows(), "matrices that can be multiplied");
+        assert_eq!(
+            self.columns,
+            right.rows(),
+            "matrices that can be multiplied"
+        );
         assert!(right.is_row_after_row());
-        let size = (self.starts.len() - 1) * right.columns();
+        let size = self.rows() * right.columns();
         out.reserve_exact(size);
         with_vectors(ListedProduct {
             out: &mut out.spare_capacity_mut()[..size],
@@ -107,10 +208,21 @@ impl Nonzeros {
         unsafe { out.set_len(out.len() + size) }
     }
 
-    fn row(&self, row: usize) -> (&[u32], &[f32]) {
-        let range = self.starts[row] as usize..self.starts[row + 1] as usize;
-        (&self.columns[range.clone()], &self.values[range])
+    #[inline]
+    fn row(&self, row: usize) -> &[Entry] {
+        &self.entries[self.starts[row] as usize..self.starts[row + 1] as usize]
     }
+}
+
+impl Entry {
+    const NONE: Self = Self {
+        column: 0,
+        value: 0.0,
+    };
+}
+
+fn most_worth_listing(entries: usize) -> usize {
+    (WORTH_LISTING * entries as f64) as usize
 }
 
 /// How many entries are not 0.
@@ -121,73 +233,19 @@ impl Pass for Count<'_> {
 
     #[inline(always)]
     fn run(self) -> usize {
-        // Short runs, so that 32 bits hold their counts.
-        let runs = self.0.chunks(1 << 16);
-        let counts = runs.map(|run| {
-            run.iter()
-                .map(|&value| u32::from(value != 0.0))
-                .sum::<u32>()
-        });
-        counts.map(|count| count as usize).sum()
-    }
-}
-
-/// Fills a list that has room for every nonzero entry and [`AT_ONCE`] more.
-struct List<'a> {
-    entries: &'a [f32],
-    list: &'a mut Nonzeros,
-}
-
-impl Pass for List<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let Nonzeros {
-            width,
-            starts,
-            columns,
-            values,
-        } = self.list;
-        let mut count = 0;
-        starts.push(0);
-        for row in self.entries.chunks_exact(*width) {
-            let (blocks, rest) = row.as_chunks::<BLOCK>();
-            for (at, block) in blocks.iter().enumerate() {
-                let mut mask = 0_u32;
-                for (lane, &value) in block.iter().enumerate() {
-                    mask |= u32::from(value != 0.0) << lane;
-                }
-                let end = count + mask.count_ones() as usize;
-                while count < end {
-                    let columns = &mut columns[count..][..AT_ONCE];
-                    let values = &mut values[count..][..AT_ONCE];
-                    for (column, value) in columns.iter_mut().zip(values) {
-                        let lane = mask.trailing_zeros() as usize % BLOCK;
-                        *column = (at * BLOCK + lane) as u32;
-                        *value = block[lane];
-                        mask &= mask.wrapping_sub(1);
-                    }
-                    count += AT_ONCE;
-                }
-                count = end;
+        let (blocks, rest) = self.0.as_chunks::<LANES>();
+        let mut counts = [0_u32; LANES];
+        for block in blocks {
+            for (count, &value) in counts.iter_mut().zip(block) {
+                *count += u32::from(value != 0.0);
             }
-            for (at, &value) in rest.iter().enumerate() {
-                if value != 0.0 {
-                    columns[count] = (blocks.len() * BLOCK + at) as u32;
-                    values[count] = value;
-                    count += 1;
-                }
-            }
-            starts.push(count as u32);
         }
-        columns.truncate(count);
-        values.truncate(count);
+        let rest = rest.iter().filter(|&&value| value != 0.0).count();
+        counts.iter().map(|&count| count as usize).sum::<usize>() + rest
     }
 }
 
-/// Every row of the product is a sum of rows of `right`, kept in registers until it is whole. There are at least as many
-/// columns as a vector is long.
+/// Every row of the product is a sum of rows of `right`, kept in registers until it is whole.
 struct ListedProduct<'a> {
     out: &'a mut [MaybeUninit<f32>],
     left: &'a Nonzeros,
@@ -200,6 +258,9 @@ impl WithSimd for ListedProduct<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
+        if self.columns < S::F32_LANES {
+            return self.narrow(simd);
+        }
         let mut from = 0;
         while from < self.columns {
             // As many vectors as fit into registers, or as are left.
@@ -215,6 +276,30 @@ impl WithSimd for ListedProduct<'_> {
 }
 
 impl ListedProduct<'_> {
+    /// All columns, where they do not fill a vector: they are filled up with zeros.
+    #[inline(always)]
+    fn narrow<S: Simd>(&mut self, simd: S) {
+        let columns = self.columns;
+        let mut filled = vec![0.0; self.right.len() / columns * S::F32_LANES];
+        let rows = filled.chunks_exact_mut(S::F32_LANES);
+        for (filled, row) in rows.zip(self.right.chunks_exact(columns)) {
+            filled[..columns].copy_from_slice(row);
+        }
+        let (filled, _) = S::as_simd_f32s(&filled);
+        let mut sums = vec![0.0; S::F32_LANES];
+        for (row, out) in self.out.chunks_exact_mut(columns).enumerate() {
+            let mut sum = simd.splat_f32s(0.0);
+            for &Entry { column, value } in self.left.row(row) {
+                let value = simd.splat_f32s(value);
+                sum = simd.mul_add_e_f32s(value, filled[column as usize], sum);
+            }
+            S::as_mut_simd_f32s(&mut sums).0[0] = sum;
+            for (place, &sum) in out.iter_mut().zip(&sums) {
+                place.write(sum);
+            }
+        }
+    }
+
     /// The product's next N vectors of columns; where they end.
     #[inline(always)]
     fn panel<S: Simd, const N: usize>(&mut self, simd: S, from: usize) -> usize {
@@ -235,11 +320,10 @@ impl ListedProduct<'_> {
         // Loops of known length: unrolled, with the sums in registers throughout.
         for (row, out) in self.out.chunks_exact_mut(self.columns).enumerate() {
             let mut sums = [simd.splat_f32s(0.0); N];
-            let (places, values) = self.left.row(row);
-            for (&place, &value) in places.iter().zip(values) {
-                let entries = &panel[place as usize * width..][..width];
-                let (head, _) = S::as_simd_f32s(entries);
-                let (last, _) = S::as_simd_f32s(&entries[width - S::F32_LANES..]);
+            for &Entry { column, value } in self.left.row(row) {
+                let factors = &panel[column as usize * width..][..width];
+                let (head, _) = S::as_simd_f32s(factors);
+                let (last, _) = S::as_simd_f32s(&factors[width - S::F32_LANES..]);
                 let (head, last) = (&head[..N - 1], last[0]);
                 let value = simd.splat_f32s(value);
                 for at in 0..N - 1 {
@@ -285,11 +369,11 @@ mod tests {
 
     #[test]
     fn listed_products_are_those_of_the_whole_matrix() {
-        for columns in [64, 65, 100, 127, 208, 333] {
+        for columns in [1, 10, 15, 16, 64, 65, 100, 127, 208, 333] {
             for (rows, inner) in [(9, 40), (5, 31), (1, 784), (40, 96)] {
                 let a = sparse(rows, inner, 6);
                 let a = Matrix::new(&a, rows, inner);
-                let list = Nonzeros::worth_listing(a, columns).expect("few entries");
+                let list = Nonzeros::worth_listing(a, 100).expect("few entries");
                 let b = full(inner, columns);
                 let b = Matrix::new(&b, inner, columns);
                 let (mut expected, mut found) = (vec![7.0], vec![7.0]);
@@ -304,6 +388,31 @@ mod tests {
                 assert_close(&found, &expected);
             }
         }
+    }
+
+    #[test]
+    fn lists_of_bytes_are_those_of_their_greys() {
+        for columns in [5, 8, 30, 784] {
+            let bytes: Vec<u8> = (0..6 * columns)
+                .map(|at| if at % 5 == 2 { (at % 251 + 1) as u8 } else { 0 })
+                .collect();
+            let list = Nonzeros::of_bytes(bytes.chunks_exact(columns), columns).expect("few");
+            assert_eq!((list.rows(), list.columns()), (6, columns));
+            let greys: Vec<f32> = bytes.iter().map(|&byte| grey(byte)).collect();
+            assert_eq!(list.written_out(), greys);
+            let (mut sums, mut squares) = (vec![0.0; columns], 0.0);
+            for row in greys.chunks_exact(columns) {
+                for (sum, grey) in sums.iter_mut().zip(row) {
+                    *sum += grey;
+                    squares += f64::from(*grey).powi(2);
+                }
+            }
+            let mut found = vec![0.0; columns];
+            let of_list = list.add_rows(&mut found);
+            assert_close(&found, &sums);
+            assert!((of_list - squares).abs() < 1e-4 * squares);
+        }
+        assert!(Nonzeros::of_bytes([[1_u8; 100]; 3].iter().map(|row| &row[..]), 100).is_none());
     }
 
     #[track_caller]

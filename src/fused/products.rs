@@ -2,7 +2,7 @@
 
 use gemm::Parallelism;
 
-use crate::wide::Pass;
+use crate::wide::{Pass, wide};
 
 /// A matrix in memory.
 #[derive(Debug, Clone, Copy)]
@@ -190,6 +190,40 @@ unsafe fn product(
 /// Lanes that a sum is spread over: enough for any processor, so that the result does not depend on it.
 pub const LANES: usize = 16;
 
+/// a · b of two vectors, in double precision.
+pub fn dot(a: &[f32], b: &[f32]) -> f64 {
+    let products = a.iter().zip(b);
+    products.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+}
+
+/// The sum of the squares of all entries.
+pub fn squares(entries: &[f32]) -> f64 {
+    // Short runs, so that what is added to is not much larger than what is added.
+    let runs = entries.chunks(1024);
+    runs.map(|run| f64::from(wide(SumOfSquares(run)))).sum()
+}
+
+struct SumOfSquares<'a>(&'a [f32]);
+
+impl Pass for SumOfSquares<'_> {
+    type Output = f32;
+
+    #[inline(always)]
+    fn run(self) -> f32 {
+        let mut lanes = [0.0_f32; LANES];
+        let (blocks, rest) = self.0.as_chunks::<LANES>();
+        for block in blocks {
+            for (lane, value) in lanes.iter_mut().zip(block) {
+                *lane += value * value;
+            }
+        }
+        for (lane, value) in lanes.iter_mut().zip(rest) {
+            *lane += value * value;
+        }
+        lanes.iter().sum()
+    }
+}
+
 /// Adds every row of `rows` to `total`: the sums of the columns.
 pub struct AddRows<'a> {
     pub total: &'a mut [f32],
@@ -212,7 +246,6 @@ impl Pass for AddRows<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wide::wide;
 
     #[test]
     fn products_of_matrices_and_their_transposes_by_hand() {

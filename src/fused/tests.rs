@@ -76,7 +76,7 @@ proptest! {
         );
         let weighing = filled([members, images, units], 4, &device);
         let (x, weight, bias) = parts();
-        let one = layer(&x, &weight, &bias, slope).expect("offered on flex");
+        let one = layer(&x.clone().into(), &weight, &bias, slope).expect("offered on flex");
         let of_one = (one.clone() * weighing.clone()).sum().backward();
         let ones = [weight.grad(&of_one), bias.grad(&of_one), x.grad(&of_one)];
         let (x, weight, bias) = parts();
@@ -149,8 +149,9 @@ fn a_tied_autoencoder_is_what_burn_composes() {
         let bias = filled([members, 1, units], 3, &plain);
         let back = filled([members, 1, inputs], 4, &plain);
         let pull = filled([members, 1, units], 6, &plain);
-        assert!(prefers_tied(&x, &weight));
-        let encoded = LayerPass::new(&x, &weight, &bias, 0.0).expect("offered on flex");
+        let given = x.clone().into();
+        assert!(prefers_tied(&given, &weight));
+        let encoded = LayerPass::new(&given, &weight, &bias, 0.0).expect("offered on flex");
         let pass = TiedPass::new(encoded, &back);
         let one = pass.errors();
         let ones = pass.gradients(0.7, Some(pull.clone()));
@@ -238,7 +239,7 @@ fn a_weight_used_twice_gets_both_gradients() {
         )
     };
     let (weight, bias, back) = parts();
-    let h = layer(&x, &weight, &bias, 0.0).expect("offered");
+    let h = layer(&x.clone().into(), &weight, &bias, 0.0).expect("offered");
     let errors = squared_error(&h, &weight, DecoderWeight::Tied, &back, &x).expect("offered");
     let one = weight.grad(&errors.sum().backward()).expect("a leaf");
     let (weight, bias, back) = parts();
@@ -252,7 +253,7 @@ fn a_weight_used_twice_gets_both_gradients() {
 fn what_is_not_a_number_stays_so() {
     let device = Device::flex();
     let one = |value| Tensor::<3>::full([1, 1, 1], value, &device);
-    let h = |x| numbers(layer(&one(x), &one(1.0), &one(0.0), 0.0).expect("offered"))[0];
+    let h = |x| numbers(layer(&one(x).into(), &one(1.0), &one(0.0), 0.0).expect("offered"))[0];
     assert!(h(f32::NAN).is_nan());
     assert_eq!(h(-1.0).to_bits(), 0.0_f32.to_bits(), "an ordinary zero");
     assert!(h(f32::NEG_INFINITY).is_nan(), "0 · −∞ is told, not hidden");
@@ -303,7 +304,7 @@ fn nothing_is_offered_elsewhere() {
     let x = filled([1, 2, 3], 1, &device);
     assert!(
         layer(
-            &x,
+            &x.clone().into(),
             &filled([1, 3, 4], 2, &device),
             &filled([1, 1, 4], 3, &device),
             0.0

@@ -18,18 +18,21 @@ use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
+use super::input::Input;
 use super::layer::LayerPass;
-use super::products::{AddRows, LANES, Matrix, add_product, extend_by_gram, extend_by_product};
+use super::products::{
+    AddRows, LANES, Matrix, add_product, dot, extend_by_gram, extend_by_product,
+};
 use super::{Side, entries, of_inner, primitive, side, tensor};
 use crate::wide::{Pass, wide};
 
 /// Whether a [`TiedPass`] is offered for a batch x, `[1 or member, batch, input]`, and a weight `[member, input, unit]`,
 /// and is less work than its parts.
 #[must_use]
-pub fn prefers_tied(x: &Tensor<3>, weight: &Tensor<3>) -> bool {
+pub fn prefers_tied(x: &Input, weight: &Tensor<3>) -> bool {
     let ([_, images, inputs], units) = (x.dims(), weight.dims()[2]);
     // In a step: G, W Σhhᵀ and two products of the code with a square, against reconstruction, ∂E/∂h and ∂E/∂W.
-    side(x) == Side::Plain && 2 * units * (inputs + images) < 3 * images * inputs
+    side(weight) == Side::Plain && 2 * units * (inputs + images) < 3 * images * inputs
 }
 
 /// The cost of a batch on its way, with what the way back needs.
@@ -41,7 +44,7 @@ pub struct TiedPass {
     gram_h: FlexTensor,
     /// Wᵀ c, `[member, 1, unit]`.
     back: FlexTensor,
-    /// Σ x, `[member, 1, input]`.
+    /// Σ x, `[member, 1, input]`, or `[1, 1, input]` where all see the same.
     x_sum: FlexTensor,
     /// `[member, 1, 1]`.
     errors: FlexTensor,
@@ -67,13 +70,13 @@ impl TiedPass {
             x, h, weight, bias, ..
         } = &encoder;
         let [members, images, units] = h.shape().dims::<3>();
-        let inputs = weight.shape().dims::<3>()[1];
+        let [batches, _, inputs] = x.dims();
+        let (x_sums, x_squares) = x.moments();
         let mut gram = Vec::with_capacity(units * units);
         let mut gram_h = Vec::with_capacity(members * images * units);
         let mut back = Vec::with_capacity(members * units);
-        let mut x_sum = vec![0.0; members * inputs];
         let mut errors = Vec::with_capacity(members);
-        for (member, x_sum) in x_sum.chunks_exact_mut(inputs).enumerate() {
+        for member in 0..members {
             let w = matrix(weight, member);
             let c = matrix(&decoder_bias, member);
             gram.clear();
@@ -81,21 +84,24 @@ impl TiedPass {
             let square = Matrix::new(&gram, units, units);
             extend_by_product(&mut gram_h, matrix(h, member), square, 1.0);
             extend_by_product(&mut back, c, w, 1.0);
-            errors.push(wide(Errors {
-                x: matrix(x, member).entries(),
-                c: c.entries(),
-                x_sum,
+            let codes = wide(CodeEnergy {
                 h: matrix(h, member).entries(),
                 gram_h: &gram_h[member * images * units..],
                 back: &back[member * units..],
                 bias: matrix(bias, member).entries(),
-            }));
+            });
+            // Σ‖c − x‖² = n‖c‖² − 2 c Σx + Σ‖x‖².
+            let c = c.entries();
+            let x_sum = &x_sums[member % batches * inputs..][..inputs];
+            let distances =
+                images as f64 * dot(c, c) - 2.0 * dot(c, x_sum) + x_squares[member % batches];
+            errors.push((codes + 0.5 * distances) as f32);
         }
         Self {
             decoder_bias,
             gram_h: tensor(gram_h, [members, images, units]),
             back: tensor(back, [members, 1, units]),
-            x_sum: tensor(x_sum, [members, 1, inputs]),
+            x_sum: tensor(x_sums, [batches, 1, inputs]),
             errors: tensor(errors, [members, 1, 1]),
             encoder,
         }
@@ -117,13 +123,12 @@ impl TiedPass {
         let [members, images, units] = h.shape().dims::<3>();
         let inputs = weight.shape().dims::<3>()[1];
         let pull = pull.map_or_else(|| tensor(vec![0.0; units], [1, 1, units]), primitive);
-        let by_input = self.encoder.lists_by_input();
+        let columns = x.columns();
         let mut of_weight = Vec::with_capacity(members * inputs * units);
         let mut of_bias = vec![0.0; members * units];
         let mut of_decoder_bias = Vec::with_capacity(members * inputs);
 
         for member in 0..members {
-            let x = matrix(x, member);
             let h = matrix(h, member);
             let w = matrix(weight, member);
             let c = matrix(&self.decoder_bias, member).entries();
@@ -148,10 +153,7 @@ impl TiedPass {
             extend_by_gram(&mut moments, h, scale);
             let start = of_weight.len();
             let beyond = Matrix::new(&beyond, images, units);
-            match &by_input[member % by_input.len()] {
-                Some(list) => list.extend_by_product(&mut of_weight, beyond),
-                None => extend_by_product(&mut of_weight, x.transposed(), beyond, 1.0),
-            }
+            columns[member % columns.len()].extend_by_product(&mut of_weight, beyond);
             let out = &mut of_weight[start..];
             wide(AddOuter {
                 out,
@@ -177,55 +179,30 @@ impl TiedPass {
     }
 }
 
-/// E summed over the batch, and Σ x on the way.
-struct Errors<'a> {
-    x: &'a [f32],
-    c: &'a [f32],
-    x_sum: &'a mut [f32],
+/// Σ hᵀ (½ G h + Wᵀ c − h + b) over the batch: what its codes add to ½ Σ‖c − x‖².
+struct CodeEnergy<'a> {
     h: &'a [f32],
     gram_h: &'a [f32],
     back: &'a [f32],
     bias: &'a [f32],
 }
 
-impl Pass for Errors<'_> {
-    type Output = f32;
+impl Pass for CodeEnergy<'_> {
+    type Output = f64;
 
     #[inline(always)]
-    fn run(self) -> f32 {
-        let (inputs, units) = (self.c.len(), self.bias.len());
-        let mut total = 0.0_f64;
-        for x in self.x.chunks_exact(inputs) {
-            for (sum, x) in self.x_sum.iter_mut().zip(x) {
-                *sum += x;
-            }
-            total += 0.5 * f64::from(squared_distance(self.c, x));
-        }
+    fn run(self) -> f64 {
+        let units = self.bias.len();
         let codes = self
             .h
             .chunks_exact(units)
             .zip(self.gram_h.chunks_exact(units));
+        let mut total = 0.0;
         for (h, gram_h) in codes {
             total += f64::from(code_energy(h, gram_h, self.back, self.bias));
         }
-        total as f32
+        total
     }
-}
-
-/// ‖a − b‖².
-#[inline(always)]
-fn squared_distance(a: &[f32], b: &[f32]) -> f32 {
-    let mut lanes = [0.0_f32; LANES];
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<LANES>(), b.as_chunks::<LANES>());
-    for (a, b) in a.iter().zip(b) {
-        for ((lane, a), b) in lanes.iter_mut().zip(a).zip(b) {
-            *lane += (a - b) * (a - b);
-        }
-    }
-    for ((lane, a), b) in lanes.iter_mut().zip(a_rest).zip(b_rest) {
-        *lane += (a - b) * (a - b);
-    }
-    lanes.iter().sum()
 }
 
 /// hᵀ (½ G h + Wᵀ c − h + b).

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use super::layer::{Layer, drawn, parameter};
 use super::loss::reconstruction;
 use super::{Change, Kind, Parameters};
-use crate::fused::{self, DecoderPass, DecoderWeight, LayerPass, TiedPass, Wanted};
+use crate::fused::{self, DecoderPass, DecoderWeight, Input, LayerPass, TiedPass, Wanted};
 use crate::seed::Purpose;
 use crate::spec::{self, Activation, AutoencoderSpec, DecoderActivation, Reconstruction};
 
@@ -100,7 +100,7 @@ impl Autoencoder {
     /// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same batch
     /// - output: `[member, batch, unit]`
     #[must_use]
-    pub fn encode(&self, x: Tensor<3>) -> Tensor<3> {
+    pub fn encode(&self, x: impl Into<Input>) -> Tensor<3> {
         self.encoder.forward(x)
     }
 
@@ -156,7 +156,7 @@ impl Autoencoder {
     /// The code of x and its [`squared_errors`](Self::squared_errors), x outside of any graph: in one operation where
     /// that is less work.
     #[must_use]
-    pub fn code_and_squared_errors(&self, x: &Tensor<3>) -> (Tensor<3>, Tensor<3>) {
+    pub fn code_and_squared_errors(&self, x: &Input) -> (Tensor<3>, Tensor<3>) {
         match self.encoder.pass(x) {
             Some(pass) if self.prefers_tied(x) => {
                 let h = pass.output();
@@ -165,13 +165,13 @@ impl Autoencoder {
             }
             _ => {
                 let h = self.encode(x.clone());
-                (h.clone(), self.squared_errors(h, x.clone()))
+                (h.clone(), self.squared_errors(h, x.tensor()))
             }
         }
     }
 
     /// Whether the cost of x can be had in one operation, and that is less work.
-    fn prefers_tied(&self, x: &Tensor<3>) -> bool {
+    fn prefers_tied(&self, x: &Input) -> bool {
         self.encoder.activation() == Activation::Relu
             && self.decoder.weight.is_none()
             && self.decoder.activation == DecoderActivation::Identity
@@ -181,7 +181,7 @@ impl Autoencoder {
     /// The way of x through the encoder, to come back from with [`back_propagated`](Self::back_propagated); `None` where
     /// the backend, the activation or the decoder does not offer it. x: as in [`encode`](Self::encode), outside of any
     /// graph.
-    pub(super) fn pass(&self, x: &Tensor<3>) -> Option<LayerPass> {
+    pub(super) fn pass(&self, x: &Input) -> Option<LayerPass> {
         let is_linear = self.decoder.activation == DecoderActivation::Identity;
         is_linear.then(|| self.encoder.pass(x)).flatten()
     }
@@ -196,8 +196,8 @@ impl Autoencoder {
     pub(super) fn back_propagated(
         &self,
         encoded: LayerPass,
-        target: &Tensor<3>,
-        input: Option<&Tensor<3>>,
+        target: &Input,
+        input: Option<&Input>,
         pull: Option<Tensor<3>>,
         scale: f32,
     ) -> (Tensor<3>, GradientsParams) {
@@ -215,7 +215,7 @@ impl Autoencoder {
         }
         let (weight, kind) = self.decoder_weight();
         let h = encoded.output();
-        let pass = DecoderPass::new(&h, &weight, kind, &decoder_bias, target)
+        let pass = DecoderPass::new(&h, &weight, kind, &decoder_bias, &target.tensor())
             .expect("where the encoder is offered, so is the decoder");
         let errors = pass.errors();
         let [of_h, of_decoder_weight, of_decoder_bias] = pass.gradients(scale, pull);

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use super::layer::{Layer, drawn};
 use super::loss::cross_entropy;
 use super::{Change, Parameters};
-use crate::fused::{self, Wanted};
+use crate::fused::{self, Input, Wanted};
 use crate::seed::Purpose;
 use crate::spec::{Activation, ClassifierSpec, TrainedLayers};
 
@@ -77,27 +77,28 @@ impl Classifier {
     /// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same batch
     /// - output: `[member, batch, unit]` each
     #[must_use]
-    pub fn activations(&self, x: Tensor<3>) -> Vec<Tensor<3>> {
-        self.hidden
-            .iter()
-            .scan(x, |below, layer| {
-                *below = layer.forward(below.clone());
-                Some(below.clone())
-            })
-            .collect()
+    pub fn activations(&self, x: impl Into<Input>) -> Vec<Tensor<3>> {
+        let mut below = x.into();
+        let layers = self.hidden.iter();
+        let activations = layers.map(|layer| {
+            let h = layer.forward(below.clone());
+            below = h.clone().into();
+            h
+        });
+        activations.collect()
     }
 
     /// What the softmax layer sees: the activations of the highest hidden layer, or x where there is none.
     #[must_use]
-    pub fn code(&self, x: Tensor<3>) -> Tensor<3> {
+    pub fn code(&self, x: impl Into<Input>) -> Input {
         self.hidden
             .iter()
-            .fold(x, |below, layer| layer.forward(below))
+            .fold(x.into(), |below, layer| layer.forward(below).into())
     }
 
     /// The pre-activations of the softmax layer, `[member, batch, class]`, from [`code`](Self::code).
     #[must_use]
-    pub fn logits(&self, code: Tensor<3>) -> Tensor<3> {
+    pub fn logits(&self, code: impl Into<Input>) -> Tensor<3> {
         self.output.pre_activation(code)
     }
 
@@ -112,7 +113,7 @@ impl Classifier {
     #[must_use]
     pub fn cost(
         &self,
-        x: &Tensor<3>,
+        x: &Input,
         targets: &Tensor<3>,
         trained_layers: TrainedLayers,
     ) -> (Tensor<3>, GradientsParams) {
@@ -126,15 +127,15 @@ impl Classifier {
     /// [`cost`](Self::cost) by burn's autodiff.
     fn differentiated(
         &self,
-        x: &Tensor<3>,
+        x: &Input,
         targets: &Tensor<3>,
         trained_layers: TrainedLayers,
     ) -> (Tensor<3>, GradientsParams) {
         let learner = self.clone().train();
         let code = match trained_layers {
-            TrainedLayers::All => learner.code(Tensor::from_inner(x.clone())),
+            TrainedLayers::All => learner.code(Tensor::from_inner(x.tensor())),
             // Layers that do not learn need no graph.
-            TrainedLayers::Output => Tensor::from_inner(self.code(x.clone())),
+            TrainedLayers::Output => Tensor::from_inner(self.code(x.clone()).tensor()).into(),
         };
         let costs = cross_entropy(learner.logits(code), Tensor::from_inner(targets.clone()));
         let mean = costs.clone().sum().mul_scalar(1.0 / x.dims()[1] as f64);
@@ -146,7 +147,7 @@ impl Classifier {
     /// where the backend or an activation does not offer it.
     fn back_propagated(
         &self,
-        x: &Tensor<3>,
+        x: &Input,
         targets: &Tensor<3>,
     ) -> Option<(Tensor<3>, GradientsParams)> {
         let layers: Vec<&Layer> = self.hidden.iter().chain([&self.output]).collect();
@@ -154,11 +155,12 @@ impl Classifier {
         let mut value = x.clone();
         for layer in &layers {
             let pass = layer.pass(&value)?;
-            value = pass.output();
+            value = pass.output().into();
             passes.push(pass);
         }
         let per_image = 1.0 / x.dims()[1] as f32;
-        let [cost, mut slope] = fused::cross_entropy_with_slope(value, targets.clone(), per_image);
+        let [cost, mut slope] =
+            fused::cross_entropy_with_slope(value.tensor(), targets.clone(), per_image);
         let mut gradients = GradientsParams::new();
         for (at, (layer, pass)) in layers.into_iter().zip(passes).enumerate().rev() {
             let of_below = if at == 0 { Wanted::No } else { Wanted::Yes };
@@ -175,7 +177,7 @@ impl Classifier {
 
     /// The probabilities of the classes, `[member, batch, class]`.
     #[must_use]
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    pub fn forward(&self, x: impl Into<Input>) -> Tensor<3> {
         softmax(self.logits(self.code(x)), 2)
     }
 
@@ -293,7 +295,7 @@ mod tests {
         assert_eq!(layers.len(), 2);
         assert_eq!(
             numbers(layers[1].clone()),
-            numbers(model.code(x.clone())),
+            numbers(model.code(x.clone()).tensor()),
             "the code is the highest layer"
         );
         let probabilities = model.forward(x);
@@ -310,7 +312,7 @@ mod tests {
             let model = Classifier::new(&spec(hidden), 7, 3, &[1, 2], &device);
             let number = |at: usize| ((at * 7919) % 100) as f32 / 50.0 - 1.0;
             let x: Vec<f32> = (0..8 * 7).map(number).collect();
-            let x = Tensor::<3>::from_data(TensorData::new(x, [1, 8, 7]), &device);
+            let x = Tensor::<3>::from_data(TensorData::new(x, [1, 8, 7]), &device).into();
             let wanted: Vec<f32> = (0..24)
                 .map(|at| f32::from(u8::from(at % 3 == at / 3 % 3)))
                 .collect();

@@ -5,7 +5,7 @@ use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Change, Kind, Parameters, numbers};
-use crate::fused::{self, LayerPass};
+use crate::fused::{self, Input, LayerPass};
 use crate::seed::{Purpose, draw, stream};
 use crate::spec::{Activation, Initialization};
 
@@ -158,7 +158,7 @@ impl Layer {
 
     /// A batch's way through the layer, to come back from without a graph; `None` where the backend or the activation
     /// does not offer it. Shapes as in [`forward`](Self::forward), x outside of any graph.
-    pub(super) fn pass(&self, x: &Tensor<3>) -> Option<LayerPass> {
+    pub(super) fn pass(&self, x: &Input) -> Option<LayerPass> {
         let slope = self.slope_below()?;
         LayerPass::new(x, &self.weight.val(), &self.bias.val(), slope)
     }
@@ -185,7 +185,8 @@ impl Layer {
     /// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same batch
     /// - output: `[member, batch, unit]`
     #[must_use]
-    pub fn forward(&self, x: Tensor<3>) -> Tensor<3> {
+    pub fn forward(&self, x: impl Into<Input>) -> Tensor<3> {
+        let x = x.into();
         if let Some(slope) = self.slope_below()
             && let Some(h) = fused::layer(&x, &self.weight.val(), &self.bias.val(), slope)
         {
@@ -207,9 +208,10 @@ impl Layer {
 
     /// z = x W + b; shapes as in [`forward`](Self::forward).
     #[must_use]
-    pub fn pre_activation(&self, x: Tensor<3>) -> Tensor<3> {
+    pub fn pre_activation(&self, x: impl Into<Input>) -> Tensor<3> {
+        let x = x.into();
         let (weight, bias) = (self.weight.val(), self.bias.val());
-        fused::layer(&x, &weight, &bias, 1.0).unwrap_or_else(|| x.matmul(weight) + bias)
+        fused::layer(&x, &weight, &bias, 1.0).unwrap_or_else(|| x.tensor().matmul(weight) + bias)
     }
 
     /// Every parameter by its name, each with its leading member dimension.

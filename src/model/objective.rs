@@ -6,6 +6,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Autoencoder;
 use super::loss::{Sparsity, reconstruction};
+use crate::fused::Input;
 use crate::spec::{MeanActivationEstimator, Reconstruction, SparsitySpec};
 
 /// The cost of a group of members: the same for all but for β.
@@ -105,8 +106,8 @@ impl Objective {
     pub fn cost(
         &self,
         model: &Autoencoder,
-        target: &Tensor<3>,
-        input: Option<&Tensor<3>>,
+        target: &Input,
+        input: Option<&Input>,
         mean_activation: &Tensor<3>,
     ) -> (BatchCost, GradientsParams) {
         self.back_propagated(model, target, input, mean_activation)
@@ -117,8 +118,8 @@ impl Objective {
     fn back_propagated(
         &self,
         model: &Autoencoder,
-        target: &Tensor<3>,
-        input: Option<&Tensor<3>>,
+        target: &Input,
+        input: Option<&Input>,
         mean_activation: &Tensor<3>,
     ) -> Option<(BatchCost, GradientsParams)> {
         if !self.is_squared_error() {
@@ -145,11 +146,11 @@ impl Objective {
     fn differentiated(
         &self,
         model: &Autoencoder,
-        target: &Tensor<3>,
-        input: Option<&Tensor<3>>,
+        target: &Input,
+        input: Option<&Input>,
         mean_activation: &Tensor<3>,
     ) -> (BatchCost, GradientsParams) {
-        let inside = |tensor: &Tensor<3>| Tensor::from_inner(tensor.clone());
+        let inside = |input: &Input| Tensor::from_inner(input.tensor());
         let model = &model.clone().train();
         let per_image = 1.0 / target.dims()[1] as f64;
         let h = model.encode(inside(input.unwrap_or(target)));
@@ -231,8 +232,8 @@ mod tests {
                     decoder_bias: normal,
                 };
                 let model = Autoencoder::new(&spec, 30, 0, &[1, 2], &device);
-                let x = filled([1, images, 30], 1, &device);
-                let corrupted = filled([2, images, 30], 2, &device);
+                let x = Input::from(filled([1, images, 30], 1, &device));
+                let corrupted = Input::from(filled([2, images, 30], 2, &device));
                 let so_far = objective.first_mean_activation(2, 9, &device);
                 for input in [None, Some(&corrupted)] {
                     let (cost, ours) = objective

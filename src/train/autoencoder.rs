@@ -11,7 +11,7 @@ use super::optimizer::Optimizer;
 use super::state::{State, parameters_state, restored_parameters, tensor};
 use crate::data::Images;
 use crate::data::batches::Source;
-use crate::fused;
+use crate::fused::{self, Input};
 use crate::model::{Autoencoder, Layer, Objective, numbers};
 use crate::seed::epoch_order;
 use crate::spec::AutoencoderTraining;
@@ -255,7 +255,7 @@ impl Trainee {
             }
             let target = source.batch(indices, &device);
             let place = [layer, epochs_done as u64, batches];
-            let input = corrupt(&target, setting.corruption, &seeds, &place);
+            let input = corrupt(&target, setting.corruption, &seeds, &place).map(Input::from);
             let (cost, gradients) =
                 objective.cost(&model, &target, input.as_ref(), &mean_activation);
             mean_activation = cost.mean_activation;
@@ -318,7 +318,7 @@ impl Trainee {
             if !self.objective.is_squared_error() {
                 add(
                     &mut errors,
-                    self.objective.reconstruction(model, h.clone(), x),
+                    self.objective.reconstruction(model, h.clone(), x.tensor()),
                 );
             }
             if let Some(found) = fused::activity(&h, ACTIVE_ABOVE) {
@@ -365,17 +365,16 @@ impl Trainee {
     }
 }
 
-/// Calls `each` with the codes of every batch of `source`, in its order: h `[member, batch, unit]` and x.
+/// Calls `each` with the codes of every batch of `source`, in its order: h `[member, batch, unit]`.
 pub fn encode_all(
     encoder: &Layer,
     source: &dyn Source,
     device: &Device,
-    mut each: impl FnMut(Tensor<3>, Tensor<3>),
+    mut each: impl FnMut(Tensor<3>),
 ) {
     let everything: Vec<u32> = (0..source.count() as u32).collect();
     for indices in everything.chunks(EVALUATION_BATCH) {
-        let x = source.batch(indices, device);
-        each(encoder.forward(x.clone()), x);
+        each(encoder.forward(source.batch(indices, device)));
     }
 }
 

@@ -239,7 +239,8 @@ impl ClassifierTrainee {
         let targets = targets(&split.labels, &indices, self.classes, device);
         let (_, gradients) = self.model.cost(&x, &targets, TrainedLayers::All);
         let mut activations = self.model.activations(x.clone());
-        let logits = self.model.logits(activations.last().cloned().unwrap_or(x));
+        let code = activations.last().cloned().map_or(x, Into::into);
+        let logits = self.model.logits(code);
         activations.push(softmax(logits, 2));
 
         let layers: Vec<&Layer> = self

@@ -7,6 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use rand_chacha::rand_core::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
+use crate::fused::Input;
 use crate::seed::{Purpose, stream};
 use crate::spec::Corruption;
 
@@ -18,7 +19,7 @@ use crate::spec::Corruption;
 /// - output: `[member, batch, input]`; `None` where nothing is to be disturbed
 #[must_use]
 pub fn corrupt(
-    x: &Tensor<3>,
+    x: &Input,
     corruption: Corruption,
     seeds: &[u64],
     place: &[u64],
@@ -31,21 +32,21 @@ pub fn corrupt(
             values.extend(std::iter::repeat_with(|| draw(&mut stream)).take(images * inputs));
         }
         let shape = [seeds.len(), images, inputs];
-        Tensor::<3>::from_data(TensorData::new(values, shape), &x.device())
+        Tensor::<3>::from_data(TensorData::new(values, shape), &x.tensor().device())
     };
     match corruption {
         Corruption::None => None,
         Corruption::Masking { fraction } => {
             let threshold = (fraction * f64::from(u32::MAX)) as u32;
             let kept = drawn(&|stream| f32::from(u8::from(stream.next_u32() >= threshold)));
-            Some(x.clone() * kept)
+            Some(x.tensor() * kept)
         }
         Corruption::Gaussian { deviation } => {
             let noise = drawn(&|stream| {
                 let standard: f64 = StandardNormal.sample(stream);
                 (deviation * standard) as f32
             });
-            Some(x.clone() + noise)
+            Some(x.tensor() + noise)
         }
     }
 }

@@ -154,7 +154,7 @@ impl Pretraining {
                 None => images,
             };
             let mut codes = Codes::with_capacity(members, images.count(), units);
-            encode_all(encoder, source, &self.device, |h, _| {
+            encode_all(encoder, source, &self.device, |h| {
                 codes.extend(&numbers(h));
             });
             self.codes = Some(codes);
