@@ -35,8 +35,8 @@ use self::flex::{Side, entries, of_inner, primitive, side, tensor, tracked, untr
 pub use self::input::Input;
 #[cfg(not(feature = "flex"))]
 pub use self::nowhere::{
-    DecoderPass, LayerPass, TiedPass, activity, adam, cross_entropy, cross_entropy_with_slope,
-    descend, divergence, layer, offered, prefers_tied, squared_error,
+    DecoderPass, Gram, LayerPass, TiedPass, activity, adam, cross_entropy,
+    cross_entropy_with_slope, descend, divergence, layer, offered, prefers_tied, squared_error,
 };
 #[cfg(feature = "flex")]
 pub use self::{
@@ -45,7 +45,7 @@ pub use self::{
     decoder::{DecoderPass, squared_error},
     layer::{LayerPass, layer},
     sparsity::divergence,
-    tied::{TiedPass, prefers_tied},
+    tied::{Gram, TiedPass, prefers_tied},
     update::{adam, descend},
 };
 
@@ -230,10 +230,19 @@ mod nowhere {
     }
 
     #[derive(Debug)]
+    pub enum Gram {}
+
+    impl Gram {
+        pub fn new(_: &Tensor<3>) -> Option<Self> {
+            None
+        }
+    }
+
+    #[derive(Debug)]
     pub enum TiedPass {}
 
     impl TiedPass {
-        pub fn new(encoder: LayerPass, _: &Tensor<3>) -> Self {
+        pub fn new(encoder: LayerPass, _: &Tensor<3>, _: &Gram) -> Self {
             match encoder {}
         }
 

@@ -1,6 +1,7 @@
 //! Products with a matrix most of whose entries are 0, as four of five pixels are: only the others are multiplied.
 
 use std::mem::MaybeUninit;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use pulp::{Simd, WithSimd};
@@ -46,8 +47,8 @@ impl Nonzeros {
             return None;
         }
         Self::of(
-            entries.chunks_exact(matrix.columns()),
-            matrix.columns(),
+            entries.chunks_exact(matrix.width()),
+            matrix.width(),
             room,
             |value| value,
         )
@@ -84,21 +85,27 @@ impl Nonzeros {
         for row in rows {
             assert_eq!(row.len(), columns, "rows of one length");
             let (blocks, rest) = row.as_chunks::<BLOCK>();
-            for (at, block) in blocks.iter().enumerate() {
-                if *block == [zero; BLOCK] {
-                    continue;
+            for (group, some) in blocks.chunks(64).enumerate() {
+                // First which blocks have any, without a guess at each.
+                let mut any = 0_u64;
+                for (at, block) in some.iter().enumerate() {
+                    any |= u64::from(*block != [zero; BLOCK]) << at;
                 }
-                // A whole block is written, wanted or not: a guess of which entries are would often be wrong.
-                let free = entries[count..].first_chunk_mut::<BLOCK>()?;
-                let mut wanted = 0;
-                for (lane, &entry) in block.iter().enumerate() {
-                    free[wanted % BLOCK] = Entry {
-                        column: (at * BLOCK + lane) as u32,
-                        value: value(entry),
-                    };
-                    wanted += usize::from(entry != zero);
+                while any != 0 {
+                    let at = any.trailing_zeros() as usize;
+                    any &= any - 1;
+                    // A whole block is written, wanted or not: a guess of which entries are would often be wrong.
+                    let free = entries[count..].first_chunk_mut::<BLOCK>()?;
+                    let mut wanted = 0;
+                    for (lane, &entry) in some[at].iter().enumerate() {
+                        free[wanted % BLOCK] = Entry {
+                            column: ((group * 64 + at) * BLOCK + lane) as u32,
+                            value: value(entry),
+                        };
+                        wanted += usize::from(entry != zero);
+                    }
+                    count += wanted;
                 }
-                count += wanted;
             }
             for (lane, &entry) in rest.iter().enumerate() {
                 if entry != zero {
@@ -148,7 +155,9 @@ impl Nonzeros {
             next[at + 1] += next[at];
         }
         let starts = next.clone();
-        let mut entries = vec![Entry::NONE; self.entries.len()];
+        // As much room as before: what is freed then serves again, whatever the number of entries.
+        let mut entries = Vec::with_capacity(self.entries.capacity());
+        entries.resize(self.entries.len(), Entry::NONE);
         for row in 0..self.rows() {
             for &Entry { column, value } in self.row(row) {
                 let place = &mut next[column as usize];
@@ -196,13 +205,13 @@ impl Nonzeros {
             "matrices that can be multiplied"
         );
         assert!(right.is_row_after_row());
-        let size = self.rows() * right.columns();
+        let size = self.rows() * right.width();
         out.reserve_exact(size);
         with_vectors(ListedProduct {
             out: &mut out.spare_capacity_mut()[..size],
             left: self,
             right: right.entries(),
-            columns: right.columns(),
+            columns: right.width(),
         });
         // SAFETY: the product's entries have all been written.
         unsafe { out.set_len(out.len() + size) }
@@ -307,39 +316,70 @@ impl ListedProduct<'_> {
         // A last vector that would be cut short starts earlier: what it shares with others comes out twice, and the same.
         let from = from.min(end - S::F32_LANES);
         let width = end - from;
-        let mut copy = Vec::new();
-        let panel = if width == self.columns {
-            self.right
+        let last = width - S::F32_LANES;
+        let copy;
+        // Parts of long rows lie on a page of memory each: together they are found faster. And where rows are wanted
+        // many times, it pays that none of their vectors lies across two lines of the cache.
+        let (panel, stride) = if width < self.columns || self.right.len() < self.left.entries.len()
+        {
+            let stride = width.next_multiple_of(CACHE_LINE);
+            copy = Aligned::of(self.right.chunks_exact(self.columns), from..end, stride);
+            (copy.values(), stride)
         } else {
-            // Parts of long rows lie on a page of memory each: together they are found faster.
-            for row in self.right.chunks_exact(self.columns) {
-                copy.extend_from_slice(&row[from..end]);
-            }
-            &copy
+            (self.right, width)
         };
         // Loops of known length: unrolled, with the sums in registers throughout.
         for (row, out) in self.out.chunks_exact_mut(self.columns).enumerate() {
             let mut sums = [simd.splat_f32s(0.0); N];
             for &Entry { column, value } in self.left.row(row) {
-                let factors = &panel[column as usize * width..][..width];
+                let factors = &panel[column as usize * stride..][..width];
                 let (head, _) = S::as_simd_f32s(factors);
-                let (last, _) = S::as_simd_f32s(&factors[width - S::F32_LANES..]);
-                let (head, last) = (&head[..N - 1], last[0]);
+                let (tail, _) = S::as_simd_f32s(&factors[last..]);
+                let (head, tail) = (&head[..N - 1], tail[0]);
                 let value = simd.splat_f32s(value);
                 for at in 0..N - 1 {
                     sums[at] = simd.mul_add_e_f32s(value, head[at], sums[at]);
                 }
-                sums[N - 1] = simd.mul_add_e_f32s(value, last, sums[N - 1]);
+                sums[N - 1] = simd.mul_add_e_f32s(value, tail, sums[N - 1]);
             }
             let out = &mut out[from..end];
             let (head, _) = S::as_uninit_mut_simd_f32s(out);
             for (place, sum) in head.iter_mut().zip(&sums[..N - 1]) {
                 place.write(*sum);
             }
-            let (last, _) = S::as_uninit_mut_simd_f32s(&mut out[width - S::F32_LANES..]);
-            last[0].write(sums[N - 1]);
+            let (tail, _) = S::as_uninit_mut_simd_f32s(&mut out[last..]);
+            tail[0].write(sums[N - 1]);
         }
         end
+    }
+}
+
+/// Numbers in a line of the cache.
+const CACHE_LINE: usize = 16;
+
+/// A copy of some columns, each row at the start of a line of the cache.
+struct Aligned {
+    values: Vec<f32>,
+    start: usize,
+}
+
+impl Aligned {
+    #[inline(always)]
+    fn of<'a>(
+        rows: impl ExactSizeIterator<Item = &'a [f32]>,
+        columns: Range<usize>,
+        stride: usize,
+    ) -> Self {
+        let mut values = vec![0.0; rows.len() * stride + CACHE_LINE];
+        let start = values.as_ptr().align_offset(CACHE_LINE * size_of::<f32>());
+        for (copy, row) in values[start..].chunks_exact_mut(stride).zip(rows) {
+            copy[..columns.len()].copy_from_slice(&row[columns.clone()]);
+        }
+        Self { values, start }
+    }
+
+    fn values(&self) -> &[f32] {
+        &self.values[self.start..]
     }
 }
 

@@ -1,5 +1,7 @@
 //! Matrix products on slices, and sums of rows.
 
+use std::ops::Range;
+
 use gemm::Parallelism;
 
 use crate::wide::{Pass, wide};
@@ -39,7 +41,7 @@ impl<'a> Matrix<'a> {
         self.rows
     }
 
-    pub fn columns(self) -> usize {
+    pub fn width(self) -> usize {
         self.columns
     }
 
@@ -47,19 +49,11 @@ impl<'a> Matrix<'a> {
         self.strides == [self.columns, 1]
     }
 
-    /// The columns from `first` on.
-    fn columns_from(self, first: usize) -> Self {
+    /// Some of the columns.
+    fn columns(self, range: Range<usize>) -> Self {
         Self {
-            entries: &self.entries[(first * self.strides[1]).min(self.entries.len())..],
-            columns: self.columns - first,
-            ..self
-        }
-    }
-
-    /// The first `count` columns.
-    fn first_columns(self, count: usize) -> Self {
-        Self {
-            columns: count,
+            entries: &self.entries[(range.start * self.strides[1]).min(self.entries.len())..],
+            columns: range.len(),
             ..self
         }
     }
@@ -111,32 +105,41 @@ pub fn add_product(out: &mut [f32], left: Matrix<'_>, right: Matrix<'_>, scale: 
     unsafe { product(out.as_mut_ptr(), right.columns, left, right, scale, true) }
 }
 
-/// scale · matrixᵀ · matrix, row after row, behind the entries of `out`; on this thread alone. Being symmetric, three
-/// quarters of it are computed and the rest is mirrored.
+/// scale · matrixᵀ · matrix, row after row, behind the entries of `out`; on this thread alone. Being symmetric, it is
+/// computed in strips that begin at the diagonal, and the rest is mirrored.
 #[expect(
     unsafe_code,
     reason = "clearing memory that is about to be written would cost a pass"
 )]
 pub fn extend_by_gram(out: &mut Vec<f32>, matrix: Matrix<'_>, scale: f32) {
+    /// Products are at their best with whole vectors of the longest kind, in pairs.
+    const WHOLE: usize = 32;
     let size = matrix.columns;
-    // Products come in steps of a few rows.
-    let above = (size / 2).next_multiple_of(4).min(size);
-    let start = out.len();
-    extend_by_product(out, matrix.first_columns(above).transposed(), matrix, scale);
-    out.reserve_exact((size - above) * size);
-    let below = matrix.columns_from(above);
-    // SAFETY: there is room for the rows below; their entries from `above` on are written here, those before it are
-    // written next, and none is read before it is written.
+    out.reserve_exact(size * size);
+    let whole = size - size % WHOLE;
+    let strip = (size / 4).next_multiple_of(WHOLE).max(WHOLE);
+    // SAFETY: there is room for all rows. Strips write what lies on the diagonal and right of it, up to `whole`; the
+    // last product writes the rows below; what has been written is mirrored to what has not.
     unsafe {
-        let corner = out.as_mut_ptr().add(start + above * size + above);
-        product(corner, size, below.transposed(), below, scale, false);
-        let first = out.as_mut_ptr().add(start);
-        for row in above..size {
-            for column in 0..above {
+        let first = out.as_mut_ptr().add(out.len());
+        for start in (0..whole).step_by(strip) {
+            let end = (start + strip).min(whole);
+            let (rows, columns) = (matrix.columns(start..end), matrix.columns(start..whole));
+            let corner = first.add(start * size + start);
+            product(corner, size, rows.transposed(), columns, scale, false);
+        }
+        let rest = matrix.columns(whole..size).transposed();
+        product(first.add(whole * size), size, rest, matrix, scale, false);
+        for row in 0..size {
+            let mirrored = if row < whole { row - row % strip } else { 0 };
+            for column in 0..mirrored {
+                *first.add(row * size + column) = *first.add(column * size + row);
+            }
+            for column in whole..if row < whole { size } else { whole } {
                 *first.add(row * size + column) = *first.add(column * size + row);
             }
         }
-        out.set_len(start + size * size);
+        out.set_len(out.len() + size * size);
     }
 }
 
@@ -284,7 +287,16 @@ mod tests {
 
     #[test]
     fn gram_matrices_are_products_with_the_transpose() {
-        for (rows, columns) in [(7, 1), (5, 2), (30, 9), (64, 100), (3, 33)] {
+        for (rows, columns) in [
+            (7, 1),
+            (5, 2),
+            (30, 9),
+            (64, 100),
+            (3, 33),
+            (2, 32),
+            (2, 150),
+            (2, 256),
+        ] {
             let entries: Vec<f32> = (0..rows * columns)
                 .map(|at| ((at * 7919) % 1000) as f32 / 500.0 - 1.0)
                 .collect();

@@ -152,7 +152,8 @@ fn a_tied_autoencoder_is_what_burn_composes() {
         let given = x.clone().into();
         assert!(prefers_tied(&given, &weight));
         let encoded = LayerPass::new(&given, &weight, &bias, 0.0).expect("offered on flex");
-        let pass = TiedPass::new(encoded, &back);
+        let gram = Gram::new(&weight).expect("offered on flex");
+        let pass = TiedPass::new(encoded, &back, &gram);
         let one = pass.errors();
         let ones = pass.gradients(0.7, Some(pull.clone()));
 

@@ -35,6 +35,27 @@ pub fn prefers_tied(x: &Input, weight: &Tensor<3>) -> bool {
     side(weight) == Side::Plain && 2 * units * (inputs + images) < 3 * images * inputs
 }
 
+/// G = Wᵀ W of every member, `[member, unit, unit]`: as long as the weights stay, the same for every batch.
+#[derive(Debug, Clone)]
+pub struct Gram(FlexTensor);
+
+impl Gram {
+    /// Of weights `[member, input, unit]`; `None` if they are not on flex, or in a graph.
+    #[must_use]
+    pub fn new(weight: &Tensor<3>) -> Option<Self> {
+        if side(weight) != Side::Plain {
+            return None;
+        }
+        let [members, _, units] = weight.dims();
+        let weight = primitive(weight.clone());
+        let mut gram = Vec::with_capacity(members * units * units);
+        for member in 0..members {
+            extend_by_gram(&mut gram, matrix(&weight, member), 1.0);
+        }
+        Some(Self(tensor(gram, [members, units, units])))
+    }
+}
+
 /// The cost of a batch on its way, with what the way back needs.
 #[derive(Debug)]
 pub struct TiedPass {
@@ -62,9 +83,10 @@ fn matrix(tensor: &FlexTensor, member: usize) -> Matrix<'_> {
 }
 
 impl TiedPass {
-    /// E of what `encoder`, a layer of ramps, was given and made of it. `decoder_bias` c: `[member, 1, input]`.
+    /// E of what `encoder`, a layer of ramps with weights of this `gram`, was given and made of it. `decoder_bias` c:
+    /// `[member, 1, input]`.
     #[must_use]
-    pub fn new(encoder: LayerPass, decoder_bias: &Tensor<3>) -> Self {
+    pub fn new(encoder: LayerPass, decoder_bias: &Tensor<3>, gram: &Gram) -> Self {
         let decoder_bias = primitive(decoder_bias.clone());
         let LayerPass {
             x, h, weight, bias, ..
@@ -72,17 +94,14 @@ impl TiedPass {
         let [members, images, units] = h.shape().dims::<3>();
         let [batches, _, inputs] = x.dims();
         let (x_sums, x_squares) = x.moments();
-        let mut gram = Vec::with_capacity(units * units);
         let mut gram_h = Vec::with_capacity(members * images * units);
         let mut back = Vec::with_capacity(members * units);
         let mut errors = Vec::with_capacity(members);
         for member in 0..members {
             let w = matrix(weight, member);
             let c = matrix(&decoder_bias, member);
-            gram.clear();
-            extend_by_gram(&mut gram, w, 1.0);
-            let square = Matrix::new(&gram, units, units);
-            extend_by_product(&mut gram_h, matrix(h, member), square, 1.0);
+            let gram = matrix(&gram.0, member);
+            extend_by_product(&mut gram_h, matrix(h, member), gram, 1.0);
             extend_by_product(&mut back, c, w, 1.0);
             let codes = wide(CodeEnergy {
                 h: matrix(h, member).entries(),

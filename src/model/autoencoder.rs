@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use super::layer::{Layer, drawn, parameter};
 use super::loss::reconstruction;
 use super::{Change, Kind, Parameters};
-use crate::fused::{self, DecoderPass, DecoderWeight, Input, LayerPass, TiedPass, Wanted};
+use crate::fused::{self, DecoderPass, DecoderWeight, Gram, Input, LayerPass, TiedPass, Wanted};
 use crate::seed::Purpose;
 use crate::spec::{self, Activation, AutoencoderSpec, DecoderActivation, Reconstruction};
 
@@ -153,29 +153,24 @@ impl Autoencoder {
         reconstruction(Reconstruction::SquaredError, self.decode(h), x).sum_dim(1)
     }
 
-    /// The code of x and its [`squared_errors`](Self::squared_errors), x outside of any graph: in one operation where
-    /// that is less work.
+    /// These autoencoders as they are, to be looked at with many batches.
     #[must_use]
-    pub fn code_and_squared_errors(&self, x: &Input) -> (Tensor<3>, Tensor<3>) {
-        match self.encoder.pass(x) {
-            Some(pass) if self.prefers_tied(x) => {
-                let h = pass.output();
-                let pass = TiedPass::new(pass, &self.decoder.bias.val());
-                (h, pass.errors())
-            }
-            _ => {
-                let h = self.encode(x.clone());
-                (h.clone(), self.squared_errors(h, x.tensor()))
-            }
+    pub fn evaluator(&self) -> Evaluator<'_> {
+        let [_, inputs, units] = self.encoder.weight.dims();
+        let is_worth_it = self.is_tied_and_linear() && units < inputs;
+        Evaluator {
+            model: self,
+            gram: is_worth_it
+                .then(|| Gram::new(&self.encoder.weight.val()))
+                .flatten(),
         }
     }
 
-    /// Whether the cost of x can be had in one operation, and that is less work.
-    fn prefers_tied(&self, x: &Input) -> bool {
+    /// Whether the cost follows from the code alone, as in [`TiedPass`].
+    fn is_tied_and_linear(&self) -> bool {
         self.encoder.activation() == Activation::Relu
             && self.decoder.weight.is_none()
             && self.decoder.activation == DecoderActivation::Identity
-            && fused::prefers_tied(x, &self.encoder.weight.val())
     }
 
     /// The way of x through the encoder, to come back from with [`back_propagated`](Self::back_propagated); `None` where
@@ -204,8 +199,13 @@ impl Autoencoder {
         let decoder_bias = self.decoder.bias.val();
         let mut gradients = GradientsParams::new();
         let Self { encoder, decoder } = self;
-        if input.is_none() && self.prefers_tied(target) {
-            let pass = TiedPass::new(encoded, &decoder_bias);
+        let weight = encoder.weight.val();
+        if input.is_none()
+            && self.is_tied_and_linear()
+            && fused::prefers_tied(target, &weight)
+            && let Some(gram) = Gram::new(&weight)
+        {
+            let pass = TiedPass::new(encoded, &decoder_bias, &gram);
             let errors = pass.errors();
             let [of_weight, of_bias, of_decoder_bias] = pass.gradients(scale, pull);
             gradients.register(encoder.weight.id, of_weight);
@@ -271,5 +271,29 @@ impl Autoencoder {
     #[must_use]
     pub fn step_multiply_accumulates(spec: &AutoencoderSpec, inputs: usize) -> u64 {
         5 * (inputs * spec.hidden_units) as u64
+    }
+}
+
+/// Autoencoders whose weights stay as they are, with what that spares every batch.
+#[derive(Debug)]
+pub struct Evaluator<'a> {
+    model: &'a Autoencoder,
+    gram: Option<Gram>,
+}
+
+impl Evaluator<'_> {
+    /// The code of x and its [`squared_errors`](Autoencoder::squared_errors), x outside of any graph.
+    #[must_use]
+    pub fn code_and_squared_errors(&self, x: &Input) -> (Tensor<3>, Tensor<3>) {
+        let model = self.model;
+        if let Some(gram) = &self.gram
+            && let Some(pass) = model.encoder.pass(x)
+        {
+            let h = pass.output();
+            let pass = TiedPass::new(pass, &model.decoder.bias.val(), gram);
+            return (h, pass.errors());
+        }
+        let h = model.encode(x.clone());
+        (h.clone(), model.squared_errors(h, x.tensor()))
     }
 }

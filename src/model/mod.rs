@@ -10,7 +10,7 @@ mod layer;
 pub mod loss;
 mod objective;
 
-pub use autoencoder::{Autoencoder, Decoder};
+pub use autoencoder::{Autoencoder, Decoder, Evaluator};
 pub use classifier::Classifier;
 pub use layer::{Layer, LayerValues};
 pub use objective::{BatchCost, Objective};

@@ -17,8 +17,9 @@ use crate::seed::epoch_order;
 use crate::spec::AutoencoderTraining;
 use crate::wide::{Pass, wide};
 
-/// Images per batch when nothing is learnt: large enough to keep the products busy, small enough for memory.
-pub(super) const EVALUATION_BATCH: usize = 500;
+/// Images per batch when nothing is learnt: as many as there usually are when something is, so that it needs no other
+/// memory.
+pub(super) const EVALUATION_BATCH: usize = 100;
 
 /// A unit counts into L0 where h exceeds this.
 pub const ACTIVE_ABOVE: f32 = 0.01;
@@ -310,10 +311,11 @@ impl Trainee {
         let mut on = vec![0.0_f64; members * units];
         let mut active = vec![0.0_f64; members];
         let everything: Vec<u32> = (0..images.count() as u32).collect();
+        let evaluator = model.evaluator();
 
         for indices in everything.chunks(EVALUATION_BATCH) {
             let x = images.batch(indices, &self.device);
-            let (h, halves) = model.code_and_squared_errors(&x);
+            let (h, halves) = evaluator.code_and_squared_errors(&x);
             add(&mut squared, halves);
             if !self.objective.is_squared_error() {
                 add(
