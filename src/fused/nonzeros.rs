@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use pulp::{Simd, WithSimd};
 
 use super::input::grey;
-use super::products::{LANES, Matrix};
-use crate::wide::{Pass, wide, with_vectors};
+use super::products::Matrix;
+use crate::wide::with_vectors;
 
 /// A matrix of up to this share of nonzero entries is worth listing: two products with lists, the lists included, then
 /// take less time than two without.
@@ -43,7 +43,7 @@ impl Nonzeros {
             return None;
         }
         let room = most_worth_listing(entries.len());
-        if wide(Count(entries)) > room {
+        if with_vectors(Count(entries)) > room {
             return None;
         }
         Self::of(
@@ -237,20 +237,25 @@ fn most_worth_listing(entries: usize) -> usize {
 /// How many entries are not 0.
 struct Count<'a>(&'a [f32]);
 
-impl Pass for Count<'_> {
+impl WithSimd for Count<'_> {
     type Output = usize;
 
     #[inline(always)]
-    fn run(self) -> usize {
-        let (blocks, rest) = self.0.as_chunks::<LANES>();
-        let mut counts = [0_u32; LANES];
-        for block in blocks {
-            for (count, &value) in counts.iter_mut().zip(block) {
-                *count += u32::from(value != 0.0);
+    fn with_simd<S: Simd>(self, simd: S) -> usize {
+        let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
+        let mut count = 0;
+        // Short runs, so that the counts in a vector are exact.
+        for run in self.0.chunks(1 << 20) {
+            let (vectors, rest) = S::as_simd_f32s(run);
+            let mut zeros = zero;
+            for &vector in vectors {
+                let of_vector = simd.select_f32s(simd.equal_f32s(vector, zero), one, zero);
+                zeros = simd.add_f32s(zeros, of_vector);
             }
+            let of_rest = rest.iter().filter(|&&value| value != 0.0).count();
+            count += run.len() - rest.len() - simd.reduce_sum_f32s(zeros) as usize + of_rest;
         }
-        let rest = rest.iter().filter(|&&value| value != 0.0).count();
-        counts.iter().map(|&count| count as usize).sum::<usize>() + rest
+        count
     }
 }
 
@@ -297,12 +302,23 @@ impl ListedProduct<'_> {
         let (filled, _) = S::as_simd_f32s(&filled);
         let mut sums = vec![0.0; S::F32_LANES];
         for (row, out) in self.out.chunks_exact_mut(columns).enumerate() {
-            let mut sum = simd.splat_f32s(0.0);
-            for &Entry { column, value } in self.left.row(row) {
-                let value = simd.splat_f32s(value);
-                sum = simd.mul_add_e_f32s(value, filled[column as usize], sum);
+            // Four sums that do not wait for each other.
+            let mut four = [simd.splat_f32s(0.0); 4];
+            let (blocks, rest) = self.left.row(row).as_chunks::<4>();
+            for block in blocks {
+                for at in 0..4 {
+                    let Entry { column, value } = block[at];
+                    let value = simd.splat_f32s(value);
+                    four[at] = simd.mul_add_e_f32s(value, filled[column as usize], four[at]);
+                }
             }
-            S::as_mut_simd_f32s(&mut sums).0[0] = sum;
+            for &Entry { column, value } in rest {
+                let value = simd.splat_f32s(value);
+                four[0] = simd.mul_add_e_f32s(value, filled[column as usize], four[0]);
+            }
+            let [a, b, c, d] = four;
+            S::as_mut_simd_f32s(&mut sums).0[0] =
+                simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
             for (place, &sum) in out.iter_mut().zip(&sums) {
                 place.write(sum);
             }
