@@ -7,7 +7,7 @@ use burn::backend::flex::FlexTensor;
 
 use super::input::{Form, Input};
 use super::nonzeros::Nonzeros;
-use super::products::{AddRows, Matrix, extend_by_product, squares};
+use super::products::{AddRows, AddScaled, Matrix, add_product, extend_by_product, squares};
 use super::{Side, entries, primitive, side};
 use crate::wide::wide;
 
@@ -122,6 +122,22 @@ impl Columns<'_> {
         match self {
             Self::Listed(list) => list.extend_by_product(out, right),
             Self::Whole(matrix) => extend_by_product(out, *matrix, right, 1.0),
+        }
+    }
+
+    /// scale · this matrix · `right`, row after row, added to `out`.
+    pub fn add_product(&self, out: &mut [f32], right: Matrix<'_>, scale: f32) {
+        match self {
+            Self::Listed(list) => {
+                let mut product = Vec::new();
+                list.extend_by_product(&mut product, right);
+                wide(AddScaled {
+                    total: out,
+                    scale,
+                    values: &product,
+                });
+            }
+            Self::Whole(matrix) => add_product(out, *matrix, right, scale),
         }
     }
 }

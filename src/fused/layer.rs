@@ -15,7 +15,7 @@ use burn::tensor::Tensor;
 use super::batch::Batch;
 use super::flex::in_order;
 use super::input::{Form, Input};
-use super::products::{AddRows, Matrix, extend_by_product};
+use super::products::{AddRows, AddScaled, Matrix, extend_by_product};
 use super::{Side, Wanted, entries, of_inner, primitive, side, tensor, tracked, untracked};
 use crate::wide::{Pass, wide};
 
@@ -113,6 +113,35 @@ impl LayerPass {
         ([given(of_weight), given(of_bias)], of_x.map(of_inner))
     }
 
+    /// W and b after a step of plain gradient descent from ∂E/∂h, and ∂E/∂x behind them if it is wanted. The gradient of W
+    /// is added to it as it comes about; in place, if nobody else holds W.
+    #[must_use]
+    pub fn descend(
+        mut self,
+        of_h: Tensor<3>,
+        learning_rate: f32,
+        of_x: Wanted,
+    ) -> ([Tensor<3>; 2], Option<Tensor<3>>) {
+        let delta = self.through_activation(primitive(of_h));
+        let shape = Shape::of(&self.x, &self.weight);
+        let of_x = (of_x == Wanted::Yes).then(|| shape.input_gradient(&delta, &self.weight));
+        let columns = self.x.columns();
+        let weights = self.weight.storage_mut::<f32>();
+        let of_members = weights.chunks_exact_mut(shape.inputs * shape.units);
+        for (member, weight) in of_members.enumerate() {
+            let delta = shape.delta(&delta, member);
+            columns[member % columns.len()].add_product(weight, delta, -learning_rate);
+        }
+        let of_bias = shape.bias_gradient(&delta);
+        wide(AddScaled {
+            total: self.bias.storage_mut(),
+            scale: -learning_rate,
+            values: entries(&of_bias),
+        });
+        let learnt = [self.weight, self.bias].map(of_inner);
+        (learnt, of_x.map(of_inner))
+    }
+
     fn forward(x: Batch, weight: FlexTensor, bias: FlexTensor, slope_below: f32) -> Self {
         let shape = Shape::of(&x, &weight);
         let mut h = Vec::with_capacity(shape.members * shape.images * shape.units);
@@ -136,6 +165,17 @@ impl LayerPass {
 
     /// ∂E/∂x, ∂E/∂W and ∂E/∂b from ∂E/∂h, those of them that are wanted.
     fn back(self, of_h: FlexTensor, wanted: [bool; 3]) -> [Option<FlexTensor>; 3] {
+        let delta = self.through_activation(of_h);
+        let shape = Shape::of(&self.x, &self.weight);
+        [
+            wanted[0].then(|| shape.input_gradient(&delta, &self.weight)),
+            wanted[1].then(|| self.weight_gradient(shape, &delta)),
+            wanted[2].then(|| shape.bias_gradient(&delta)),
+        ]
+    }
+
+    /// δ from ∂E/∂h.
+    fn through_activation(&self, of_h: FlexTensor) -> FlexTensor {
         let mut delta = of_h;
         let is_linear = self.slope_below.to_bits() == 1.0_f32.to_bits();
         if !is_linear {
@@ -145,12 +185,7 @@ impl LayerPass {
                 slope_below: self.slope_below,
             });
         }
-        let shape = Shape::of(&self.x, &self.weight);
-        [
-            wanted[0].then(|| shape.input_gradient(&delta, &self.weight)),
-            wanted[1].then(|| self.weight_gradient(shape, &delta)),
-            wanted[2].then(|| shape.bias_gradient(&delta)),
-        ]
+        delta
     }
 
     fn weight_gradient(&self, shape: Shape, delta: &FlexTensor) -> FlexTensor {

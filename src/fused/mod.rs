@@ -190,6 +190,15 @@ mod nowhere {
         pub fn gradients(self, _: Tensor<3>, _: Wanted) -> ([Tensor<3>; 2], Option<Tensor<3>>) {
             match self {}
         }
+
+        pub fn descend(
+            self,
+            _: Tensor<3>,
+            _: f32,
+            _: Wanted,
+        ) -> ([Tensor<3>; 2], Option<Tensor<3>>) {
+            match self {}
+        }
     }
 
     pub fn squared_error(

@@ -246,6 +246,24 @@ impl Pass for AddRows<'_> {
     }
 }
 
+/// Adds scale · `values` to `total`.
+pub struct AddScaled<'a> {
+    pub total: &'a mut [f32],
+    pub scale: f32,
+    pub values: &'a [f32],
+}
+
+impl Pass for AddScaled<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run(self) {
+        for (sum, &value) in self.total.iter_mut().zip(self.values) {
+            *sum += self.scale * value;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor};
 use super::layer::{Layer, drawn};
 use super::loss::cross_entropy;
 use super::{Change, Parameters};
-use crate::fused::{self, Input, Wanted};
+use crate::fused::{self, Input, LayerPass, Wanted};
 use crate::seed::Purpose;
 use crate::spec::{Activation, ClassifierSpec, TrainedLayers};
 
@@ -143,6 +143,41 @@ impl Classifier {
         (costs.inner(), gradients)
     }
 
+    /// The model after a step of plain gradient descent on a batch in every layer, with the cost before it; shapes as in
+    /// [`cost`](Self::cost). The step is part of the backward pass, and no gradient is kept.
+    ///
+    /// # Errors
+    ///
+    /// The model as it was, where the backend or an activation does not offer this.
+    pub fn descend(
+        self,
+        x: &Input,
+        targets: &Tensor<3>,
+        learning_rate: f32,
+    ) -> Result<(Self, Tensor<3>), Self> {
+        let Some((passes, logits)) = self.passes(x) else {
+            return Err(self);
+        };
+        let per_image = 1.0 / x.dims()[1] as f32;
+        let [cost, mut slope] = fused::cross_entropy_with_slope(logits, targets.clone(), per_image);
+        let Self { hidden, output } = self;
+        let mut layers = hidden;
+        layers.push(output);
+        let mut learnt = Vec::with_capacity(layers.len());
+        for (at, (layer, pass)) in layers.into_iter().zip(passes).enumerate().rev() {
+            let (layer, of_below) = layer.descend(pass, slope, learning_rate, wanted_below(at));
+            learnt.push(layer);
+            match of_below {
+                Some(of_below) => slope = of_below,
+                None => break,
+            }
+        }
+        learnt.reverse();
+        let output = learnt.pop().expect("there is always one");
+        let hidden = learnt;
+        Ok((Self { hidden, output }, cost))
+    }
+
     /// [`cost`](Self::cost) of all layers by back-propagation written out (Okatani, *Deep Learning*, section 4.4); `None`
     /// where the backend or an activation does not offer it.
     fn back_propagated(
@@ -150,21 +185,13 @@ impl Classifier {
         x: &Input,
         targets: &Tensor<3>,
     ) -> Option<(Tensor<3>, GradientsParams)> {
-        let layers: Vec<&Layer> = self.hidden.iter().chain([&self.output]).collect();
-        let mut passes = Vec::with_capacity(layers.len());
-        let mut value = x.clone();
-        for layer in &layers {
-            let pass = layer.pass(&value)?;
-            value = pass.output().into();
-            passes.push(pass);
-        }
+        let (passes, logits) = self.passes(x)?;
         let per_image = 1.0 / x.dims()[1] as f32;
-        let [cost, mut slope] =
-            fused::cross_entropy_with_slope(value.tensor(), targets.clone(), per_image);
+        let [cost, mut slope] = fused::cross_entropy_with_slope(logits, targets.clone(), per_image);
         let mut gradients = GradientsParams::new();
+        let layers: Vec<&Layer> = self.hidden.iter().chain([&self.output]).collect();
         for (at, (layer, pass)) in layers.into_iter().zip(passes).enumerate().rev() {
-            let of_below = if at == 0 { Wanted::No } else { Wanted::Yes };
-            let ([of_weight, of_bias], of_below) = pass.gradients(slope, of_below);
+            let ([of_weight, of_bias], of_below) = pass.gradients(slope, wanted_below(at));
             gradients.register(layer.weight.id, of_weight);
             gradients.register(layer.bias.id, of_bias);
             match of_below {
@@ -173,6 +200,21 @@ impl Classifier {
             }
         }
         Some((cost, gradients))
+    }
+
+    /// A batch's way through every layer, and the logits that it ends in.
+    fn passes(&self, x: &Input) -> Option<(Vec<LayerPass>, Tensor<3>)> {
+        let mut passes = Vec::with_capacity(self.hidden.len() + 1);
+        let mut below = x.clone();
+        for layer in &self.hidden {
+            let pass = layer.pass(&below)?;
+            below = pass.output().into();
+            passes.push(pass);
+        }
+        let pass = self.output.pass(&below)?;
+        let logits = pass.output();
+        passes.push(pass);
+        Some((passes, logits))
     }
 
     /// The probabilities of the classes, `[member, batch, class]`.
@@ -226,6 +268,11 @@ impl Classifier {
             TrainedLayers::Output => forward + (inputs * classes) as u64,
         }
     }
+}
+
+/// Below the lowest layer nothing learns.
+fn wanted_below(layer: usize) -> Wanted {
+    if layer == 0 { Wanted::No } else { Wanted::Yes }
 }
 
 /// Inputs and units of every hidden layer.
@@ -329,6 +376,44 @@ mod tests {
                         numbers(gradients.get::<3>(id).expect("every parameter has one"))
                     };
                     assert_eq!(of(&ours), of(&theirs), "{} hidden layers", hidden.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_step_in_the_backward_pass_is_a_step_against_the_gradient() {
+        let device = Device::flex();
+        for hidden in [&[][..], &[5, 4], &[6; 5]] {
+            let model = Classifier::new(&spec(hidden), 7, 3, &[1, 2], &device);
+            let number = |at: usize| ((at * 7919) % 100) as f32 / 50.0 - 1.0;
+            let x: Vec<f32> = (0..8 * 7).map(number).collect();
+            let x = Tensor::<3>::from_data(TensorData::new(x, [1, 8, 7]), &device).into();
+            let wanted: Vec<f32> = (0..24)
+                .map(|at| f32::from(u8::from(at % 3 == at / 3 % 3)))
+                .collect();
+            let wanted = Tensor::<3>::from_data(TensorData::new(wanted, [1, 8, 3]), &device);
+
+            let (expected, gradients) = model.cost(&x, &wanted, TrainedLayers::All);
+            let (stepped, cost) = model
+                .clone()
+                .descend(&x, &wanted, 0.5)
+                .expect("offered on flex");
+            assert_eq!(numbers(cost), numbers(expected));
+            let layers = |model: &Classifier| -> Vec<Layer> {
+                let hidden = model.hidden.iter().cloned();
+                hidden.chain([model.output.clone()]).collect()
+            };
+            for (before, after) in layers(&model).iter().zip(&layers(&stepped)) {
+                for (before, after) in
+                    [(&before.weight, &after.weight), (&before.bias, &after.bias)]
+                {
+                    assert_eq!(before.id, after.id);
+                    let gradient = numbers(gradients.get::<3>(before.id).expect("one for each"));
+                    let (before, after) = (numbers(before.val()), numbers(after.val()));
+                    for ((before, after), gradient) in before.iter().zip(after).zip(gradient) {
+                        assert!((after - (before - 0.5 * gradient)).abs() < 1e-6);
+                    }
                 }
             }
         }

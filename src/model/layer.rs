@@ -5,7 +5,7 @@ use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::{Change, Kind, Parameters, numbers};
-use crate::fused::{self, Input, LayerPass};
+use crate::fused::{self, Input, LayerPass, Wanted};
 use crate::seed::{Purpose, draw, stream};
 use crate::spec::{Activation, Initialization};
 
@@ -161,6 +161,26 @@ impl Layer {
     pub(super) fn pass(&self, x: &Input) -> Option<LayerPass> {
         let slope = self.slope_below()?;
         LayerPass::new(x, &self.weight.val(), &self.bias.val(), slope)
+    }
+
+    /// The layer after a step of plain gradient descent on the batch of `pass`, from ∂E/∂h, and ∂E/∂x if it is wanted.
+    pub(super) fn descend(
+        self,
+        pass: LayerPass,
+        of_h: Tensor<3>,
+        learning_rate: f32,
+        of_x: Wanted,
+    ) -> (Self, Option<Tensor<3>>) {
+        // The layer gives its numbers up first, so that they can be changed where they lie.
+        let (weight_id, _, weight_mapper) = self.weight.consume();
+        let (bias_id, _, bias_mapper) = self.bias.consume();
+        let ([weight, bias], of_x) = pass.descend(of_h, learning_rate, of_x);
+        let layer = Self {
+            weight: Param::from_mapped_value(weight_id, weight, weight_mapper),
+            bias: Param::from_mapped_value(bias_id, bias, bias_mapper),
+            ..self
+        };
+        (layer, of_x)
     }
 
     /// a of f(z) = z above 0 and a·z below, where f is of that form and h tells the sign of z.

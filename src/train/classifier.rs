@@ -170,9 +170,18 @@ impl ClassifierTrainee {
             }
             let x = split.images.batch(indices, &device);
             let targets = targets(&split.labels, indices, classes, &device);
-            let (costs, gradients) = model.cost(&x, &targets, trained_layers);
+            let costs;
+            (model, costs) = match optimizer.plain_rate(learning_rate) {
+                Some(rate) if trained_layers == TrainedLayers::All => {
+                    model.descend(&x, &targets, rate)
+                }
+                _ => Err(model),
+            }
+            .unwrap_or_else(|model| {
+                let (costs, gradients) = model.cost(&x, &targets, trained_layers);
+                (optimizer.step(learning_rate, model, gradients), costs)
+            });
             sum = sum + costs;
-            model = optimizer.step(learning_rate, model, gradients);
             batches += 1;
             observer.worked(step * (indices.len() * members) as u64);
         }

@@ -59,6 +59,13 @@ impl Optimizer {
         }
     }
 
+    /// The learning rate, if a step is nothing but the gradient times it.
+    pub fn plain_rate(&self, learning_rate: f64) -> Option<f32> {
+        let rules = [&self.plain, &self.decaying];
+        let bare = rules.map(|rule| matches!(rule, Rule::Sgd { bare: true, .. }));
+        (bare == [true; 2]).then_some(learning_rate as f32)
+    }
+
     /// The model after a step against `gradients`; a parameter without a gradient stays as it is.
     pub fn step<M: Parameters>(
         &mut self,
