@@ -11,7 +11,7 @@ use super::optimizer::Optimizer;
 use super::state::{State, parameters_state, restored_parameters, tensor};
 use crate::data::Images;
 use crate::data::batches::Source;
-use crate::fused::{self, Input};
+use crate::fused;
 use crate::model::{Autoencoder, Layer, Objective, numbers};
 use crate::seed::epoch_order;
 use crate::spec::AutoencoderTraining;
@@ -256,7 +256,7 @@ impl Trainee {
             }
             let target = source.batch(indices, &device);
             let place = [layer, epochs_done as u64, batches];
-            let input = corrupt(&target, setting.corruption, &seeds, &place).map(Input::from);
+            let input = corrupt(&target, setting.corruption, &seeds, &place);
             let (cost, gradients) =
                 objective.cost(&model, &target, input.as_ref(), &mean_activation);
             mean_activation = cost.mean_activation;

@@ -18,12 +18,7 @@ use crate::spec::Corruption;
 /// - x: `[1, batch, input]` or `[member, batch, input]`, with a member for each of `seeds`
 /// - output: `[member, batch, input]`; `None` where nothing is to be disturbed
 #[must_use]
-pub fn corrupt(
-    x: &Input,
-    corruption: Corruption,
-    seeds: &[u64],
-    place: &[u64],
-) -> Option<Tensor<3>> {
+pub fn corrupt(x: &Input, corruption: Corruption, seeds: &[u64], place: &[u64]) -> Option<Input> {
     let [_, images, inputs] = x.dims();
     let drawn = |draw: &dyn Fn(&mut rand_chacha::ChaCha8Rng) -> f32| {
         let mut values = Vec::with_capacity(seeds.len() * images * inputs);
@@ -31,24 +26,31 @@ pub fn corrupt(
             let mut stream = stream(seed, Purpose::Corruption, place);
             values.extend(std::iter::repeat_with(|| draw(&mut stream)).take(images * inputs));
         }
-        let shape = [seeds.len(), images, inputs];
-        Tensor::<3>::from_data(TensorData::new(values, shape), &x.tensor().device())
+        TensorData::new(values, [seeds.len(), images, inputs])
     };
-    match corruption {
-        Corruption::None => None,
+    let (data, is_factor) = match corruption {
+        Corruption::None => return None,
         Corruption::Masking { fraction } => {
             let threshold = (fraction * f64::from(u32::MAX)) as u32;
-            let kept = drawn(&|stream| f32::from(u8::from(stream.next_u32() >= threshold)));
-            Some(x.tensor() * kept)
+            let kept = |value: u32| f32::from(u8::from(value >= threshold));
+            (drawn(&|stream| kept(stream.next_u32())), true)
         }
         Corruption::Gaussian { deviation } => {
             let noise = drawn(&|stream| {
                 let standard: f64 = StandardNormal.sample(stream);
                 (deviation * standard) as f32
             });
-            Some(x.tensor() + noise)
+            (noise, false)
         }
-    }
+    };
+    let x = x.tensor();
+    let disturbance = Tensor::from_data(data, &x.device());
+    let disturbed = if is_factor {
+        x * disturbance
+    } else {
+        x + disturbance
+    };
+    Some(disturbed.into())
 }
 
 #[cfg(test)]
@@ -58,8 +60,8 @@ mod tests {
     use super::*;
     use crate::model::numbers;
 
-    fn ones(images: usize) -> Tensor<3> {
-        Tensor::ones([1, images, 100], &Device::flex())
+    fn ones(images: usize) -> Input {
+        Tensor::ones([1, images, 100], &Device::flex()).into()
     }
 
     #[test]
@@ -67,7 +69,7 @@ mod tests {
         let masking = Corruption::Masking { fraction: 0.25 };
         let x = corrupt(&ones(200), masking, &[1, 2], &[0, 0, 0]).expect("disturbed");
         assert_eq!(x.dims(), [2, 200, 100]);
-        let values = numbers(x);
+        let values = numbers(x.tensor());
         assert!(
             values
                 .iter()
@@ -82,7 +84,8 @@ mod tests {
     fn noise_has_the_deviation_asked_for_and_depends_on_seed_and_place_alone() {
         let gaussian = Corruption::Gaussian { deviation: 0.3 };
         let noise = |seeds: &[u64], place: u64| {
-            numbers(corrupt(&ones(100), gaussian, seeds, &[place]).expect("disturbed"))
+            let x = corrupt(&ones(100), gaussian, seeds, &[place]).expect("disturbed");
+            numbers(x.tensor())
         };
         let values = noise(&[7], 0);
         let variance = values
