@@ -65,7 +65,7 @@ fn summarize(
     let units = spec.hidden_units;
     let start = Autoencoder::new(spec, inputs, 0, &seeds, device);
     let trained = group.trainee.model();
-    let [at_start, at_end] = [&start, &trained].map(|model| never_on(model, images, device));
+    let [at_start, at_end] = [&start, trained].map(|model| never_on(model, images, device));
     let (before, after) = (
         group.trainee.initial_weight(),
         numbers(trained.encoder.weight.val()),

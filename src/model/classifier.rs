@@ -143,39 +143,33 @@ impl Classifier {
         (costs.inner(), gradients)
     }
 
-    /// The model after a step of plain gradient descent on a batch in every layer, with the cost before it; shapes as in
-    /// [`cost`](Self::cost). The step is part of the backward pass, and no gradient is kept.
-    ///
-    /// # Errors
-    ///
-    /// The model as it was, where the backend or an activation does not offer this.
+    /// The model after a step of plain gradient descent on a batch in every layer, and the cost before it; shapes as in
+    /// [`cost`](Self::cost). The step is part of the backward pass, and no gradient is kept. Where the backend or an
+    /// activation does not offer this, there is no cost, and the model is as it was.
+    #[must_use]
     pub fn descend(
         self,
         x: &Input,
         targets: &Tensor<3>,
         learning_rate: f32,
-    ) -> Result<(Self, Tensor<3>), Self> {
-        let Some((passes, logits)) = self.passes(x) else {
-            return Err(self);
+    ) -> (Self, Option<Tensor<3>>) {
+        let Some((passes, top)) = self.passes(x) else {
+            return (self, None);
         };
-        let per_image = 1.0 / x.dims()[1] as f32;
-        let [cost, mut slope] = fused::cross_entropy_with_slope(logits, targets.clone(), per_image);
+        let [cost, slope] = mean_slope(top.output(), targets);
         let Self { hidden, output } = self;
-        let mut layers = hidden;
-        layers.push(output);
-        let mut learnt = Vec::with_capacity(layers.len());
-        for (at, (layer, pass)) in layers.into_iter().zip(passes).enumerate().rev() {
-            let (layer, of_below) = layer.descend(pass, slope, learning_rate, wanted_below(at));
-            learnt.push(layer);
-            match of_below {
-                Some(of_below) => slope = of_below,
-                None => break,
+        let (output, mut of_h) = output.descend(top, slope, learning_rate, below(hidden.len()));
+        let mut learnt = Vec::with_capacity(hidden.len());
+        for (at, (layer, pass)) in hidden.into_iter().zip(passes).enumerate().rev() {
+            if let Some(slope) = of_h {
+                let (layer, of_below) = layer.descend(pass, slope, learning_rate, below(at));
+                of_h = of_below;
+                learnt.push(layer);
             }
         }
         learnt.reverse();
-        let output = learnt.pop().expect("there is always one");
         let hidden = learnt;
-        Ok((Self { hidden, output }, cost))
+        (Self { hidden, output }, Some(cost))
     }
 
     /// [`cost`](Self::cost) of all layers by back-propagation written out (Okatani, *Deep Learning*, section 4.4); `None`
@@ -185,36 +179,35 @@ impl Classifier {
         x: &Input,
         targets: &Tensor<3>,
     ) -> Option<(Tensor<3>, GradientsParams)> {
-        let (passes, logits) = self.passes(x)?;
-        let per_image = 1.0 / x.dims()[1] as f32;
-        let [cost, mut slope] = fused::cross_entropy_with_slope(logits, targets.clone(), per_image);
+        let (passes, top) = self.passes(x)?;
+        let [cost, slope] = mean_slope(top.output(), targets);
         let mut gradients = GradientsParams::new();
-        let layers: Vec<&Layer> = self.hidden.iter().chain([&self.output]).collect();
-        for (at, (layer, pass)) in layers.into_iter().zip(passes).enumerate().rev() {
-            let ([of_weight, of_bias], of_below) = pass.gradients(slope, wanted_below(at));
+        let mut register = |layer: &Layer, [of_weight, of_bias]: [Tensor<3>; 2]| {
             gradients.register(layer.weight.id, of_weight);
             gradients.register(layer.bias.id, of_bias);
-            match of_below {
-                Some(of_below) => slope = of_below,
-                None => break,
+        };
+        let (found, mut of_h) = top.gradients(slope, below(passes.len()));
+        register(&self.output, found);
+        for (at, (layer, pass)) in self.hidden.iter().zip(passes).enumerate().rev() {
+            if let Some(slope) = of_h {
+                let (found, of_below) = pass.gradients(slope, below(at));
+                of_h = of_below;
+                register(layer, found);
             }
         }
         Some((cost, gradients))
     }
 
-    /// A batch's way through every layer, and the logits that it ends in.
-    fn passes(&self, x: &Input) -> Option<(Vec<LayerPass>, Tensor<3>)> {
-        let mut passes = Vec::with_capacity(self.hidden.len() + 1);
+    /// A batch's way through every hidden layer, and through the softmax layer, which ends in the logits.
+    fn passes(&self, x: &Input) -> Option<(Vec<LayerPass>, LayerPass)> {
+        let mut passes = Vec::with_capacity(self.hidden.len());
         let mut below = x.clone();
         for layer in &self.hidden {
             let pass = layer.pass(&below)?;
             below = pass.output().into();
             passes.push(pass);
         }
-        let pass = self.output.pass(&below)?;
-        let logits = pass.output();
-        passes.push(pass);
-        Some((passes, logits))
+        Some((passes, self.output.pass(&below)?))
     }
 
     /// The probabilities of the classes, `[member, batch, class]`.
@@ -270,9 +263,15 @@ impl Classifier {
     }
 }
 
-/// Below the lowest layer nothing learns.
-fn wanted_below(layer: usize) -> Wanted {
-    if layer == 0 { Wanted::No } else { Wanted::Yes }
+/// The cost of a batch, and the slope of its mean over the images with respect to the logits.
+fn mean_slope(logits: Tensor<3>, targets: &Tensor<3>) -> [Tensor<3>; 2] {
+    let per_image = 1.0 / logits.dims()[1] as f32;
+    fused::cross_entropy_with_slope(logits, targets.clone(), per_image)
+}
+
+/// Whether anything learns below a layer that stands on this many.
+fn below(layers: usize) -> Wanted {
+    if layers == 0 { Wanted::No } else { Wanted::Yes }
 }
 
 /// Inputs and units of every hidden layer.
@@ -395,11 +394,8 @@ mod tests {
             let wanted = Tensor::<3>::from_data(TensorData::new(wanted, [1, 8, 3]), &device);
 
             let (expected, gradients) = model.cost(&x, &wanted, TrainedLayers::All);
-            let (stepped, cost) = model
-                .clone()
-                .descend(&x, &wanted, 0.5)
-                .expect("offered on flex");
-            assert_eq!(numbers(cost), numbers(expected));
+            let (stepped, cost) = model.clone().descend(&x, &wanted, 0.5);
+            assert_eq!(numbers(cost.expect("offered on flex")), numbers(expected));
             let layers = |model: &Classifier| -> Vec<Layer> {
                 let hidden = model.hidden.iter().cloned();
                 hidden.chain([model.output.clone()]).collect()

@@ -12,6 +12,7 @@ use super::optimizer::Optimizer;
 use super::state::{State, parameters_state, restored_parameters, tensor};
 use crate::data::Split;
 use crate::data::batches::Source;
+use crate::fused::Input;
 use crate::model::loss::cross_entropy;
 use crate::model::{Classifier, Layer, numbers, whole_numbers};
 use crate::seed::epoch_order;
@@ -152,7 +153,7 @@ impl ClassifierTrainee {
             partial,
             training,
             trained_layers,
-            step,
+            step: work,
             device,
         } = self;
         let learning_rate = training.learning_rate_at(epochs_done);
@@ -171,19 +172,17 @@ impl ClassifierTrainee {
             let x = split.images.batch(indices, &device);
             let targets = targets(&split.labels, indices, classes, &device);
             let costs;
-            (model, costs) = match optimizer.plain_rate(learning_rate) {
-                Some(rate) if trained_layers == TrainedLayers::All => {
-                    model.descend(&x, &targets, rate)
-                }
-                _ => Err(model),
-            }
-            .unwrap_or_else(|model| {
-                let (costs, gradients) = model.cost(&x, &targets, trained_layers);
-                (optimizer.step(learning_rate, model, gradients), costs)
-            });
+            (model, costs) = step(
+                model,
+                &mut optimizer,
+                learning_rate,
+                trained_layers,
+                &x,
+                &targets,
+            );
             sum = sum + costs;
             batches += 1;
-            observer.worked(step * (indices.len() * members) as u64);
+            observer.worked(work * (indices.len() * members) as u64);
         }
 
         let costs = (!stopped).then(|| {
@@ -199,7 +198,7 @@ impl ClassifierTrainee {
             partial: stopped.then_some((batches, sum)),
             training,
             trained_layers,
-            step,
+            step: work,
             device,
         };
         (trainee, costs)
@@ -279,6 +278,28 @@ impl ClassifierTrainee {
         }
         probes
     }
+}
+
+/// The model after a step on a batch, and the cost before it.
+fn step(
+    mut model: Classifier,
+    optimizer: &mut Optimizer,
+    learning_rate: f64,
+    trained_layers: TrainedLayers,
+    x: &Input,
+    targets: &Tensor<3>,
+) -> (Classifier, Tensor<3>) {
+    if let Some(rate) = optimizer.plain_rate(learning_rate)
+        && trained_layers == TrainedLayers::All
+    {
+        let (stepped, costs) = model.descend(x, targets, rate);
+        if let Some(costs) = costs {
+            return (stepped, costs);
+        }
+        model = stepped;
+    }
+    let (costs, gradients) = model.cost(x, targets, trained_layers);
+    (optimizer.step(learning_rate, model, gradients), costs)
 }
 
 /// The numbers of one layer from the gradient of its weights and its activations, row-major `[image, unit]`.
