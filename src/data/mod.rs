@@ -5,6 +5,9 @@
 //! or configs. Pixels stay the bytes that they were in the file; whoever needs numbers in [0, 1] divides.
 
 use std::fmt;
+use std::sync::OnceLock;
+
+use crate::wide::{Pass, wide};
 
 pub mod batches;
 mod dataset;
@@ -38,13 +41,8 @@ impl Dataset {
         let keep = self.train.images.count() - count;
         assert!(keep > 0, "nothing is left to learn from");
         if count > 0 {
-            let Images { height, width, .. } = self.train.images;
             self.validation = Some(Split {
-                images: Images {
-                    pixels: self.train.images.pixels.split_off(keep * height * width),
-                    height,
-                    width,
-                },
+                images: self.train.images.split_off(keep),
                 labels: self.train.labels.split_off(keep),
             });
         }
@@ -89,13 +87,23 @@ pub struct Shape {
 }
 
 /// At least one grey picture, all of one size, each of at least one pixel.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone)]
 pub struct Images {
     /// Picture after picture, row after row.
     pixels: Vec<u8>,
     height: usize,
     width: usize,
+    /// n times [`total_variation`](Self::total_variation) in squares of a byte's unit, once somebody has asked.
+    variation: OnceLock<u128>,
 }
+
+impl PartialEq for Images {
+    fn eq(&self, other: &Self) -> bool {
+        [self.height, self.width] == [other.height, other.width] && self.pixels == other.pixels
+    }
+}
+
+impl Eq for Images {}
 
 impl Images {
     /// Takes `pixels` as pictures of `height` × `width`, picture after picture and row after row.
@@ -110,6 +118,7 @@ impl Images {
                     pixels,
                     height,
                     width,
+                    variation: OnceLock::new(),
                 })
             }
             _ => Err(DataError::Pixels {
@@ -156,6 +165,72 @@ impl Images {
     pub fn pixels(&self) -> &[u8] {
         &self.pixels
     }
+
+    /// Σ‖x − x̄‖² over all images of inputs in [0, 1], exactly: pixels are bytes, so sums of their squares are whole
+    /// numbers.
+    #[must_use]
+    pub fn total_variation(&self) -> f64 {
+        let count = self.count() as u128;
+        let variation = *self.variation.get_or_init(|| {
+            let pixels = self.pixels_per_image();
+            let mut sums = vec![0_u64; pixels];
+            let mut squares = 0_u64;
+            // Few enough images at a time for sums of 32 bits.
+            for some in self.pixels.chunks(pixels * 10_000) {
+                let mut some_sums = vec![0_u32; pixels];
+                squares += wide(PixelSums {
+                    images: some,
+                    sums: &mut some_sums,
+                });
+                for (sum, some) in sums.iter_mut().zip(some_sums) {
+                    *sum += u64::from(some);
+                }
+            }
+            let of_sums: u128 = sums.iter().map(|&sum| u128::from(sum).pow(2)).sum();
+            count * u128::from(squares) - of_sums
+        });
+        variation as f64 / count as f64 / (255.0 * 255.0)
+    }
+
+    /// Takes the images from the first `keep` on away.
+    fn split_off(&mut self, keep: usize) -> Self {
+        let pixels = self.pixels.split_off(keep * self.pixels_per_image());
+        self.variation = OnceLock::new();
+        Self {
+            pixels,
+            variation: OnceLock::new(),
+            ..*self
+        }
+    }
+}
+
+/// Adds the bytes of every pixel to its sum; the result is the sum of all squares.
+struct PixelSums<'a> {
+    images: &'a [u8],
+    sums: &'a mut [u32],
+}
+
+impl Pass for PixelSums<'_> {
+    type Output = u64;
+
+    #[inline(always)]
+    fn run(self) -> u64 {
+        let mut squares = 0;
+        for image in self.images.chunks_exact(self.sums.len()) {
+            for (sum, &byte) in self.sums.iter_mut().zip(image) {
+                *sum += u32::from(byte);
+            }
+            // Short runs, so that 32 bits hold their sums too.
+            for run in image.chunks(1024) {
+                let sum: u32 = run
+                    .iter()
+                    .map(|&byte| u32::from(byte) * u32::from(byte))
+                    .sum();
+                squares += u64::from(sum);
+            }
+        }
+        squares
+    }
 }
 
 /// The shape alone: nobody wants to read 47 million pixels.
@@ -181,6 +256,18 @@ mod tests {
         assert_eq!((images.count(), images.pixels_per_image()), (2, 6));
         assert_eq!(images.image(1), [6, 7, 8, 9, 10, 11]);
         assert_eq!(format!("{images:?}"), "Images(2 of 2×3)");
+    }
+
+    #[test]
+    fn variation_is_about_the_mean_image_and_only_of_what_is_there() {
+        let mut images = Images::new(vec![0, 255, 51, 0, 204, 102], 1, 2).unwrap();
+        // Means 1/3 and 7/15; deviations (−5, −2, 7)/15 and (8, −7, −1)/15.
+        let expected = (25.0 + 4.0 + 49.0 + 64.0 + 49.0 + 1.0) / 225.0;
+        assert!((images.total_variation() - expected).abs() < 1e-12);
+        let rest = images.split_off(2);
+        assert_eq!(rest.total_variation().to_bits(), 0.0_f64.to_bits());
+        // (0, 1) and (0.2, 0): half of the squared distances.
+        assert!((images.total_variation() - 0.52).abs() < 1e-12);
     }
 
     #[test]

@@ -15,7 +15,6 @@ use crate::fused;
 use crate::model::{Autoencoder, Layer, Objective, numbers};
 use crate::seed::epoch_order;
 use crate::spec::AutoencoderTraining;
-use crate::wide::{Pass, wide};
 
 /// Images per batch when nothing is learnt: as many as there usually are when something is, so that it needs no other
 /// memory.
@@ -341,7 +340,7 @@ impl Trainee {
             errors.clone_from(&squared);
         }
         let count = images.count() as f64;
-        let variation = total_variation(images);
+        let variation = images.total_variation();
         let weight = numbers(model.encoder.weight.val());
         (0..members)
             .map(|member| {
@@ -377,55 +376,6 @@ pub fn encode_all(
     let everything: Vec<u32> = (0..source.count() as u32).collect();
     for indices in everything.chunks(EVALUATION_BATCH) {
         each(encoder.forward(source.batch(indices, device)));
-    }
-}
-
-/// Σ‖x − x̄‖² over all images, exactly: pixels are bytes, so sums of their squares are whole numbers.
-fn total_variation(images: &Images) -> f64 {
-    let pixels = images.pixels_per_image();
-    let mut sums = vec![0_u64; pixels];
-    let mut squares = 0_u64;
-    // Few enough images at a time for sums of 32 bits.
-    for some in images.pixels().chunks(pixels * 10_000) {
-        let mut some_sums = vec![0_u32; pixels];
-        squares += wide(PixelSums {
-            images: some,
-            sums: &mut some_sums,
-        });
-        for (sum, some) in sums.iter_mut().zip(some_sums) {
-            *sum += u64::from(some);
-        }
-    }
-    let of_mean: f64 = sums.iter().map(|&sum| (sum as f64).powi(2)).sum();
-    (squares as f64 - of_mean / images.count() as f64) / (255.0 * 255.0)
-}
-
-/// Adds the bytes of every pixel to its sum; the result is the sum of all squares.
-struct PixelSums<'a> {
-    images: &'a [u8],
-    sums: &'a mut [u32],
-}
-
-impl Pass for PixelSums<'_> {
-    type Output = u64;
-
-    #[inline(always)]
-    fn run(self) -> u64 {
-        let mut squares = 0;
-        for image in self.images.chunks_exact(self.sums.len()) {
-            for (sum, &byte) in self.sums.iter_mut().zip(image) {
-                *sum += u32::from(byte);
-            }
-            // Short runs, so that 32 bits hold their sums too.
-            for run in image.chunks(1024) {
-                let sum: u32 = run
-                    .iter()
-                    .map(|&byte| u32::from(byte) * u32::from(byte))
-                    .sum();
-                squares += u64::from(sum);
-            }
-        }
-        squares
     }
 }
 
