@@ -1,4 +1,4 @@
-//! From bytes and numbers to tensors: batches made when they are needed.
+//! From bytes and numbers to what models are given: batches made when they are needed.
 
 use std::hint::black_box;
 

@@ -178,6 +178,45 @@ fn a_tied_autoencoder_is_what_burn_composes() {
 }
 
 #[test]
+fn pictures_by_their_lit_pixels_are_the_same_pictures() {
+    let device = Device::flex();
+    let lit = |at: usize| at % 7 == 3 || at % 64 < 5;
+    let bytes: Vec<u8> = (0..30 * 200)
+        .map(|at| if lit(at) { (at % 255) as u8 } else { 0 })
+        .collect();
+    let pictures = || bytes.chunks_exact(200);
+    let listed = Input::of_bytes(pictures(), 200, &device);
+    assert!(matches!(listed.0, input::Form::Listed(..)), "few are lit");
+    let greys: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    assert_eq!(numbers(listed.tensor()), greys);
+    let whole = Input::from(listed.tensor());
+    for units in [3, 70] {
+        let weight = filled([2, 200, units], 1, &device);
+        let bias = filled([2, 1, units], 2, &device);
+        let of_h = filled([2, 30, units], 3, &device);
+        let [one, other] = [&listed, &whole].map(|x| {
+            let pass = LayerPass::new(x, &weight, &bias, 0.1).expect("offered on flex");
+            let h = pass.output();
+            let ([of_weight, of_bias], _) = pass.clone().gradients(of_h.clone(), Wanted::No);
+            let ([weight, _], _) = pass.descend(of_h.clone(), 0.5, Wanted::No);
+            [h, of_weight, of_bias, weight]
+        });
+        for (one, other) in one.into_iter().zip(other) {
+            assert_close(one, other);
+        }
+    }
+    // All of them lit: a list would not pay.
+    let white = [[255_u8; 200]; 30];
+    let white = Input::of_bytes(white.iter().map(|row| &row[..]), 200, &device);
+    assert!(matches!(white.0, input::Form::Tensor(_)));
+    assert!(
+        numbers(white.tensor())
+            .iter()
+            .all(|&grey| (grey - 1.0).abs() < 1e-7)
+    );
+}
+
+#[test]
 fn cross_entropies_are_what_burn_composes() {
     let device = Device::flex().autodiff();
     for (members, batches) in [(1, 1), (3, 1), (2, 2)] {

@@ -15,6 +15,8 @@ pub use classifier::Classifier;
 pub use layer::{Layer, LayerValues};
 pub use objective::{BatchCost, Objective};
 
+pub use crate::fused::Input;
+
 use burn::module::Param;
 use burn::tensor::{Int, Tensor};
 
