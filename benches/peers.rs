@@ -6,8 +6,9 @@
 //! PYTHON=peers/bin/python cargo bench --profile dev --bench peers -- pretraining 1
 //! ```
 //!
-//! The number is how often each is run; parts of names behind it choose among the peers. All start from the same weights and see the same batches, written to a folder
-//! that the scripts in `benches/peers` read; their curves are held against ours.
+//! The number is how often each is run; parts of names behind it choose among the peers. All start from the same weights
+//! and see the same batches, written to a folder that the scripts in `benches/peers` read; their curves are held
+//! against ours.
 
 use std::collections::BTreeMap;
 use std::fs;
