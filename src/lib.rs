@@ -7,7 +7,7 @@
 //! | [`experiment`] | recipes: plan and data → results |
 //! | [`train`] | an epoch of training, and the sharing out of epochs over cores |
 //! | [`model`] | burn modules and their costs, each with a leading member dimension |
-//! | `fused` | operations of a step in one pass, where burn composes several; on flex |
+//! | `fused` | what a batch is given as; operations of a step in one pass, where burn composes several, on flex |
 //! | `wide` | loops for the widest vectors that the processor has |
 //! | [`data`] | IDX files → bytes → batches |
 //! | [`backend`] | backend names ⇄ burn devices |

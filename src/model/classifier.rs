@@ -351,19 +351,25 @@ mod tests {
         }
     }
 
+    /// Eight images of seven inputs, and which of three classes each is of.
+    fn batch(device: &Device) -> (Input, Tensor<3>) {
+        let number = |at: usize| ((at * 7919) % 100) as f32 / 50.0 - 1.0;
+        let x: Vec<f32> = (0..8 * 7).map(number).collect();
+        let wanted: Vec<f32> = (0..8 * 3)
+            .map(|at| f32::from(u8::from(at % 3 == at / 3 % 3)))
+            .collect();
+        let [x, wanted] = [(x, 7), (wanted, 3)].map(|(values, width)| {
+            Tensor::<3>::from_data(TensorData::new(values, [1, 8, width]), device)
+        });
+        (x.into(), wanted)
+    }
+
     #[test]
     fn back_propagation_written_out_is_what_autodiff_gives() {
         let device = Device::flex();
         for hidden in [&[][..], &[5, 4], &[6; 5]] {
             let model = Classifier::new(&spec(hidden), 7, 3, &[1, 2], &device);
-            let number = |at: usize| ((at * 7919) % 100) as f32 / 50.0 - 1.0;
-            let x: Vec<f32> = (0..8 * 7).map(number).collect();
-            let x = Tensor::<3>::from_data(TensorData::new(x, [1, 8, 7]), &device).into();
-            let wanted: Vec<f32> = (0..24)
-                .map(|at| f32::from(u8::from(at % 3 == at / 3 % 3)))
-                .collect();
-            let wanted = Tensor::<3>::from_data(TensorData::new(wanted, [1, 8, 3]), &device);
-
+            let (x, wanted) = batch(&device);
             let (cost, ours) = model.back_propagated(&x, &wanted).expect("offered on flex");
             let (expected, theirs) = model.differentiated(&x, &wanted, TrainedLayers::All);
             // Each layer of the graph is the same operation: the same bits.
@@ -385,14 +391,7 @@ mod tests {
         let device = Device::flex();
         for hidden in [&[][..], &[5, 4], &[6; 5]] {
             let model = Classifier::new(&spec(hidden), 7, 3, &[1, 2], &device);
-            let number = |at: usize| ((at * 7919) % 100) as f32 / 50.0 - 1.0;
-            let x: Vec<f32> = (0..8 * 7).map(number).collect();
-            let x = Tensor::<3>::from_data(TensorData::new(x, [1, 8, 7]), &device).into();
-            let wanted: Vec<f32> = (0..24)
-                .map(|at| f32::from(u8::from(at % 3 == at / 3 % 3)))
-                .collect();
-            let wanted = Tensor::<3>::from_data(TensorData::new(wanted, [1, 8, 3]), &device);
-
+            let (x, wanted) = batch(&device);
             let (expected, gradients) = model.cost(&x, &wanted, TrainedLayers::All);
             let (stepped, cost) = model.clone().descend(&x, &wanted, 0.5);
             assert_eq!(numbers(cost.expect("offered on flex")), numbers(expected));
