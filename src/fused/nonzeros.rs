@@ -179,12 +179,20 @@ impl Nonzeros {
     pub fn add_rows(&self, total: &mut [f32]) -> f64 {
         let mut squares = 0.0;
         for row in 0..self.rows() {
-            let mut of_row = 0.0;
-            for &Entry { column, value } in self.row(row) {
-                total[column as usize] += value;
-                of_row += value * value;
+            // Four sums that do not wait for each other.
+            let mut of_row = [0.0_f32; 4];
+            let (blocks, rest) = self.row(row).as_chunks::<4>();
+            for block in blocks {
+                for (sum, &Entry { column, value }) in of_row.iter_mut().zip(block) {
+                    total[column as usize] += value;
+                    *sum += value * value;
+                }
             }
-            squares += f64::from(of_row);
+            for &Entry { column, value } in rest {
+                total[column as usize] += value;
+                of_row[0] += value * value;
+            }
+            squares += f64::from(of_row.iter().sum::<f32>());
         }
         squares
     }
