@@ -110,6 +110,9 @@ fn write<T: Serialize>(
 /// One JSON object a line.
 fn read<T: for<'a> Deserialize<'a>>(run: &RunDir, file: &str) -> Result<Vec<T>, RunDirError> {
     let text = run.read(file)?;
+    if text.last().is_some_and(|&byte| byte != b'\n') {
+        return Err(run.damaged(file, "its last line has no end"));
+    }
     text.split(|&byte| byte == b'\n')
         .enumerate()
         .filter(|(_, line)| !line.is_empty())
@@ -139,6 +142,23 @@ mod tests {
             reconstruction: 0.1,
             sparsity: 0.2,
         }
+    }
+
+    #[test]
+    fn a_file_that_was_cut_short_at_the_end_of_a_line_is_damaged() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let run = RunDir::create(Some(&parent.path().join("run")), "x").expect("a new folder");
+        let mut records = Records::default();
+        records.add_stage(&stage(1, 1, 0));
+        records.add_stage(&stage(1, 1, 1));
+        records
+            .write(&run, ExperimentName::Pretraining)
+            .expect("room");
+        let whole = run.read(STAGES_JSONL).expect("there");
+        run.write(STAGES_JSONL, &whole[..whole.len() - 1])
+            .expect("room");
+        let error = Records::read(&run, ExperimentName::Pretraining).unwrap_err();
+        assert!(error.to_string().contains("no end"), "{error}");
     }
 
     #[test]
