@@ -192,8 +192,8 @@ fn standardize_columns(matrix: &mut [f32], columns: usize) {
 fn length_about_mean(pixels: &[u8]) -> f32 {
     let (sum, squares) = wide(Moments(pixels));
     // n² times the variance is a whole number: no rounding makes a blank image anything else.
-    let pixels = pixels.len() as u64;
-    match pixels * squares - sum * sum {
+    let pixels = pixels.len() as u128;
+    match pixels * u128::from(squares) - u128::from(sum).pow(2) {
         0 => f32::INFINITY,
         spread => ((spread as f64 / pixels as f64).sqrt() / 255.0) as f32,
     }

@@ -70,7 +70,7 @@ impl Nonzeros {
         Self::of(pictures, columns, room, |byte| greys[usize::from(byte)])
     }
 
-    /// Those of `rows`; `None` if there are more than `room`.
+    /// Those of `rows`; `None` if there are more than `room`, give or take a block.
     #[inline]
     fn of<'a, T: Copy + Default + PartialEq + 'a>(
         rows: impl Iterator<Item = &'a [T]>,
