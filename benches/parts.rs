@@ -134,7 +134,7 @@ fn classifiers(
 ) {
     let mut group = criterion.benchmark_group("20 steps, classifier");
     for condition in conditions() {
-        if !["A", "B", "C"].contains(&condition.name.as_str()) {
+        if !["A", "B", "C", "C 1/fan_in"].contains(&condition.name.as_str()) {
             continue;
         }
         let work = Classifier::step_multiply_accumulates(

@@ -1,15 +1,23 @@
-//! A batch as products take it: whole, or by its nonzero entries where that is faster.
+//! A batch as products take it: whole, or without its zeros where that is faster.
 
 use std::sync::Arc;
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 
+use super::census::{columns_worth_naming, nonzeros_by_column};
 use super::input::{Form, Input};
 use super::nonzeros::Nonzeros;
-use super::products::{AddRows, AddScaled, Matrix, add_product, extend_by_product, squares};
+use super::products::{
+    AddRows, Matrix, add_product, add_rows_of_product, extend_by_product, extend_by_product_over,
+    squares,
+};
+use super::turned::Turned;
 use super::{Side, entries, primitive, side};
 use crate::wide::wide;
+
+/// With fewer columns on the other side, products are too short to pay for a look at every entry.
+pub const COLUMNS_WORTH_A_LOOK: usize = 64;
 
 /// One matrix for each member, or one that all share.
 #[derive(Debug, Clone)]
@@ -22,14 +30,14 @@ pub struct Batch {
 #[derive(Debug, Clone)]
 pub enum Rows {
     Listed(Arc<Nonzeros>),
-    /// The part of a tensor that begins with this entry.
-    Whole(FlexTensor, usize),
+    /// The part of a tensor that begins with this entry. The columns that are not 0 throughout, if they are named.
+    Whole(FlexTensor, usize, Option<Arc<[u32]>>),
 }
 
 /// The transpose of a matrix.
 pub enum Columns<'a> {
-    Listed(Nonzeros),
-    Whole(Matrix<'a>),
+    Listed(Turned),
+    Whole(Matrix<'a>, Option<&'a [u32]>),
 }
 
 impl Batch {
@@ -53,10 +61,15 @@ impl Batch {
         let matrices = (0..members).map(|member| {
             let start = member * rows * columns;
             let matrix = Matrix::new(&entries(tensor)[start..][..rows * columns], rows, columns);
-            match Nonzeros::worth_listing(matrix, units) {
-                Some(list) => Rows::Listed(Arc::new(list)),
-                None => Rows::Whole(tensor.clone(), start),
+            if units < COLUMNS_WORTH_A_LOOK {
+                return Rows::Whole(tensor.clone(), start, None);
             }
+            let nonzeros = nonzeros_by_column(matrix);
+            if let Some(list) = Nonzeros::worth_listing(matrix, &nonzeros) {
+                return Rows::Listed(Arc::new(list));
+            }
+            let on = columns_worth_naming(&nonzeros);
+            Rows::Whole(tensor.clone(), start, on.map(Arc::from))
         });
         Self {
             shape,
@@ -73,8 +86,12 @@ impl Batch {
     pub fn extend_by_product(&self, member: usize, out: &mut Vec<f32>, right: Matrix<'_>) {
         match self.of(member) {
             Rows::Listed(list) => list.extend_by_product(out, right),
-            Rows::Whole(tensor, start) => {
-                extend_by_product(out, self.matrix(tensor, *start), right, 1.0);
+            Rows::Whole(tensor, start, on) => {
+                let matrix = self.matrix(tensor, *start);
+                match on {
+                    Some(on) => extend_by_product_over(out, on, matrix, right),
+                    None => extend_by_product(out, matrix, right, 1.0),
+                }
             }
         }
     }
@@ -84,7 +101,9 @@ impl Batch {
         let matrices = self.matrices.iter();
         let columns = matrices.map(|matrix| match matrix {
             Rows::Listed(list) => Columns::Listed(list.transposed()),
-            Rows::Whole(tensor, start) => Columns::Whole(self.matrix(tensor, *start).transposed()),
+            Rows::Whole(tensor, start, on) => {
+                Columns::Whole(self.matrix(tensor, *start).transposed(), on.as_deref())
+            }
         });
         columns.collect()
     }
@@ -96,7 +115,7 @@ impl Batch {
         let matrices = self.matrices.iter().zip(sums.chunks_exact_mut(inputs));
         let squares = matrices.map(|(matrix, total)| match matrix {
             Rows::Listed(list) => list.add_rows(total),
-            Rows::Whole(tensor, start) => {
+            Rows::Whole(tensor, start, _) => {
                 let rows = self.matrix(tensor, *start).entries();
                 wide(AddRows { total, rows });
                 squares(rows)
@@ -121,23 +140,16 @@ impl Columns<'_> {
     pub fn extend_by_product(&self, out: &mut Vec<f32>, right: Matrix<'_>) {
         match self {
             Self::Listed(list) => list.extend_by_product(out, right),
-            Self::Whole(matrix) => extend_by_product(out, *matrix, right, 1.0),
+            Self::Whole(matrix, _) => extend_by_product(out, *matrix, right, 1.0),
         }
     }
 
     /// scale · this matrix · `right`, row after row, added to `out`.
     pub fn add_product(&self, out: &mut [f32], right: Matrix<'_>, scale: f32) {
         match self {
-            Self::Listed(list) => {
-                let mut product = Vec::new();
-                list.extend_by_product(&mut product, right);
-                wide(AddScaled {
-                    total: out,
-                    scale,
-                    values: &product,
-                });
-            }
-            Self::Whole(matrix) => add_product(out, *matrix, right, scale),
+            Self::Listed(list) => list.add_product(out, right, scale),
+            Self::Whole(matrix, None) => add_product(out, *matrix, right, scale),
+            Self::Whole(matrix, Some(on)) => add_rows_of_product(out, on, *matrix, right, scale),
         }
     }
 }

@@ -12,10 +12,13 @@ use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
-use super::batch::Batch;
+use super::batch::{Batch, COLUMNS_WORTH_A_LOOK};
+use super::census::{columns_worth_naming, nonzeros_by_column};
 use super::flex::in_order;
 use super::input::{Form, Input};
-use super::products::{AddRows, AddScaled, Matrix, extend_by_product};
+use super::products::{
+    AddRows, AddScaled, Matrix, extend_by_product, extend_by_transposed_product_over,
+};
 use super::{Side, Wanted, entries, of_inner, primitive, side, tensor, tracked, untracked};
 use crate::wide::{Pass, wide};
 
@@ -252,7 +255,13 @@ impl Shape {
         let mut gradient = Vec::with_capacity(self.members * self.images * self.inputs);
         for member in 0..self.members {
             let (delta, weight) = (self.delta(delta, member), self.weight(weight, member));
-            extend_by_product(&mut gradient, delta, weight.transposed(), 1.0);
+            // A ramp that is off for the whole batch lets nothing through.
+            let worth_a_look = self.units.min(self.inputs) >= COLUMNS_WORTH_A_LOOK;
+            let on = worth_a_look.then(|| columns_worth_naming(&nonzeros_by_column(delta)));
+            match on.flatten() {
+                Some(on) => extend_by_transposed_product_over(&mut gradient, &on, delta, weight),
+                None => extend_by_product(&mut gradient, delta, weight.transposed(), 1.0),
+            }
         }
         tensor(gradient, [self.members, self.images, self.inputs])
     }

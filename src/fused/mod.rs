@@ -13,10 +13,14 @@ mod activity;
 #[cfg(feature = "flex")]
 mod batch;
 #[cfg(feature = "flex")]
+mod census;
+#[cfg(feature = "flex")]
 mod cross_entropy;
 #[cfg(feature = "flex")]
 mod decoder;
 mod input;
+#[cfg(feature = "flex")]
+mod kernel;
 #[cfg(feature = "flex")]
 mod layer;
 #[cfg(feature = "flex")]
@@ -27,6 +31,8 @@ mod products;
 mod sparsity;
 #[cfg(feature = "flex")]
 mod tied;
+#[cfg(feature = "flex")]
+mod turned;
 #[cfg(feature = "flex")]
 mod update;
 

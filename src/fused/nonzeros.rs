@@ -1,26 +1,32 @@
 //! Products with a matrix most of whose entries are 0, as four of five pixels are: only the others are multiplied.
+//!
+//! Of two neighbouring pixels mostly both are lit or neither, so they are listed together.
 
-use std::mem::MaybeUninit;
-use std::ops::Range;
 use std::sync::LazyLock;
 
 use pulp::{Simd, WithSimd};
 
 use super::input::grey;
+use super::kernel::{Aligned, add_scaled, load, panel, store, vectors_next};
 use super::products::Matrix;
+use super::turned::Turned;
 use crate::wide::with_vectors;
 
-/// A matrix of up to this share of nonzero entries is worth listing: two products with lists, the lists included, then
-/// take less time than two without.
-const WORTH_LISTING: f64 = 0.25;
+/// A matrix of up to this share of nonzero entries, columns of zeros not counted, is worth listing: two products with
+/// lists, the lists included, then take less time than two without.
+const WORTH_LISTING: f64 = 0.2;
 
-/// With fewer columns on the other side, products are too short to pay for a look at every entry.
-const COLUMNS_WORTH_LISTING: usize = 64;
+/// Pictures of up to this share of pairs in which anything is lit are.
+const PAIRS_WORTH_LISTING: f64 = 0.33;
+
+/// Columns that stand together.
+pub const PAIR: usize = 2;
 
 /// Entries that are looked at together: where strokes are, and where they are not, neighbours are alike.
 const BLOCK: usize = 8;
+const PAIRS: usize = BLOCK / PAIR;
 
-/// The nonzero entries of a matrix, row by row.
+/// The nonzero entries of a matrix, row by row, with those beside them.
 #[derive(Debug, Clone)]
 pub struct Nonzeros {
     columns: usize,
@@ -29,29 +35,24 @@ pub struct Nonzeros {
     entries: Vec<Entry>,
 }
 
+/// What a row holds in a pair of columns.
 #[derive(Debug, Clone, Copy)]
-struct Entry {
-    column: u32,
-    value: f32,
+pub struct Entry {
+    /// Which pair; in a [transpose](Turned), which row.
+    pub at: u32,
+    pub values: [f32; PAIR],
 }
 
 impl Nonzeros {
-    /// Those of a matrix that lies row after row, if products with matrices of `columns` columns are faster by them.
-    pub fn worth_listing(matrix: Matrix<'_>, columns: usize) -> Option<Self> {
-        let entries = matrix.entries();
-        if columns < COLUMNS_WORTH_LISTING || entries.is_empty() {
+    /// Those of a matrix that lies row after row and has so many in each column, if products are faster by them.
+    pub fn worth_listing(matrix: Matrix<'_>, by_column: &[f32]) -> Option<Self> {
+        let count: f32 = by_column.iter().sum();
+        let columns = by_column.iter().filter(|count| **count > 0.0).count();
+        if f64::from(count) > WORTH_LISTING * (columns * matrix.rows()) as f64 {
             return None;
         }
-        let room = most_worth_listing(entries.len());
-        if with_vectors(Count(entries)) > room {
-            return None;
-        }
-        Self::of(
-            entries.chunks_exact(matrix.width()),
-            matrix.width(),
-            room,
-            |value| value,
-        )
+        let rows = matrix.entries().chunks_exact(matrix.width().max(1));
+        Self::of(rows, matrix.width(), count as usize, |value| value)
     }
 
     /// Those of pictures of `columns` bytes, each a row of [inputs](grey), if they are few.
@@ -65,13 +66,18 @@ impl Nonzeros {
     ) -> Option<Self> {
         static GREYS: LazyLock<[f32; 256]> =
             LazyLock::new(|| std::array::from_fn(|byte| grey(byte as u8)));
-        let room = most_worth_listing(pictures.len() * columns);
+        let pairs = pictures.len() * columns.div_ceil(PAIR);
+        let room = (PAIRS_WORTH_LISTING * pairs as f64) as usize;
         let greys: &[f32; 256] = &GREYS;
         Self::of(pictures, columns, room, |byte| greys[usize::from(byte)])
     }
 
-    /// Those of `rows`; `None` if there are more than `room`, give or take a block.
+    /// Those of `rows`; `None` if there are more than `room` pairs, give or take a block.
     #[inline]
+    #[expect(
+        unsafe_code,
+        reason = "clearing memory that is about to be written would cost a pass"
+    )]
     fn of<'a, T: Copy + Default + PartialEq + 'a>(
         rows: impl Iterator<Item = &'a [T]>,
         columns: usize,
@@ -80,7 +86,8 @@ impl Nonzeros {
     ) -> Option<Self> {
         let zero = T::default();
         let mut starts = vec![0];
-        let mut entries = vec![Entry::NONE; room + BLOCK];
+        let mut entries = Vec::with_capacity(room + PAIRS);
+        let free = entries.spare_capacity_mut();
         let mut count = 0;
         for row in rows {
             assert_eq!(row.len(), columns, "rows of one length");
@@ -94,31 +101,33 @@ impl Nonzeros {
                 while any != 0 {
                     let at = any.trailing_zeros() as usize;
                     any &= any - 1;
-                    // A whole block is written, wanted or not: a guess of which entries are would often be wrong.
-                    let free = entries[count..].first_chunk_mut::<BLOCK>()?;
+                    // A whole block is written, wanted or not: a guess of which pairs are would often be wrong.
+                    let next = free[count..].first_chunk_mut::<PAIRS>()?;
                     let mut wanted = 0;
-                    for (lane, &entry) in some[at].iter().enumerate() {
-                        free[wanted % BLOCK] = Entry {
-                            column: ((group * 64 + at) * BLOCK + lane) as u32,
-                            value: value(entry),
-                        };
-                        wanted += usize::from(entry != zero);
+                    for (pair, values) in some[at].as_chunks::<PAIR>().0.iter().enumerate() {
+                        next[wanted % PAIRS].write(Entry {
+                            at: ((group * 64 + at) * PAIRS + pair) as u32,
+                            values: [value(values[0]), value(values[1])],
+                        });
+                        wanted += usize::from(*values != [zero; PAIR]);
                     }
                     count += wanted;
                 }
             }
-            for (lane, &entry) in rest.iter().enumerate() {
-                if entry != zero {
-                    *entries.get_mut(count)? = Entry {
-                        column: (blocks.len() * BLOCK + lane) as u32,
-                        value: value(entry),
-                    };
+            for (pair, values) in rest.chunks(PAIR).enumerate() {
+                if values.iter().any(|value| *value != zero) {
+                    let second = values.get(1).map_or(0.0, |&second| value(second));
+                    free.get_mut(count)?.write(Entry {
+                        at: (blocks.len() * PAIRS + pair) as u32,
+                        values: [value(values[0]), second],
+                    });
                     count += 1;
                 }
             }
             starts.push(count as u32);
         }
-        entries.truncate(count);
+        // SAFETY: every place up to `count` has been written: what a block counts it wrote from its first place on.
+        unsafe { entries.set_len(count) }
         Some(Self {
             columns,
             starts,
@@ -139,19 +148,23 @@ impl Nonzeros {
         let mut whole = vec![0.0; self.rows() * self.columns];
         for (row, whole) in whole.chunks_exact_mut(self.columns).enumerate() {
             for entry in self.row(row) {
-                whole[entry.column as usize] = entry.value;
+                let places = whole[entry.at as usize * PAIR..].iter_mut();
+                for (place, value) in places.zip(entry.values) {
+                    *place = value;
+                }
             }
         }
         whole
     }
 
-    pub fn transposed(&self) -> Self {
-        // First how many entries each column has, then where its next one goes.
-        let mut next = vec![0_u32; self.columns + 1];
+    pub fn transposed(&self) -> Turned {
+        // First how many entries each pair has, then where its next one goes.
+        let pairs = self.columns.div_ceil(PAIR);
+        let mut next = vec![0_u32; pairs + 1];
         for entry in &self.entries {
-            next[entry.column as usize + 1] += 1;
+            next[entry.at as usize + 1] += 1;
         }
-        for at in 0..self.columns {
+        for at in 0..pairs {
             next[at + 1] += next[at];
         }
         let starts = next.clone();
@@ -159,17 +172,18 @@ impl Nonzeros {
         let mut entries = Vec::with_capacity(self.entries.capacity());
         entries.resize(self.entries.len(), Entry::NONE);
         for row in 0..self.rows() {
-            for &Entry { column, value } in self.row(row) {
-                let place = &mut next[column as usize];
+            for &Entry { at, values } in self.row(row) {
+                let place = &mut next[at as usize];
                 entries[*place as usize] = Entry {
-                    column: row as u32,
-                    value,
+                    at: row as u32,
+                    values,
                 };
                 *place += 1;
             }
         }
-        Self {
-            columns: self.rows(),
+        Turned {
+            rows: self.rows(),
+            columns: self.columns,
             starts,
             entries,
         }
@@ -178,19 +192,21 @@ impl Nonzeros {
     /// Adds every row to `total`, and gives the sum of all squares.
     pub fn add_rows(&self, total: &mut [f32]) -> f64 {
         let mut squares = 0.0;
+        let (pairs, last) = total.as_chunks_mut::<PAIR>();
         for row in 0..self.rows() {
-            // Four sums that do not wait for each other.
-            let mut of_row = [0.0_f32; 4];
-            let (blocks, rest) = self.row(row).as_chunks::<4>();
-            for block in blocks {
-                for (sum, &Entry { column, value }) in of_row.iter_mut().zip(block) {
-                    total[column as usize] += value;
-                    *sum += value * value;
+            let mut of_row = [0.0_f32; PAIR];
+            for &Entry { at, values } in self.row(row) {
+                match pairs.get_mut(at as usize) {
+                    Some(pair) => {
+                        for of in 0..PAIR {
+                            pair[of] += values[of];
+                        }
+                    }
+                    None => last[0] += values[0],
                 }
-            }
-            for &Entry { column, value } in rest {
-                total[column as usize] += value;
-                of_row[0] += value * value;
+                for of in 0..PAIR {
+                    of_row[of] += values[of] * values[of];
+                }
             }
             squares += f64::from(of_row.iter().sum::<f32>());
         }
@@ -202,10 +218,6 @@ impl Nonzeros {
     /// # Panics
     ///
     /// Panics if the matrices do not fit, or `right` does not lie row after row.
-    #[expect(
-        unsafe_code,
-        reason = "clearing memory that is about to be written would cost a pass"
-    )]
     pub fn extend_by_product(&self, out: &mut Vec<f32>, right: Matrix<'_>) {
         assert_eq!(
             self.columns,
@@ -213,69 +225,41 @@ impl Nonzeros {
             "matrices that can be multiplied"
         );
         assert!(right.is_row_after_row());
-        let size = self.rows() * right.width();
-        out.reserve_exact(size);
-        with_vectors(ListedProduct {
-            out: &mut out.spare_capacity_mut()[..size],
+        let from = out.len();
+        out.resize(from + self.rows() * right.width(), 0.0);
+        with_vectors(Product {
+            out: &mut out[from..],
             left: self,
             right: right.entries(),
             columns: right.width(),
         });
-        // SAFETY: the product's entries have all been written.
-        unsafe { out.set_len(out.len() + size) }
     }
 
-    #[inline]
     fn row(&self, row: usize) -> &[Entry] {
         &self.entries[self.starts[row] as usize..self.starts[row + 1] as usize]
     }
 }
 
 impl Entry {
-    const NONE: Self = Self {
-        column: 0,
-        value: 0.0,
+    pub const NONE: Self = Self {
+        at: 0,
+        values: [0.0; PAIR],
     };
 }
 
-fn most_worth_listing(entries: usize) -> usize {
-    (WORTH_LISTING * entries as f64) as usize
-}
-
-/// How many entries are not 0.
-struct Count<'a>(&'a [f32]);
-
-impl WithSimd for Count<'_> {
-    type Output = usize;
-
-    #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) -> usize {
-        let (zero, one) = (simd.splat_f32s(0.0), simd.splat_f32s(1.0));
-        let mut count = 0;
-        // Short runs, so that the counts in a vector are exact.
-        for run in self.0.chunks(1 << 20) {
-            let (vectors, rest) = S::as_simd_f32s(run);
-            let mut zeros = zero;
-            for &vector in vectors {
-                let of_vector = simd.select_f32s(simd.equal_f32s(vector, zero), one, zero);
-                zeros = simd.add_f32s(zeros, of_vector);
-            }
-            let of_rest = rest.iter().filter(|&&value| value != 0.0).count();
-            count += run.len() - rest.len() - simd.reduce_sum_f32s(zeros) as usize + of_rest;
-        }
-        count
-    }
-}
-
-/// Every row of the product is a sum of rows of `right`, kept in registers until it is whole.
-struct ListedProduct<'a> {
-    out: &'a mut [MaybeUninit<f32>],
+/// Every row of the product is a sum of rows of `right`, kept in registers. Added to `out`.
+struct Product<'a> {
+    out: &'a mut [f32],
     left: &'a Nonzeros,
     right: &'a [f32],
     columns: usize,
 }
 
-impl WithSimd for ListedProduct<'_> {
+/// How many numbers of the right matrix are used for all rows before the next: few enough for the first cache, where a
+/// row of the product finds them faster than what it loses by coming several times.
+const TILE: usize = 8192;
+
+impl WithSimd for Product<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -285,131 +269,104 @@ impl WithSimd for ListedProduct<'_> {
         }
         let mut from = 0;
         while from < self.columns {
-            // As many vectors as fit into registers, or as are left.
-            from = match (self.columns - from).div_ceil(S::F32_LANES) {
-                13.. => self.panel::<S, 13>(simd, from),
-                7.. => self.panel::<S, 7>(simd, from),
-                4.. => self.panel::<S, 4>(simd, from),
-                2.. => self.panel::<S, 2>(simd, from),
+            from = match vectors_next::<S>(&[13, 7, 4, 2], self.columns - from) {
+                13 => self.panel::<S, 13>(simd, from),
+                7 => self.panel::<S, 7>(simd, from),
+                4 => self.panel::<S, 4>(simd, from),
+                2 => self.panel::<S, 2>(simd, from),
                 _ => self.panel::<S, 1>(simd, from),
             };
         }
     }
 }
 
-impl ListedProduct<'_> {
+impl Product<'_> {
     /// All columns, where they do not fill a vector: they are filled up with zeros.
     #[inline(always)]
     fn narrow<S: Simd>(&mut self, simd: S) {
         let columns = self.columns;
-        let mut filled = vec![0.0; self.right.len() / columns * S::F32_LANES];
-        let rows = filled.chunks_exact_mut(S::F32_LANES);
-        for (filled, row) in rows.zip(self.right.chunks_exact(columns)) {
-            filled[..columns].copy_from_slice(row);
-        }
-        let (filled, _) = S::as_simd_f32s(&filled);
-        let mut sums = vec![0.0; S::F32_LANES];
+        let mut filled = Aligned::zeros(self.left.columns.next_multiple_of(PAIR), S::F32_LANES);
+        filled.copy_narrow(self.right.chunks_exact(columns));
+        let mut whole = vec![0.0; S::F32_LANES];
         for (row, out) in self.out.chunks_exact_mut(columns).enumerate() {
             // Four sums that do not wait for each other.
-            let mut four = [simd.splat_f32s(0.0); 4];
-            let (blocks, rest) = self.left.row(row).as_chunks::<4>();
-            for block in blocks {
-                for at in 0..4 {
-                    let Entry { column, value } = block[at];
-                    let value = simd.splat_f32s(value);
-                    four[at] = simd.mul_add_e_f32s(value, filled[column as usize], four[at]);
-                }
+            let [mut a, mut b, mut c, mut d] = [[simd.splat_f32s(0.0)]; 4];
+            let right = |entry: Entry, of| {
+                load::<S, 1>(filled.row(entry.at as usize * PAIR + of, S::F32_LANES))
+            };
+            let (twos, rest) = self.left.row(row).as_chunks::<2>();
+            for &[one, other] in twos {
+                add_scaled(simd, &mut a, one.values[0], &right(one, 0));
+                add_scaled(simd, &mut b, one.values[1], &right(one, 1));
+                add_scaled(simd, &mut c, other.values[0], &right(other, 0));
+                add_scaled(simd, &mut d, other.values[1], &right(other, 1));
             }
-            for &Entry { column, value } in rest {
-                let value = simd.splat_f32s(value);
-                four[0] = simd.mul_add_e_f32s(value, filled[column as usize], four[0]);
+            for &one in rest {
+                add_scaled(simd, &mut a, one.values[0], &right(one, 0));
+                add_scaled(simd, &mut b, one.values[1], &right(one, 1));
             }
-            let [a, b, c, d] = four;
-            S::as_mut_simd_f32s(&mut sums).0[0] =
+            let [[a], [b], [c], [d]] = [a, b, c, d];
+            S::as_mut_simd_f32s(&mut whole).0[0] =
                 simd.add_f32s(simd.add_f32s(a, b), simd.add_f32s(c, d));
-            for (place, &sum) in out.iter_mut().zip(&sums) {
-                place.write(sum);
-            }
+            out.copy_from_slice(&whole[..columns]);
         }
     }
 
     /// The product's next N vectors of columns; where they end.
     #[inline(always)]
     fn panel<S: Simd, const N: usize>(&mut self, simd: S, from: usize) -> usize {
-        let end = (from + N * S::F32_LANES).min(self.columns);
-        // A last vector that would be cut short starts earlier: what it shares with others comes out twice, and the same.
-        let from = from.min(end - S::F32_LANES);
-        let width = end - from;
-        let last = width - S::F32_LANES;
-        let copy;
-        // Parts of long rows lie on a page of memory each: together they are found faster. And where rows are wanted
-        // many times, it pays that none of their vectors lies across two lines of the cache.
-        let (panel, stride) = if width < self.columns || self.right.len() < self.left.entries.len()
-        {
-            let stride = width.next_multiple_of(CACHE_LINE);
-            copy = Aligned::of(self.right.chunks_exact(self.columns), from..end, stride);
-            (copy.values(), stride)
-        } else {
-            (self.right, width)
-        };
-        // Loops of known length: unrolled, with the sums in registers throughout.
-        for (row, out) in self.out.chunks_exact_mut(self.columns).enumerate() {
-            let mut sums = [simd.splat_f32s(0.0); N];
-            for &Entry { column, value } in self.left.row(row) {
-                let factors = &panel[column as usize * stride..][..width];
-                let (head, _) = S::as_simd_f32s(factors);
-                let (tail, _) = S::as_simd_f32s(&factors[last..]);
-                let (head, tail) = (&head[..N - 1], tail[0]);
-                let value = simd.splat_f32s(value);
-                for at in 0..N - 1 {
-                    sums[at] = simd.mul_add_e_f32s(value, head[at], sums[at]);
+        let columns = panel::<S, N>(self.columns, from);
+        let width = columns.len();
+        let pairs_at_once = (TILE / (width * PAIR)).max(1);
+        // Where each row goes on.
+        let mut next: Vec<u32> = self.left.starts.clone();
+        let mut tile = Aligned::zeros(pairs_at_once * PAIR, width);
+        let tiles = self.right.chunks(pairs_at_once * PAIR * self.columns);
+        for (at, rows) in tiles.enumerate() {
+            // Whole lines of the cache, so that no vector lies across two.
+            tile.copy::<S, N>(rows.chunks_exact(self.columns), columns.clone());
+            let first = at * pairs_at_once;
+            let end = first + pairs_at_once;
+            let places = self.out.chunks_exact_mut(self.columns);
+            for ((out, next), &row_end) in places.zip(&mut next).zip(&self.left.starts[1..]) {
+                let entries = &self.left.entries[*next as usize..row_end as usize];
+                if entries.first().is_none_or(|entry| entry.at as usize >= end) {
+                    continue;
                 }
-                sums[N - 1] = simd.mul_add_e_f32s(value, tail, sums[N - 1]);
+                let out = &mut out[columns.clone()];
+                let mut sums = load::<S, N>(out);
+                let mut done = 0;
+                for &Entry { at, values } in entries {
+                    if at as usize >= end {
+                        break;
+                    }
+                    let row = (at as usize - first) * PAIR;
+                    add_scaled(
+                        simd,
+                        &mut sums,
+                        values[0],
+                        &load::<S, N>(tile.row(row, width)),
+                    );
+                    add_scaled(
+                        simd,
+                        &mut sums,
+                        values[1],
+                        &load::<S, N>(tile.row(row + 1, width)),
+                    );
+                    done += 1;
+                }
+                *next += done;
+                store::<S, N>(out, &sums);
             }
-            let out = &mut out[from..end];
-            let (head, _) = S::as_uninit_mut_simd_f32s(out);
-            for (place, sum) in head.iter_mut().zip(&sums[..N - 1]) {
-                place.write(*sum);
-            }
-            let (tail, _) = S::as_uninit_mut_simd_f32s(&mut out[last..]);
-            tail[0].write(sums[N - 1]);
         }
-        end
-    }
-}
-
-/// Numbers in a line of the cache.
-const CACHE_LINE: usize = 16;
-
-/// A copy of some columns, each row at the start of a line of the cache.
-struct Aligned {
-    values: Vec<f32>,
-    start: usize,
-}
-
-impl Aligned {
-    #[inline(always)]
-    fn of<'a>(
-        rows: impl ExactSizeIterator<Item = &'a [f32]>,
-        columns: Range<usize>,
-        stride: usize,
-    ) -> Self {
-        let mut values = vec![0.0; rows.len() * stride + CACHE_LINE];
-        let start = values.as_ptr().align_offset(CACHE_LINE * size_of::<f32>());
-        for (copy, row) in values[start..].chunks_exact_mut(stride).zip(rows) {
-            copy[..columns.len()].copy_from_slice(&row[columns.clone()]);
-        }
-        Self { values, start }
-    }
-
-    fn values(&self) -> &[f32] {
-        &self.values[self.start..]
+        columns.end
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::fused::census::nonzeros_by_column;
     use crate::fused::products::extend_by_product;
 
     /// About one entry in `every` is not 0, and some rows have none.
@@ -437,7 +394,8 @@ mod tests {
             for (rows, inner) in [(9, 40), (5, 31), (1, 784), (40, 96)] {
                 let a = sparse(rows, inner, 6);
                 let a = Matrix::new(&a, rows, inner);
-                let list = Nonzeros::worth_listing(a, 100).expect("few entries");
+                let all = a.entries().chunks_exact(inner);
+                let list = Nonzeros::of(all, inner, rows * inner, |value| value).expect("room");
                 let b = full(inner, columns);
                 let b = Matrix::new(&b, inner, columns);
                 let (mut expected, mut found) = (vec![7.0], vec![7.0]);
@@ -448,7 +406,13 @@ mod tests {
                 let d = full(rows, columns);
                 let d = Matrix::new(&d, rows, columns);
                 extend_by_product(&mut expected, a.transposed(), d, 1.0);
-                list.transposed().extend_by_product(&mut found, d);
+                let turned = list.transposed();
+                turned.extend_by_product(&mut found, d);
+                assert_close(&found, &expected);
+                turned.add_product(&mut found[1 + rows * columns..], d, -0.5);
+                for value in &mut expected[1 + rows * columns..] {
+                    *value *= 0.5;
+                }
                 assert_close(&found, &expected);
             }
         }
@@ -458,7 +422,7 @@ mod tests {
     fn lists_of_bytes_are_those_of_their_greys() {
         for columns in [5, 8, 30, 784] {
             let bytes: Vec<u8> = (0..6 * columns)
-                .map(|at| if at % 5 == 2 { (at % 251 + 1) as u8 } else { 0 })
+                .map(|at| if at % 13 < 2 { (at % 251 + 1) as u8 } else { 0 })
                 .collect();
             let list = Nonzeros::of_bytes(bytes.chunks_exact(columns), columns).expect("few");
             assert_eq!((list.rows(), list.columns()), (6, columns));
@@ -489,16 +453,14 @@ mod tests {
 
     #[test]
     fn only_what_pays_is_listed() {
-        let few = sparse(10, 90, 5);
+        let few = sparse(10, 90, 7);
         let many = sparse(10, 90, 2);
-        let listed =
-            |entries, columns| Nonzeros::worth_listing(Matrix::new(entries, 10, 90), columns);
-        assert!(listed(&few, 100).is_some());
-        assert!(listed(&few, 10).is_none());
-        assert!(listed(&many, 100).is_none());
-        assert!(
-            listed(&[f32::NAN; 900], 100).is_none(),
-            "no number is not 0"
-        );
+        let listed = |entries| {
+            let matrix = Matrix::new(entries, 10, 90);
+            Nonzeros::worth_listing(matrix, &nonzeros_by_column(matrix))
+        };
+        assert!(listed(&few).is_some());
+        assert!(listed(&many).is_none());
+        assert!(listed(&[f32::NAN; 900]).is_none(), "no number is not 0");
     }
 }

@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use gemm::Parallelism;
 
-use crate::wide::{Pass, wide};
+use super::kernel::{self, Out};
+use crate::wide::{Pass, wide, with_vectors};
 
 /// A matrix in memory.
 #[derive(Debug, Clone, Copy)]
@@ -35,6 +36,10 @@ impl<'a> Matrix<'a> {
     /// Row after row, if the matrix was made so and is not a transpose.
     pub fn entries(self) -> &'a [f32] {
         self.entries
+    }
+
+    pub fn strides(self) -> [usize; 2] {
+        self.strides
     }
 
     pub fn rows(self) -> usize {
@@ -87,6 +92,91 @@ pub fn extend_by_product(out: &mut Vec<f32>, left: Matrix<'_>, right: Matrix<'_>
         product(end, right.columns, left, right, scale, false);
         out.set_len(out.len() + size);
     }
+}
+
+/// left · right, row after row, behind the entries of `out`; only over `inner`, the columns of `left` that are not 0
+/// throughout.
+///
+/// # Panics
+///
+/// Panics if the matrices do not fit, or `right` does not lie row after row or is narrower than a vector.
+#[expect(
+    unsafe_code,
+    reason = "clearing memory that is about to be written would cost a pass"
+)]
+pub fn extend_by_product_over(
+    out: &mut Vec<f32>,
+    inner: &[u32],
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+) {
+    assert_eq!(left.columns, right.rows, "matrices that can be multiplied");
+    assert!(right.is_row_after_row());
+    let size = left.rows * right.columns;
+    out.reserve_exact(size);
+    let rows: Vec<u32> = (0..left.rows as u32).collect();
+    with_vectors(kernel::Product {
+        out: Out::Fresh(&mut out.spare_capacity_mut()[..size]),
+        scale: 1.0,
+        left,
+        rows: &rows,
+        inner,
+        right: right.entries,
+        columns: right.columns,
+    });
+    // SAFETY: the product's entries have all been written.
+    unsafe { out.set_len(out.len() + size) }
+}
+
+/// left · rightᵀ in the same way.
+///
+/// # Panics
+///
+/// Panics if the matrices do not fit, or `right` does not lie row after row or has fewer rows than a vector.
+pub fn extend_by_transposed_product_over(
+    out: &mut Vec<f32>,
+    inner: &[u32],
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+) {
+    assert!(right.is_row_after_row());
+    let mut turned = vec![0.0; right.entries.len()];
+    for &column in inner {
+        let row = &mut turned[column as usize * right.rows..][..right.rows];
+        let entries = right.entries[column as usize..].iter();
+        for (place, entry) in row.iter_mut().zip(entries.step_by(right.columns)) {
+            *place = *entry;
+        }
+    }
+    let turned = Matrix::new(&turned, right.columns, right.rows);
+    extend_by_product_over(out, inner, left, turned);
+}
+
+/// scale · left · right added to `out`, row after row; only to `rows`, those of `left` that are not 0 throughout.
+///
+/// # Panics
+///
+/// Panics if the matrices do not fit, or `right` does not lie row after row or is narrower than a vector.
+pub fn add_rows_of_product(
+    out: &mut [f32],
+    rows: &[u32],
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    scale: f32,
+) {
+    assert_eq!(left.columns, right.rows, "matrices that can be multiplied");
+    assert_eq!(out.len(), left.rows * right.columns, "room for the product");
+    assert!(right.is_row_after_row());
+    let inner: Vec<u32> = (0..left.columns as u32).collect();
+    with_vectors(kernel::Product {
+        out: Out::Added(out),
+        scale,
+        left,
+        rows,
+        inner: &inner,
+        right: right.entries,
+        columns: right.columns,
+    });
 }
 
 /// scale · left · right added to `out`, row after row; on this thread alone.
@@ -326,6 +416,50 @@ mod tests {
             for (at, (one, other)) in gram.iter().zip(&product).enumerate() {
                 assert!((one - other).abs() < 1e-4, "{at}: {one} {other}");
             }
+        }
+    }
+
+    #[test]
+    fn products_may_leave_out_what_is_zero() {
+        let number = |at: usize| ((at * 7919) % 1000) as f32 / 500.0 - 1.0;
+        for columns in [16, 17, 31, 64, 100, 112, 113, 120, 225, 300] {
+            for (rows, inner, on) in [(5, 9, 2), (4, 7, 1), (11, 100, 3), (3, 6, 7)] {
+                // Every so many columns of the left matrix are not 0, or none is.
+                let is_on = |column: usize| column % on == on - 1;
+                let left: Vec<f32> = (0..rows * inner)
+                    .map(|at| if is_on(at % inner) { number(at) } else { 0.0 })
+                    .collect();
+                let left = Matrix::new(&left, rows, inner);
+                let on: Vec<u32> = (0..inner as u32).filter(|&at| is_on(at as usize)).collect();
+                let right: Vec<f32> = (0..inner * columns).map(|at| number(at + 5)).collect();
+                let right = Matrix::new(&right, inner, columns);
+                let (mut expected, mut found) = (vec![7.0], vec![7.0]);
+                extend_by_product(&mut expected, left, right, 1.0);
+                extend_by_product_over(&mut found, &on, left, right);
+                assert_close(&found, &expected);
+
+                let turned: Vec<f32> = (0..columns * inner).map(|at| number(at + 9)).collect();
+                let turned = Matrix::new(&turned, columns, inner);
+                extend_by_product(&mut expected, left, turned.transposed(), 1.0);
+                extend_by_transposed_product_over(&mut found, &on, left, turned);
+                assert_close(&found, &expected);
+
+                let right: Vec<f32> = (0..rows * columns).map(|at| number(at + 3)).collect();
+                let right = Matrix::new(&right, rows, columns);
+                let mut expected: Vec<f32> = (0..inner * columns).map(number).collect();
+                let mut found = expected.clone();
+                add_product(&mut expected, left.transposed(), right, -0.5);
+                add_rows_of_product(&mut found, &on, left.transposed(), right, -0.5);
+                assert_close(&found, &expected);
+            }
+        }
+    }
+
+    #[track_caller]
+    fn assert_close(found: &[f32], expected: &[f32]) {
+        assert_eq!(found.len(), expected.len());
+        for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
+            assert!((found - expected).abs() < 1e-4, "{at}: {found} {expected}");
         }
     }
 

@@ -180,7 +180,7 @@ fn a_tied_autoencoder_is_what_burn_composes() {
 #[test]
 fn pictures_by_their_lit_pixels_are_the_same_pictures() {
     let device = Device::flex();
-    let lit = |at: usize| at % 7 == 3 || at % 64 < 5;
+    let lit = |at: usize| at % 31 == 3 || at % 64 < 10;
     let bytes: Vec<u8> = (0..30 * 200)
         .map(|at| if lit(at) { (at % 255) as u8 } else { 0 })
         .collect();
@@ -214,6 +214,51 @@ fn pictures_by_their_lit_pixels_are_the_same_pictures() {
             .iter()
             .all(|&grey| (grey - 1.0).abs() < 1e-7)
     );
+}
+
+#[test]
+fn units_that_are_off_for_a_whole_batch_change_nothing() {
+    let device = Device::flex();
+    let (images, inputs, units) = (20, 70, 90);
+    // Of the second member's units and inputs every third is off throughout, of the third member's all units are.
+    let weight = filled([3, inputs, units], 1, &device);
+    let off = |member: usize, at: usize| member == 2 || member == 1 && at.is_multiple_of(3);
+    let bias: Vec<f32> = (0..3 * units)
+        .map(|at| {
+            if off(at / units, at % units) {
+                -1e3
+            } else {
+                0.1
+            }
+        })
+        .collect();
+    let bias = Tensor::<3>::from_data(TensorData::new(bias, [3, 1, units]), &device);
+    let lit: Vec<f32> = (0..3 * inputs)
+        .map(|at| f32::from(u8::from(at / inputs != 1 || at % 3 != 2)))
+        .collect();
+    let lit = Tensor::<3>::from_data(TensorData::new(lit, [3, 1, inputs]), &device);
+    let x = filled([3, images, inputs], 2, &device) * lit;
+    let of_h = filled([3, images, units], 3, &device);
+
+    let pass = LayerPass::new(&x.clone().into(), &weight, &bias, 0.0).expect("offered on flex");
+    let h = pass.output();
+    let ([of_weight, of_bias], of_x) = pass.clone().gradients(of_h.clone(), Wanted::Yes);
+    let ([stepped, _], also_of_x) = pass.descend(of_h.clone(), 0.5, Wanted::Yes);
+
+    let inside = |tensor: &Tensor<3>| {
+        Tensor::<3>::from_data(tensor.clone().into_data(), &device.clone().autodiff())
+    };
+    let parts = [&x, &weight, &bias].map(|part| inside(part).require_grad());
+    let [x, w, b] = parts.clone();
+    let expected = relu(x.matmul(w) + b);
+    assert_close(h, expected.clone().inner());
+    let of_all = (expected * inside(&of_h)).sum().backward();
+    let [x, w, b] = parts.map(|part| part.grad(&of_all).expect("a leaf"));
+    assert_close(of_x.expect("wanted"), x.clone());
+    assert_close(also_of_x.expect("wanted"), x);
+    assert_close(of_weight, w.clone());
+    assert_close(of_bias, b);
+    assert_close(stepped, weight - w.mul_scalar(0.5));
 }
 
 #[test]
