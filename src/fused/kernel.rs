@@ -85,7 +85,10 @@ impl Product<'_> {
         for &at in self.inner {
             let at = at as usize;
             let right = load::<S, N>(&self.right[at * self.columns..][columns.clone()]);
-            let factors = left.map(|row| simd.splat_f32s(row[at * inner_stride]));
+            let mut factors = [simd.splat_f32s(0.0); M];
+            for row in 0..M {
+                factors[row] = simd.splat_f32s(left[row][at * inner_stride]);
+            }
             for of in 0..N {
                 for row in 0..M {
                     sums[row][of] = simd.mul_add_e_f32s(factors[row], right[of], sums[row][of]);
@@ -268,9 +271,9 @@ impl Aligned {
         }
     }
 
-    /// The first `width` numbers of a row.
+    /// The first `width` numbers of a row, as N vectors.
     #[inline(always)]
-    pub fn row(&self, row: usize, width: usize) -> &[f32] {
-        &self.values[self.start + row * self.stride..][..width]
+    pub fn load<S: Simd, const N: usize>(&self, row: usize, width: usize) -> [S::f32s; N] {
+        load::<S, N>(&self.values[self.start + row * self.stride..][..width])
     }
 }

@@ -284,26 +284,50 @@ impl Product<'_> {
     /// All columns, where they do not fill a vector: they are filled up with zeros.
     #[inline(always)]
     fn narrow<S: Simd>(&mut self, simd: S) {
-        let columns = self.columns;
-        let mut filled = Aligned::zeros(self.left.columns.next_multiple_of(PAIR), S::F32_LANES);
+        let (columns, width) = (self.columns, S::F32_LANES);
+        let mut filled = Aligned::zeros(self.left.columns.next_multiple_of(PAIR), width);
         filled.copy_narrow(self.right.chunks_exact(columns));
-        let mut whole = vec![0.0; S::F32_LANES];
+        let mut whole = vec![0.0; width];
         for (row, out) in self.out.chunks_exact_mut(columns).enumerate() {
             // Four sums that do not wait for each other.
             let [mut a, mut b, mut c, mut d] = [[simd.splat_f32s(0.0)]; 4];
-            let right = |entry: Entry, of| {
-                load::<S, 1>(filled.row(entry.at as usize * PAIR + of, S::F32_LANES))
-            };
             let (twos, rest) = self.left.row(row).as_chunks::<2>();
-            for &[one, other] in twos {
-                add_scaled(simd, &mut a, one.values[0], &right(one, 0));
-                add_scaled(simd, &mut b, one.values[1], &right(one, 1));
-                add_scaled(simd, &mut c, other.values[0], &right(other, 0));
-                add_scaled(simd, &mut d, other.values[1], &right(other, 1));
+            for [one, other] in twos {
+                let at = [one.at as usize * PAIR, other.at as usize * PAIR];
+                add_scaled(
+                    simd,
+                    &mut a,
+                    one.values[0],
+                    &filled.load::<S, 1>(at[0], width),
+                );
+                add_scaled(
+                    simd,
+                    &mut b,
+                    one.values[1],
+                    &filled.load::<S, 1>(at[0] + 1, width),
+                );
+                add_scaled(
+                    simd,
+                    &mut c,
+                    other.values[0],
+                    &filled.load::<S, 1>(at[1], width),
+                );
+                add_scaled(
+                    simd,
+                    &mut d,
+                    other.values[1],
+                    &filled.load::<S, 1>(at[1] + 1, width),
+                );
             }
-            for &one in rest {
-                add_scaled(simd, &mut a, one.values[0], &right(one, 0));
-                add_scaled(simd, &mut b, one.values[1], &right(one, 1));
+            for one in rest {
+                let at = one.at as usize * PAIR;
+                add_scaled(simd, &mut a, one.values[0], &filled.load::<S, 1>(at, width));
+                add_scaled(
+                    simd,
+                    &mut b,
+                    one.values[1],
+                    &filled.load::<S, 1>(at + 1, width),
+                );
             }
             let [[a], [b], [c], [d]] = [a, b, c, d];
             S::as_mut_simd_f32s(&mut whole).0[0] =
@@ -341,17 +365,12 @@ impl Product<'_> {
                         break;
                     }
                     let row = (at as usize - first) * PAIR;
-                    add_scaled(
-                        simd,
-                        &mut sums,
-                        values[0],
-                        &load::<S, N>(tile.row(row, width)),
-                    );
+                    add_scaled(simd, &mut sums, values[0], &tile.load::<S, N>(row, width));
                     add_scaled(
                         simd,
                         &mut sums,
                         values[1],
-                        &load::<S, N>(tile.row(row + 1, width)),
+                        &tile.load::<S, N>(row + 1, width),
                     );
                     done += 1;
                 }

@@ -4,7 +4,7 @@
 
 use pulp::{Simd, WithSimd};
 
-use super::kernel::{Aligned, Out, add_scaled, load, panel, vectors_next};
+use super::kernel::{Aligned, Out, add_scaled, panel, vectors_next};
 use super::nonzeros::{Entry, PAIR};
 use super::products::Matrix;
 use crate::wide::with_vectors;
@@ -162,7 +162,7 @@ impl Product<'_> {
     ) -> [[S::f32s; N]; PAIR] {
         let mut sums = [[simd.splat_f32s(0.0); N]; PAIR];
         for &Entry { at, values } in self.left.pair(pair) {
-            let right = load::<S, N>(right.row(at as usize, width));
+            let right = right.load::<S, N>(at as usize, width);
             let [first, second] = &mut sums;
             add_scaled(simd, first, values[0], &right);
             add_scaled(simd, second, values[1], &right);
