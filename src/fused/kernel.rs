@@ -1,7 +1,10 @@
-//! A product whose sums stay in registers, of matrices taken as they lie.
+//! A product of matrices as they lie, which can leave out rows and inner indices that are known to be 0.
 //!
-//! A general product first copies what it multiplies into the order in which it will be read. Where the right matrix
-//! fits into the cache that is time lost; and it cannot leave out what is known to be 0.
+//! Four rows by as many vectors of columns as there are registers for are summed up at once. On whole matrices a general
+//! product is as fast.
+//!
+//! Everything here must be inlined into one function that is compiled for wide vectors, its arrays indexed by loops that
+//! are unrolled. Closures given to `map` of an array are not; `benches/parts.rs` shows it, no test does.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
