@@ -437,6 +437,54 @@ mod tests {
         }
     }
 
+    /// Vectors of 8 in 16 registers, as of processors without AVX-512, and of 1.
+    #[test]
+    fn short_vectors_give_the_same_products() {
+        for columns in [8, 9, 100, 110] {
+            let a = sparse(9, 40, 6);
+            let list = Nonzeros::of(a.chunks_exact(40), 40, 360, |value| value).expect("room");
+            let b = full(40, columns);
+            let mut expected = Vec::new();
+            let right = Matrix::new(&b, 40, columns);
+            extend_by_product(&mut expected, Matrix::new(&a, 9, 40), right, 1.0);
+            let mut found = vec![0.0; 9 * columns];
+            let product = Product {
+                out: &mut found,
+                left: &list,
+                right: &b,
+                columns,
+            };
+            Simd::vectorize(pulp::Scalar::new(), product);
+            assert_close(&found, &expected);
+            #[cfg(target_arch = "x86_64")]
+            if let Some(simd) = pulp::x86::V3::try_new() {
+                found.fill(0.0);
+                let product = Product {
+                    out: &mut found,
+                    left: &list,
+                    right: &b,
+                    columns,
+                };
+                Simd::vectorize(simd, product);
+                assert_close(&found, &expected);
+                let rows: Vec<u32> = (0..9).collect();
+                let inner: Vec<u32> = (0..40).collect();
+                found.fill(0.0);
+                let whole = crate::fused::kernel::Product {
+                    out: crate::fused::kernel::Out::Added(&mut found),
+                    scale: 1.0,
+                    left: Matrix::new(&a, 9, 40),
+                    rows: &rows,
+                    inner: &inner,
+                    right: &b,
+                    columns,
+                };
+                Simd::vectorize(simd, whole);
+                assert_close(&found, &expected);
+            }
+        }
+    }
+
     #[test]
     fn lists_of_bytes_are_those_of_their_greys() {
         for columns in [5, 8, 30, 784] {
