@@ -12,11 +12,12 @@ use super::products::Matrix;
 use super::turned::Turned;
 use crate::wide::with_vectors;
 
-/// A matrix of up to this share of nonzero entries, columns of zeros not counted, is worth listing: two products with
-/// lists, the lists included, then take less time than two without.
+/// A matrix of up to this share of nonzero entries, columns of zeros not counted, is worth listing. Neighbours in a code
+/// have nothing in common, so that nearly twice as many are listed.
 const WORTH_LISTING: f64 = 0.2;
 
-/// Pictures of up to this share of pairs in which anything is lit are.
+/// Pictures of up to this share of pairs in which anything is lit are. With 0.22, as in MNIST, two products with lists, the
+/// lists included, take about half the time of two without.
 const PAIRS_WORTH_LISTING: f64 = 0.33;
 
 /// Columns that stand together.
@@ -87,7 +88,8 @@ impl Nonzeros {
         let zero = T::default();
         let mut starts = vec![0];
         let mut entries = Vec::with_capacity(room + PAIRS);
-        let free = entries.spare_capacity_mut();
+        // What fits must not depend on how much more an allocator gives.
+        let free = &mut entries.spare_capacity_mut()[..room + PAIRS];
         let mut count = 0;
         for row in rows {
             assert_eq!(row.len(), columns, "rows of one length");
