@@ -1,18 +1,18 @@
-//! A batch as products take it: whole, or without its zeros where that is faster.
+//! A batch as products take it, with what is not 0 in it.
 
 use std::sync::Arc;
 
 use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 
-use super::census::{columns_worth_naming, nonzeros_by_column};
 use super::input::{Form, Input};
-use super::nonzeros::Nonzeros;
+use super::kernel::{Across, Along};
+use super::marks::Marks;
+use super::pictures::Pictures;
 use super::products::{
-    AddRows, Matrix, add_product, add_rows_of_product, extend_by_product, extend_by_product_over,
+    AddRows, Matrix, add_product, add_product_over, extend_by_product, extend_by_product_over,
     squares,
 };
-use super::turned::Turned;
 use super::{Side, entries, primitive, side};
 use crate::wide::wide;
 
@@ -28,16 +28,10 @@ pub struct Batch {
 
 /// One matrix.
 #[derive(Debug, Clone)]
-pub enum Rows {
-    Listed(Arc<Nonzeros>),
-    /// The part of a tensor that begins with this entry. The columns that are not 0 throughout, if they are named.
-    Whole(FlexTensor, usize, Option<Arc<[u32]>>),
-}
-
-/// The transpose of a matrix.
-pub enum Columns<'a> {
-    Listed(Turned),
-    Whole(Matrix<'a>, Option<&'a [u32]>),
+enum Rows {
+    Pictures(Arc<Pictures>),
+    /// The part of a tensor that begins with this entry; what is not 0 is marked, if that has been worth a look.
+    Numbers(FlexTensor, usize, Option<Arc<Marks>>),
 }
 
 impl Batch {
@@ -48,9 +42,9 @@ impl Batch {
                 Some(Self::of_tensor(&primitive(tensor.clone()), units))
             }
             Form::Tensor(_) => None,
-            Form::Listed(list, _) => Some(Self {
+            Form::Pictures(pictures, _) => Some(Self {
                 shape: input.dims(),
-                matrices: vec![Rows::Listed(Arc::clone(list))],
+                matrices: vec![Rows::Pictures(Arc::clone(pictures))],
             }),
         }
     }
@@ -60,16 +54,10 @@ impl Batch {
         let [members, rows, columns] = shape;
         let matrices = (0..members).map(|member| {
             let start = member * rows * columns;
-            let matrix = Matrix::new(&entries(tensor)[start..][..rows * columns], rows, columns);
-            if units < COLUMNS_WORTH_A_LOOK {
-                return Rows::Whole(tensor.clone(), start, None);
-            }
-            let nonzeros = nonzeros_by_column(matrix);
-            if let Some(list) = Nonzeros::worth_listing(matrix, &nonzeros) {
-                return Rows::Listed(Arc::new(list));
-            }
-            let on = columns_worth_naming(&nonzeros);
-            Rows::Whole(tensor.clone(), start, on.map(Arc::from))
+            let entries = &entries(tensor)[start..][..rows * columns];
+            let worth_a_look = units >= COLUMNS_WORTH_A_LOOK;
+            let marks = worth_a_look.then(|| Arc::new(Marks::of(entries, columns)));
+            Rows::Numbers(tensor.clone(), start, marks)
         });
         Self {
             shape,
@@ -85,44 +73,99 @@ impl Batch {
     /// What `member` · `right` gives, behind the entries of `out`.
     pub fn extend_by_product(&self, member: usize, out: &mut Vec<f32>, right: Matrix<'_>) {
         match self.of(member) {
-            Rows::Listed(list) => list.extend_by_product(out, right),
-            Rows::Whole(tensor, start, on) => {
+            Rows::Pictures(pictures) => {
+                let lines = pictures.marks().along_rows();
+                extend_by_product_over(out, lines, pictures.along(), right, 1.0);
+            }
+            Rows::Numbers(tensor, start, marks) => {
                 let matrix = self.matrix(tensor, *start);
-                match on {
-                    Some(on) => extend_by_product_over(out, on, matrix, right),
+                match marks {
+                    Some(marks) => {
+                        let left = Along(matrix.entries(), matrix.width());
+                        extend_by_product_over(out, marks.along_rows(), left, right, 1.0);
+                    }
                     None => extend_by_product(out, matrix, right, 1.0),
                 }
             }
         }
     }
 
-    /// The transposes of all matrices.
-    pub fn columns(&self) -> Vec<Columns<'_>> {
-        let matrices = self.matrices.iter();
-        let columns = matrices.map(|matrix| match matrix {
-            Rows::Listed(list) => Columns::Listed(list.transposed()),
-            Rows::Whole(tensor, start, on) => {
-                Columns::Whole(self.matrix(tensor, *start).transposed(), on.as_deref())
+    /// What the transpose of `member` · `right` gives, behind the entries of `out`.
+    pub fn extend_by_transposed_product(
+        &self,
+        member: usize,
+        out: &mut Vec<f32>,
+        right: Matrix<'_>,
+    ) {
+        match self.of(member) {
+            Rows::Pictures(pictures) => {
+                let lines = pictures.marks().along_columns();
+                extend_by_product_over(out, lines, pictures.across(), right, 1.0);
             }
-        });
-        columns.collect()
+            Rows::Numbers(tensor, start, marks) => {
+                let matrix = self.matrix(tensor, *start);
+                match marks {
+                    Some(marks) => {
+                        let left = Across(matrix.entries(), matrix.width());
+                        extend_by_product_over(out, marks.along_columns(), left, right, 1.0);
+                    }
+                    None => extend_by_product(out, matrix.transposed(), right, 1.0),
+                }
+            }
+        }
+    }
+
+    /// scale · the transpose of `member` · `right`, added to `out`.
+    pub fn add_transposed_product(
+        &self,
+        member: usize,
+        out: &mut [f32],
+        right: Matrix<'_>,
+        scale: f32,
+    ) {
+        match self.of(member) {
+            Rows::Pictures(pictures) => {
+                let lines = pictures.marks().along_columns();
+                add_product_over(out, lines, pictures.across(), right, scale);
+            }
+            Rows::Numbers(tensor, start, marks) => {
+                let matrix = self.matrix(tensor, *start);
+                match marks {
+                    Some(marks) => {
+                        let left = Across(matrix.entries(), matrix.width());
+                        add_product_over(out, marks.along_columns(), left, right, scale);
+                    }
+                    None => add_product(out, matrix.transposed(), right, scale),
+                }
+            }
+        }
     }
 
     /// Σ x of every matrix, one behind the other, and Σ‖x‖² of each.
     pub fn moments(&self) -> (Vec<f32>, Vec<f64>) {
         let [_, _, inputs] = self.shape;
-        let mut sums = vec![0.0; self.matrices.len() * inputs];
-        let matrices = self.matrices.iter().zip(sums.chunks_exact_mut(inputs));
-        let squares = matrices.map(|(matrix, total)| match matrix {
-            Rows::Listed(list) => list.add_rows(total),
-            Rows::Whole(tensor, start, _) => {
-                let rows = self.matrix(tensor, *start).entries();
-                wide(AddRows { total, rows });
-                squares(rows)
+        let mut sums = Vec::with_capacity(self.matrices.len() * inputs);
+        let mut all_squares = Vec::with_capacity(self.matrices.len());
+        for matrix in &self.matrices {
+            match matrix {
+                Rows::Pictures(pictures) => {
+                    let (of_pixels, of_squares) = pictures.moments();
+                    sums.extend(of_pixels);
+                    all_squares.push(of_squares);
+                }
+                Rows::Numbers(tensor, start, _) => {
+                    let rows = self.matrix(tensor, *start).entries();
+                    let before = sums.len();
+                    sums.resize(before + inputs, 0.0);
+                    wide(AddRows {
+                        total: &mut sums[before..],
+                        rows,
+                    });
+                    all_squares.push(squares(rows));
+                }
             }
-        });
-        let squares = squares.collect();
-        (sums, squares)
+        }
+        (sums, all_squares)
     }
 
     fn of(&self, member: usize) -> &Rows {
@@ -132,24 +175,5 @@ impl Batch {
     fn matrix<'a>(&self, tensor: &'a FlexTensor, start: usize) -> Matrix<'a> {
         let [_, rows, columns] = self.shape;
         Matrix::new(&entries(tensor)[start..][..rows * columns], rows, columns)
-    }
-}
-
-impl Columns<'_> {
-    /// This matrix · `right`, row after row, behind the entries of `out`.
-    pub fn extend_by_product(&self, out: &mut Vec<f32>, right: Matrix<'_>) {
-        match self {
-            Self::Listed(list) => list.extend_by_product(out, right),
-            Self::Whole(matrix, _) => extend_by_product(out, *matrix, right, 1.0),
-        }
-    }
-
-    /// scale · this matrix · `right`, row after row, added to `out`.
-    pub fn add_product(&self, out: &mut [f32], right: Matrix<'_>, scale: f32) {
-        match self {
-            Self::Listed(list) => list.add_product(out, right, scale),
-            Self::Whole(matrix, None) => add_product(out, *matrix, right, scale),
-            Self::Whole(matrix, Some(on)) => add_rows_of_product(out, on, *matrix, right, scale),
-        }
     }
 }

@@ -1,4 +1,4 @@
-//! What a model is given: a batch as a tensor or, where that is enough, by its nonzero entries alone.
+//! What a model is given: a batch as a tensor or, where that is enough, as the pictures it consists of.
 
 #[cfg(feature = "flex")]
 use std::sync::Arc;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 
 #[cfg(feature = "flex")]
-use super::{Side, flex, nonzeros::Nonzeros};
+use super::{Side, flex, pictures::Pictures};
 use crate::wide::{Pass, wide};
 
 /// A batch, `[member, batch, input]`, or `[1, batch, input]` where all members see the same.
@@ -16,9 +16,9 @@ pub struct Input(pub(super) Form);
 #[derive(Debug, Clone)]
 pub(super) enum Form {
     Tensor(Tensor<3>),
-    /// Pictures are mostly empty. Where products are ours, bytes become lists of what is not, and never a tensor.
+    /// Where products are ours, bytes stay bytes, and never become a tensor.
     #[cfg(feature = "flex")]
-    Listed(Arc<Nonzeros>, Device),
+    Pictures(Arc<Pictures>, Device),
 }
 
 impl From<Tensor<3>> for Input {
@@ -35,15 +35,14 @@ impl Input {
     /// Panics if a picture has another width.
     #[must_use]
     pub fn of_bytes<'a>(
-        pictures: impl ExactSizeIterator<Item = &'a [u8]> + Clone,
+        pictures: impl ExactSizeIterator<Item = &'a [u8]>,
         width: usize,
         device: &Device,
     ) -> Self {
         #[cfg(feature = "flex")]
-        if flex::side_of(device) == Side::Plain
-            && let Some(list) = Nonzeros::of_bytes(pictures.clone(), width)
-        {
-            return Self(Form::Listed(Arc::new(list), device.clone()));
+        if flex::side_of(device) == Side::Plain {
+            let pictures = Pictures::new(pictures, width);
+            return Self(Form::Pictures(Arc::new(pictures), device.clone()));
         }
         let shape = [1, pictures.len(), width];
         let mut values = Vec::with_capacity(pictures.len() * width);
@@ -63,7 +62,7 @@ impl Input {
         match &self.0 {
             Form::Tensor(tensor) => tensor.dims(),
             #[cfg(feature = "flex")]
-            Form::Listed(list, _) => [1, list.rows(), list.columns()],
+            Form::Pictures(pictures, _) => [1, pictures.count(), pictures.width()],
         }
     }
 
@@ -73,8 +72,8 @@ impl Input {
         match &self.0 {
             Form::Tensor(tensor) => tensor.clone(),
             #[cfg(feature = "flex")]
-            Form::Listed(list, device) => {
-                let data = TensorData::new(list.written_out(), self.dims());
+            Form::Pictures(pictures, device) => {
+                let data = TensorData::new(pictures.greys(), self.dims());
                 Tensor::from_data(data, device)
             }
         }
@@ -82,14 +81,14 @@ impl Input {
 }
 
 /// A byte as an input.
-pub(super) fn grey(byte: u8) -> f32 {
-    f32::from(byte) / 255.0
+pub(super) const fn grey(byte: u8) -> f32 {
+    byte as f32 / 255.0
 }
 
 /// Each byte over 255 behind `values`.
-struct ExtendByGrey<'a> {
-    values: &'a mut Vec<f32>,
-    bytes: &'a [u8],
+pub(super) struct ExtendByGrey<'a> {
+    pub values: &'a mut Vec<f32>,
+    pub bytes: &'a [u8],
 }
 
 impl Pass for ExtendByGrey<'_> {

@@ -1,282 +1,649 @@
-//! A product of matrices as they lie, which can leave out rows and inner indices that are known to be 0.
+//! A product of matrices that leaves out what is marked as 0 on the left.
 //!
-//! Four rows by as many vectors of columns as there are registers for are summed up at once. On whole matrices a general
-//! product is as fast.
+//! A row of the product is a sum of rows of the right matrix, kept in registers. A part of the right matrix that is small
+//! enough for the first cache is copied, each row to the start of a line, and serves all rows of the product before the
+//! next part does. Where four rows have nearly the same marks they are summed up together, and what is read on the right
+//! serves all of them.
 //!
-//! Everything here must be inlined into one function that is compiled for wide vectors, its arrays indexed by loops that
-//! are unrolled. Closures given to `map` of an array are not; `benches/parts.rs` shows it, no test does.
+//! Every entry is one sum in the order of the inner index, [`BLOCK`] terms at a time, whatever the length of the
+//! processor's vectors and whatever has been left out.
+//!
+//! All of a [`Panel`] must be inlined into one function that is compiled for wide vectors, its arrays indexed by loops
+//! that are unrolled. Closures given to `map` of an array are not; `benches/parts.rs` shows it, no test does.
 
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
-use pulp::{Simd, WithSimd};
+use pulp::{Scalar128b, Simd, WithSimd};
 
+use super::marks::{BLOCK, Lines};
 use super::products::Matrix;
 
-/// Rows of the product that are summed up together, so that what is read on the right serves all of them.
-const ROWS: usize = 4;
+/// Columns that are few for a vector, and get sums of their own.
+const QUAD: usize = 4;
 
-/// scale · left · right; `columns` of the right matrix, which lies row after row, are at least as many as fit into a
-/// vector.
-pub struct Product<'a> {
-    pub out: Out<'a>,
+/// At least as many columns as are ever summed up together, in whole lines of the cache.
+const WIDEST: usize = 112;
+
+/// scale · left · right.
+pub struct Product<'a, L> {
+    /// Row after row.
+    pub out: &'a mut [MaybeUninit<f32>],
+    /// Whether `out` has been written; then the product is added to it.
+    pub is_written: bool,
     pub scale: f32,
-    pub left: Matrix<'a>,
-    /// The rows of the product that are wanted.
-    pub rows: &'a [u32],
-    /// The columns on the left, and rows on the right, that are multiplied.
-    pub inner: &'a [u32],
-    pub right: &'a [f32],
-    pub columns: usize,
+    pub left: L,
+    /// A line for each row of `left`; what is not marked is left out.
+    pub marks: Lines<'a>,
+    pub right: Matrix<'a>,
 }
 
-/// Where a product goes, row after row.
-pub enum Out<'a> {
-    Fresh(&'a mut [MaybeUninit<f32>]),
-    Added(&'a mut [f32]),
+/// A matrix on the left.
+pub trait Left: Copy {
+    type Entry: Entry;
+
+    /// What begins with the entry in this row and column.
+    fn from(&self, row: usize, column: usize) -> &[Self::Entry];
+
+    /// How far apart a row's entries lie.
+    fn step(&self) -> usize;
 }
 
-impl WithSimd for Product<'_> {
+/// What a matrix on the left consists of.
+pub trait Entry: Copy {
+    fn value(self) -> f32;
+}
+
+impl Entry for f32 {
+    #[inline(always)]
+    fn value(self) -> f32 {
+        self
+    }
+}
+
+/// A matrix that lies row after row, and so many entries in each.
+#[derive(Debug, Clone, Copy)]
+pub struct Along<'a, T>(pub &'a [T], pub usize);
+
+/// The transpose of such a matrix.
+#[derive(Debug, Clone, Copy)]
+pub struct Across<'a, T>(pub &'a [T], pub usize);
+
+impl<T: Entry> Left for Along<'_, T> {
+    type Entry = T;
+
+    #[inline(always)]
+    fn from(&self, row: usize, column: usize) -> &[T] {
+        &self.0[row * self.1 + column..]
+    }
+
+    #[inline(always)]
+    fn step(&self) -> usize {
+        1
+    }
+}
+
+impl<T: Entry> Left for Across<'_, T> {
+    type Entry = T;
+
+    #[inline(always)]
+    fn from(&self, row: usize, column: usize) -> &[T] {
+        &self.0[column * self.1 + row..]
+    }
+
+    #[inline(always)]
+    fn step(&self) -> usize {
+        self.1
+    }
+}
+
+impl<L: Left> WithSimd for Product<'_, L> {
     type Output = ();
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
-        // Four rows of so many vectors as there are registers for.
-        let choices: &[usize] = if S::REGISTER_COUNT >= 32 {
-            &[7, 5, 3, 2]
-        } else {
-            &[3, 2]
-        };
         let mut from = 0;
-        while from < self.columns {
-            from = match vectors_next::<S>(choices, self.columns - from) {
-                7 => self.panel::<S, 7>(simd, from),
-                5 => self.panel::<S, 5>(simd, from),
-                3 => self.panel::<S, 3>(simd, from),
-                2 => self.panel::<S, 2>(simd, from),
-                _ => self.panel::<S, 1>(simd, from),
+        while from < self.right.width() {
+            let columns = self.right.width() - from;
+            let (whole, rest) = (columns / S::F32_LANES, columns % S::F32_LANES);
+            let quad = narrow().filter(|_| whole > 0 && (1..=QUAD).contains(&rest));
+            let vectors = whole + usize::from(rest > 0 && quad.is_none());
+            // As many sums as there are registers for. Without many, four rows together are not worth it.
+            from = if S::REGISTER_COUNT >= 32 {
+                match (vectors, quad) {
+                    (6, Some(quad)) => self.panel::<S, _, 6, 3, 1>(simd, quad, from),
+                    (6.., _) => self.panel::<S, _, 6, 3, 0>(simd, Scalar128b, from),
+                    (3, Some(quad)) => self.panel::<S, _, 3, 3, 1>(simd, quad, from),
+                    (3.., _) => self.panel::<S, _, 3, 3, 0>(simd, Scalar128b, from),
+                    (1, Some(quad)) => self.panel::<S, _, 1, 3, 1>(simd, quad, from),
+                    _ => self.panel::<S, _, 1, 3, 0>(simd, Scalar128b, from),
+                }
+            } else {
+                match (vectors, quad) {
+                    (12, Some(quad)) => self.panel::<S, _, 12, 1, 1>(simd, quad, from),
+                    (12.., _) => self.panel::<S, _, 12, 1, 0>(simd, Scalar128b, from),
+                    (4, Some(quad)) => self.panel::<S, _, 4, 1, 1>(simd, quad, from),
+                    (4.., _) => self.panel::<S, _, 4, 1, 0>(simd, Scalar128b, from),
+                    (1, Some(quad)) => self.panel::<S, _, 1, 1, 1>(simd, quad, from),
+                    _ => self.panel::<S, _, 1, 1, 0>(simd, Scalar128b, from),
+                }
             };
         }
     }
 }
 
-impl Product<'_> {
-    /// The product's next N vectors of columns; where they end.
-    #[inline(always)]
-    fn panel<S: Simd, const N: usize>(&mut self, simd: S, from: usize) -> usize {
-        let columns = panel::<S, N>(self.columns, from);
-        let (fours, rest) = self.rows.as_chunks::<ROWS>();
-        for &rows in fours {
-            self.rows::<S, N, ROWS>(simd, rows, columns.clone());
-        }
-        for &row in rest {
-            self.rows::<S, N, 1>(simd, [row], columns.clone());
-        }
-        columns.end
-    }
+/// Vectors of four numbers, where the processor's own are longer.
+#[cfg(target_arch = "x86_64")]
+fn narrow() -> Option<pulp::x86::V3_128b> {
+    pulp::x86::V3::try_new().map(pulp::x86::V3_128b)
+}
 
+#[cfg(not(target_arch = "x86_64"))]
+fn narrow() -> Option<Scalar128b> {
+    None
+}
+
+impl<L: Left> Product<'_, L> {
+    /// The product's next N vectors and Q quads of columns; where they end.
     #[inline(always)]
-    fn rows<S: Simd, const N: usize, const M: usize>(
+    fn panel<S: Simd, W: Simd, const N: usize, const R: usize, const Q: usize>(
         &mut self,
         simd: S,
-        rows: [u32; M],
-        columns: Range<usize>,
-    ) {
-        let [row_stride, inner_stride] = self.left.strides();
-        let left = rows.map(|row| &self.left.entries()[row as usize * row_stride..]);
-        let mut sums = [[simd.splat_f32s(0.0); N]; M];
-        for &at in self.inner {
-            let at = at as usize;
-            let right = load::<S, N>(&self.right[at * self.columns..][columns.clone()]);
+        narrow: W,
+        from: usize,
+    ) -> usize {
+        let end = (from + N * S::F32_LANES + Q * QUAD).min(self.right.width());
+        let product = Product {
+            out: &mut *self.out,
+            ..*self
+        };
+        let columns = from..end;
+        apart(
+            simd,
+            Panel::<L, W, N, R, Q> {
+                product,
+                columns,
+                narrow,
+            },
+        );
+        end
+    }
+}
+
+/// In a function of its own, which has all registers to itself.
+#[inline(never)]
+fn apart<S: Simd, T: WithSimd>(simd: S, task: T) -> T::Output {
+    simd.vectorize(task)
+}
+
+/// N vectors and Q quads of the columns of a product, up to R rows of it together.
+struct Panel<'a, L, W, const N: usize, const R: usize, const Q: usize> {
+    product: Product<'a, L>,
+    columns: Range<usize>,
+    /// What quads are computed with.
+    narrow: W,
+}
+
+impl<L: Left, W: Simd, const N: usize, const R: usize, const Q: usize> WithSimd
+    for Panel<'_, L, W, N, R, Q>
+{
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        let Self {
+            product,
+            columns,
+            narrow,
+        } = self;
+        let Product {
+            out,
+            is_written,
+            scale,
+            left,
+            marks,
+            right,
+        } = product;
+        let stride = right.width();
+        let mut near = [Line([0.0; WIDEST]); BLOCK];
+        for (block, first) in (0..right.rows().max(1)).step_by(BLOCK).enumerate() {
+            copy::<S, N>(&mut near, right, first, columns.clone());
+            let mut place = Place {
+                out: &mut *out,
+                stride,
+                columns: columns.clone(),
+                is_written: is_written || block > 0,
+                scale,
+            };
+            let (groups, rest) = marks.block(block).as_chunks::<R>();
+            for (group, marks) in groups.iter().enumerate() {
+                let row = group * R;
+                let all = marks.iter().fold(0, |all, marks| all | marks);
+                if all == 0 && place.is_written {
+                    continue;
+                }
+                if R == 1 || are_alike(marks, all) {
+                    let lines = Lined::<L, R>::new(&left, row, first);
+                    let sums = lines.sums::<S, W, N, Q>(simd, narrow, all, &near);
+                    place.put(simd, row, &sums);
+                    continue;
+                }
+                for (row, &marks) in (row..).zip(marks) {
+                    let lines = Lined::<L, 1>::new(&left, row, first);
+                    let sums = lines.sums::<S, W, N, Q>(simd, narrow, marks, &near);
+                    place.put(simd, row, &sums);
+                }
+            }
+            for (row, &marks) in (groups.len() * R..).zip(rest) {
+                let lines = Lined::<L, 1>::new(&left, row, first);
+                let sums = lines.sums::<S, W, N, Q>(simd, narrow, marks, &near);
+                place.put(simd, row, &sums);
+            }
+        }
+    }
+}
+
+/// Whether rows are faster together, over everything that is marked in any of them, than one by one.
+#[inline(always)]
+fn are_alike(marks: &[u64], all: u64) -> bool {
+    let each: u32 = marks.iter().map(|marks| marks.count_ones()).sum();
+    19 * all.count_ones() <= 7 * each + 30
+}
+
+/// The sums of M rows: N vectors and Q quads of columns.
+struct Sums<V, const M: usize, const N: usize, const Q: usize> {
+    vectors: [[V; N]; M],
+    quads: [[[f32; QUAD]; Q]; M],
+}
+
+/// M rows of the left matrix.
+struct Lined<'a, L: Left, const M: usize> {
+    left: &'a L,
+    rows: [&'a [L::Entry]; M],
+}
+
+impl<'a, L: Left, const M: usize> Lined<'a, L, M> {
+    #[inline(always)]
+    fn new(left: &'a L, row: usize, column: usize) -> Self {
+        let mut rows = [left.from(row, column); M];
+        for of in 1..M {
+            rows[of] = left.from(row + of, column);
+        }
+        Self { left, rows }
+    }
+
+    /// Over what is marked, with the rows of the right matrix that are near.
+    #[inline(always)]
+    fn sums<S: Simd, W: Simd, const N: usize, const Q: usize>(
+        &self,
+        simd: S,
+        narrow: W,
+        mut marks: u64,
+        near: &[Line; BLOCK],
+    ) -> Sums<S::f32s, M, N, Q> {
+        let mut vectors = [[simd.splat_f32s(0.0); N]; M];
+        let mut quads = [[narrow.splat_f32s(0.0); Q]; M];
+        while marks != 0 {
+            let at = marks.trailing_zeros() as usize % BLOCK;
+            marks &= marks - 1;
+            let Line(right) = &near[at];
+            let mut values = [0.0; M];
             let mut factors = [simd.splat_f32s(0.0); M];
             for row in 0..M {
-                factors[row] = simd.splat_f32s(left[row][at * inner_stride]);
+                values[row] = self.rows[row][at.wrapping_mul(self.left.step())].value();
+                factors[row] = simd.splat_f32s(values[row]);
             }
+            let whole = S::as_simd_f32s(right).0;
             for of in 0..N {
                 for row in 0..M {
-                    sums[row][of] = simd.mul_add_e_f32s(factors[row], right[of], sums[row][of]);
+                    let sum = &mut vectors[row][of];
+                    *sum = simd.mul_add_e_f32s(factors[row], whole[of], *sum);
+                }
+            }
+            let rest = W::as_simd_f32s(&right[N * S::F32_LANES..]).0;
+            for of in 0..Q {
+                for row in 0..M {
+                    let sum = &mut quads[row][of];
+                    *sum = narrow.mul_add_e_f32s(narrow.splat_f32s(values[row]), rest[of], *sum);
                 }
             }
         }
         // A copy, as what is indexed by a loop that is not unrolled would not stay in registers.
-        let mut finished = [[simd.splat_f32s(0.0); N]; M];
+        let mut sums = Sums {
+            vectors: [[simd.splat_f32s(0.0); N]; M],
+            quads: [[[0.0; QUAD]; Q]; M],
+        };
         for row in 0..M {
             for of in 0..N {
-                finished[row][of] = sums[row][of];
+                sums.vectors[row][of] = vectors[row][of];
+            }
+            for of in 0..Q {
+                W::as_mut_simd_f32s(&mut sums.quads[row][of]).0[0] = quads[row][of];
             }
         }
-        for (row, sums) in rows.into_iter().zip(&finished) {
-            let start = row as usize * self.columns;
-            let place = start + columns.start..start + columns.end;
-            self.out.put::<S, N>(simd, place, self.scale, sums);
-        }
+        sums
     }
 }
 
-impl Out<'_> {
-    /// scale · a row of N vectors.
+/// Where sums go.
+struct Place<'a> {
+    out: &'a mut [MaybeUninit<f32>],
+    stride: usize,
+    columns: Range<usize>,
+    is_written: bool,
+    scale: f32,
+}
+
+impl Place<'_> {
+    /// The sums of the rows from `row` on.
     #[inline(always)]
-    pub fn put<S: Simd, const N: usize>(
+    fn put<S: Simd, const M: usize, const N: usize, const Q: usize>(
         &mut self,
         simd: S,
-        place: Range<usize>,
-        scale: f32,
-        sums: &[S::f32s; N],
+        row: usize,
+        sums: &Sums<S::f32s, M, N, Q>,
     ) {
-        let last = place.len() - S::F32_LANES;
-        let scale = simd.splat_f32s(scale);
-        match self {
-            Self::Fresh(out) => {
-                let out = &mut out[place];
-                let (head, _) = S::as_uninit_mut_simd_f32s(out);
-                for (place, &sum) in head.iter_mut().zip(&sums[..N - 1]) {
-                    place.write(simd.mul_f32s(scale, sum));
-                }
-                let (tail, _) = S::as_uninit_mut_simd_f32s(&mut out[last..]);
-                tail[0].write(simd.mul_f32s(scale, sums[N - 1]));
-            }
-            Self::Added(out) => {
-                let out = &mut out[place];
-                // All is read before any is written: what vectors share gets the sum once.
-                let mut totals = load::<S, N>(out);
-                for (total, &sum) in totals.iter_mut().zip(sums) {
-                    *total = simd.mul_add_e_f32s(scale, sum, *total);
-                }
-                store::<S, N>(out, &totals);
-            }
-        }
-    }
-
-    /// The same of a row that does not fill a vector.
-    pub fn put_narrow(&mut self, place: Range<usize>, scale: f32, sums: &[f32]) {
-        match self {
-            Self::Fresh(out) => {
-                for (place, &sum) in out[place].iter_mut().zip(sums) {
-                    place.write(scale * sum);
-                }
-            }
-            Self::Added(out) => {
-                for (total, &sum) in out[place].iter_mut().zip(sums) {
-                    *total += scale * sum;
-                }
-            }
+        for (row, (vectors, quads)) in (row..).zip(sums.vectors.iter().zip(&sums.quads)) {
+            let place = &mut self.out[row * self.stride..][self.columns.clone()];
+            put(simd, place, self.is_written, self.scale, vectors, quads);
         }
     }
 }
 
-/// With so many columns left, how many vectors of them to take at once: one of `choices`, or one. Never less than a vector is
-/// left over, unless there is nothing else.
-pub fn vectors_next<S: Simd>(choices: &[usize], columns: usize) -> usize {
-    let fits = |&&count: &&usize| {
-        let rest = columns.saturating_sub(count * S::F32_LANES);
-        count <= columns.div_ceil(S::F32_LANES) && (rest == 0 || rest >= S::F32_LANES)
-    };
-    choices.iter().find(fits).copied().unwrap_or(1)
-}
-
-/// The columns of the next N vectors. One that would be cut short starts earlier instead.
-#[inline(always)]
-pub fn panel<S: Simd, const N: usize>(columns: usize, from: usize) -> Range<usize> {
-    let end = (from + N * S::F32_LANES).min(columns);
-    from.min(end - S::F32_LANES)..end
-}
-
-/// A row as N vectors, the last of which may share some of its columns with the one before.
+/// scale · sums to a row of the product that ends somewhere in them, or added to it if it `is_written`.
 #[inline(always)]
 #[expect(
-    clippy::manual_memcpy,
-    reason = "a loop of known length over registers"
+    unsafe_code,
+    reason = "memory that is written for the first time is not cleared before"
 )]
-pub fn load<S: Simd, const N: usize>(row: &[f32]) -> [S::f32s; N] {
-    let (tail, _) = S::as_simd_f32s(&row[row.len() - S::F32_LANES..]);
-    let (head, _) = S::as_simd_f32s(row);
-    let head = &head[..N - 1];
-    let mut vectors = [tail[0]; N];
-    for at in 0..N - 1 {
-        vectors[at] = head[at];
-    }
-    vectors
-}
-
-/// The way back from [`load`].
-#[inline(always)]
-#[expect(
-    clippy::manual_memcpy,
-    reason = "a loop of known length over registers"
-)]
-pub fn store<S: Simd, const N: usize>(row: &mut [f32], vectors: &[S::f32s; N]) {
-    let (head, _) = S::as_mut_simd_f32s(row);
-    let head = &mut head[..N - 1];
-    for at in 0..N - 1 {
-        head[at] = vectors[at];
-    }
-    let last = row.len() - S::F32_LANES;
-    let (tail, _) = S::as_mut_simd_f32s(&mut row[last..]);
-    tail[0] = vectors[N - 1];
-}
-
-/// Adds value · row to N sums in registers.
-#[inline(always)]
-pub fn add_scaled<S: Simd, const N: usize>(
+fn put<S: Simd, const N: usize, const Q: usize>(
     simd: S,
-    sums: &mut [S::f32s; N],
-    value: f32,
-    row: &[S::f32s; N],
+    row: &mut [MaybeUninit<f32>],
+    is_written: bool,
+    scale: f32,
+    sums: &[S::f32s; N],
+    quads: &[[f32; QUAD]; Q],
 ) {
-    let value = simd.splat_f32s(value);
-    for at in 0..N {
-        sums[at] = simd.mul_add_e_f32s(value, row[at], sums[at]);
+    let whole = N * S::F32_LANES;
+    if row.len() < whole {
+        let mut short = [0.0; WIDEST];
+        for (place, &sum) in S::as_mut_simd_f32s(&mut short).0.iter_mut().zip(sums) {
+            *place = sum;
+        }
+        return put_singles(row, is_written, scale, &short);
+    }
+    let (vectors, rest) = row.split_at_mut(whole);
+    let factor = simd.splat_f32s(scale);
+    if is_written {
+        // SAFETY: whoever asked for the product says so, or the part before has written every row.
+        let vectors = S::as_mut_simd_f32s(unsafe { vectors.assume_init_mut() }).0;
+        for of in 0..N {
+            vectors[of] = simd.mul_add_e_f32s(factor, sums[of], vectors[of]);
+        }
+    } else {
+        let vectors = S::as_uninit_mut_simd_f32s(vectors).0;
+        for of in 0..N {
+            vectors[of].write(simd.mul_f32s(factor, sums[of]));
+        }
+    }
+    if Q > 0 {
+        put_singles(rest, is_written, scale, quads.as_flattened());
     }
 }
 
-/// Numbers in a line of the cache.
-const CACHE_LINE: usize = 16;
-
-/// Room for copies of rows, each at the start of a line of the cache.
-pub struct Aligned {
-    values: Vec<f32>,
-    start: usize,
-    stride: usize,
+/// The same for what does not fill a vector.
+#[inline(always)]
+#[expect(unsafe_code, reason = "as above")]
+fn put_singles(row: &mut [MaybeUninit<f32>], is_written: bool, scale: f32, sums: &[f32]) {
+    for (place, sum) in row.iter_mut().zip(sums) {
+        if is_written {
+            // SAFETY: as above.
+            let place = unsafe { place.assume_init_mut() };
+            *place = scale.mul_add(*sum, *place);
+        } else {
+            place.write(scale * sum);
+        }
+    }
 }
 
-impl Aligned {
-    /// Zeros, in rows of at least `width`.
-    pub fn zeros(rows: usize, width: usize) -> Self {
-        let stride = width.next_multiple_of(CACHE_LINE);
-        let values = vec![0.0; rows * stride + CACHE_LINE];
-        let start = values.as_ptr().align_offset(CACHE_LINE * size_of::<f32>());
-        Self {
-            values,
-            start,
-            stride,
+/// A row of the right matrix, or a part of it.
+#[derive(Clone, Copy)]
+#[repr(align(64))]
+struct Line([f32; WIDEST]);
+
+/// Copies the rows of the right matrix from `first` on, some columns of each, about N vectors.
+#[inline(always)]
+fn copy<S: Simd, const N: usize>(
+    near: &mut [Line; BLOCK],
+    right: Matrix<'_>,
+    first: usize,
+    columns: Range<usize>,
+) {
+    let [down, across] = right.strides();
+    let rows = (right.rows() - first).min(BLOCK);
+    if right.is_row_after_row() {
+        let sources = right.entries()[first * down..].chunks_exact(down);
+        for (Line(place), source) in near.iter_mut().zip(sources).take(rows) {
+            let source = &source[columns.clone()];
+            let mut whole = 0;
+            if source.len() >= N * S::F32_LANES {
+                whole = N * S::F32_LANES;
+                let vectors = S::as_simd_f32s(&source[..whole]).0;
+                let places = S::as_mut_simd_f32s(&mut place[..whole]).0;
+                for of in 0..N {
+                    places[of] = vectors[of];
+                }
+            }
+            for (place, value) in place[whole..].iter_mut().zip(&source[whole..]) {
+                *place = *value;
+            }
+        }
+    } else {
+        // Square by square, so that both sides are read and written in runs.
+        for row in (0..rows).step_by(QUAD) {
+            for column in columns.clone().step_by(QUAD) {
+                let to = column - columns.start;
+                let from = (first + row) * down + column * across;
+                if row + QUAD <= rows && column + QUAD <= columns.end {
+                    let mut square = [[0.0; QUAD]; QUAD];
+                    for of in 0..QUAD {
+                        let values = right.entries()[from + of * across..].first_chunk::<QUAD>();
+                        let values = values.expect("rows reach so far");
+                        for lane in 0..QUAD {
+                            square[lane][of] = values[lane];
+                        }
+                    }
+                    for of in 0..QUAD {
+                        let place = near[row + of].0[to..].first_chunk_mut();
+                        *place.expect("there is room") = square[of];
+                    }
+                } else {
+                    for of in 0..QUAD.min(rows - row) {
+                        for lane in 0..QUAD.min(columns.end - column) {
+                            near[row + of].0[to + lane] =
+                                right.entries()[from + of * down + lane * across];
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fused::marks::Marks;
+    use crate::wide::with_vectors;
+
+    fn number(at: usize) -> f32 {
+        ((at * 7919) % 1009) as f32 / 500.0 - 1.0
+    }
+
+    /// A matrix of which some entries are 0: none, all, every so many, whole columns, and in a way some rows share.
+    fn sparse(kind: usize, rows: usize, columns: usize) -> Vec<f32> {
+        let is_on = |row: usize, column: usize| match kind {
+            0 => true,
+            1 => false,
+            2 => (row * columns + column) * 31 % 7 < 3,
+            3 => column.is_multiple_of(3),
+            _ => (row / 3 + column).is_multiple_of(2) && row % 7 != 5,
+        };
+        let entry = |at: usize| {
+            if is_on(at / columns, at % columns) {
+                number(at)
+            } else {
+                0.0
+            }
+        };
+        (0..rows * columns).map(entry).collect()
+    }
+
+    fn turned(entries: &[f32], columns: usize) -> Vec<f32> {
+        let columns = (0..columns).flat_map(|at| entries.iter().skip(at).step_by(columns));
+        columns.copied().collect()
+    }
+
+    fn exact(left: &[f32], right: &[f32], inner: usize, columns: usize) -> Vec<f64> {
+        let rows = left.chunks_exact(inner);
+        let entries = rows.flat_map(|row| {
+            (0..columns).map(move |column| {
+                let right = right[column..].iter().step_by(columns);
+                let terms = row.iter().zip(right);
+                terms.map(|(&a, &b)| f64::from(a) * f64::from(b)).sum()
+            })
+        });
+        entries.collect()
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Vectors {
+        Native,
+        Single,
+        #[cfg(target_arch = "x86_64")]
+        Of8(pulp::x86::V3),
+    }
+
+    impl Vectors {
+        fn all() -> Vec<Self> {
+            let mut all = vec![Self::Native, Self::Single];
+            #[cfg(target_arch = "x86_64")]
+            all.extend(pulp::x86::V3::try_new().map(Self::Of8));
+            all
+        }
+
+        fn run(self, product: Product<'_, impl Left>) {
+            match self {
+                Self::Native => with_vectors(product),
+                Self::Single => Simd::vectorize(pulp::Scalar::new(), product),
+                #[cfg(target_arch = "x86_64")]
+                Self::Of8(simd) => Simd::vectorize(simd, product),
+            }
         }
     }
 
-    /// Copies some columns, N vectors of them, of not more rows than there is room for.
-    #[inline(always)]
-    pub fn copy<'a, S: Simd, const N: usize>(
-        &mut self,
-        rows: impl Iterator<Item = &'a [f32]>,
-        columns: Range<usize>,
-    ) {
-        let places = self.values[self.start..].chunks_exact_mut(self.stride);
-        for (place, row) in places.zip(rows) {
-            let vectors = load::<S, N>(&row[columns.clone()]);
-            store::<S, N>(&mut place[..columns.len()], &vectors);
+    const SHAPES: [(usize, usize); 6] = [(1, 1), (5, 9), (7, 64), (8, 65), (11, 100), (3, 200)];
+    const WIDTHS: [usize; 15] = [1, 4, 8, 15, 16, 17, 20, 48, 52, 63, 96, 100, 110, 116, 300];
+
+    #[test]
+    fn products_are_exact_up_to_rounding() {
+        for (rows, inner) in SHAPES {
+            for columns in WIDTHS {
+                let right: Vec<f32> = (0..inner * columns).map(|at| number(at + 5)).collect();
+                let right_turned = turned(&right, columns);
+                let rights = [
+                    Matrix::new(&right, inner, columns),
+                    Matrix::new(&right_turned, columns, inner).transposed(),
+                ];
+                for kind in 0..5 {
+                    let left = sparse(kind, rows, inner);
+                    let left_turned = turned(&left, inner);
+                    let exact = exact(&left, &right, inner, columns);
+                    let along = Marks::of(&left, inner);
+                    let across = Marks::of(&left_turned, rows);
+                    for vectors in Vectors::all() {
+                        for right in rights {
+                            // On the one hand anew, on the other added to what is there.
+                            let mut fresh = vec![MaybeUninit::uninit(); rows * columns];
+                            vectors.run(Product {
+                                out: &mut fresh,
+                                is_written: false,
+                                scale: 1.0,
+                                left: Along(&left, inner),
+                                marks: along.along_rows(),
+                                right,
+                            });
+                            let mut added = vec![MaybeUninit::new(2.0); rows * columns];
+                            vectors.run(Product {
+                                out: &mut added,
+                                is_written: true,
+                                scale: -0.5,
+                                left: Across(&left_turned, rows),
+                                marks: across.along_columns(),
+                                right,
+                            });
+                            for ((exact, fresh), added) in exact.iter().zip(&fresh).zip(&added) {
+                                let [fresh, added] = [fresh, added].map(written);
+                                assert!((fresh - exact).abs() < 1e-4, "{fresh} {exact}");
+                                let exact = 2.0 - 0.5 * exact;
+                                assert!((added - exact).abs() < 1e-4, "{added} {exact}");
+                            }
+                        }
+                    }
+                }
+            }
         }
     }
 
-    /// Copies rows that may be narrower than a vector.
-    pub fn copy_narrow<'a>(&mut self, rows: impl Iterator<Item = &'a [f32]>) {
-        let places = self.values[self.start..].chunks_exact_mut(self.stride);
-        for (place, row) in places.zip(rows) {
-            place[..row.len()].copy_from_slice(row);
+    #[expect(unsafe_code, reason = "products write all of their entries")]
+    fn written(entry: &MaybeUninit<f32>) -> f64 {
+        // SAFETY: it is part of a product.
+        f64::from(unsafe { entry.assume_init() })
+    }
+
+    #[test]
+    fn what_is_left_out_and_how_long_vectors_are_makes_no_difference() {
+        for columns in WIDTHS {
+            let (rows, inner) = (11, 100);
+            let right: Vec<f32> = (0..inner * columns).map(|at| number(at + 5)).collect();
+            let all = Marks::of(&vec![1.0; rows * inner], inner);
+            for kind in 0..5 {
+                let left = sparse(kind, rows, inner);
+                let some = Marks::of(&left, inner);
+                let product = |vectors: Vectors, marks: &Marks| {
+                    let mut out = vec![MaybeUninit::uninit(); rows * columns];
+                    vectors.run(Product {
+                        out: &mut out,
+                        is_written: false,
+                        scale: 0.3,
+                        left: Along(&left, inner),
+                        marks: marks.along_rows(),
+                        right: Matrix::new(&right, inner, columns),
+                    });
+                    out.iter().map(written).map(f64::to_bits).collect()
+                };
+                let expected: Vec<u64> = product(Vectors::Native, &all);
+                assert_eq!(product(Vectors::Native, &some), expected);
+                #[cfg(target_arch = "x86_64")]
+                if let Some(simd) = pulp::x86::V3::try_new() {
+                    assert_eq!(product(Vectors::Of8(simd), &some), expected);
+                }
+            }
         }
     }
 
-    /// The first `width` numbers of a row, as N vectors.
-    #[inline(always)]
-    pub fn load<S: Simd, const N: usize>(&self, row: usize, width: usize) -> [S::f32s; N] {
-        load::<S, N>(&self.values[self.start + row * self.stride..][..width])
+    #[test]
+    fn what_is_not_a_number_is_not_left_out() {
+        let marks = Marks::of(&[f32::NAN, 0.0], 2);
+        let mut out = [MaybeUninit::uninit(); 1];
+        with_vectors(Product {
+            out: &mut out,
+            is_written: false,
+            scale: 1.0,
+            left: Along(&[f32::NAN, 0.0], 2),
+            marks: marks.along_rows(),
+            right: Matrix::new(&[1.0, 1.0], 2, 1),
+        });
+        assert!(written(&out[0]).is_nan());
     }
 }

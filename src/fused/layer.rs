@@ -13,12 +13,11 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
 use super::batch::{Batch, COLUMNS_WORTH_A_LOOK};
-use super::census::{columns_worth_naming, nonzeros_by_column};
 use super::flex::in_order;
 use super::input::{Form, Input};
-use super::products::{
-    AddRows, AddScaled, Matrix, extend_by_product, extend_by_transposed_product_over,
-};
+use super::kernel::Along;
+use super::marks::Marks;
+use super::products::{AddRows, AddScaled, Matrix, extend_by_product, extend_by_product_over};
 use super::{Side, Wanted, entries, of_inner, primitive, side, tensor, tracked, untracked};
 use crate::wide::{Pass, wide};
 
@@ -128,12 +127,12 @@ impl LayerPass {
         let delta = self.through_activation(primitive(of_h));
         let shape = Shape::of(&self.x, &self.weight);
         let of_x = (of_x == Wanted::Yes).then(|| shape.input_gradient(&delta, &self.weight));
-        let columns = self.x.columns();
         let weights = self.weight.storage_mut::<f32>();
         let of_members = weights.chunks_exact_mut(shape.inputs * shape.units);
         for (member, weight) in of_members.enumerate() {
             let delta = shape.delta(&delta, member);
-            columns[member % columns.len()].add_product(weight, delta, -learning_rate);
+            self.x
+                .add_transposed_product(member, weight, delta, -learning_rate);
         }
         let of_bias = shape.bias_gradient(&delta);
         wide(AddScaled {
@@ -192,11 +191,11 @@ impl LayerPass {
     }
 
     fn weight_gradient(&self, shape: Shape, delta: &FlexTensor) -> FlexTensor {
-        let columns = self.x.columns();
         let mut gradient = Vec::with_capacity(shape.members * shape.inputs * shape.units);
         for member in 0..shape.members {
             let delta = shape.delta(delta, member);
-            columns[member % columns.len()].extend_by_product(&mut gradient, delta);
+            self.x
+                .extend_by_transposed_product(member, &mut gradient, delta);
         }
         tensor(gradient, [shape.members, shape.inputs, shape.units])
     }
@@ -255,12 +254,14 @@ impl Shape {
         let mut gradient = Vec::with_capacity(self.members * self.images * self.inputs);
         for member in 0..self.members {
             let (delta, weight) = (self.delta(delta, member), self.weight(weight, member));
-            // A ramp that is off for the whole batch lets nothing through.
-            let worth_a_look = self.units.min(self.inputs) >= COLUMNS_WORTH_A_LOOK;
-            let on = worth_a_look.then(|| columns_worth_naming(&nonzeros_by_column(delta)));
-            match on.flatten() {
-                Some(on) => extend_by_transposed_product_over(&mut gradient, &on, delta, weight),
-                None => extend_by_product(&mut gradient, delta, weight.transposed(), 1.0),
+            if self.units.min(self.inputs) >= COLUMNS_WORTH_A_LOOK {
+                // A ramp that is off lets nothing through.
+                let marks = Marks::of(delta.entries(), self.units);
+                let left = Along(delta.entries(), self.units);
+                let right = weight.transposed();
+                extend_by_product_over(&mut gradient, marks.along_rows(), left, right, 1.0);
+            } else {
+                extend_by_product(&mut gradient, delta, weight.transposed(), 1.0);
             }
         }
         tensor(gradient, [self.members, self.images, self.inputs])

@@ -13,8 +13,6 @@ mod activity;
 #[cfg(feature = "flex")]
 mod batch;
 #[cfg(feature = "flex")]
-mod census;
-#[cfg(feature = "flex")]
 mod cross_entropy;
 #[cfg(feature = "flex")]
 mod decoder;
@@ -24,15 +22,15 @@ mod kernel;
 #[cfg(feature = "flex")]
 mod layer;
 #[cfg(feature = "flex")]
-mod nonzeros;
+mod marks;
+#[cfg(feature = "flex")]
+mod pictures;
 #[cfg(feature = "flex")]
 mod products;
 #[cfg(feature = "flex")]
 mod sparsity;
 #[cfg(feature = "flex")]
 mod tied;
-#[cfg(feature = "flex")]
-mod turned;
 #[cfg(feature = "flex")]
 mod update;
 

@@ -1,10 +1,12 @@
 //! Matrix products on slices, and sums of rows.
 
+use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use gemm::Parallelism;
 
-use super::kernel::{self, Out};
+use super::kernel::{self, Left};
+use super::marks::Lines;
 use crate::wide::{Pass, wide, with_vectors};
 
 /// A matrix in memory.
@@ -33,23 +35,28 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    /// Row after row, if the matrix was made so and is not a transpose.
+    /// Row after row, if the matrix [lies so](Self::is_row_after_row); of a transpose, column after column.
+    #[inline(always)]
     pub fn entries(self) -> &'a [f32] {
         self.entries
     }
 
+    #[inline(always)]
     pub fn strides(self) -> [usize; 2] {
         self.strides
     }
 
+    #[inline(always)]
     pub fn rows(self) -> usize {
         self.rows
     }
 
+    #[inline(always)]
     pub fn width(self) -> usize {
         self.columns
     }
 
+    #[inline(always)]
     pub fn is_row_after_row(self) -> bool {
         self.strides == [self.columns, 1]
     }
@@ -63,6 +70,7 @@ impl<'a> Matrix<'a> {
         }
     }
 
+    #[inline(always)]
     pub fn transposed(self) -> Self {
         Self {
             rows: self.columns,
@@ -94,88 +102,64 @@ pub fn extend_by_product(out: &mut Vec<f32>, left: Matrix<'_>, right: Matrix<'_>
     }
 }
 
-/// left · right, row after row, behind the entries of `out`; only over `inner`, the columns of `left` that are not 0
-/// throughout.
+/// scale · left · right, row after row, behind the entries of `out`; only over what is marked on the left, a line for each
+/// of its rows.
 ///
 /// # Panics
 ///
-/// Panics if the matrices do not fit, or `right` does not lie row after row or is narrower than a vector.
+/// Panics if the matrices or the marks do not fit.
 #[expect(
     unsafe_code,
     reason = "clearing memory that is about to be written would cost a pass"
 )]
 pub fn extend_by_product_over(
     out: &mut Vec<f32>,
-    inner: &[u32],
-    left: Matrix<'_>,
+    marks: Lines<'_>,
+    left: impl Left,
     right: Matrix<'_>,
+    scale: f32,
 ) {
-    assert_eq!(left.columns, right.rows, "matrices that can be multiplied");
-    assert!(right.is_row_after_row());
-    let size = left.rows * right.columns;
+    let size = marks.count() * right.columns;
     out.reserve_exact(size);
-    let rows: Vec<u32> = (0..left.rows as u32).collect();
     with_vectors(kernel::Product {
-        out: Out::Fresh(&mut out.spare_capacity_mut()[..size]),
-        scale: 1.0,
+        out: &mut out.spare_capacity_mut()[..size],
+        is_written: false,
+        scale,
         left,
-        rows: &rows,
-        inner,
-        right: right.entries,
-        columns: right.columns,
+        marks,
+        right,
     });
     // SAFETY: the product's entries have all been written.
     unsafe { out.set_len(out.len() + size) }
 }
 
-/// left · rightᵀ in the same way.
+/// scale · left · right added to `out`, row after row; only over what is marked on the left, a line for each of its rows.
 ///
 /// # Panics
 ///
-/// Panics if the matrices do not fit, or `right` does not lie row after row or has fewer rows than a vector.
-pub fn extend_by_transposed_product_over(
-    out: &mut Vec<f32>,
-    inner: &[u32],
-    left: Matrix<'_>,
-    right: Matrix<'_>,
-) {
-    assert!(right.is_row_after_row());
-    let mut turned = vec![0.0; right.entries.len()];
-    for &column in inner {
-        let row = &mut turned[column as usize * right.rows..][..right.rows];
-        let entries = right.entries[column as usize..].iter();
-        for (place, entry) in row.iter_mut().zip(entries.step_by(right.columns)) {
-            *place = *entry;
-        }
-    }
-    let turned = Matrix::new(&turned, right.columns, right.rows);
-    extend_by_product_over(out, inner, left, turned);
-}
-
-/// scale · left · right added to `out`, row after row; only to `rows`, those of `left` that are not 0 throughout.
-///
-/// # Panics
-///
-/// Panics if the matrices do not fit, or `right` does not lie row after row or is narrower than a vector.
-pub fn add_rows_of_product(
+/// Panics if the matrices or the marks do not fit.
+#[expect(unsafe_code, reason = "the product is also written to new memory")]
+pub fn add_product_over(
     out: &mut [f32],
-    rows: &[u32],
-    left: Matrix<'_>,
+    marks: Lines<'_>,
+    left: impl Left,
     right: Matrix<'_>,
     scale: f32,
 ) {
-    assert_eq!(left.columns, right.rows, "matrices that can be multiplied");
-    assert_eq!(out.len(), left.rows * right.columns, "room for the product");
-    assert!(right.is_row_after_row());
-    let inner: Vec<u32> = (0..left.columns as u32).collect();
+    assert_eq!(
+        out.len(),
+        marks.count() * right.columns,
+        "room for the product"
+    );
+    // SAFETY: nothing but numbers is ever written.
+    let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<f32>]) };
     with_vectors(kernel::Product {
-        out: Out::Added(out),
+        out,
+        is_written: true,
         scale,
         left,
-        rows,
-        inner: &inner,
-        right: right.entries,
-        columns: right.columns,
+        marks,
+        right,
     });
 }
 
@@ -416,50 +400,6 @@ mod tests {
             for (at, (one, other)) in gram.iter().zip(&product).enumerate() {
                 assert!((one - other).abs() < 1e-4, "{at}: {one} {other}");
             }
-        }
-    }
-
-    #[test]
-    fn products_may_leave_out_what_is_zero() {
-        let number = |at: usize| ((at * 7919) % 1000) as f32 / 500.0 - 1.0;
-        for columns in [16, 17, 31, 64, 100, 112, 113, 120, 225, 300] {
-            for (rows, inner, on) in [(5, 9, 2), (4, 7, 1), (11, 100, 3), (3, 6, 7)] {
-                // Every so many columns of the left matrix are not 0, or none is.
-                let is_on = |column: usize| column % on == on - 1;
-                let left: Vec<f32> = (0..rows * inner)
-                    .map(|at| if is_on(at % inner) { number(at) } else { 0.0 })
-                    .collect();
-                let left = Matrix::new(&left, rows, inner);
-                let on: Vec<u32> = (0..inner as u32).filter(|&at| is_on(at as usize)).collect();
-                let right: Vec<f32> = (0..inner * columns).map(|at| number(at + 5)).collect();
-                let right = Matrix::new(&right, inner, columns);
-                let (mut expected, mut found) = (vec![7.0], vec![7.0]);
-                extend_by_product(&mut expected, left, right, 1.0);
-                extend_by_product_over(&mut found, &on, left, right);
-                assert_close(&found, &expected);
-
-                let turned: Vec<f32> = (0..columns * inner).map(|at| number(at + 9)).collect();
-                let turned = Matrix::new(&turned, columns, inner);
-                extend_by_product(&mut expected, left, turned.transposed(), 1.0);
-                extend_by_transposed_product_over(&mut found, &on, left, turned);
-                assert_close(&found, &expected);
-
-                let right: Vec<f32> = (0..rows * columns).map(|at| number(at + 3)).collect();
-                let right = Matrix::new(&right, rows, columns);
-                let mut expected: Vec<f32> = (0..inner * columns).map(number).collect();
-                let mut found = expected.clone();
-                add_product(&mut expected, left.transposed(), right, -0.5);
-                add_rows_of_product(&mut found, &on, left.transposed(), right, -0.5);
-                assert_close(&found, &expected);
-            }
-        }
-    }
-
-    #[track_caller]
-    fn assert_close(found: &[f32], expected: &[f32]) {
-        assert_eq!(found.len(), expected.len());
-        for (at, (found, expected)) in found.iter().zip(expected).enumerate() {
-            assert!((found - expected).abs() < 1e-4, "{at}: {found} {expected}");
         }
     }
 

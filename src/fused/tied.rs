@@ -142,7 +142,6 @@ impl TiedPass {
         let [members, images, units] = h.shape().dims::<3>();
         let inputs = weight.shape().dims::<3>()[1];
         let pull = pull.map_or_else(|| tensor(vec![0.0; units], [1, 1, units]), primitive);
-        let columns = x.columns();
         let mut of_weight = Vec::with_capacity(members * inputs * units);
         let mut of_bias = vec![0.0; members * units];
         let mut of_decoder_bias = Vec::with_capacity(members * inputs);
@@ -172,7 +171,7 @@ impl TiedPass {
             extend_by_gram(&mut moments, h, scale);
             let start = of_weight.len();
             let beyond = Matrix::new(&beyond, images, units);
-            columns[member % columns.len()].extend_by_product(&mut of_weight, beyond);
+            x.extend_by_transposed_product(member, &mut of_weight, beyond);
             let out = &mut of_weight[start..];
             wide(AddOuter {
                 out,
