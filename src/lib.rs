@@ -21,6 +21,7 @@
 //! | [`spec`] | the vocabulary that the rooms share |
 
 pub mod backend;
+mod bytes;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;

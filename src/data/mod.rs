@@ -7,7 +7,7 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use crate::wide::{Pass, wide};
+use crate::bytes;
 
 pub mod batches;
 mod dataset;
@@ -174,18 +174,7 @@ impl Images {
         let variation = *self.variation.get_or_init(|| {
             let pixels = self.pixels_per_image();
             let mut sums = vec![0_u64; pixels];
-            let mut squares = 0_u64;
-            // Few enough images at a time for sums of 32 bits.
-            for some in self.pixels.chunks(pixels * 10_000) {
-                let mut some_sums = vec![0_u32; pixels];
-                squares += wide(PixelSums {
-                    images: some,
-                    sums: &mut some_sums,
-                });
-                for (sum, some) in sums.iter_mut().zip(some_sums) {
-                    *sum += u64::from(some);
-                }
-            }
+            let squares = bytes::add_pictures(&mut sums, &self.pixels);
             let of_sums: u128 = sums.iter().map(|&sum| u128::from(sum).pow(2)).sum();
             count * u128::from(squares) - of_sums
         });
@@ -201,35 +190,6 @@ impl Images {
             variation: OnceLock::new(),
             ..*self
         }
-    }
-}
-
-/// Adds the bytes of every pixel to its sum; the result is the sum of all squares.
-struct PixelSums<'a> {
-    images: &'a [u8],
-    sums: &'a mut [u32],
-}
-
-impl Pass for PixelSums<'_> {
-    type Output = u64;
-
-    #[inline(always)]
-    fn run(self) -> u64 {
-        let mut squares = 0;
-        for image in self.images.chunks_exact(self.sums.len()) {
-            for (sum, &byte) in self.sums.iter_mut().zip(image) {
-                *sum += u32::from(byte);
-            }
-            // Short runs, so that 32 bits hold their sums too.
-            for run in image.chunks(1024) {
-                let sum: u32 = run
-                    .iter()
-                    .map(|&byte| u32::from(byte) * u32::from(byte))
-                    .sum();
-                squares += u64::from(sum);
-            }
-        }
-        squares
     }
 }
 

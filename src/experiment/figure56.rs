@@ -8,6 +8,7 @@ use burn::tensor::Device;
 
 use super::autoencoders::{self, Group, Job, Naming};
 use super::{Failure, Outcome, Setting};
+use crate::bytes;
 use crate::config::Figure56;
 use crate::data::{Dataset, Images};
 use crate::evidence;
@@ -190,35 +191,12 @@ fn standardize_columns(matrix: &mut [f32], columns: usize) {
 
 /// √ Σ (x − x̄)² of pixels in [0, 1]; infinite for a blank image, so that it correlates with nothing.
 fn length_about_mean(pixels: &[u8]) -> f32 {
-    let (sum, squares) = wide(Moments(pixels));
+    let (sum, squares) = bytes::sum_and_squares(pixels);
     // n² times the variance is a whole number: no rounding makes a blank image anything else.
     let pixels = pixels.len() as u128;
     match pixels * u128::from(squares) - u128::from(sum).pow(2) {
         0 => f32::INFINITY,
         spread => ((spread as f64 / pixels as f64).sqrt() / 255.0) as f32,
-    }
-}
-
-/// Σ x and Σ x² of bytes.
-struct Moments<'a>(&'a [u8]);
-
-impl Pass for Moments<'_> {
-    type Output = (u64, u64);
-
-    #[inline(always)]
-    fn run(self) -> (u64, u64) {
-        let (mut sum, mut squares) = (0, 0);
-        // Short runs, so that 32 bits hold their sums.
-        for run in self.0.chunks(1024) {
-            let (mut some, mut some_squares) = (0_u32, 0_u32);
-            for &byte in run {
-                some += u32::from(byte);
-                some_squares += u32::from(byte) * u32::from(byte);
-            }
-            sum += u64::from(some);
-            squares += u64::from(some_squares);
-        }
-        (sum, squares)
     }
 }
 

@@ -11,6 +11,12 @@
 //! All of a [`Panel`] must be inlined into one function that is compiled for wide vectors, its arrays indexed by loops
 //! that are unrolled. Closures given to `map` of an array are not; `benches/parts.rs` shows it, no test does.
 
+#![expect(
+    clippy::needless_range_loop,
+    clippy::manual_memcpy,
+    reason = "loops of known length over registers"
+)]
+
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -190,6 +196,10 @@ impl<L: Left, W: Simd, const N: usize, const R: usize, const Q: usize> WithSimd
     type Output = ();
 
     #[inline(always)]
+    #[expect(
+        clippy::large_stack_arrays,
+        reason = "its place is known to the compiler, which leaves a register free"
+    )]
     fn with_simd<S: Simd>(self, simd: S) {
         let Self {
             product,
@@ -411,6 +421,34 @@ fn put_singles(row: &mut [MaybeUninit<f32>], is_written: bool, scale: f32, sums:
 #[repr(align(64))]
 struct Line([f32; WIDEST]);
 
+/// The transpose.
+#[cfg(target_arch = "x86_64")]
+#[inline(always)]
+#[expect(
+    unsafe_code,
+    reason = "compilers do not find these instructions by themselves"
+)]
+fn turned(square: [[f32; QUAD]; QUAD]) -> [[f32; QUAD]; QUAD] {
+    use pulp::bytemuck::cast;
+    use std::arch::x86_64::{__m128, _MM_TRANSPOSE4_PS};
+    let [mut a, mut b, mut c, mut d]: [__m128; QUAD] = cast(square);
+    // SAFETY: every processor of this architecture has them.
+    unsafe { _MM_TRANSPOSE4_PS(&mut a, &mut b, &mut c, &mut d) };
+    cast([a, b, c, d])
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+fn turned(square: [[f32; QUAD]; QUAD]) -> [[f32; QUAD]; QUAD] {
+    let mut turned = square;
+    for row in 0..QUAD {
+        for column in 0..QUAD {
+            turned[column][row] = square[row][column];
+        }
+    }
+    turned
+}
+
 /// Copies the rows of the right matrix from `first` on, some columns of each, about N vectors.
 #[inline(always)]
 fn copy<S: Simd, const N: usize>(
@@ -447,12 +485,10 @@ fn copy<S: Simd, const N: usize>(
                 if row + QUAD <= rows && column + QUAD <= columns.end {
                     let mut square = [[0.0; QUAD]; QUAD];
                     for of in 0..QUAD {
-                        let values = right.entries()[from + of * across..].first_chunk::<QUAD>();
-                        let values = values.expect("rows reach so far");
-                        for lane in 0..QUAD {
-                            square[lane][of] = values[lane];
-                        }
+                        let values = right.entries()[from + of * across..].first_chunk();
+                        square[of] = *values.expect("rows reach so far");
                     }
+                    let square = turned(square);
                     for of in 0..QUAD {
                         let place = near[row + of].0[to..].first_chunk_mut();
                         *place.expect("there is room") = square[of];
@@ -583,7 +619,7 @@ mod tests {
                                 right,
                             });
                             for ((exact, fresh), added) in exact.iter().zip(&fresh).zip(&added) {
-                                let [fresh, added] = [fresh, added].map(written);
+                                let [fresh, added] = [*fresh, *added].map(written);
                                 assert!((fresh - exact).abs() < 1e-4, "{fresh} {exact}");
                                 let exact = 2.0 - 0.5 * exact;
                                 assert!((added - exact).abs() < 1e-4, "{added} {exact}");
@@ -596,7 +632,7 @@ mod tests {
     }
 
     #[expect(unsafe_code, reason = "products write all of their entries")]
-    fn written(entry: &MaybeUninit<f32>) -> f64 {
+    fn written(entry: MaybeUninit<f32>) -> f64 {
         // SAFETY: it is part of a product.
         f64::from(unsafe { entry.assume_init() })
     }
@@ -620,7 +656,7 @@ mod tests {
                         marks: marks.along_rows(),
                         right: Matrix::new(&right, inner, columns),
                     });
-                    out.iter().map(written).map(f64::to_bits).collect()
+                    out.into_iter().map(written).map(f64::to_bits).collect()
                 };
                 let expected: Vec<u64> = product(Vectors::Native, &all);
                 assert_eq!(product(Vectors::Native, &some), expected);
@@ -644,6 +680,6 @@ mod tests {
             marks: marks.along_rows(),
             right: Matrix::new(&[1.0, 1.0], 2, 1),
         });
-        assert!(written(&out[0]).is_nan());
+        assert!(written(out[0]).is_nan());
     }
 }

@@ -3,7 +3,8 @@
 use super::input::{ExtendByGrey, grey};
 use super::kernel::{Across, Along, Entry};
 use super::marks::Marks;
-use crate::wide::{Pass, wide};
+use crate::bytes;
+use crate::wide::wide;
 
 /// Pictures of one size.
 #[derive(Debug, Clone)]
@@ -85,40 +86,9 @@ impl Pictures {
     /// The sum of each pixel's inputs, and the sum of all their squares.
     pub fn moments(&self) -> (Vec<f32>, f64) {
         let mut sums = vec![0; self.width];
-        let squares = wide(Moments {
-            bytes: &self.bytes,
-            sums: &mut sums,
-        });
+        let squares = bytes::add_pictures(&mut sums, &self.bytes);
         let sums = sums.into_iter().map(|sum| sum as f32 / 255.0);
         (sums.collect(), squares as f64 / (255.0 * 255.0))
-    }
-}
-
-/// Sums of bytes, and of their squares.
-struct Moments<'a> {
-    bytes: &'a [u8],
-    sums: &'a mut [u32],
-}
-
-impl Pass for Moments<'_> {
-    type Output = u64;
-
-    #[inline(always)]
-    fn run(self) -> u64 {
-        // Nothing overflows: checks would only keep these loops from being compiled for vectors.
-        let mut squares = 0_u64;
-        for picture in self.bytes.chunks_exact(self.sums.len().max(1)) {
-            for (sum, &byte) in self.sums.iter_mut().zip(picture) {
-                *sum = sum.wrapping_add(u32::from(byte));
-            }
-            for bytes in picture.chunks(1 << 16) {
-                let of_bytes = bytes.iter().fold(0_u32, |sum, &byte| {
-                    sum.wrapping_add(u32::from(byte).wrapping_mul(u32::from(byte)))
-                });
-                squares += u64::from(of_bytes);
-            }
-        }
-        squares
     }
 }
 

@@ -19,9 +19,12 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
 use super::input::Input;
+use super::kernel::{Across, Along};
 use super::layer::LayerPass;
+use super::marks::Marks;
 use super::products::{
     AddRows, LANES, Matrix, add_product, dot, extend_by_gram, extend_by_product,
+    extend_by_product_over,
 };
 use super::{Side, entries, of_inner, primitive, side, tensor};
 use crate::wide::{Pass, wide};
@@ -69,6 +72,8 @@ pub struct TiedPass {
     x_sum: FlexTensor,
     /// `[member, 1, 1]`.
     errors: FlexTensor,
+    /// Where each member's h is not 0.
+    marks: Vec<Marks>,
 }
 
 /// One member's part of a `[member, rows, columns]` tensor, or the only part there is.
@@ -97,11 +102,16 @@ impl TiedPass {
         let mut gram_h = Vec::with_capacity(members * images * units);
         let mut back = Vec::with_capacity(members * units);
         let mut errors = Vec::with_capacity(members);
+        let mut marks = Vec::with_capacity(members);
         for member in 0..members {
             let w = matrix(weight, member);
             let c = matrix(&decoder_bias, member);
             let gram = matrix(&gram.0, member);
-            extend_by_product(&mut gram_h, matrix(h, member), gram, 1.0);
+            let codes = matrix(h, member).entries();
+            let of_member = Marks::of(codes, units);
+            let left = Along(codes, units);
+            extend_by_product_over(&mut gram_h, of_member.along_rows(), left, gram, 1.0);
+            marks.push(of_member);
             extend_by_product(&mut back, c, w, 1.0);
             let codes = wide(CodeEnergy {
                 h: matrix(h, member).entries(),
@@ -122,6 +132,7 @@ impl TiedPass {
             back: tensor(back, [members, 1, units]),
             x_sum: tensor(x_sums, [batches, 1, inputs]),
             errors: tensor(errors, [members, 1, 1]),
+            marks,
             encoder,
         }
     }
@@ -168,7 +179,9 @@ impl TiedPass {
             });
 
             let mut moments = Vec::with_capacity(units * units);
-            extend_by_gram(&mut moments, h, scale);
+            let left = Across(h.entries(), units);
+            let lines = self.marks[member].along_columns();
+            extend_by_product_over(&mut moments, lines, left, h, scale);
             let start = of_weight.len();
             let beyond = Matrix::new(&beyond, images, units);
             x.extend_by_transposed_product(member, &mut of_weight, beyond);
