@@ -2,7 +2,7 @@
 //!
 //! A row of the product is a sum of rows of the right matrix, kept in registers. A part of the right matrix that is small
 //! enough for the first cache is copied, each row to the start of a line, and serves all rows of the product before the
-//! next part does. Where four rows have nearly the same marks they are summed up together, and what is read on the right
+//! next part does. Where three rows have nearly the same marks they are summed up together, and what is read on the right
 //! serves all of them.
 //!
 //! Every entry is one sum in the order of the inner index, [`BLOCK`] terms at a time, whatever the length of the
@@ -114,7 +114,7 @@ impl<L: Left> WithSimd for Product<'_, L> {
             let (whole, rest) = (columns / S::F32_LANES, columns % S::F32_LANES);
             let quad = narrow().filter(|_| whole > 0 && (1..=QUAD).contains(&rest));
             let vectors = whole + usize::from(rest > 0 && quad.is_none());
-            // As many sums as there are registers for. Without many, four rows together are not worth it.
+            // As many sums as there are registers for: of one row, or of three where that many are free.
             from = if S::REGISTER_COUNT >= 32 {
                 match (vectors, quad) {
                     (6, Some(quad)) => self.panel::<S, _, 6, 3, 1>(simd, quad, from),
@@ -232,7 +232,7 @@ impl<L: Left, W: Simd, const N: usize, const R: usize, const Q: usize> WithSimd
                 if all == 0 && place.is_written {
                     continue;
                 }
-                if R == 1 || are_alike(marks, all) {
+                if R == 1 || are_alike(marks, all, N) {
                     let lines = Lined::<L, R>::new(&left, row, first);
                     let sums = lines.sums::<S, W, N, Q>(simd, narrow, all, &near);
                     place.put(simd, row, &sums);
@@ -253,11 +253,16 @@ impl<L: Left, W: Simd, const N: usize, const R: usize, const Q: usize> WithSimd
     }
 }
 
-/// Whether rows are faster together, over everything that is marked in any of them, than one by one.
+/// Whether rows are faster together, over everything that is marked in any of them, than one by one, with so many vectors.
 #[inline(always)]
-fn are_alike(marks: &[u64], all: u64) -> bool {
+fn are_alike(marks: &[u64], all: u64, vectors: usize) -> bool {
+    /// A sum waits so many cycles for the one before.
+    const WAIT: usize = 4;
+    /// What it takes to begin and end a row.
+    const ROW: usize = 15;
     let each: u32 = marks.iter().map(|marks| marks.count_ones()).sum();
-    19 * all.count_ones() <= 7 * each + 30
+    let alone = WAIT.max(vectors + 1) * each as usize + ROW * (marks.len() - 1);
+    (vectors * marks.len() + 1) * all.count_ones() as usize <= alone
 }
 
 /// The sums of M rows: N vectors and Q quads of columns.
