@@ -17,7 +17,7 @@ const PICTURES: usize = 1 << 24;
 /// Panics if pictures have no pixels.
 pub fn add_pictures(sums: &mut [u64], pictures: &[u8]) -> u64 {
     let mut squares = 0;
-    for some in pictures.chunks(PICTURES * sums.len()) {
+    for some in pictures.chunks(PICTURES.saturating_mul(sums.len())) {
         let mut of_some = vec![0; sums.len()];
         squares += wide(PixelSums {
             pictures: some,

@@ -9,6 +9,7 @@
 //! | [`model`] | burn modules and their costs, each with a leading member dimension |
 //! | `fused` | what a batch is given as; operations of a step in one pass, where burn composes several, on flex |
 //! | `wide` | loops for the widest vectors that the processor has |
+//! | `bytes` | exact sums over the bytes of pictures |
 //! | [`data`] | IDX files → bytes → batches |
 //! | [`backend`] | backend names ⇄ burn devices |
 //! | [`seed`] | all randomness |

@@ -6,7 +6,7 @@ use burn::backend::TensorMetadata;
 use burn::backend::flex::FlexTensor;
 
 use super::input::{Form, Input};
-use super::kernel::{Across, Along};
+use super::kernel::Along;
 use super::marks::Marks;
 use super::pictures::Pictures;
 use super::products::{
@@ -30,8 +30,10 @@ pub struct Batch {
 #[derive(Debug, Clone)]
 enum Rows {
     Pictures(Arc<Pictures>),
-    /// The part of a tensor that begins with this entry; what is not 0 is marked, if that has been worth a look.
-    Numbers(FlexTensor, usize, Option<Arc<Marks>>),
+    /// The part of a tensor that begins with this entry, with what is not 0 in it.
+    Marked(FlexTensor, usize, Arc<Marks>),
+    /// The same where a look at every entry would not pay.
+    Whole(FlexTensor, usize),
 }
 
 impl Batch {
@@ -54,10 +56,12 @@ impl Batch {
         let [members, rows, columns] = shape;
         let matrices = (0..members).map(|member| {
             let start = member * rows * columns;
+            if units < COLUMNS_WORTH_A_LOOK {
+                return Rows::Whole(tensor.clone(), start);
+            }
             let entries = &entries(tensor)[start..][..rows * columns];
-            let worth_a_look = units >= COLUMNS_WORTH_A_LOOK;
-            let marks = worth_a_look.then(|| Arc::new(Marks::of(entries, columns)));
-            Rows::Numbers(tensor.clone(), start, marks)
+            let marks = Marks::of(entries, columns);
+            Rows::Marked(tensor.clone(), start, Arc::new(marks))
         });
         Self {
             shape,
@@ -73,19 +77,13 @@ impl Batch {
     /// What `member` · `right` gives, behind the entries of `out`.
     pub fn extend_by_product(&self, member: usize, out: &mut Vec<f32>, right: Matrix<'_>) {
         match self.of(member) {
-            Rows::Pictures(pictures) => {
-                let lines = pictures.marks().along_rows();
-                extend_by_product_over(out, lines, pictures.along(), right, 1.0);
+            Rows::Pictures(pictures) => extend_by_product_over(out, pictures.rows(), right, 1.0),
+            Rows::Marked(tensor, start, marks) => {
+                let left = Along::new(self.entries(tensor, *start), marks);
+                extend_by_product_over(out, left, right, 1.0);
             }
-            Rows::Numbers(tensor, start, marks) => {
-                let matrix = self.matrix(tensor, *start);
-                match marks {
-                    Some(marks) => {
-                        let left = Along(matrix.entries(), matrix.width());
-                        extend_by_product_over(out, marks.along_rows(), left, right, 1.0);
-                    }
-                    None => extend_by_product(out, matrix, right, 1.0),
-                }
+            Rows::Whole(tensor, start) => {
+                extend_by_product(out, self.matrix(tensor, *start), right, 1.0);
             }
         }
     }
@@ -99,18 +97,15 @@ impl Batch {
     ) {
         match self.of(member) {
             Rows::Pictures(pictures) => {
-                let lines = pictures.marks().along_columns();
-                extend_by_product_over(out, lines, pictures.across(), right, 1.0);
+                extend_by_product_over(out, pictures.rows().transposed(), right, 1.0);
             }
-            Rows::Numbers(tensor, start, marks) => {
-                let matrix = self.matrix(tensor, *start);
-                match marks {
-                    Some(marks) => {
-                        let left = Across(matrix.entries(), matrix.width());
-                        extend_by_product_over(out, marks.along_columns(), left, right, 1.0);
-                    }
-                    None => extend_by_product(out, matrix.transposed(), right, 1.0),
-                }
+            Rows::Marked(tensor, start, marks) => {
+                let left = Along::new(self.entries(tensor, *start), marks);
+                extend_by_product_over(out, left.transposed(), right, 1.0);
+            }
+            Rows::Whole(tensor, start) => {
+                let left = self.matrix(tensor, *start).transposed();
+                extend_by_product(out, left, right, 1.0);
             }
         }
     }
@@ -125,18 +120,15 @@ impl Batch {
     ) {
         match self.of(member) {
             Rows::Pictures(pictures) => {
-                let lines = pictures.marks().along_columns();
-                add_product_over(out, lines, pictures.across(), right, scale);
+                add_product_over(out, pictures.rows().transposed(), right, scale);
             }
-            Rows::Numbers(tensor, start, marks) => {
-                let matrix = self.matrix(tensor, *start);
-                match marks {
-                    Some(marks) => {
-                        let left = Across(matrix.entries(), matrix.width());
-                        add_product_over(out, marks.along_columns(), left, right, scale);
-                    }
-                    None => add_product(out, matrix.transposed(), right, scale),
-                }
+            Rows::Marked(tensor, start, marks) => {
+                let left = Along::new(self.entries(tensor, *start), marks);
+                add_product_over(out, left.transposed(), right, scale);
+            }
+            Rows::Whole(tensor, start) => {
+                let left = self.matrix(tensor, *start).transposed();
+                add_product(out, left, right, scale);
             }
         }
     }
@@ -153,8 +145,8 @@ impl Batch {
                     sums.extend(of_pixels);
                     all_squares.push(of_squares);
                 }
-                Rows::Numbers(tensor, start, _) => {
-                    let rows = self.matrix(tensor, *start).entries();
+                Rows::Marked(tensor, start, _) | Rows::Whole(tensor, start) => {
+                    let rows = self.entries(tensor, *start);
                     let before = sums.len();
                     sums.resize(before + inputs, 0.0);
                     wide(AddRows {
@@ -172,8 +164,13 @@ impl Batch {
         &self.matrices[member % self.matrices.len()]
     }
 
+    fn entries<'a>(&self, tensor: &'a FlexTensor, start: usize) -> &'a [f32] {
+        let [_, rows, columns] = self.shape;
+        &entries(tensor)[start..][..rows * columns]
+    }
+
     fn matrix<'a>(&self, tensor: &'a FlexTensor, start: usize) -> Matrix<'a> {
         let [_, rows, columns] = self.shape;
-        Matrix::new(&entries(tensor)[start..][..rows * columns], rows, columns)
+        Matrix::new(self.entries(tensor, start), rows, columns)
     }
 }

@@ -16,7 +16,7 @@ pub struct Input(pub(super) Form);
 #[derive(Debug, Clone)]
 pub(super) enum Form {
     Tensor(Tensor<3>),
-    /// Where products are ours, bytes stay bytes, and never become a tensor.
+    /// Where products are ours, bytes stay bytes, and become a tensor only where somebody asks for one.
     #[cfg(feature = "flex")]
     Pictures(Arc<Pictures>, Device),
 }

@@ -5,8 +5,8 @@
 //! next part does. Where three rows have nearly the same marks they are summed up together, and what is read on the right
 //! serves all of them.
 //!
-//! Every entry is one sum in the order of the inner index, [`BLOCK`] terms at a time, whatever the length of the
-//! processor's vectors and whatever has been left out.
+//! Every entry is one sum in the order of the inner index, [`BLOCK`] terms at a time. So as long as the right matrix is
+//! finite, neither the length of the processor's vectors nor what has been left out makes any difference.
 //!
 //! All of a [`Panel`] must be inlined into one function that is compiled for wide vectors, its arrays indexed by loops
 //! that are unrolled. Closures given to `map` of an array are not; `benches/parts.rs` shows it, no test does.
@@ -22,7 +22,7 @@ use std::ops::Range;
 
 use pulp::{Scalar128b, Simd, WithSimd};
 
-use super::marks::{BLOCK, Lines};
+use super::marks::{BLOCK, Lines, Marks};
 use super::products::Matrix;
 
 /// Columns that are few for a vector, and get sums of their own.
@@ -33,18 +33,19 @@ const WIDEST: usize = 112;
 
 /// scale · left · right.
 pub struct Product<'a, L> {
-    /// Row after row.
-    pub out: &'a mut [MaybeUninit<f32>],
-    /// Whether `out` has been written; then the product is added to it.
-    pub is_written: bool,
+    pub out: Out<'a>,
     pub scale: f32,
     pub left: L,
-    /// A line for each row of `left`; what is not marked is left out.
-    pub marks: Lines<'a>,
     pub right: Matrix<'a>,
 }
 
-/// A matrix on the left.
+/// Where a product goes, row after row.
+pub enum Out<'a> {
+    Fresh(&'a mut [MaybeUninit<f32>]),
+    Added(&'a mut [f32]),
+}
+
+/// A matrix on the left, and where it is not 0.
 pub trait Left: Copy {
     type Entry: Entry;
 
@@ -53,6 +54,9 @@ pub trait Left: Copy {
 
     /// How far apart a row's entries lie.
     fn step(&self) -> usize;
+
+    /// A line for each row.
+    fn marks(&self) -> Lines<'_>;
 }
 
 /// What a matrix on the left consists of.
@@ -67,25 +71,52 @@ impl Entry for f32 {
     }
 }
 
-/// A matrix that lies row after row, and so many entries in each.
+/// A matrix that lies row after row.
 #[derive(Debug, Clone, Copy)]
-pub struct Along<'a, T>(pub &'a [T], pub usize);
+pub struct Along<'a, T> {
+    entries: &'a [T],
+    marks: &'a Marks,
+}
 
 /// The transpose of such a matrix.
 #[derive(Debug, Clone, Copy)]
-pub struct Across<'a, T>(pub &'a [T], pub usize);
+pub struct Across<'a, T>(Along<'a, T>);
+
+impl<'a, T> Along<'a, T> {
+    /// Of entries with their own marks.
+    ///
+    /// # Panics
+    ///
+    /// Panics if these are of another shape.
+    pub fn new(entries: &'a [T], marks: &'a Marks) -> Self {
+        assert_eq!(
+            entries.len(),
+            marks.rows() * marks.columns(),
+            "one mark each"
+        );
+        Self { entries, marks }
+    }
+
+    pub fn transposed(self) -> Across<'a, T> {
+        Across(self)
+    }
+}
 
 impl<T: Entry> Left for Along<'_, T> {
     type Entry = T;
 
     #[inline(always)]
     fn from(&self, row: usize, column: usize) -> &[T] {
-        &self.0[row * self.1 + column..]
+        &self.entries[row * self.marks.columns() + column..]
     }
 
     #[inline(always)]
     fn step(&self) -> usize {
         1
+    }
+
+    fn marks(&self) -> Lines<'_> {
+        self.marks.along_rows()
     }
 }
 
@@ -94,12 +125,16 @@ impl<T: Entry> Left for Across<'_, T> {
 
     #[inline(always)]
     fn from(&self, row: usize, column: usize) -> &[T] {
-        &self.0[column * self.1 + row..]
+        self.0.from(column, row)
     }
 
     #[inline(always)]
     fn step(&self) -> usize {
-        self.1
+        self.0.marks.columns()
+    }
+
+    fn marks(&self) -> Lines<'_> {
+        self.0.marks.along_columns()
     }
 }
 
@@ -108,6 +143,11 @@ impl<L: Left> WithSimd for Product<'_, L> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
+        let (rows, inner) = (self.left.marks().count(), self.left.marks().places());
+        assert_eq!(inner, self.right.rows(), "matrices that can be multiplied");
+        // Every entry is written by its first terms.
+        assert!(inner > 0, "something to sum up");
+        assert_eq!(self.out.len(), rows * self.right.width(), "room for it");
         let mut from = 0;
         while from < self.right.width() {
             let columns = self.right.width() - from;
@@ -160,7 +200,10 @@ impl<L: Left> Product<'_, L> {
     ) -> usize {
         let end = (from + N * S::F32_LANES + Q * QUAD).min(self.right.width());
         let product = Product {
-            out: &mut *self.out,
+            out: match &mut self.out {
+                Out::Fresh(out) => Out::Fresh(out),
+                Out::Added(out) => Out::Added(out),
+            },
             ..*self
         };
         let columns = from..end;
@@ -173,6 +216,28 @@ impl<L: Left> Product<'_, L> {
             },
         );
         end
+    }
+}
+
+impl<'a> Out<'a> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Fresh(out) => out.len(),
+            Self::Added(out) => out.len(),
+        }
+    }
+
+    /// All places, and whether they have been written.
+    #[expect(unsafe_code, reason = "both kinds go one way")]
+    fn places(self) -> (&'a mut [MaybeUninit<f32>], bool) {
+        match self {
+            Self::Fresh(out) => (out, false),
+            // SAFETY: nothing but numbers is ever written to it.
+            Self::Added(out) => (
+                unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<f32>]) },
+                true,
+            ),
+        }
     }
 }
 
@@ -208,46 +273,47 @@ impl<L: Left, W: Simd, const N: usize, const R: usize, const Q: usize> WithSimd
         } = self;
         let Product {
             out,
-            is_written,
             scale,
             left,
-            marks,
             right,
         } = product;
+        assert!(N * S::F32_LANES + Q * QUAD <= WIDEST, "room for a line");
+        let (out, is_added) = out.places();
         let stride = right.width();
+        let marks = left.marks();
         let mut near = [Line([0.0; WIDEST]); BLOCK];
-        for (block, first) in (0..right.rows().max(1)).step_by(BLOCK).enumerate() {
+        for (block, first) in (0..right.rows()).step_by(BLOCK).enumerate() {
             copy::<S, N>(&mut near, right, first, columns.clone());
-            let mut place = Place {
+            let mut target = Target {
                 out: &mut *out,
                 stride,
                 columns: columns.clone(),
-                is_written: is_written || block > 0,
+                is_written: is_added || block > 0,
                 scale,
             };
             let (groups, rest) = marks.block(block).as_chunks::<R>();
             for (group, marks) in groups.iter().enumerate() {
                 let row = group * R;
                 let all = marks.iter().fold(0, |all, marks| all | marks);
-                if all == 0 && place.is_written {
+                if all == 0 && target.is_written {
                     continue;
                 }
                 if R == 1 || are_alike(marks, all, N) {
                     let lines = Lined::<L, R>::new(&left, row, first);
                     let sums = lines.sums::<S, W, N, Q>(simd, narrow, all, &near);
-                    place.put(simd, row, &sums);
+                    target.put(simd, row, &sums);
                     continue;
                 }
                 for (row, &marks) in (row..).zip(marks) {
                     let lines = Lined::<L, 1>::new(&left, row, first);
                     let sums = lines.sums::<S, W, N, Q>(simd, narrow, marks, &near);
-                    place.put(simd, row, &sums);
+                    target.put(simd, row, &sums);
                 }
             }
             for (row, &marks) in (groups.len() * R..).zip(rest) {
                 let lines = Lined::<L, 1>::new(&left, row, first);
                 let sums = lines.sums::<S, W, N, Q>(simd, narrow, marks, &near);
-                place.put(simd, row, &sums);
+                target.put(simd, row, &sums);
             }
         }
     }
@@ -341,7 +407,7 @@ impl<'a, L: Left, const M: usize> Lined<'a, L, M> {
 }
 
 /// Where sums go.
-struct Place<'a> {
+struct Target<'a> {
     out: &'a mut [MaybeUninit<f32>],
     stride: usize,
     columns: Range<usize>,
@@ -349,7 +415,7 @@ struct Place<'a> {
     scale: f32,
 }
 
-impl Place<'_> {
+impl Target<'_> {
     /// The sums of the rows from `row` on.
     #[inline(always)]
     fn put<S: Simd, const M: usize, const N: usize, const Q: usize>(
@@ -390,7 +456,7 @@ fn put<S: Simd, const N: usize, const Q: usize>(
     let (vectors, rest) = row.split_at_mut(whole);
     let factor = simd.splat_f32s(scale);
     if is_written {
-        // SAFETY: whoever asked for the product says so, or the part before has written every row.
+        // SAFETY: either it is added to what is there, or the block before has written every row.
         let vectors = S::as_mut_simd_f32s(unsafe { vectors.assume_init_mut() }).0;
         for of in 0..N {
             vectors[of] = simd.mul_add_e_f32s(factor, sums[of], vectors[of]);
@@ -482,6 +548,7 @@ fn copy<S: Simd, const N: usize>(
             }
         }
     } else {
+        assert_eq!(down, 1, "a matrix or its transpose");
         // Square by square, so that both sides are read and written in runs.
         for row in (0..rows).step_by(QUAD) {
             for column in columns.clone().step_by(QUAD) {
@@ -514,7 +581,6 @@ fn copy<S: Simd, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fused::marks::Marks;
     use crate::wide::with_vectors;
 
     fn number(at: usize) -> f32 {
@@ -607,24 +673,20 @@ mod tests {
                             // On the one hand anew, on the other added to what is there.
                             let mut fresh = vec![MaybeUninit::uninit(); rows * columns];
                             vectors.run(Product {
-                                out: &mut fresh,
-                                is_written: false,
+                                out: Out::Fresh(&mut fresh),
                                 scale: 1.0,
-                                left: Along(&left, inner),
-                                marks: along.along_rows(),
+                                left: Along::new(&left, &along),
                                 right,
                             });
-                            let mut added = vec![MaybeUninit::new(2.0); rows * columns];
+                            let mut added = vec![2.0; rows * columns];
                             vectors.run(Product {
-                                out: &mut added,
-                                is_written: true,
+                                out: Out::Added(&mut added),
                                 scale: -0.5,
-                                left: Across(&left_turned, rows),
-                                marks: across.along_columns(),
+                                left: Along::new(&left_turned, &across).transposed(),
                                 right,
                             });
                             for ((exact, fresh), added) in exact.iter().zip(&fresh).zip(&added) {
-                                let [fresh, added] = [*fresh, *added].map(written);
+                                let (fresh, added) = (written(*fresh), f64::from(*added));
                                 assert!((fresh - exact).abs() < 1e-4, "{fresh} {exact}");
                                 let exact = 2.0 - 0.5 * exact;
                                 assert!((added - exact).abs() < 1e-4, "{added} {exact}");
@@ -654,11 +716,9 @@ mod tests {
                 let product = |vectors: Vectors, marks: &Marks| {
                     let mut out = vec![MaybeUninit::uninit(); rows * columns];
                     vectors.run(Product {
-                        out: &mut out,
-                        is_written: false,
+                        out: Out::Fresh(&mut out),
                         scale: 0.3,
-                        left: Along(&left, inner),
-                        marks: marks.along_rows(),
+                        left: Along::new(&left, marks),
                         right: Matrix::new(&right, inner, columns),
                     });
                     out.into_iter().map(written).map(f64::to_bits).collect()
@@ -678,13 +738,35 @@ mod tests {
         let marks = Marks::of(&[f32::NAN, 0.0], 2);
         let mut out = [MaybeUninit::uninit(); 1];
         with_vectors(Product {
-            out: &mut out,
-            is_written: false,
+            out: Out::Fresh(&mut out),
             scale: 1.0,
-            left: Along(&[f32::NAN, 0.0], 2),
-            marks: marks.along_rows(),
+            left: Along::new(&[f32::NAN, 0.0], &marks),
             right: Matrix::new(&[1.0, 1.0], 2, 1),
         });
         assert!(written(out[0]).is_nan());
+    }
+
+    #[test]
+    #[should_panic(expected = "something to sum up")]
+    fn sums_of_nothing_are_refused() {
+        let marks = Marks::of::<f32>(&[], 3);
+        with_vectors(Product {
+            out: Out::Fresh(&mut [MaybeUninit::uninit(); 3 * 5]),
+            scale: 1.0,
+            left: Along::new(&[0.0; 0], &marks).transposed(),
+            right: Matrix::new(&[], 0, 5),
+        });
+    }
+
+    #[test]
+    #[should_panic(expected = "matrices that can be multiplied")]
+    fn matrices_that_do_not_fit_are_refused() {
+        let marks = Marks::of(&[1.0; 6], 3);
+        with_vectors(Product {
+            out: Out::Added(&mut [0.0; 4]),
+            scale: 1.0,
+            left: Along::new(&[1.0; 6], &marks),
+            right: Matrix::new(&[1.0; 4], 2, 2),
+        });
     }
 }

@@ -257,9 +257,8 @@ impl Shape {
             if self.units.min(self.inputs) >= COLUMNS_WORTH_A_LOOK {
                 // A ramp that is off lets nothing through.
                 let marks = Marks::of(delta.entries(), self.units);
-                let left = Along(delta.entries(), self.units);
-                let right = weight.transposed();
-                extend_by_product_over(&mut gradient, marks.along_rows(), left, right, 1.0);
+                let delta = Along::new(delta.entries(), &marks);
+                extend_by_product_over(&mut gradient, delta, weight.transposed(), 1.0);
             } else {
                 extend_by_product(&mut gradient, delta, weight.transposed(), 1.0);
             }

@@ -24,6 +24,7 @@ pub struct Lines<'a> {
     /// Block by block, and in each line by line.
     words: &'a [u64],
     count: usize,
+    places: usize,
 }
 
 /// What a matrix to be marked consists of.
@@ -73,9 +74,9 @@ impl Marks {
             lines: Lines {
                 words: &along_columns,
                 count: columns,
+                places: rows,
             },
             turned: &mut along_rows,
-            places: rows,
         });
         Self {
             rows,
@@ -85,11 +86,20 @@ impl Marks {
         }
     }
 
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
     /// A line for each row, a place for each column.
     pub fn along_rows(&self) -> Lines<'_> {
         Lines {
             words: &self.along_rows,
             count: self.rows,
+            places: self.columns,
         }
     }
 
@@ -98,6 +108,7 @@ impl Marks {
         Lines {
             words: &self.along_columns,
             count: self.columns,
+            places: self.rows,
         }
     }
 }
@@ -110,6 +121,11 @@ impl<'a> Lines<'a> {
 
     pub fn count(self) -> usize {
         self.count
+    }
+
+    /// How many places a line has.
+    pub fn places(self) -> usize {
+        self.places
     }
 }
 
@@ -149,7 +165,6 @@ impl<T: Markable> Pass for MarkColumns<'_, T> {
 struct Turn<'a> {
     lines: Lines<'a>,
     turned: &'a mut [u64],
-    places: usize,
 }
 
 impl Pass for Turn<'_> {
@@ -157,7 +172,7 @@ impl Pass for Turn<'_> {
 
     #[inline(always)]
     fn run(self) {
-        let blocks = self.turned.chunks_exact_mut(self.places.max(1));
+        let blocks = self.turned.chunks_exact_mut(self.lines.places.max(1));
         for (of_lines, turned) in blocks.enumerate() {
             for (of_places, turned) in turned.chunks_mut(BLOCK).enumerate() {
                 let words = &self.lines.block(of_places)[of_lines * BLOCK..];

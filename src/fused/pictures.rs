@@ -1,7 +1,7 @@
 //! A batch of pictures as it is stored, a byte for each pixel: most are black, and what is lit is marked.
 
 use super::input::{ExtendByGrey, grey};
-use super::kernel::{Across, Along, Entry};
+use super::kernel::{Along, Entry};
 use super::marks::Marks;
 use crate::bytes;
 use crate::wide::wide;
@@ -59,18 +59,9 @@ impl Pictures {
         self.width
     }
 
-    pub fn marks(&self) -> &Marks {
-        &self.marks
-    }
-
-    /// A row for each picture.
-    pub fn along(&self) -> Along<'_, u8> {
-        Along(&self.bytes, self.width)
-    }
-
-    /// A row for each pixel.
-    pub fn across(&self) -> Across<'_, u8> {
-        Across(&self.bytes, self.width)
+    /// A row of inputs for each picture.
+    pub fn rows(&self) -> Along<'_, u8> {
+        Along::new(&self.bytes, &self.marks)
     }
 
     /// Every byte as an input, picture by picture.
@@ -122,8 +113,7 @@ mod tests {
             let right = Matrix::new(&right, width, 100);
             let (mut expected, mut found) = (Vec::new(), Vec::new());
             extend_by_product(&mut expected, whole, right, 1.0);
-            let marks = pictures.marks();
-            extend_by_product_over(&mut found, marks.along_rows(), pictures.along(), right, 1.0);
+            extend_by_product_over(&mut found, pictures.rows(), right, 1.0);
             assert_close(&found, &expected);
 
             let right: Vec<f32> = (0..9 * 100).map(|at| (at % 19) as f32 - 9.0).collect();
@@ -131,8 +121,7 @@ mod tests {
             let mut expected = vec![1.0; width * 100];
             let mut found = expected.clone();
             add_product(&mut expected, whole.transposed(), right, -0.5);
-            let columns = marks.along_columns();
-            add_product_over(&mut found, columns, pictures.across(), right, -0.5);
+            add_product_over(&mut found, pictures.rows().transposed(), right, -0.5);
             assert_close(&found, &expected);
         }
     }

@@ -1,12 +1,10 @@
 //! Matrix products on slices, and sums of rows.
 
-use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use gemm::Parallelism;
 
-use super::kernel::{self, Left};
-use super::marks::Lines;
+use super::kernel::{self, Left, Out};
 use crate::wide::{Pass, wide, with_vectors};
 
 /// A matrix in memory.
@@ -102,63 +100,39 @@ pub fn extend_by_product(out: &mut Vec<f32>, left: Matrix<'_>, right: Matrix<'_>
     }
 }
 
-/// scale · left · right, row after row, behind the entries of `out`; only over what is marked on the left, a line for each
-/// of its rows.
+/// scale · left · right, row after row, behind the entries of `out`; only over what is marked on the left, on this thread
+/// alone.
 ///
 /// # Panics
 ///
-/// Panics if the matrices or the marks do not fit.
+/// Panics if the matrices do not fit, or there is nothing to sum up.
 #[expect(
     unsafe_code,
     reason = "clearing memory that is about to be written would cost a pass"
 )]
-pub fn extend_by_product_over(
-    out: &mut Vec<f32>,
-    marks: Lines<'_>,
-    left: impl Left,
-    right: Matrix<'_>,
-    scale: f32,
-) {
-    let size = marks.count() * right.columns;
+pub fn extend_by_product_over(out: &mut Vec<f32>, left: impl Left, right: Matrix<'_>, scale: f32) {
+    let size = left.marks().count() * right.columns;
     out.reserve_exact(size);
     with_vectors(kernel::Product {
-        out: &mut out.spare_capacity_mut()[..size],
-        is_written: false,
+        out: Out::Fresh(&mut out.spare_capacity_mut()[..size]),
         scale,
         left,
-        marks,
         right,
     });
     // SAFETY: the product's entries have all been written.
     unsafe { out.set_len(out.len() + size) }
 }
 
-/// scale · left · right added to `out`, row after row; only over what is marked on the left, a line for each of its rows.
+/// scale · left · right added to `out`, row after row; only over what is marked on the left, on this thread alone.
 ///
 /// # Panics
 ///
-/// Panics if the matrices or the marks do not fit.
-#[expect(unsafe_code, reason = "the product is also written to new memory")]
-pub fn add_product_over(
-    out: &mut [f32],
-    marks: Lines<'_>,
-    left: impl Left,
-    right: Matrix<'_>,
-    scale: f32,
-) {
-    assert_eq!(
-        out.len(),
-        marks.count() * right.columns,
-        "room for the product"
-    );
-    // SAFETY: nothing but numbers is ever written.
-    let out = unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<f32>]) };
+/// Panics if the matrices do not fit, or there is nothing to sum up.
+pub fn add_product_over(out: &mut [f32], left: impl Left, right: Matrix<'_>, scale: f32) {
     with_vectors(kernel::Product {
-        out,
-        is_written: true,
+        out: Out::Added(out),
         scale,
         left,
-        marks,
         right,
     });
 }
@@ -179,13 +153,13 @@ pub fn add_product(out: &mut [f32], left: Matrix<'_>, right: Matrix<'_>, scale: 
     unsafe { product(out.as_mut_ptr(), right.columns, left, right, scale, true) }
 }
 
-/// scale · matrixᵀ · matrix, row after row, behind the entries of `out`; on this thread alone. Being symmetric, it is
+/// matrixᵀ · matrix, row after row, behind the entries of `out`; on this thread alone. Being symmetric, it is
 /// computed in strips that begin at the diagonal, and the rest is mirrored.
 #[expect(
     unsafe_code,
     reason = "clearing memory that is about to be written would cost a pass"
 )]
-pub fn extend_by_gram(out: &mut Vec<f32>, matrix: Matrix<'_>, scale: f32) {
+pub fn extend_by_gram(out: &mut Vec<f32>, matrix: Matrix<'_>) {
     /// Products are at their best with whole vectors of the longest kind, in pairs.
     const WHOLE: usize = 32;
     let size = matrix.columns;
@@ -200,10 +174,10 @@ pub fn extend_by_gram(out: &mut Vec<f32>, matrix: Matrix<'_>, scale: f32) {
             let end = (start + strip).min(whole);
             let (rows, columns) = (matrix.columns(start..end), matrix.columns(start..whole));
             let corner = first.add(start * size + start);
-            product(corner, size, rows.transposed(), columns, scale, false);
+            product(corner, size, rows.transposed(), columns, 1.0, false);
         }
         let rest = matrix.columns(whole..size).transposed();
-        product(first.add(whole * size), size, rest, matrix, scale, false);
+        product(first.add(whole * size), size, rest, matrix, 1.0, false);
         for row in 0..size {
             let mirrored = if row < whole { row - row % strip } else { 0 };
             for column in 0..mirrored {
@@ -394,8 +368,8 @@ mod tests {
                 .collect();
             let matrix = Matrix::new(&entries, rows, columns);
             let (mut gram, mut product) = (vec![7.0], vec![7.0]);
-            extend_by_gram(&mut gram, matrix, 0.5);
-            extend_by_product(&mut product, matrix.transposed(), matrix, 0.5);
+            extend_by_gram(&mut gram, matrix);
+            extend_by_product(&mut product, matrix.transposed(), matrix, 1.0);
             assert_eq!(gram.len(), product.len());
             for (at, (one, other)) in gram.iter().zip(&product).enumerate() {
                 assert!((one - other).abs() < 1e-4, "{at}: {one} {other}");

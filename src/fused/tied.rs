@@ -19,7 +19,7 @@ use burn::backend::flex::FlexTensor;
 use burn::tensor::Tensor;
 
 use super::input::Input;
-use super::kernel::{Across, Along};
+use super::kernel::Along;
 use super::layer::LayerPass;
 use super::marks::Marks;
 use super::products::{
@@ -53,7 +53,7 @@ impl Gram {
         let weight = primitive(weight.clone());
         let mut gram = Vec::with_capacity(members * units * units);
         for member in 0..members {
-            extend_by_gram(&mut gram, matrix(&weight, member), 1.0);
+            extend_by_gram(&mut gram, matrix(&weight, member));
         }
         Some(Self(tensor(gram, [members, units, units])))
     }
@@ -109,8 +109,7 @@ impl TiedPass {
             let gram = matrix(&gram.0, member);
             let codes = matrix(h, member).entries();
             let of_member = Marks::of(codes, units);
-            let left = Along(codes, units);
-            extend_by_product_over(&mut gram_h, of_member.along_rows(), left, gram, 1.0);
+            extend_by_product_over(&mut gram_h, Along::new(codes, &of_member), gram, 1.0);
             marks.push(of_member);
             extend_by_product(&mut back, c, w, 1.0);
             let codes = wide(CodeEnergy {
@@ -179,9 +178,8 @@ impl TiedPass {
             });
 
             let mut moments = Vec::with_capacity(units * units);
-            let left = Across(h.entries(), units);
-            let lines = self.marks[member].along_columns();
-            extend_by_product_over(&mut moments, lines, left, h, scale);
+            let codes = Along::new(h.entries(), &self.marks[member]).transposed();
+            extend_by_product_over(&mut moments, codes, h, scale);
             let start = of_weight.len();
             let beyond = Matrix::new(&beyond, images, units);
             x.extend_by_transposed_product(member, &mut of_weight, beyond);
