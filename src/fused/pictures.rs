@@ -10,7 +10,6 @@ use crate::wide::wide;
 #[derive(Debug, Clone)]
 pub struct Pictures {
     bytes: Vec<u8>,
-    width: usize,
     marks: Marks,
 }
 
@@ -44,19 +43,15 @@ impl Pictures {
             bytes.extend_from_slice(picture);
         }
         let marks = Marks::of(&bytes, width);
-        Self {
-            bytes,
-            width,
-            marks,
-        }
+        Self { bytes, marks }
     }
 
     pub fn count(&self) -> usize {
-        self.bytes.len() / self.width.max(1)
+        self.marks.rows()
     }
 
     pub fn width(&self) -> usize {
-        self.width
+        self.marks.columns()
     }
 
     /// A row of inputs for each picture.
@@ -76,7 +71,7 @@ impl Pictures {
 
     /// The sum of each pixel's inputs, and the sum of all their squares.
     pub fn moments(&self) -> (Vec<f32>, f64) {
-        let mut sums = vec![0; self.width];
+        let mut sums = vec![0; self.width()];
         let squares = bytes::add_pictures(&mut sums, &self.bytes);
         let sums = sums.into_iter().map(|sum| sum as f32 / 255.0);
         (sums.collect(), squares as f64 / (255.0 * 255.0))
