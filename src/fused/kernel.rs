@@ -553,7 +553,7 @@ fn copy<S: Simd, const N: usize>(
         for row in (0..rows).step_by(QUAD) {
             for column in columns.clone().step_by(QUAD) {
                 let to = column - columns.start;
-                let from = (first + row) * down + column * across;
+                let from = first + row + column * across;
                 if row + QUAD <= rows && column + QUAD <= columns.end {
                     let mut square = [[0.0; QUAD]; QUAD];
                     for of in 0..QUAD {
@@ -569,7 +569,7 @@ fn copy<S: Simd, const N: usize>(
                     for of in 0..QUAD.min(rows - row) {
                         for lane in 0..QUAD.min(columns.end - column) {
                             near[row + of].0[to + lane] =
-                                right.entries()[from + of * down + lane * across];
+                                right.entries()[from + of + lane * across];
                         }
                     }
                 }

@@ -107,13 +107,13 @@ impl TiedPass {
             let w = matrix(weight, member);
             let c = matrix(&decoder_bias, member);
             let gram = matrix(&gram.0, member);
-            let codes = matrix(h, member).entries();
-            let of_member = Marks::of(codes, units);
-            extend_by_product_over(&mut gram_h, Along::new(codes, &of_member), gram, 1.0);
+            let h = matrix(h, member).entries();
+            let of_member = Marks::of(h, units);
+            extend_by_product_over(&mut gram_h, Along::new(h, &of_member), gram, 1.0);
             marks.push(of_member);
             extend_by_product(&mut back, c, w, 1.0);
             let codes = wide(CodeEnergy {
-                h: matrix(h, member).entries(),
+                h,
                 gram_h: &gram_h[member * images * units..],
                 back: &back[member * units..],
                 bias: matrix(bias, member).entries(),
@@ -178,8 +178,8 @@ impl TiedPass {
             });
 
             let mut moments = Vec::with_capacity(units * units);
-            let codes = Along::new(h.entries(), &self.marks[member]).transposed();
-            extend_by_product_over(&mut moments, codes, h, scale);
+            let turned = Along::new(h.entries(), &self.marks[member]).transposed();
+            extend_by_product_over(&mut moments, turned, h, scale);
             let start = of_weight.len();
             let beyond = Matrix::new(&beyond, images, units);
             x.extend_by_transposed_product(member, &mut of_weight, beyond);
