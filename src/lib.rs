@@ -20,6 +20,7 @@
 //! | [`report`], [`redraw`] | figures, curves and the page, from a run's files alone |
 //! | [`ui`] | the dashboard and the plain lines |
 //! | [`spec`] | the vocabulary that the rooms share |
+//! | `words` | counts in words |
 
 pub mod backend;
 mod bytes;
@@ -41,3 +42,4 @@ pub mod train;
 pub mod ui;
 pub mod weights;
 mod wide;
+mod words;

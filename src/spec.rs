@@ -7,6 +7,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::words::counted;
+
 /// A unit's nonlinearity, in the encoder.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -366,8 +368,7 @@ impl fmt::Display for TrainingSpec {
         if self.schedule == Schedule::LinearToZero {
             f.write_str(" falling to 0")?;
         }
-        let plural = if self.epochs == 1 { "" } else { "s" };
-        write!(f, ", {} epoch{plural}", self.epochs)?;
+        write!(f, ", {}", counted(self.epochs, "epoch"))?;
         if self.weight_decay > 0.0 {
             write!(f, ", weight decay {}", self.weight_decay)?;
         }
