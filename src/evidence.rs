@@ -5,8 +5,6 @@
 //! that separate them were found by repeating its experiment over five seeds and lie well between the scores of
 //! neighbouring regimes. Kurtosis alone does not do: it is alike without sparsity and with much of it.
 
-use std::fmt;
-
 use crate::results::{Regime, Scores};
 
 /// Side, in pixels, of the pictures that the lengths below are stated for (MNIST).
@@ -158,12 +156,17 @@ pub fn through_layers(layers: &[(&[f32], [usize; 2])]) -> Option<Vec<Vec<f32>>> 
 /// Share of images whose label is the commonest one among the images with the same most active unit.
 ///
 /// Cluster purity (Manning, Raghavan and Schütze 2008, §16.3) with the units as clusters. `top_unit[i]` and
-/// `labels[i]` belong to image i; an image whose unit or label is out of range counts as a miss. 0 without images.
+/// `labels[i]` belong to image i; an image whose unit or label is out of range counts as a miss. `None` without images.
 #[must_use]
-pub fn label_purity(top_unit: &[usize], labels: &[u8], units: usize, classes: usize) -> f64 {
+pub fn label_purity(
+    top_unit: &[usize],
+    labels: &[u8],
+    units: usize,
+    classes: usize,
+) -> Option<f64> {
     let images = top_unit.len().min(labels.len());
     if images == 0 {
-        return 0.0;
+        return None;
     }
     let mut counts = vec![vec![0_usize; classes]; units];
     for (&unit, &label) in top_unit.iter().zip(labels) {
@@ -175,7 +178,7 @@ pub fn label_purity(top_unit: &[usize], labels: &[u8], units: usize, classes: us
         }
     }
     let hits: usize = counts.iter().filter_map(|row| row.iter().max()).sum();
-    hits as f64 / images as f64
+    Some(hits as f64 / images as f64)
 }
 
 /// Which picture of Figure 5-6 `scores` of 28×28 pictures show, and the numbers that decided.
@@ -188,16 +191,32 @@ pub fn regime(scores: &Scores) -> (Regime, String) {
 
 /// As [`regime`], for square pictures `width` pixels wide: thresholds on lengths are scaled by `width` / 28.
 ///
-/// A regime holds when all of its conditions do; no two can hold at once. Otherwise the answer is
-/// [`Regime::Unclear`], and the reason names what failed for the regime with the smallest share of failures.
-/// Active and dead units count as shares of the hidden units. A score that is not a number fails its condition.
+/// A regime holds when all of its conditions do; no two can hold at once. Otherwise, if a score is not defined the answer
+/// is [`Regime::NotJudged`], and if all are it is [`Regime::Unclear`], and the reason names what failed for the regime
+/// with the smallest share of failures. Active and dead units count as shares of the hidden units.
 #[must_use]
 pub fn regime_for_width(scores: &Scores, width: f64) -> (Regime, String) {
     let rules = rules(scores, width / PICTURE_SIDE);
     for (regime, conditions) in &rules {
         if conditions.iter().all(Condition::holds) {
-            return (*regime, list(conditions.iter()));
+            let clauses: Vec<String> = conditions.iter().map(Condition::as_held).collect();
+            return (*regime, clauses.join(", "));
         }
+    }
+    let conditions = rules.iter().flat_map(|(_, conditions)| conditions);
+    let mut undefined: Vec<&str> = conditions
+        .filter(|condition| condition.value.is_none())
+        .map(|condition| condition.name)
+        .collect();
+    undefined.sort_unstable();
+    undefined.dedup();
+    if !undefined.is_empty() {
+        let reason = format!(
+            "not defined: {}; {}",
+            undefined.join(", "),
+            scores.why_not_defined()
+        );
+        return (Regime::NotJudged, reason);
     }
     let failures = |conditions: &[Condition]| {
         let failed = conditions.iter().filter(|c| !c.holds()).count();
@@ -207,8 +226,9 @@ pub fn regime_for_width(scores: &Scores, width: f64) -> (Regime, String) {
         .iter()
         .min_by(|(_, a), (_, b)| failures(a).total_cmp(&failures(b)));
     let reason = nearest.map_or_else(String::new, |(regime, conditions)| {
-        let failed = list(conditions.iter().filter(|c| !c.holds()));
-        format!("no rule holds; nearest is {regime}, but not: {failed}")
+        let failed = conditions.iter().filter(|c| !c.holds());
+        let clauses: Vec<String> = failed.map(Condition::as_failed).collect();
+        format!("no rule holds; nearest is {regime}: {}", clauses.join("; "))
     });
     (Regime::Unclear, reason)
 }
@@ -216,7 +236,8 @@ pub fn regime_for_width(scores: &Scores, width: f64) -> (Regime, String) {
 /// One clause of a rule, with the number it looks at.
 struct Condition {
     name: &'static str,
-    value: f64,
+    /// Absent where it is not defined; then the clause does not hold.
+    value: Option<f64>,
     bound: Bound,
     unit: Unit,
 }
@@ -236,45 +257,84 @@ enum Unit {
     Percent,
 }
 
+impl Bound {
+    fn threshold(self) -> f64 {
+        match self {
+            Self::Above(threshold) | Self::Below(threshold) | Self::AtMost(threshold) => threshold,
+        }
+    }
+}
+
 impl Condition {
     fn holds(&self) -> bool {
-        match self.bound {
-            Bound::Above(threshold) => self.value > threshold,
-            Bound::Below(threshold) => self.value < threshold,
-            Bound::AtMost(threshold) => self.value <= threshold,
-        }
+        self.value.is_some_and(|value| match self.bound {
+            Bound::Above(threshold) => value > threshold,
+            Bound::Below(threshold) => value < threshold,
+            Bound::AtMost(threshold) => value <= threshold,
+        })
     }
-}
 
-impl fmt::Display for Condition {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (sign, threshold) = match self.bound {
-            Bound::Above(threshold) => (">", threshold),
-            Bound::Below(threshold) => ("<", threshold),
-            Bound::AtMost(threshold) => ("≤", threshold),
+    /// `kurtosis 6.30 < 9`, of a clause that holds.
+    fn as_held(&self) -> String {
+        let sign = match self.bound {
+            Bound::Above(_) => ">",
+            Bound::Below(_) => "<",
+            Bound::AtMost(_) => "≤",
         };
-        let Self { name, value, .. } = self;
-        match self.unit {
-            Unit::None => write!(f, "{name} {value:.2} {sign} {threshold}"),
-            Unit::Pixels => write!(f, "{name} {value:.2} px {sign} {threshold:.1} px"),
-            Unit::Percent => write!(
-                f,
-                "{name} {:.1} % {sign} {:.0} %",
-                100.0 * value,
-                100.0 * threshold
-            ),
-        }
+        let (value, threshold) = self.numbers();
+        format!("{} {value} {sign} {threshold}", self.name)
+    }
+
+    /// `kurtosis 9.50, but the rule asks for less than 9`, of a clause that does not hold.
+    fn as_failed(&self) -> String {
+        let asked = match self.bound {
+            Bound::Above(_) => "more than",
+            Bound::Below(_) => "less than",
+            Bound::AtMost(_) => "at most",
+        };
+        let (value, threshold) = self.numbers();
+        format!(
+            "{} {value}, but the rule asks for {asked} {threshold}",
+            self.name
+        )
+    }
+
+    /// The value and the threshold with their unit.
+    fn numbers(&self) -> (String, String) {
+        let (factor, decimals, unit) = match self.unit {
+            Unit::None => (1.0, 2, ""),
+            Unit::Pixels => (1.0, 2, " px"),
+            Unit::Percent => (100.0, 1, " %"),
+        };
+        let threshold = factor * self.bound.threshold();
+        let Some(value) = self.value else {
+            return ("not defined".to_owned(), format!("{threshold}{unit}"));
+        };
+        let (value, threshold) = told_apart(factor * value, threshold, decimals);
+        (format!("{value}{unit}"), format!("{threshold}{unit}"))
     }
 }
 
-fn list<'a>(conditions: impl Iterator<Item = &'a Condition>) -> String {
-    let clauses: Vec<String> = conditions.map(ToString::to_string).collect();
-    clauses.join(", ")
+/// Both numbers with `decimals` decimals, or as many more as it takes for what is written to be in the order of what is
+/// meant; the threshold without zeros at its end.
+fn told_apart(value: f64, threshold: f64, decimals: usize) -> (String, String) {
+    let written = |decimals: usize| {
+        let threshold = format!("{threshold:.decimals$}");
+        let threshold = threshold.trim_end_matches('0').trim_end_matches('.');
+        (format!("{value:.decimals$}"), threshold.to_owned())
+    };
+    let in_order = |(one, other): &(String, String)| {
+        let read = |text: &str| text.parse::<f64>().unwrap_or(f64::NAN);
+        read(one).partial_cmp(&read(other)) == value.partial_cmp(&threshold)
+    };
+    let mut attempts = (decimals..=17).map(written);
+    attempts
+        .find(in_order)
+        .unwrap_or_else(|| (value.to_string(), threshold.to_string()))
 }
 
 fn rules(scores: &Scores, length_scale: f64) -> [(Regime, Vec<Condition>); 3] {
-    // Without hidden units the shares are 0/0, and no condition on them holds.
-    let hidden_units = scores.hidden_units as f64;
+    let share = |units: f64| (scores.hidden_units > 0).then(|| units / scores.hidden_units as f64);
     let condition = |name, value, bound, unit| Condition {
         name,
         value,
@@ -287,10 +347,10 @@ fn rules(scores: &Scores, length_scale: f64) -> [(Regime, Vec<Condition>); 3] {
         condition("radius of gyration", value, bound, Unit::Pixels)
     };
     let active = |bound| {
-        let value = scores.active_units / hidden_units;
+        let value = share(scores.active_units);
         condition("active units", value, bound, Unit::Percent)
     };
-    let dead = scores.dead_units as f64 / hidden_units;
+    let dead = share(scores.dead_units as f64);
     [
         (
             Regime::AnyWhichWay,
@@ -333,6 +393,12 @@ fn rules(scores: &Scores, length_scale: f64) -> [(Regime, Vec<Condition>); 3] {
             ],
         ),
     ]
+}
+
+/// Whether the numbers of a tile differ from each other, and are all finite.
+#[must_use]
+pub fn varies(tile: &[f32]) -> bool {
+    mean_and_variance(tile).is_some()
 }
 
 /// `None` where the variance is 0 or not a number, so that a ratio to it always exists.
@@ -472,10 +538,10 @@ mod tests {
     #[test]
     fn purity_counts_the_commonest_label_of_each_unit() {
         let purity = label_purity(&[0, 0, 0, 1, 1, 2], &[7, 7, 3, 1, 1, 9], 3, 10);
-        assert!((purity - 5.0 / 6.0).abs() < 1e-12);
+        close(purity, 5.0 / 6.0);
         // The image of a unit that does not exist is a miss.
-        assert!((label_purity(&[0, 5], &[1, 1], 1, 10) - 0.5).abs() < 1e-12);
-        assert!(label_purity(&[], &[], 1, 10).abs() < 1e-12);
+        close(label_purity(&[0, 5], &[1, 1], 1, 10), 0.5);
+        assert_eq!(label_purity(&[], &[], 1, 10), None);
     }
 
     /// kurtosis, gyration, roughness, digit correlation, L0 and dead units of 100.
@@ -489,11 +555,11 @@ mod tests {
         ] = numbers;
         Scores {
             live_units: 100 - dead_units,
-            kurtosis,
-            radius_of_gyration,
-            roughness,
-            digit_correlation,
-            label_purity: 0.5,
+            kurtosis: Some(kurtosis),
+            radius_of_gyration: Some(radius_of_gyration),
+            roughness: Some(roughness),
+            digit_correlation: Some(digit_correlation),
+            label_purity: Some(0.5),
             active_units,
             dead_units,
             hidden_units: 100,
@@ -518,16 +584,103 @@ mod tests {
     }
 
     #[test]
-    fn an_unclear_reason_names_what_failed_for_the_nearest_regime() {
-        let (found, reason) = regime(&scores([6.3, 6.8, 0.20, 0.47, 6.3], 24));
-        assert_eq!(found, Regime::Unclear);
+    fn an_unclear_reason_tells_what_was_found_and_what_the_nearest_rule_asks_for() {
+        let told = |scores: &Scores| {
+            let (found, reason) = regime(scores);
+            assert_eq!(found, Regime::Unclear);
+            reason
+        };
+        assert_eq!(
+            told(&scores([6.3, 6.8, 0.20, 0.47, 6.3], 24)),
+            "no rule holds; nearest is whole digits: dead units 24.0 %, but the rule asks for at most 10 %"
+        );
+        assert_eq!(
+            told(&scores([6.3, 7.5, 0.39, 0.38, 85.1], 0)),
+            "no rule holds; nearest is any which way: active units 85.1 %, but the rule asks for more than 90 %"
+        );
+        assert_eq!(
+            told(&scores([15.0, 6.5, 0.39, 0.38, 50.0], 0)),
+            "no rule holds; nearest is strokes: radius of gyration 6.50 px, but the rule asks for less than 6 px"
+        );
+    }
+
+    #[test]
+    fn a_regime_that_holds_is_told_by_inequalities_that_hold() {
+        let told = |scores: &Scores, expected: Regime| {
+            let (found, reason) = regime(scores);
+            assert_eq!(found, expected, "{reason}");
+            reason
+        };
+        assert_eq!(
+            told(
+                &scores([6.3, 7.55, 0.39, 0.38, 98.5], 0),
+                Regime::AnyWhichWay
+            ),
+            "kurtosis 6.30 < 9, radius of gyration 7.55 px > 7.2 px, active units 98.5 % > 90 %"
+        );
+        // With two decimals it would read 14.00 > 14, and 6.00 px < 6 px.
+        assert_eq!(
+            told(
+                &scores([14.0004, 5.9996, 0.3, 0.4, 40.0], 0),
+                Regime::Strokes
+            ),
+            "kurtosis 14.0004 > 14, radius of gyration 5.9996 px < 6 px"
+        );
+    }
+
+    #[test]
+    fn what_fails_by_a_hair_is_told_from_what_is_asked_for() {
+        let (_, reason) = regime(&scores([6.3, 7.5, 0.39, 0.38, 89.998], 0));
         assert_eq!(
             reason,
-            "no rule holds; nearest is whole digits, but not: dead units 24.0 % ≤ 10 %"
+            "no rule holds; nearest is any which way: active units 89.998 %, but the rule asks for more than 90 %"
         );
-        let (found, reason) = regime(&scores([f64::NAN; 5], 100));
-        assert_eq!(found, Regime::Unclear);
-        assert!(reason.contains("NaN"), "{reason}");
+        // Exactly at a threshold that must be passed.
+        let (_, reason) = regime(&scores([6.3, 7.5, 0.39, 0.38, 90.0], 0));
+        assert_eq!(
+            reason,
+            "no rule holds; nearest is any which way: active units 90.0 %, but the rule asks for more than 90 %"
+        );
+    }
+
+    #[test]
+    fn nothing_is_judged_from_scores_that_are_not_defined() {
+        let without_units = Scores {
+            kurtosis: None,
+            radius_of_gyration: None,
+            roughness: None,
+            digit_correlation: None,
+            label_purity: None,
+            ..scores([0.0; 5], 100)
+        };
+        let (found, reason) = regime(&without_units);
+        assert_eq!(found, Regime::NotJudged);
+        assert_eq!(
+            reason,
+            "not defined: digit correlation, kurtosis, radius of gyration, roughness; no unit is live"
+        );
+        let flat = Scores {
+            dead_units: 0,
+            live_units: 100,
+            ..without_units
+        };
+        let (found, reason) = regime(&flat);
+        assert_eq!(found, Regime::NotJudged);
+        assert!(
+            reason.ends_with(
+                "; no live unit's weights vary over the picture, or no training image does"
+            ),
+            "{reason}"
+        );
+    }
+
+    #[test]
+    fn a_rule_that_does_not_ask_for_what_is_missing_can_hold() {
+        let without_correlation = Scores {
+            digit_correlation: None,
+            ..scores([20.0, 5.0, 0.3, 0.4, 40.0], 0)
+        };
+        assert_eq!(regime(&without_correlation).0, Regime::Strokes);
     }
 
     #[test]

@@ -2,11 +2,18 @@
 //!
 //! `experiment` fills these structs, `run_dir` writes and reads them, `report` draws them. Nothing here
 //! depends on wall-clock time, so that equal configs and seeds give equal bytes; times live in the manifest.
+//!
+//! Every number is finite. A quantity that is not defined for these data or this model, as a ratio to nothing, is `None`:
+//! `null` in JSON, an empty cell in a table of numbers, and "not defined" with the reason for a reader.
 
 use serde::{Deserialize, Serialize};
 
+/// A unit of another activation than the ramp is dead if its largest and its smallest output over the images differ by
+/// no more than this: some tens of roundings of a number near 1 in single precision.
+pub const DEAD_TOLERANCE: f64 = 1e-6;
+
 /// One of the models trained together in a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Member {
     /// Position in the run's list of members and along the leading dimension of every saved weight.
     pub index: usize,
@@ -36,6 +43,49 @@ impl Member {
     }
 }
 
+/// What ended a member before its training was through: a quantity that was infinite or not a number. Its records up to
+/// then are kept, and other members go on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ended {
+    pub member: Member,
+    /// The layer whose pretraining it was in, counted from 1; absent outside of a pretraining.
+    pub stage: Option<usize>,
+    /// The epoch, of the stage where there is one, after which it was seen; 0 is the start.
+    pub epoch: usize,
+    /// As in "the training cost".
+    pub quantity: String,
+    /// What the quantity was: `NaN` or `infinite`, in words because JSON has no such numbers.
+    pub value: String,
+    /// What a user may do about it.
+    pub hint: String,
+}
+
+impl Ended {
+    /// When and why: `ended in epoch 3: the training cost became NaN`.
+    #[must_use]
+    pub fn reason(&self) -> String {
+        let Self {
+            epoch,
+            quantity,
+            value,
+            ..
+        } = self;
+        let of_stage = self.stage.map_or_else(String::new, |stage| {
+            format!(" of the pretraining of layer {stage}")
+        });
+        match epoch {
+            0 => format!("ended before the first epoch: {quantity} was {value}"),
+            epoch => format!("ended in epoch {epoch}{of_stage}: {quantity} became {value}"),
+        }
+    }
+}
+
+impl std::fmt::Display for Ended {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.member.label, self.reason())
+    }
+}
+
 /// One member after one epoch. Costs are means over images, in the units of the reconstruction loss.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
@@ -48,43 +98,60 @@ pub struct EpochRecord {
     pub cost: f64,
     /// Reconstruction part of the training cost.
     pub reconstruction: f64,
-    /// Σⱼ KL(ρ‖ρ̂ⱼ), without β, mean over the epoch's batches.
+    /// Σⱼ KL(ρ‖ρ̂ⱼ), without β, mean over the epoch's images.
     pub sparsity: f64,
     /// Reconstruction loss on the test images.
     pub test_reconstruction: f64,
-    /// 1 − Σ‖x − x̂‖² / Σ‖x − x̄‖² over the test images.
-    pub explained_variance: f64,
+    /// 1 − Σ‖x − x̂‖² / Σ‖x − x̄‖² over the test images; not defined where these do not vary.
+    pub explained_variance: Option<f64>,
     /// Mean of ρ̂ over units, measured on the test images.
     pub mean_activation: f64,
     /// Mean number of units per test image with h > 0.01 (L0).
     pub active_units: f64,
-    /// Units that are on (h > 0) for no test image.
+    /// Units that are dead on the test images: ramp units with h > 0 for none of them, units of other activations whose
+    /// h varies over them by no more than [`DEAD_TOLERANCE`].
     pub dead_units: usize,
     /// Units whose column of encoder weights still equals its initial values in every bit.
     pub untrained_units: usize,
 }
 
-/// What the hidden units' pictures look like, in numbers; medians are over live (not dead) units.
+/// Why there is no [`EpochRecord::explained_variance`].
+pub const NO_EXPLAINED_VARIANCE: &str = "the test images do not vary";
+
+/// What the hidden units' pictures look like, in numbers; medians are over live (not dead) units, of those that have such
+/// a score: a tile without variation has none.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Scores {
-    /// Units that are on for some test image; the medians below are over these.
+    /// Units that are not dead on the test images; the medians below are over these.
     pub live_units: usize,
     /// Median kurtosis (fourth standardized moment; a normal distribution has 3) of a tile's pixels.
-    pub kurtosis: f64,
+    pub kurtosis: Option<f64>,
     /// Median radius of gyration of a tile's energy w², in pixels.
-    pub radius_of_gyration: f64,
+    pub radius_of_gyration: Option<f64>,
     /// Median roughness: mean squared neighbour difference over twice the variance; 1 for white noise, 0 for a flat picture.
-    pub roughness: f64,
+    pub roughness: Option<f64>,
     /// Median over units of the highest Pearson correlation of a tile with a training image.
-    pub digit_correlation: f64,
-    /// Share of test images whose label is the commonest label of their most active unit.
-    pub label_purity: f64,
+    pub digit_correlation: Option<f64>,
+    /// Share of test images whose label is the commonest label of their most active unit; not defined without a live unit.
+    pub label_purity: Option<f64>,
     /// As in [`EpochRecord::active_units`], after the last epoch.
     pub active_units: f64,
     /// As in [`EpochRecord::dead_units`], after the last epoch.
     pub dead_units: usize,
     /// All hidden units.
     pub hidden_units: usize,
+}
+
+impl Scores {
+    /// Why a score of tiles is not defined, if one is not.
+    #[must_use]
+    pub fn why_not_defined(&self) -> &'static str {
+        if self.live_units == 0 {
+            "no unit is live"
+        } else {
+            "no live unit's weights vary over the picture, or no training image does"
+        }
+    }
 }
 
 /// The three pictures of the book's Figure 5-6, and none of them.
@@ -99,6 +166,8 @@ pub enum Regime {
     WholeDigits,
     /// No rule holds.
     Unclear,
+    /// No rule holds, but one might if all of its scores were defined.
+    NotJudged,
 }
 
 impl std::fmt::Display for Regime {
@@ -108,6 +177,7 @@ impl std::fmt::Display for Regime {
             Self::Strokes => "strokes",
             Self::WholeDigits => "whole digits",
             Self::Unclear => "unclear",
+            Self::NotJudged => "not judged",
         })
     }
 }
@@ -126,10 +196,13 @@ pub struct MemberSummary {
     pub regime_reason: String,
 }
 
-/// Everything the Figure 5-6 experiment found.
+/// Everything the Figure 5-6 experiment found; of a stopped run, what it found so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Figure56Results {
+    /// Those that were trained to their end.
     pub members: Vec<MemberSummary>,
+    /// Those that could not go on.
+    pub ended: Vec<Ended>,
 }
 
 /// One autoencoder of the dead-units experiment at the end of a run. Units are counted from 0; what a unit does
@@ -147,14 +220,18 @@ pub struct DeadUnitsSummary {
     pub never_on: Vec<usize>,
     /// Units whose column of weights equals its initial values in every bit.
     pub unchanged: Vec<usize>,
-    /// Units whose column correlates above 0.99 with its initial values, over pixels that are ever non-zero.
-    pub noise_looking: Vec<usize>,
+    /// Units whose column correlates above 0.99 with its initial values, over pixels that are ever non-zero; not defined
+    /// where there are no such pixels, or the initial values do not vary over them.
+    pub noise_looking: Option<Vec<usize>>,
 }
 
-/// Everything the dead-units experiment found.
+/// Everything the dead-units experiment found; of a stopped run, what it found so far.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DeadUnitsResults {
+    /// Those that were trained to their end.
     pub members: Vec<DeadUnitsSummary>,
+    /// Those that could not go on.
+    pub ended: Vec<Ended>,
 }
 
 /// One classifier after an epoch of its training (fine-tuning, where it was pretrained); epoch 0 is the start.
@@ -197,7 +274,7 @@ pub struct StageRecord {
     /// Reconstruction + β · sparsity, mean over the epoch's images.
     pub cost: f64,
     pub reconstruction: f64,
-    /// Σⱼ KL(ρ‖ρ̂ⱼ), without β, mean over the epoch's batches.
+    /// Σⱼ KL(ρ‖ρ̂ⱼ), without β, mean over the epoch's images.
     pub sparsity: f64,
 }
 
@@ -220,7 +297,7 @@ pub struct LayerRecord {
     pub activation_mean: f64,
     /// Standard deviation of a unit's activation over images, as a root mean square over units.
     pub activation_spread: f64,
-    /// Units that are on (h > 0) for no image of the batch; 0 for the softmax layer.
+    /// Units that are dead on the batch, as in [`EpochRecord::dead_units`]; 0 for the softmax layer.
     pub dead_units: usize,
     pub units: usize,
 }
@@ -259,7 +336,7 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     Some(f64::midpoint(values[middle - 1], upper))
 }
 
-/// A condition over all of its seeds.
+/// A condition over its seeds, those left out that ended before their training was through.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConditionSummary {
     pub condition: String,
@@ -272,17 +349,21 @@ pub struct ConditionSummary {
     pub parameters: usize,
     /// Numbers learnt in all: the classifier's and those of the autoencoders, their decoders included.
     pub parameters_learnt: usize,
+    /// How many seeds the following are over.
+    pub seeds: usize,
     /// Test accuracy at the start and after each epoch, in [0, 1].
     pub accuracy: Vec<Spread>,
-    /// The highest accuracy of any seed after any epoch.
-    pub best: f64,
+    /// The highest accuracy of any seed after any epoch; absent before there is one.
+    pub best: Option<f64>,
 }
 
-/// One condition minus another, paired by seed.
+/// One condition minus another, paired by seed; seeds that ended early in one of them are left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
     pub minuend: String,
     pub subtrahend: String,
+    /// How many pairs there are.
+    pub seeds: usize,
     /// Of test accuracies at the start and after each epoch.
     pub by_epoch: Vec<Spread>,
 }
@@ -310,10 +391,31 @@ pub struct PretrainingResults {
     pub transfers: Vec<TransferProof>,
     /// The conditions whose layers are looked into.
     pub layers_of: Vec<String>,
-    /// The share of the commonest class among the test images: what guessing reaches.
-    pub chance: f64,
+    /// What there is to be learnt.
+    pub chance: Chance,
     /// Images of the fixed batch behind every [`LayerRecord`].
     pub probe_images: usize,
+    /// Those that could not go on.
+    pub ended: Vec<Ended>,
+}
+
+/// What a classifier reaches that looks at no image.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Chance {
+    pub test_images: usize,
+    /// How many test images are of the commonest class among them.
+    pub commonest: usize,
+    /// −Σ p ln p over the classes' shares p of the training images, in nats: the training cost of always answering with
+    /// these shares.
+    pub entropy: f64,
+}
+
+impl Chance {
+    /// The accuracy of always naming the commonest class.
+    #[must_use]
+    pub fn accuracy(&self) -> f64 {
+        self.commonest as f64 / self.test_images.max(1) as f64
+    }
 }
 
 /// Wall-clock seconds that one member took on its thread, without the scoring of test images. The only
@@ -336,6 +438,18 @@ pub enum Results {
     Figure56(Figure56Results),
     Pretraining(PretrainingResults),
     DeadUnits(DeadUnitsResults),
+}
+
+impl Results {
+    /// The members that could not go on.
+    #[must_use]
+    pub fn ended(&self) -> &[Ended] {
+        match self {
+            Self::Figure56(results) => &results.ended,
+            Self::Pretraining(results) => &results.ended,
+            Self::DeadUnits(results) => &results.ended,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -218,7 +218,7 @@ fn a_run_folder_is_never_written_over() {
 }
 
 #[test]
-fn numbers_that_explode_end_the_run_with_epoch_member_and_cure() {
+fn where_all_numbers_explode_everything_is_written_and_the_exit_code_is_1() {
     let (_parent, out) = folder();
     let output = small_run(
         &out,
@@ -232,14 +232,24 @@ fn numbers_that_explode_end_the_run_with_epoch_member_and_cure() {
     let stderr = String::from_utf8(output.stderr).expect("text");
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(
-        stderr.contains("error: the ") && stderr.contains(" of member β = "),
+        stderr.contains("error: 3 of 3 models ended early:\n  β = 0 ended in epoch "),
         "{stderr}"
     );
     assert!(
-        stderr.contains(" in epoch ") && stderr.contains("hint: lower training.learning_rate"),
+        stderr.contains(
+            "  hint: lower training.learning_rate or the sparsity weight, or use optimizer"
+        ),
         "{stderr}"
     );
-    assert!(manifest(&out)["status"]["failed"]["reason"].is_string());
+    let reason = &manifest(&out)["status"]["failed"]["reason"];
+    let reason = reason.as_str().expect("it failed");
+    assert!(
+        reason.starts_with("every model ended early; the first: β = 0 ended in epoch "),
+        "{reason}"
+    );
+    for file in RESULT_FILES {
+        assert!(out.join(file).is_file(), "{file}");
+    }
 }
 
 #[test]

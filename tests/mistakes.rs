@@ -72,7 +72,8 @@ fn prepare(tmp: &Path) {
     }
     write("damaged/manifest.json", b"{\"format\": 1");
     let manifest = fs::read_to_string(tmp.join("newer/manifest.json")).expect("text");
-    let newer = manifest.replace("\"format\": 1", "\"format\": 99");
+    let ours = format!("\"format\": {}", layerwise::run_dir::FORMAT);
+    let newer = manifest.replace(&ours, "\"format\": 99");
     write("newer/manifest.json", newer.as_bytes());
     let weights = fs::read(tmp.join("cutweights/weights.safetensors")).expect("there");
     write("cutweights/weights.safetensors", &weights[..500]);

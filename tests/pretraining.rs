@@ -8,7 +8,7 @@ use layerwise::config;
 use layerwise::data::{Dataset, Images, Split};
 use layerwise::experiment::{Ending, Outcome, Setting, pretraining};
 use layerwise::model::Classifier;
-use layerwise::results::{PretrainingResults, Results};
+use layerwise::results::{Ended, PretrainingResults, Results};
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, BackendName, ClassifierCondition,
     ClassifierSpec, Corruption, Decoder, DecoderActivation, Initialization,
@@ -145,7 +145,7 @@ fn run(
 
 fn results(outcome: &Outcome) -> &PretrainingResults {
     match &outcome.results {
-        Some(Results::Pretraining(results)) => results,
+        Results::Pretraining(results) => results,
         other => panic!("{other:?}"),
     }
 }
@@ -363,6 +363,7 @@ struct Listener<'a> {
 impl Observer for Listener<'_> {
     fn worked_before(&self, _multiply_accumulates: u64) {}
     fn recall(&self, _record: Record<'_>) {}
+    fn ended(&self, _ended: &Ended) {}
     fn worked(&self, multiply_accumulates: u64) {
         *self.work.lock().expect("nobody panics") += multiply_accumulates;
     }

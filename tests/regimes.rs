@@ -32,7 +32,7 @@ fn the_three_regimes_are_there_after_eight_epochs() {
         shelf: &(),
     };
     let outcome = experiment::run(&config.plan, &setting).expect("finite numbers");
-    let Some(Results::Figure56(results)) = outcome.results else {
+    let Results::Figure56(results) = outcome.results else {
         panic!("it was not stopped");
     };
     let members = results.members;

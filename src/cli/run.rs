@@ -11,7 +11,7 @@ use crate::config::{Config, Limit};
 use crate::data::{self, Dataset, Limits};
 use crate::experiment::{self, Ending, Outcome, Setting};
 use crate::redraw;
-use crate::results::Results;
+use crate::results::{Ended, Results, Spread};
 use crate::run_dir::{
     self, DataRecord, FORMAT, FileRecord, Lock, Manifest, Records, RunDir, RunDirError, Seconds,
     Status,
@@ -20,6 +20,7 @@ use crate::spec::ExperimentName;
 use crate::train::lanes::locked;
 use crate::train::{Observer, Record, Stop};
 use crate::ui::{Extent, Style, Watcher};
+use crate::words::counted;
 
 /// Records are written at most this often while a run is on, for whoever wants to look, and once at its end: whoever
 /// goes on with a run has them from its checkpoints.
@@ -146,7 +147,11 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
     let finished = kept.and_then(|records| {
         manifest.seconds.checkpoints += saved?.as_secs_f64();
         let outcome = outcome.map_err(Failure::work)?;
+        let ended = outcome.results.ended();
         manifest.status = match &outcome.ending {
+            Ending::Complete if ended.len() == manifest.members.len() => Status::Failed {
+                reason: all_ended(ended),
+            },
             Ending::Complete => Status::Complete,
             Ending::Stopped { after } => Status::Stopped {
                 reason: format!("by request, after {after}"),
@@ -174,13 +179,19 @@ fn end(
             results,
             ..
         }) => {
-            if let Some(results) = results.filter(|_| style != Style::Quiet) {
+            if style != Style::Quiet {
                 summarize(&results);
             }
             eprintln!("open {}", dir.path().join(run_dir::PAGE).display());
-            Ok(())
+            match results.ended() {
+                [] => Ok(()),
+                ended => Err(Failure::Work(some_ended(ended, manifest.members.len()))),
+            }
         }
-        Ok(_) => {
+        Ok(Outcome { results, .. }) => {
+            for ended in results.ended() {
+                eprintln!("warning: {ended}\n  hint: {}", ended.hint);
+            }
             let path = dir.path().display();
             eprintln!("stopped; what was computed is in {path}");
             eprintln!("go on with: layerwise resume {path}");
@@ -196,6 +207,33 @@ fn end(
             }
             Err(failure)
         }
+    }
+}
+
+/// Why nothing came of a run.
+fn all_ended(ended: &[Ended]) -> String {
+    match ended {
+        [only] => only.to_string(),
+        [first, ..] => format!("every model ended early; the first: {first}"),
+        [] => "there was nothing to train".to_owned(),
+    }
+}
+
+/// Which of `members` models could not go on, and what to do about it.
+fn some_ended(ended: &[Ended], members: usize) -> String {
+    let mut hints: Vec<&str> = ended.iter().map(|ended| ended.hint.as_str()).collect();
+    hints.dedup();
+    let hints = hints.iter().map(|hint| format!("\n  hint: {hint}"));
+    let hints = hints.collect::<Vec<_>>().concat();
+    let lines: Vec<String> = ended.iter().map(|ended| format!("\n  {ended}")).collect();
+    match ended {
+        [only] if members == 1 => format!("{only}{hints}"),
+        _ => format!(
+            "{} of {} ended early:{}{hints}",
+            ended.len(),
+            counted(members, "model"),
+            lines.concat(),
+        ),
     }
 }
 
@@ -299,11 +337,9 @@ fn write_all(
             source,
         })?;
     run.write(run_dir::WEIGHTS, &file)?;
-    if let Some(results) = &outcome.results {
-        run.write_json(run_dir::RESULTS, results)?;
-    }
+    run.write_json(run_dir::RESULTS, &outcome.results)?;
     let before = weights.hash();
-    let results = outcome.results.as_ref();
+    let results = Some(&outcome.results);
     let unproven = redraw::Run {
         dir: run,
         manifest,
@@ -350,29 +386,40 @@ fn summarize(results: &Results) {
                 .max()
                 .unwrap_or(0);
             for summary in &results.conditions {
-                let percent = |epoch: usize| match summary.accuracy.get(epoch) {
-                    Some(spread) => format!("{:.2} %", 100.0 * spread.median),
-                    None => "–".to_owned(),
+                let percent = |spread: &Spread| format!("{:.2} %", 100.0 * spread.median);
+                let medians = match summary.seeds {
+                    1 => String::new(),
+                    seeds => format!(" (medians of {seeds} seeds)"),
+                };
+                let reached = match summary.accuracy.as_slice() {
+                    [] => "ended early".to_owned(),
+                    [start] => format!("{} at the start{medians}", percent(start)),
+                    [_, only] => format!("{} after its only epoch{medians}", percent(only)),
+                    [_, first, .., last] => format!(
+                        "{} after the first epoch, {} after the last{medians}",
+                        percent(first),
+                        percent(last)
+                    ),
                 };
                 say(&format!(
-                    "{:<width$}  {} after the first epoch, {} after the last (medians)  {}",
-                    summary.condition,
-                    percent(1),
-                    percent(summary.accuracy.len().saturating_sub(1)),
-                    summary.description,
+                    "{:<width$}  {reached}  {}",
+                    summary.condition, summary.description,
                 ));
             }
         }
         Results::DeadUnits(results) => {
             for summary in &results.members {
+                let noise_looking = match &summary.noise_looking {
+                    Some(units) => units.len().to_string(),
+                    None => "not defined, as the initial weights do not vary".to_owned(),
+                };
                 say(&format!(
-                    "{}: of {} units, never on at the start {}, never on at the end {}, unchanged {}, noise-looking {}",
+                    "{}: of {}, never on at the start {}, never on at the end {}, unchanged {}, noise-looking {noise_looking}",
                     summary.member.label,
-                    summary.hidden_units,
+                    counted(summary.hidden_units, "unit"),
                     summary.never_on_at_start.len(),
                     summary.never_on.len(),
                     summary.unchanged.len(),
-                    summary.noise_looking.len(),
                 ));
             }
         }
@@ -438,6 +485,10 @@ impl Observer for Keeper<'_> {
     fn recall(&self, record: Record<'_>) {
         self.watcher.recall(record);
         self.keep(record);
+    }
+
+    fn ended(&self, ended: &Ended) {
+        self.watcher.ended(ended);
     }
 }
 

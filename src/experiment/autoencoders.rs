@@ -5,10 +5,10 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::tasks::{Advance, Task, carry_out};
-use super::{Ending, Failure, NotFinite, Outcome, Setting};
+use super::{Ending, Failure, Outcome, Setting, Watched, end_of};
 use crate::backend::Kind;
 use crate::model::{Autoencoder, numbers};
-use crate::results::{EpochRecord, Member, Results};
+use crate::results::{Ended, EpochRecord, Member, Results};
 use crate::spec::AutoencoderTraining;
 use crate::train::{Epoch, Evaluation, Order, Record, State, Trainee};
 use crate::weights::{Weights, member_prefix};
@@ -41,14 +41,15 @@ pub struct Group<'a> {
 
 /// All jobs, trained or stopped on the way.
 pub struct Trained<S> {
-    groups: Vec<Ended<S>>,
+    groups: Vec<Left<S>>,
 }
 
 /// A job at the end of the run.
-struct Ended<S> {
+struct Left<S> {
     job: Job,
     /// Absent if it never had a turn.
     trainee: Option<Trainee>,
+    ended: Vec<Ended>,
     /// Absent if it was not trained to its end.
     summaries: Option<Vec<S>>,
 }
@@ -60,9 +61,11 @@ struct Progress<'a, S, F> {
     order: Order,
     /// Absent before the first turn.
     trainee: Option<Trainee>,
-    /// Of every epoch that is done.
+    /// Of every epoch that is done, but for members that had ended.
     records: Vec<EpochRecord>,
-    /// Absent until the last epoch is done.
+    /// The members that could not go on; the others do.
+    ended: Vec<Ended>,
+    /// Of the members that did not end; absent until the last epoch is done.
     summaries: Option<Vec<S>>,
     summarize: &'a F,
 }
@@ -88,7 +91,8 @@ impl Job {
 ///
 /// # Errors
 ///
-/// Returns [`Failure`] as soon as a cost or a measurement is infinite or not a number.
+/// Returns [`Failure`] if a task is to go on from the state of another one. A member whose cost becomes infinite or not a
+/// number ends, and the others go on.
 pub fn train<S: Send + Serialize + DeserializeOwned>(
     jobs: Vec<Job>,
     setting: &Setting<'_>,
@@ -108,6 +112,7 @@ pub fn train<S: Send + Serialize + DeserializeOwned>(
         order,
         trainee: None,
         records: Vec::new(),
+        ended: Vec::new(),
         summaries: None,
         summarize: &summarize,
     });
@@ -115,9 +120,10 @@ pub fn train<S: Send + Serialize + DeserializeOwned>(
     Ok(Trained {
         groups: groups
             .into_iter()
-            .map(|group| Ended {
+            .map(|group| Left {
                 job: group.job,
                 trainee: group.trainee,
+                ended: group.ended,
                 summaries: group.summaries,
             })
             .collect(),
@@ -141,7 +147,7 @@ where
         let Some(trainee) = self.trainee.take() else {
             return Ok(Advance::Done);
         };
-        if trainee.is_trained() && self.summaries.is_some() {
+        if self.summaries.is_some() || self.all_have_ended() {
             self.trainee = Some(trainee);
             return Ok(Advance::Done);
         }
@@ -153,29 +159,46 @@ where
         };
         let evaluations = trainee.evaluate(&setting.data.test.images);
         let records = records(&self.job, trainee, &costs, &evaluations);
-        if let Some(error) = records.iter().find_map(not_finite) {
-            return Err(Failure::NotFinite(error));
+        for (member, record) in self.job.members.iter().zip(&records) {
+            if has_ended(&self.ended, member) {
+                continue;
+            }
+            if let Some(ended) = end_after(member, record) {
+                setting.observer.ended(&ended);
+                self.ended.push(ended);
+            } else {
+                setting.observer.record(Record::Epoch(record));
+                self.records.push(record.clone());
+            }
         }
-        for record in &records {
-            setting.observer.record(Record::Epoch(record));
+        if self.ended.len() == self.job.members.len() {
+            setting.observer.worked_before(self.work_left(setting));
+            return Ok(Advance::Done);
         }
-        self.records.extend_from_slice(&records);
         if !trainee.is_trained() {
             return Ok(Advance::More);
         }
-        self.summaries = Some((self.summarize)(&Group {
+        let summaries = (self.summarize)(&Group {
             setting: &self.job.setting,
             members: &self.job.members,
             trainee,
             records: &records,
             evaluations: &evaluations,
-        }));
+        });
+        let members = self.job.members.iter().zip(summaries);
+        self.summaries = Some(
+            members
+                .filter(|(member, _)| !has_ended(&self.ended, member))
+                .map(|(_, summary)| summary)
+                .collect(),
+        );
         Ok(Advance::Done)
     }
 
     fn state(&self) -> State {
         let mut state = State::default();
         state.put("records", &self.records);
+        state.put("ended", &self.ended);
         state.put("summaries", &self.summaries);
         if let Some(trainee) = &self.trainee {
             state.put_part("trainee", trainee.state());
@@ -196,53 +219,92 @@ impl<S: DeserializeOwned, F> Progress<'_, S, F> {
             label: self.job.members[0].label.clone(),
         };
         let records: Vec<EpochRecord> = state.take("records").ok_or_else(other)?;
+        let ended: Vec<Ended> = state.take("ended").ok_or_else(other)?;
         let summaries: Option<Vec<S>> = state.take("summaries").ok_or_else(other)?;
         let trainee = fresh
             .restored(state.take_part("trainee"))
             .ok_or_else(other)?;
         // Of a training that was to be shorter, the end is no end any more.
         self.summaries = summaries.filter(|_| trainee.is_trained());
-        let spec = &self.job.setting.autoencoder;
-        let step = Autoencoder::step_multiply_accumulates(
-            spec,
-            setting.data.train.images.pixels_per_image(),
-        );
-        let images = setting.data.train.images.count() * records.len();
-        setting.observer.worked_before(step * images as u64);
+        let epochs = trainee.epochs_done() * self.job.members.len();
+        setting.observer.worked_before(self.work(epochs, setting));
         for record in &records {
             setting.observer.recall(Record::Epoch(record));
         }
         self.records = records;
+        self.ended = ended;
         self.trainee = Some(trainee);
+        if self.all_have_ended() {
+            setting.observer.worked_before(self.work_left(setting));
+        }
         Ok(())
     }
 }
 
+impl<S, F> Progress<'_, S, F> {
+    fn all_have_ended(&self) -> bool {
+        self.ended.len() == self.job.members.len()
+    }
+
+    /// Operations of so many epochs of one member.
+    fn work(&self, epochs: usize, setting: &Setting<'_>) -> u64 {
+        let images = &setting.data.train.images;
+        let spec = &self.job.setting.autoencoder;
+        let step = Autoencoder::step_multiply_accumulates(spec, images.pixels_per_image());
+        step * (images.count() * epochs) as u64
+    }
+
+    /// Operations that will never be done, as all members have ended.
+    fn work_left(&self, setting: &Setting<'_>) -> u64 {
+        let done = self.trainee.as_ref().map_or(0, Trainee::epochs_done);
+        let left = self.job.setting.training.epochs.saturating_sub(done);
+        self.work(left * self.job.members.len(), setting)
+    }
+}
+
+fn has_ended(ended: &[Ended], member: &Member) -> bool {
+    ended.iter().any(|ended| ended.member.index == member.index)
+}
+
 impl<S: Clone> Trained<S> {
-    /// Every member's summary, in the order of the jobs; absent if one was not trained to its end.
+    /// The summary of every member that was trained to its end, in the order of the jobs.
     #[must_use]
-    pub fn summaries(&self) -> Option<Vec<S>> {
-        let groups = self.groups.iter().map(|group| group.summaries.clone());
-        Some(groups.collect::<Option<Vec<_>>>()?.concat())
+    pub fn summaries(&self) -> Vec<S> {
+        let groups = self.groups.iter();
+        let summaries = groups.filter_map(|group| group.summaries.clone());
+        summaries.flatten().collect()
+    }
+
+    /// The members that could not go on, in the order of the jobs.
+    #[must_use]
+    pub fn ended(&self) -> Vec<Ended> {
+        let groups = self.groups.iter();
+        groups.flat_map(|group| group.ended.clone()).collect()
+    }
+}
+
+impl<S> Left<S> {
+    /// Whether all of its members were trained to their end, or could not go on.
+    fn is_through(&self) -> bool {
+        self.summaries.is_some() || self.ended.len() == self.job.members.len()
     }
 }
 
 impl<S: 'static> Trained<S> {
     /// These models with what was found about them.
     #[must_use]
-    pub fn outcome(self, results: Option<Results>, naming: Naming) -> Outcome {
-        let epochs = |group: &Ended<S>| group.job.setting.training.epochs;
-        let done = |group: &Ended<S>| group.trainee.as_ref().map_or(0, Trainee::epochs_done);
-        let ending = if results.is_some() {
-            Ending::Complete
-        } else {
-            Ending::Stopped {
+    pub fn outcome(self, results: Results, naming: Naming) -> Outcome {
+        let epochs = |group: &Left<S>| group.job.setting.training.epochs;
+        let done = |group: &Left<S>| group.trainee.as_ref().map_or(0, Trainee::epochs_done);
+        let unfinished = || self.groups.iter().filter(|group| !group.is_through());
+        let ending = match unfinished().map(done).min() {
+            None => Ending::Complete,
+            Some(done) => Ending::Stopped {
                 after: format!(
-                    "{} of {} epochs of every member",
-                    self.groups.iter().map(done).min().unwrap_or(0),
-                    self.groups.iter().map(epochs).max().unwrap_or(0)
+                    "{done} of {} epochs of every member",
+                    unfinished().map(epochs).max().unwrap_or(0)
                 ),
-            }
+            },
         };
         Outcome {
             results,
@@ -330,32 +392,26 @@ fn record(
         explained_variance: evaluation.explained_variance,
         mean_activation: evaluation.mean_activation.iter().sum::<f64>() / units,
         active_units: evaluation.active_units,
-        dead_units: evaluation
-            .images_on
-            .iter()
-            .filter(|&&images| images == 0)
-            .count(),
+        dead_units: evaluation.dead.len(),
         untrained_units: evaluation.untrained.len(),
     }
 }
 
-fn not_finite(record: &EpochRecord) -> Option<NotFinite> {
-    let quantities = [
+/// What ends `member` after the epoch of `record`, if anything does.
+fn end_after(member: &Member, record: &EpochRecord) -> Option<Ended> {
+    let watched = [
         ("the training cost", record.cost),
         ("the reconstruction cost", record.reconstruction),
         ("the sparsity term", record.sparsity),
         ("the test reconstruction error", record.test_reconstruction),
-        ("the explained variance", record.explained_variance),
+        (
+            "the explained variance",
+            record.explained_variance.unwrap_or(0.0),
+        ),
         ("the mean activation", record.mean_activation),
-    ];
-    quantities
-        .into_iter()
-        .find(|(_, value)| !value.is_finite())
-        .map(|(quantity, value)| NotFinite {
-            epoch: record.epoch,
-            label: record.label.clone(),
-            quantity,
-            value,
-            knobs: "training.learning_rate or the sparsity weight",
-        })
+        ("the number of active units", record.active_units),
+    ]
+    .map(|(quantity, value)| Watched { quantity, value });
+    let knobs = "training.learning_rate or the sparsity weight";
+    end_of(member, None, record.epoch, &watched, knobs)
 }

@@ -31,7 +31,7 @@ pub fn members(plan: &DeadUnits, seeds: &[u64]) -> Vec<Member> {
 ///
 /// # Errors
 ///
-/// Returns [`Failure`] as soon as a cost or a measurement is infinite or not a number.
+/// As [`autoencoders::train`].
 pub fn run(plan: &DeadUnits, seeds: &[u64], setting: &Setting<'_>) -> Result<Outcome, Failure> {
     let mut members = members(plan, seeds).into_iter();
     let jobs = plan
@@ -48,8 +48,10 @@ pub fn run(plan: &DeadUnits, seeds: &[u64], setting: &Setting<'_>) -> Result<Out
     let trained = autoencoders::train(jobs, setting, |group| {
         summarize(group, images, &lit, &setting.backend.device)
     })?;
-    let results = trained.summaries();
-    let results = results.map(|members| Results::DeadUnits(DeadUnitsResults { members }));
+    let results = Results::DeadUnits(DeadUnitsResults {
+        members: trained.summaries(),
+        ended: trained.ended(),
+    });
     Ok(trained.outcome(results, Naming::ByMember))
 }
 
@@ -79,31 +81,34 @@ fn summarize(
         .iter()
         .zip(matrices)
         .enumerate()
-        .map(|(at, (member, (before, after)))| {
-            let noise_looking = (0..units).filter(|&unit| {
-                let column = |matrix: &[f32]| {
-                    let entries = matrix.iter().skip(unit).step_by(units).copied();
-                    entries
-                        .zip(lit)
-                        .filter(|(_, lit)| **lit)
-                        .map(|(w, _)| w)
-                        .collect::<Vec<_>>()
-                };
-                evidence::correlation(&column(before), &column(after))
-                    .is_some_and(|correlation| correlation > NOISE_LOOKING_ABOVE)
-            });
-            DeadUnitsSummary {
-                member: member.clone(),
-                description: describe(group.setting, inputs),
-                last: group.records[at].clone(),
-                hidden_units: units,
-                never_on_at_start: at_start[at].clone(),
-                never_on: at_end[at].clone(),
-                unchanged: group.evaluations[at].untrained.clone(),
-                noise_looking: noise_looking.collect(),
-            }
+        .map(|(at, (member, (before, after)))| DeadUnitsSummary {
+            member: member.clone(),
+            description: describe(group.setting, inputs),
+            last: group.records[at].clone(),
+            hidden_units: units,
+            never_on_at_start: at_start[at].clone(),
+            never_on: at_end[at].clone(),
+            unchanged: group.evaluations[at].untrained.clone(),
+            noise_looking: noise_looking(before, after, lit),
         })
         .collect()
+}
+
+/// Units that still look like the noise they were drawn as, from matrices `[input, unit]` before and after training, over
+/// the inputs that are ever `lit`; `None` where no unit's weights varied over these before training.
+fn noise_looking(before: &[f32], after: &[f32], lit: &[bool]) -> Option<Vec<usize>> {
+    let units = before.len() / lit.len();
+    let column = |matrix: &[f32], unit: usize| -> Vec<f32> {
+        let entries = matrix.iter().skip(unit).step_by(units).copied();
+        let seen = entries.zip(lit).filter(|(_, lit)| **lit);
+        seen.map(|(w, _)| w).collect()
+    };
+    let is_noise = (0..units).any(|unit| evidence::varies(&column(before, unit)));
+    let looks_like_it = |&unit: &usize| {
+        evidence::correlation(&column(before, unit), &column(after, unit))
+            .is_some_and(|correlation| correlation > NOISE_LOOKING_ABOVE)
+    };
+    is_noise.then(|| (0..units).filter(looks_like_it).collect())
 }
 
 /// A condition in a reader's words.
@@ -158,5 +163,16 @@ mod tests {
     fn pixels_without_ink_in_any_image_are_found() {
         let images = Images::new(vec![0, 1, 0, 0, 255, 0], 1, 3).expect("two pictures");
         assert_eq!(ever_lit(&images), [false, true, false]);
+    }
+
+    #[test]
+    fn what_was_never_noise_cannot_look_like_it() {
+        // Two units on three inputs: the first keeps its weights, the second has turned about.
+        let before = [1., 1., 2., 2., 9., 9.];
+        let after = [1., 2., 2., 1., 0., 0.];
+        let seen = [true, true, false];
+        assert_eq!(noise_looking(&before, &after, &seen), Some(vec![0]));
+        assert_eq!(noise_looking(&[0.5; 6], &after, &seen), None);
+        assert_eq!(noise_looking(&before, &after, &[false; 3]), None);
     }
 }

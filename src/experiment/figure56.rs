@@ -37,7 +37,7 @@ pub fn members(sparsity_weights: &[f64], seeds: &[u64]) -> Vec<Member> {
 ///
 /// # Errors
 ///
-/// Returns [`Failure`] as soon as a cost or a measurement is infinite or not a number.
+/// As [`autoencoders::train`].
 pub fn run(figure: &Figure56, seeds: &[u64], setting: &Setting<'_>) -> Result<Outcome, Failure> {
     let job = Job {
         setting: figure.setting.clone(),
@@ -47,8 +47,10 @@ pub fn run(figure: &Figure56, seeds: &[u64], setting: &Setting<'_>) -> Result<Ou
     let trained = autoencoders::train(vec![job], setting, |group| {
         summarize(group, setting.data, &setting.backend.device)
     })?;
-    let results = trained.summaries();
-    let results = results.map(|members| Results::Figure56(Figure56Results { members }));
+    let results = Results::Figure56(Figure56Results {
+        members: trained.summaries(),
+        ended: trained.ended(),
+    });
     Ok(trained.outcome(results, Naming::Stacked))
 }
 
@@ -76,7 +78,7 @@ fn summarize(group: &Group<'_>, data: &Dataset, device: &Device) -> Vec<MemberSu
         .map(|(at, (member, last))| {
             let weight = &weight[at * inputs * units..(at + 1) * inputs * units];
             let live: Vec<usize> = (0..units)
-                .filter(|&unit| evaluations[at].images_on[unit] > 0)
+                .filter(|unit| evaluations[at].dead.binary_search(unit).is_err())
                 .collect();
             let tiles: Vec<Vec<f32>> = live
                 .iter()
@@ -84,11 +86,12 @@ fn summarize(group: &Group<'_>, data: &Dataset, device: &Device) -> Vec<MemberSu
                 .collect();
             let median = |score: &dyn Fn(&[f32]) -> Option<f64>| {
                 let mut scores: Vec<f64> = tiles.iter().filter_map(|tile| score(tile)).collect();
-                results::median(&mut scores).unwrap_or(0.0)
+                results::median(&mut scores)
             };
             let mut correlations: Vec<f64> = live
                 .iter()
-                .map(|&unit| f64::from(correlations[at * units + unit]))
+                .filter_map(|&unit| correlations[at * units + unit])
+                .map(f64::from)
                 .collect();
             let scores = Scores {
                 live_units: live.len(),
@@ -97,13 +100,15 @@ fn summarize(group: &Group<'_>, data: &Dataset, device: &Device) -> Vec<MemberSu
                     evidence::radius_of_gyration(tile, height, width)
                 }),
                 roughness: median(&|tile| evidence::roughness(tile, height, width)),
-                digit_correlation: results::median(&mut correlations).unwrap_or(0.0),
+                digit_correlation: results::median(&mut correlations),
+                // Where no unit tells images apart, none is the most active one.
                 label_purity: evidence::label_purity(
                     &top_units[at],
                     &data.test.labels,
                     units,
                     data.classes,
-                ),
+                )
+                .filter(|_| !live.is_empty()),
                 active_units: last.active_units,
                 dead_units: last.dead_units,
                 hidden_units: units,
@@ -113,9 +118,7 @@ fn summarize(group: &Group<'_>, data: &Dataset, device: &Device) -> Vec<MemberSu
                 member: member.clone(),
                 last: last.clone(),
                 scores,
-                dead: (0..units)
-                    .filter(|&unit| evaluations[at].images_on[unit] == 0)
-                    .collect(),
+                dead: evaluations[at].dead.clone(),
                 untrained: evaluations[at].untrained.clone(),
                 regime,
                 regime_reason,
@@ -124,7 +127,8 @@ fn summarize(group: &Group<'_>, data: &Dataset, device: &Device) -> Vec<MemberSu
         .collect()
 }
 
-/// For each member and unit, the highest Pearson correlation of its picture with an image.
+/// For each member and unit, the highest Pearson correlation of its picture with an image; `None` where there is none
+/// because the picture, or every image, is flat.
 ///
 /// With a picture centred and scaled to length 1 the correlation is its product with the image over the
 /// image's length about its own mean.
@@ -133,10 +137,11 @@ fn highest_correlations(
     [members, inputs, units]: [usize; 3],
     images: &Images,
     device: &Device,
-) -> Vec<f32> {
+) -> Vec<Option<f32>> {
     let mut pictures = weight.to_vec();
+    let mut has_picture = Vec::with_capacity(members * units);
     for matrix in pictures.chunks_exact_mut(inputs * units) {
-        standardize_columns(matrix, units);
+        has_picture.extend(standardize_columns(matrix, units));
     }
     let pictures = Layer::from_values(
         [members, inputs, units],
@@ -146,7 +151,7 @@ fn highest_correlations(
         device,
     );
     let mut image_lengths = (0..images.count()).map(|index| length_about_mean(images.image(index)));
-    let mut highest = vec![-1.0_f32; members * units];
+    let mut highest = vec![f32::NEG_INFINITY; members * units];
     encode_all(&pictures, images, device, |products| {
         let [_, batch, _] = products.dims();
         let lengths: Vec<f32> = image_lengths.by_ref().take(batch).collect();
@@ -160,16 +165,25 @@ fn highest_correlations(
             });
         }
     });
-    highest
+    let found = highest.into_iter().zip(has_picture);
+    found
+        .map(|(highest, has_picture)| (has_picture && highest.is_finite()).then_some(highest))
+        .collect()
 }
 
-/// Every column with mean 0 and length 1, or 0 throughout where it has no length.
-fn standardize_columns(matrix: &mut [f32], columns: usize) {
+/// Every column with mean 0 and length 1, or 0 throughout where its entries are all the same; gives whether they differ.
+fn standardize_columns(matrix: &mut [f32], columns: usize) -> Vec<bool> {
     let rows = matrix.len() as f64 / columns as f64;
     let mut means = vec![0.0_f64; columns];
+    // Not seen from the squares: the mean of equal entries may be rounded.
+    let mut varies = vec![false; columns];
+    let first = matrix[..columns].to_vec();
     for row in matrix.chunks_exact(columns) {
-        for (mean, &entry) in means.iter_mut().zip(row) {
+        for (((mean, varies), &entry), &first) in
+            means.iter_mut().zip(&mut varies).zip(row).zip(&first)
+        {
             *mean += f64::from(entry) / rows;
+            *varies |= entry.to_bits() != first.to_bits();
         }
     }
     let mut squares = vec![0.0_f64; columns];
@@ -178,24 +192,29 @@ fn standardize_columns(matrix: &mut [f32], columns: usize) {
             *square += (f64::from(entry) - mean).powi(2);
         }
     }
+    for (varies, square) in varies.iter_mut().zip(&squares) {
+        *varies &= *square > 0.0;
+    }
     for row in matrix.chunks_exact_mut(columns) {
-        for ((entry, mean), square) in row.iter_mut().zip(&means).zip(&squares) {
-            *entry = if *square > 0.0 {
+        let statistics = means.iter().zip(&squares).zip(&varies);
+        for (entry, ((mean, square), varies)) in row.iter_mut().zip(statistics) {
+            *entry = if *varies {
                 ((f64::from(*entry) - mean) / square.sqrt()) as f32
             } else {
                 0.0
             };
         }
     }
+    varies
 }
 
-/// √ Σ (x − x̄)² of pixels in [0, 1]; infinite for a blank image, so that it correlates with nothing.
+/// √ Σ (x − x̄)² of pixels in [0, 1]; not a number for a flat image, which correlates with nothing.
 fn length_about_mean(pixels: &[u8]) -> f32 {
     let (sum, squares) = bytes::sum_and_squares(pixels);
     // n² times the variance is a whole number: no rounding makes a blank image anything else.
     let pixels = pixels.len() as u128;
     match pixels * u128::from(squares) - u128::from(sum).pow(2) {
-        0 => f32::INFINITY,
+        0 => f32::NAN,
         spread => ((spread as f64 / pixels as f64).sqrt() / 255.0) as f32,
     }
 }
@@ -256,8 +275,17 @@ mod tests {
         let found = highest_correlations(&weight, [1, 3, 3], &images, &Device::flex());
         // About the mean 3 the picture is (−2, −1, 3), of length √14; the image is (−1, −1, 2)/3, of length √6/3.
         let expected = (2.0 + 1.0 + 6.0) / 3.0 / (14.0_f32.sqrt() * 6.0_f32.sqrt() / 3.0);
-        for (found, expected) in found.iter().zip([expected, expected, 0.0]) {
+        for found in &found[..2] {
+            let found = found.expect("neither is flat");
             assert!((found - expected).abs() < 1e-6, "{found} {expected}");
         }
+        assert_eq!(found[2], None, "a flat picture correlates with nothing");
+    }
+
+    #[test]
+    fn among_flat_images_no_correlation_is_defined() {
+        let images = Images::new(vec![0, 0, 0, 255, 255, 255], 1, 3).expect("two of them");
+        let found = highest_correlations(&[1., 2., 6.], [1, 3, 1], &images, &Device::flex());
+        assert_eq!(found, [None]);
     }
 }

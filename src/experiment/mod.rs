@@ -13,7 +13,7 @@ use crate::backend::Backend;
 use crate::config::{Experiment, Plan};
 use crate::data::Dataset;
 use crate::model::Autoencoder;
-use crate::results::{Member, MemberSeconds, Results};
+use crate::results::{Ended, Member, MemberSeconds, Results};
 use crate::spec::{AutoencoderTraining, ExperimentName, TrainingSpec};
 use crate::train::{Observer, State, Stop};
 use crate::weights::Weights;
@@ -61,8 +61,8 @@ impl Shelf for () {
 
 /// What came out.
 pub struct Outcome {
-    /// Absent where a run was stopped before it had any.
-    pub results: Option<Results>,
+    /// Of a run that was stopped, what it found so far.
+    pub results: Results,
     pub ending: Ending,
     /// Empty where the experiment does not compare times.
     pub member_seconds: Vec<MemberSeconds>,
@@ -73,6 +73,7 @@ pub struct Outcome {
 /// How a run ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Ending {
+    /// Every member was trained to its end, or could not go on.
     Complete,
     /// On request.
     Stopped {
@@ -84,8 +85,6 @@ pub enum Ending {
 /// What ends a run against its will.
 #[derive(Debug, Error)]
 pub enum Failure {
-    #[error(transparent)]
-    NotFinite(#[from] NotFinite),
     #[error(
         "layer {layer} of {label} is not a copy of its encoder\n  hint: this is a bug, or a device that loses data; \
          compare with `--backend flex`"
@@ -97,19 +96,37 @@ pub enum Failure {
     Checkpoint { label: String },
 }
 
-/// A number that is not a number ends a run.
-#[derive(Debug, Error)]
-#[error(
-    "{quantity} of member {label} became {value} in epoch {epoch}\n  hint: lower {knobs}, or use optimizer = \"adam\"; \
-     on a GPU, compare with `--backend flex`"
-)]
-pub struct NotFinite {
-    pub epoch: usize,
-    pub label: String,
-    pub quantity: &'static str,
-    pub value: f64,
-    /// The keys that are likeliest at fault.
-    pub knobs: &'static str,
+/// A quantity of a member that may be infinite or not a number, and then ends the member.
+struct Watched<'a> {
+    /// As in "the training cost".
+    quantity: &'a str,
+    value: f64,
+}
+
+/// The end of `member` in an epoch, if one of the quantities is not finite. `knobs` are the keys likeliest at fault.
+fn end_of(
+    member: &Member,
+    stage: Option<usize>,
+    epoch: usize,
+    watched: &[Watched<'_>],
+    knobs: &str,
+) -> Option<Ended> {
+    let broken = watched.iter().find(|watched| !watched.value.is_finite())?;
+    Some(Ended {
+        member: member.clone(),
+        stage,
+        epoch,
+        quantity: broken.quantity.to_owned(),
+        value: if broken.value.is_nan() {
+            "NaN"
+        } else {
+            "infinite"
+        }
+        .to_owned(),
+        hint: format!(
+            "lower {knobs}, or use optimizer = \"adam\"; on a GPU, compare with `--backend flex`"
+        ),
+    })
 }
 
 /// The experiment's name.

@@ -6,18 +6,19 @@
 //! all classifiers see the same batches in the same order, and those of one seed draw the same first weights layer
 //! by layer, so that what tells two of them apart is their condition.
 
+use std::collections::BTreeMap;
 use std::mem;
 use std::time::Instant;
 
 use super::by_condition_and_seed;
 use super::tasks::{Advance, Task, carry_out};
-use super::{Ending, Failure, NotFinite, Outcome, Setting};
+use super::{Ending, Failure, Outcome, Setting, Watched, end_of};
 use crate::backend::Kind;
 use crate::config;
 use crate::model::{Autoencoder, Classifier, LayerValues, numbers};
 use crate::results::{
-    ClassifierRecord, ConditionSummary, Difference, LayerRecord, Member, MemberSeconds,
-    PretrainingResults, Results, Spread, StageRecord, TransferProof,
+    Chance, ClassifierRecord, ConditionSummary, Difference, Ended, LayerRecord, Member,
+    MemberSeconds, PretrainingResults, Results, Spread, StageRecord, TransferProof,
 };
 use crate::spec::{ClassifierCondition, TrainedLayers, Transfer};
 use crate::train::pretraining::{
@@ -59,8 +60,8 @@ pub fn multiply_accumulates(
 ///
 /// # Errors
 ///
-/// Returns [`Failure`] as soon as a cost is infinite or not a number, or if what a classifier starts from is not
-/// what its pretraining learnt.
+/// Returns [`Failure`] if what a classifier starts from is not what its pretraining learnt, or if a task is to go on from
+/// the state of another one. A member whose cost becomes infinite or not a number ends, and the others go on.
 pub fn run(
     plan: &config::Pretraining,
     seeds: &[u64],
@@ -81,7 +82,7 @@ pub fn run(
     }
     let groups = carry_out(groups, setting)?;
 
-    let trained = groups.iter().filter(|group| group.is_trained()).count();
+    let trained = groups.iter().filter(|group| group.is_through()).count();
     let ending = if trained == groups.len() {
         Ending::Complete
     } else {
@@ -93,7 +94,7 @@ pub fn run(
         }
     };
     Ok(Outcome {
-        results: Some(Results::Pretraining(summarize(plan, &groups, setting))),
+        results: Results::Pretraining(summarize(plan, &groups, setting)),
         ending,
         member_seconds: groups
             .iter()
@@ -116,6 +117,8 @@ struct Group {
     records: Vec<ClassifierRecord>,
     layers: Vec<LayerRecord>,
     proofs: Vec<TransferProof>,
+    /// The members that could not go on; the others do.
+    ended: Vec<Ended>,
     seconds: Vec<MemberSeconds>,
     updates: u64,
     multiply_accumulates: u64,
@@ -144,13 +147,43 @@ impl Group {
             records: Vec::new(),
             layers: Vec::new(),
             proofs: Vec::new(),
+            ended: Vec::new(),
             updates: 0,
             multiply_accumulates: 0,
         }
     }
 
-    fn is_trained(&self) -> bool {
-        matches!(&self.phase, Phase::Training(trainee) if trainee.is_trained())
+    /// Whether all members are trained to their end, or could not go on.
+    fn is_through(&self) -> bool {
+        let is_trained = matches!(&self.phase, Phase::Training(trainee) if trainee.is_trained());
+        is_trained || self.all_have_ended()
+    }
+
+    fn all_have_ended(&self) -> bool {
+        self.ended.len() == self.members.len()
+    }
+
+    fn has_ended(&self, member: &Member) -> bool {
+        let mut ended = self.ended.iter();
+        ended.any(|ended| ended.member.index == member.index)
+    }
+
+    /// Takes a member out that cannot go on.
+    fn end(&mut self, ended: Ended, setting: &Setting<'_>) {
+        setting.observer.ended(&ended);
+        self.ended.push(ended);
+        if self.all_have_ended() {
+            setting.observer.worked_before(self.work_left(setting));
+        }
+    }
+
+    /// Operations that will never be done, as all members have ended.
+    fn work_left(&self, setting: &Setting<'_>) -> u64 {
+        let data = setting.data;
+        let images = data.train.labels.len();
+        let inputs = data.train.images.pixels_per_image();
+        let whole = multiply_accumulates(&self.condition, images, inputs, data.classes);
+        whole.saturating_sub(self.multiply_accumulates) * self.members.len() as u64
     }
 
     fn seeds(&self) -> Vec<u64> {
@@ -184,6 +217,9 @@ impl Group {
             let layers: Vec<LayerRecord> = self.layers.iter().filter(of_record).cloned().collect();
             setting.observer.recall(Record::Classifier(record, &layers));
         }
+        if self.all_have_ended() {
+            setting.observer.worked_before(self.work_left(setting));
+        }
         Ok(())
     }
 
@@ -198,6 +234,7 @@ impl Group {
         self.records = state.take("records")?;
         self.layers = state.take("layers")?;
         self.proofs = state.take("proofs")?;
+        self.ended = state.take("ended")?;
         self.seconds = state.take("seconds")?;
         self.updates = state.take("updates")?;
         self.multiply_accumulates = state.take("multiply_accumulates")?;
@@ -219,11 +256,7 @@ impl Group {
         Some(())
     }
 
-    fn pretrain(
-        &mut self,
-        pretraining: Pretraining,
-        setting: &Setting<'_>,
-    ) -> Result<Advance, Failure> {
+    fn pretrain(&mut self, pretraining: Pretraining, setting: &Setting<'_>) -> Advance {
         let images = &setting.data.train.images;
         let start = Instant::now();
         let (pretraining, epoch) =
@@ -232,14 +265,18 @@ impl Group {
         let finished = pretraining.encoders().len();
         self.phase = Phase::Pretraining(Box::new(pretraining));
         let Some(epoch) = epoch else {
-            return Ok(Advance::Done);
+            return Advance::Done;
         };
         let stage = &self.condition.stages[epoch.stage];
         let inputs = images.pixels_per_image();
         let [work, codes] = stage_work(&self.condition, epoch.stage, images.count(), inputs);
         self.multiply_accumulates += work + codes * u64::from(finished > epoch.stage);
         self.updates += images.count().div_ceil(stage.setting.training.batch_size) as u64;
-        for (at, (member, cost)) in self.members.iter().zip(&epoch.costs).enumerate() {
+        let sparsity_weight = stage.sparsity_weight;
+        for (at, (member, cost)) in self.members.clone().iter().zip(&epoch.costs).enumerate() {
+            if self.has_ended(member) {
+                continue;
+            }
             self.seconds[at].pretraining += seconds;
             let record = StageRecord {
                 stage: epoch.stage + 1,
@@ -249,23 +286,30 @@ impl Group {
                 condition: member.condition.clone(),
                 seed: member.seed,
                 learning_rate: epoch.learning_rate,
-                cost: cost.reconstruction + stage.sparsity_weight * cost.divergence,
+                cost: cost.reconstruction + sparsity_weight * cost.divergence,
                 reconstruction: cost.reconstruction,
                 sparsity: cost.divergence,
             };
-            if !record.cost.is_finite() {
-                return Err(Failure::NotFinite(NotFinite {
-                    epoch: record.epoch,
-                    label: format!("{}, layer {}", member.label, record.stage),
-                    quantity: "the pretraining cost",
-                    value: record.cost,
-                    knobs: "pretraining.learning_rate or pretraining.sparsity_weight",
-                }));
+            let watched = [
+                ("the pretraining cost", record.cost),
+                ("the reconstruction cost", record.reconstruction),
+                ("the sparsity term", record.sparsity),
+            ]
+            .map(|(quantity, value)| Watched { quantity, value });
+            let knobs = "pretraining.learning_rate or pretraining.sparsity_weight";
+            let stage = Some(record.stage);
+            if let Some(ended) = end_of(member, stage, record.epoch, &watched, knobs) {
+                self.end(ended, setting);
+            } else {
+                setting.observer.record(Record::Stage(&record));
+                self.stage_records.push(record);
             }
-            setting.observer.record(Record::Stage(&record));
-            self.stage_records.push(record);
         }
-        Ok(Advance::More)
+        if self.all_have_ended() {
+            Advance::Done
+        } else {
+            Advance::More
+        }
     }
 
     /// The classifier at the start of its own training, with the encoders copied in and the proof that they are.
@@ -281,6 +325,9 @@ impl Group {
         for (layer, (encoder, copy)) in start.iter().zip(&model.hidden).enumerate() {
             let copy = copy.values();
             for (at, member) in self.members.iter().enumerate() {
+                if self.has_ended(member) {
+                    continue;
+                }
                 let proof = TransferProof {
                     label: member.label.clone(),
                     condition: member.condition.clone(),
@@ -319,11 +366,7 @@ impl Group {
         ClassifierTrainee::new(model, training, *trained_layers, step, device)
     }
 
-    fn train(
-        &mut self,
-        trainee: ClassifierTrainee,
-        setting: &Setting<'_>,
-    ) -> Result<Advance, Failure> {
+    fn train(&mut self, trainee: ClassifierTrainee, setting: &Setting<'_>) -> Advance {
         let split = &setting.data.train;
         let order = Order {
             seed: setting.order_seed,
@@ -334,7 +377,7 @@ impl Group {
         let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
         let Some(costs) = costs else {
             self.phase = Phase::Training(Box::new(trainee));
-            return Ok(Advance::Done);
+            return Advance::Done;
         };
         let images = split.labels.len();
         let inputs = split.images.pixels_per_image();
@@ -344,10 +387,13 @@ impl Group {
         for member in &mut self.seconds {
             member.epochs.push(seconds);
         }
-        self.measure(&trainee, Some(&costs), setting)?;
-        let done = trainee.is_trained();
+        self.measure(&trainee, Some(&costs), setting);
         self.phase = Phase::Training(Box::new(trainee));
-        Ok(if done { Advance::Done } else { Advance::More })
+        if self.is_through() {
+            Advance::Done
+        } else {
+            Advance::More
+        }
     }
 
     /// Records how the classifiers do now, and what is in their layers. `costs` are those of the epoch before.
@@ -356,7 +402,7 @@ impl Group {
         trainee: &ClassifierTrainee,
         costs: Option<&[f64]>,
         setting: &Setting<'_>,
-    ) -> Result<(), Failure> {
+    ) {
         let test = trainee.score(&setting.data.test);
         let validation = setting
             .data
@@ -367,7 +413,10 @@ impl Group {
         let probes = trainee.probe(&setting.data.train, PROBE_IMAGES);
         let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
         let epoch = trainee.epochs_done();
-        for (at, member) in self.members.iter().enumerate() {
+        for (at, member) in self.members.clone().iter().enumerate() {
+            if self.has_ended(member) {
+                continue;
+            }
             self.seconds[at].probes += seconds;
             let record = ClassifierRecord {
                 epoch,
@@ -386,19 +435,6 @@ impl Group {
                 updates: self.updates,
                 giga_multiply_accumulates: self.multiply_accumulates as f64 / 1e9,
             };
-            let numbers = [
-                ("the training cost", record.cost.unwrap_or(0.0)),
-                ("the cost on the test images", record.test_cost),
-            ];
-            if let Some((quantity, value)) = numbers.into_iter().find(|(_, v)| !v.is_finite()) {
-                return Err(Failure::NotFinite(NotFinite {
-                    epoch,
-                    label: member.label.clone(),
-                    quantity,
-                    value,
-                    knobs: "training.learning_rate or the variance of network.weight",
-                }));
-            }
             let layers: Vec<LayerRecord> = probes[at]
                 .iter()
                 .enumerate()
@@ -417,14 +453,44 @@ impl Group {
                     units: probe.units,
                 })
                 .collect();
+            if let Some(ended) = end_after(member, &record, &layers) {
+                self.end(ended, setting);
+                continue;
+            }
             setting
                 .observer
                 .record(Record::Classifier(&record, &layers));
             self.records.push(record);
             self.layers.extend(layers);
         }
-        Ok(())
     }
+}
+
+/// What ends `member` after the epoch of `record`, if anything does.
+fn end_after(member: &Member, record: &ClassifierRecord, layers: &[LayerRecord]) -> Option<Ended> {
+    let costs = [
+        ("the training cost", record.cost.unwrap_or(0.0)),
+        ("the cost on the test images", record.test_cost),
+    ]
+    .map(|(quantity, value)| (quantity.to_owned(), value));
+    let in_layers = layers.iter().flat_map(|layer| {
+        [
+            ("gradient", layer.gradient_norm),
+            ("activation", layer.activation_mean),
+            ("activation", layer.activation_spread),
+        ]
+        .map(|(what, value)| (format!("the {what} in layer {}", layer.layer), value))
+    });
+    let quantities: Vec<(String, f64)> = costs.into_iter().chain(in_layers).collect();
+    let watched: Vec<Watched> = quantities
+        .iter()
+        .map(|(quantity, value)| Watched {
+            quantity,
+            value: *value,
+        })
+        .collect();
+    let knobs = "training.learning_rate or the variance of network.weight";
+    end_of(member, None, record.epoch, &watched, knobs)
 }
 
 impl Task for Group {
@@ -437,18 +503,21 @@ impl Task for Group {
         if matches!(self.phase, Phase::Waiting) {
             self.begin(setting)?;
         }
+        if self.is_through() {
+            return Ok(Advance::Done);
+        }
         match mem::replace(&mut self.phase, Phase::Waiting) {
             Phase::Pretraining(pretraining) if pretraining.is_done() => {
                 let trainee = self.classifier(pretraining.encoders(), setting)?;
-                self.measure(&trainee, None, setting)?;
-                self.train(trainee, setting)
+                self.measure(&trainee, None, setting);
+                if self.all_have_ended() {
+                    self.phase = Phase::Training(Box::new(trainee));
+                    return Ok(Advance::Done);
+                }
+                Ok(self.train(trainee, setting))
             }
-            Phase::Pretraining(pretraining) => self.pretrain(*pretraining, setting),
-            Phase::Training(trainee) if trainee.is_trained() => {
-                self.phase = Phase::Training(trainee);
-                Ok(Advance::Done)
-            }
-            Phase::Training(trainee) => self.train(*trainee, setting),
+            Phase::Pretraining(pretraining) => Ok(self.pretrain(*pretraining, setting)),
+            Phase::Training(trainee) => Ok(self.train(*trainee, setting)),
             Phase::Waiting => Ok(Advance::Done),
         }
     }
@@ -459,6 +528,7 @@ impl Task for Group {
         state.put("records", &self.records);
         state.put("layers", &self.layers);
         state.put("proofs", &self.proofs);
+        state.put("ended", &self.ended);
         state.put("seconds", &self.seconds);
         state.put("updates", &self.updates);
         state.put("multiply_accumulates", &self.multiply_accumulates);
@@ -581,12 +651,13 @@ fn summarize(
                 pretrained_layers: condition.stages.len(),
                 parameters,
                 parameters_learnt: learnt + pretraining,
+                seeds: by_seed.len(),
                 best: by_seed
-                    .iter()
+                    .values()
                     .flat_map(|accuracies| accuracies.iter().skip(1))
                     .copied()
-                    .fold(0.0, f64::max),
-                accuracy: by_epoch(&by_seed),
+                    .max_by(f64::total_cmp),
+                accuracy: by_epoch(by_seed.values()),
             }
         })
         .collect();
@@ -596,25 +667,21 @@ fn summarize(
         .map(|&(minuend, subtrahend)| {
             let [minuend, subtrahend] =
                 [minuend, subtrahend].map(|at| plan.conditions[at].name.clone());
+            let subtracted = accuracies(groups, &subtrahend);
             let pairs = accuracies(groups, &minuend)
                 .into_iter()
-                .zip(accuracies(groups, &subtrahend));
+                .filter_map(|(seed, a)| Some((a, subtracted.get(&seed)?)));
             let by_seed: Vec<Vec<f64>> = pairs
-                .map(|(a, b)| a.iter().zip(&b).map(|(a, b)| a - b).collect())
+                .map(|(a, b)| a.iter().zip(b).map(|(a, b)| a - b).collect())
                 .collect();
             Difference {
                 minuend,
                 subtrahend,
+                seeds: by_seed.len(),
                 by_epoch: by_epoch(&by_seed),
             }
         })
         .collect();
-    let labels = &setting.data.test.labels;
-    let mut counts = [0_usize; 256];
-    for &label in labels {
-        counts[usize::from(label)] += 1;
-    }
-    let commonest = counts.into_iter().max();
     PretrainingResults {
         conditions,
         differences,
@@ -627,32 +694,62 @@ fn summarize(
             .iter()
             .map(|&at| plan.conditions[at].name.clone())
             .collect(),
-        chance: commonest.unwrap_or(0) as f64 / labels.len() as f64,
+        chance: chance(&setting.data.train.labels, &setting.data.test.labels),
         probe_images: PROBE_IMAGES.min(setting.data.train.labels.len()),
+        ended: groups
+            .iter()
+            .flat_map(|group| group.ended.clone())
+            .collect(),
     }
 }
 
-/// Test accuracies at the start and after each epoch, for each seed of a condition.
-fn accuracies(groups: &[Group], condition: &str) -> Vec<Vec<f64>> {
-    let of_condition = groups
+/// What is reached on these labels without a look at any image.
+fn chance(train: &[u8], test: &[u8]) -> Chance {
+    let counts = |labels: &[u8]| {
+        let mut counts = [0_usize; 256];
+        for &label in labels {
+            counts[usize::from(label)] += 1;
+        }
+        counts
+    };
+    let shares = counts(train)
+        .into_iter()
+        .map(|count| count as f64 / train.len() as f64)
+        .filter(|&share| share > 0.0);
+    Chance {
+        test_images: test.len(),
+        commonest: counts(test).into_iter().max().unwrap_or(0),
+        entropy: shares.map(|share| share * (1.0 / share).ln()).sum(),
+    }
+}
+
+/// Test accuracies at the start and after each epoch, for each seed of a condition that did not end early.
+fn accuracies(groups: &[Group], condition: &str) -> BTreeMap<u64, Vec<f64>> {
+    let mut by_seed = BTreeMap::new();
+    for group in groups
         .iter()
-        .filter(|group| group.condition.name == condition);
-    of_condition
-        .flat_map(|group| {
-            group.members.iter().map(|member| {
-                let records = group.records.iter();
-                records
-                    .filter(|record| record.member == member.index)
-                    .map(|record| record.test_accuracy)
-                    .collect()
-            })
-        })
-        .collect()
+        .filter(|group| group.condition.name == condition)
+    {
+        for member in group
+            .members
+            .iter()
+            .filter(|member| !group.has_ended(member))
+        {
+            let records = group.records.iter();
+            let accuracies: Vec<f64> = records
+                .filter(|record| record.member == member.index)
+                .map(|record| record.test_accuracy)
+                .collect();
+            by_seed.insert(member.seed, accuracies);
+        }
+    }
+    by_seed
 }
 
 /// The spread over seeds at each epoch that every seed has reached.
-fn by_epoch(by_seed: &[Vec<f64>]) -> Vec<Spread> {
-    let epochs = by_seed.iter().map(Vec::len).min().unwrap_or(0);
+fn by_epoch<'a>(by_seed: impl IntoIterator<Item = &'a Vec<f64>>) -> Vec<Spread> {
+    let by_seed: Vec<&Vec<f64>> = by_seed.into_iter().collect();
+    let epochs = by_seed.iter().map(|seed| seed.len()).min().unwrap_or(0);
     (0..epochs)
         .filter_map(|epoch| Spread::of(by_seed.iter().map(|values| values[epoch])))
         .collect()
@@ -705,13 +802,13 @@ pub fn describe(condition: &ClassifierCondition, inputs: usize, classes: usize) 
     words.join("; ")
 }
 
-/// `784-100×15-10`.
+/// `784 → 15 x 100 → 10`: fifteen layers of 100 units, as a config writes it.
 fn layers(hidden_units: &[usize], inputs: usize, classes: usize) -> String {
     let runs = hidden_units.chunk_by(|a, b| a == b).map(|run| match run {
-        [width] => format!("-{width}"),
-        run => format!("-{}×{}", run[0], run.len()),
+        [width] => format!(" → {width}"),
+        run => format!(" → {} x {}", run.len(), run[0]),
     });
-    format!("{inputs}{}-{classes}", runs.collect::<String>())
+    format!("{inputs}{} → {classes}", runs.collect::<String>())
 }
 
 #[cfg(test)]
@@ -719,20 +816,37 @@ mod tests {
     use super::*;
 
     #[test]
-    fn layers_are_written_as_in_the_literature() {
-        assert_eq!(layers(&[], 784, 10), "784-10");
-        assert_eq!(layers(&[100, 100], 784, 10), "784-100×2-10");
-        assert_eq!(layers(&[300, 100, 100, 50], 784, 10), "784-300-100×2-50-10");
+    fn layers_are_written_as_a_config_writes_them() {
+        assert_eq!(layers(&[], 784, 10), "784 → 10");
+        assert_eq!(layers(&[100; 15], 784, 10), "784 → 15 x 100 → 10");
+        assert_eq!(
+            layers(&[300, 100, 100, 50], 784, 10),
+            "784 → 300 → 2 x 100 → 50 → 10"
+        );
     }
 
     #[test]
     fn spreads_end_where_a_seed_ends() {
-        let spreads = by_epoch(&[vec![0.1, 0.5, 0.9], vec![0.3, 0.7], vec![0.2, 0.9]]);
+        let seeds = [vec![0.1, 0.5, 0.9], vec![0.3, 0.7], vec![0.2, 0.9]];
+        let spreads = by_epoch(&seeds);
         let expected = |smallest, median, largest| Spread {
             smallest,
             median,
             largest,
         };
         assert_eq!(spreads, [expected(0.1, 0.2, 0.3), expected(0.5, 0.7, 0.9)]);
+        assert!(by_epoch([]).is_empty());
+    }
+
+    #[test]
+    fn chance_is_counted_from_the_labels() {
+        let found = chance(&[0, 0, 1, 1], &[7, 7, 7, 2]);
+        assert_eq!((found.test_images, found.commonest), (4, 3));
+        assert!((found.accuracy() - 0.75).abs() < 1e-12);
+        assert!((found.entropy - 2.0_f64.ln()).abs() < 1e-12);
+        // A single class leaves nothing to learn.
+        let found = chance(&[3; 5], &[3; 2]);
+        assert_eq!((found.test_images, found.commonest), (2, 2));
+        assert!(found.entropy.abs() < 1e-12);
     }
 }

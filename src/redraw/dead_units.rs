@@ -5,6 +5,7 @@ use crate::report::{self, Body, DeadUnitsPage, Grid, Mark, PageInput, Scaling, U
 use crate::results::{DeadUnitsResults, DeadUnitsSummary, Member};
 use crate::run_dir;
 use crate::weights::{Weights, member_prefix};
+use crate::words::counted;
 
 pub fn pictures(
     run: &Run,
@@ -17,7 +18,7 @@ pub fn pictures(
     for member in &run.manifest.members {
         let name = format!("{}/encoder.weight", member_prefix(member));
         // Of a stopped run, members that never had a turn have no weights.
-        let left_out = results.is_none() && weights.get(&name).is_err();
+        let left_out = summary_of(member, results).is_none() && weights.get(&name).is_err();
         if Some(&member.seed) != first_seed || left_out {
             continue;
         }
@@ -25,9 +26,15 @@ pub fn pictures(
             .get(&name)
             .map_err(|source| damaged_weights(run.dir, source))?;
         let summary = summary_of(member, results);
+        let mut all_ended = results.iter().flat_map(|results| &results.ended);
+        let ended = all_ended.find(|ended| ended.member.index == member.index);
         grids.push(Grid {
             title: member.condition.clone(),
-            caption: summary.map_or_else(|| "not trained to the end".to_owned(), caption),
+            caption: match (summary, ended) {
+                (Some(summary), _) => caption(summary),
+                (None, Some(ended)) => ended.reason(),
+                (None, None) => "not trained to the end".to_owned(),
+            },
             weights: UnitWeights {
                 weights: &encoder.values,
                 units: encoder.shape[2],
@@ -59,6 +66,7 @@ pub fn page(
         title: "Dead units: what a bias drawn too wide does",
         body: Some(Body::DeadUnits(DeadUnitsPage {
             members: results.map_or(&[], |results| &results.members),
+            ended: results.map_or(&[], |results| &results.ended),
             records: &run.records.epochs,
             grids_png: grids.as_deref(),
             curves_svg: Some(&curves),
@@ -76,13 +84,16 @@ fn summary_of<'a>(
 }
 
 fn caption(summary: &DeadUnitsSummary) -> String {
+    let noise_looking = match &summary.noise_looking {
+        Some(units) => units.len().to_string(),
+        None => "not defined".to_owned(),
+    };
     format!(
-        "never on before training {}, after it {}\nunchanged {} · noise-looking {} of {}",
+        "never on before training {}, after it {}\nunchanged {} · noise-looking {noise_looking} · of {}",
         summary.never_on_at_start.len(),
         summary.never_on.len(),
         summary.unchanged.len(),
-        summary.noise_looking.len(),
-        summary.hidden_units,
+        counted(summary.hidden_units, "unit"),
     )
 }
 
@@ -94,7 +105,10 @@ fn marked(summary: &DeadUnitsSummary) -> Vec<(usize, Mark)> {
     // An unchanged unit is noise-looking too: the stronger reason goes first.
     [
         marks(&summary.unchanged, Mark::Unchanged),
-        marks(&summary.noise_looking, Mark::NoiseLooking),
+        marks(
+            summary.noise_looking.as_deref().unwrap_or_default(),
+            Mark::NoiseLooking,
+        ),
     ]
     .concat()
 }

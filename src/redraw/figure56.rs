@@ -68,6 +68,7 @@ pub fn page(
         title: "Figure 5-6: what sparse autoencoders learn",
         body: Some(Body::Figure56(Figure56Page {
             members: results.map_or(&[], |results| &results.members),
+            ended: results.map_or(&[], |results| &results.ended),
             records: &run.records.epochs,
             figure_png: Some(&figure),
             shared_figure_png: Some(&shared),
@@ -99,16 +100,26 @@ fn marked(member: &Member, results: Option<&Figure56Results>) -> Vec<(usize, Mar
 fn caption(member: &Member, results: Option<&Figure56Results>, records: &[EpochRecord]) -> String {
     if let Some(summary) = summary_of(member, results) {
         let scores = &summary.scores;
+        let written = |value: Option<f64>, decimals: usize, unit: &str| {
+            value.map_or_else(
+                || "not defined".to_owned(),
+                |value| format!("{value:.decimals$}{unit}"),
+            )
+        };
         return format!(
-            "{}\nkurtosis {:.1} · gyration {:.1} px · roughness {:.2}\nactive {:.1} · dead {} · digit correlation {:.2}",
+            "{}\nkurtosis {} · gyration {} · roughness {}\nactive {:.1} · dead {} · digit correlation {}",
             summary.regime,
-            scores.kurtosis,
-            scores.radius_of_gyration,
-            scores.roughness,
+            written(scores.kurtosis, 1, ""),
+            written(scores.radius_of_gyration, 1, " px"),
+            written(scores.roughness, 2, ""),
             scores.active_units,
             scores.dead_units,
-            scores.digit_correlation,
+            written(scores.digit_correlation, 2, ""),
         );
+    }
+    let mut ended = results.iter().flat_map(|results| &results.ended);
+    if let Some(ended) = ended.find(|ended| ended.member.index == member.index) {
+        return ended.reason();
     }
     let last = records
         .iter()

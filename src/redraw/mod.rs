@@ -14,6 +14,7 @@ use crate::results::Results;
 use crate::run_dir::{self, Manifest, Records, RunDir, RunDirError, Status};
 use crate::spec::ExperimentName;
 use crate::weights::{Weights, WeightsError};
+use crate::words::counted;
 
 #[derive(Debug, Error)]
 pub enum RedrawError {
@@ -96,7 +97,16 @@ pub fn page(run: &Run) -> Result<(), RedrawError> {
         )),
         Status::Failed { reason } => Some(format!("This run failed: {reason}")),
     };
-    let notices: Vec<Notice> = stopped.iter().map(|text| Notice::Warning(text)).collect();
+    let ended = run.results.map_or(&[][..], Results::ended);
+    let ended: Vec<String> = ended
+        .iter()
+        .map(|ended| format!("{ended}. What it had found by then is kept."))
+        .collect();
+    let notices: Vec<Notice> = stopped
+        .iter()
+        .chain(&ended)
+        .map(|text| Notice::Warning(text))
+        .collect();
     let weight_proof = match (
         &manifest.parameters_before_drawing,
         &manifest.parameters_after_drawing,
@@ -106,7 +116,7 @@ pub fn page(run: &Run) -> Result<(), RedrawError> {
     };
     let data = &manifest.data;
     let data_name = format!(
-        "{}: {} training and {} test images of {}×{} pixels, {} classes",
+        "{}: {} training and {} test images of {}×{} pixels, {}",
         data.name
             .as_deref()
             .unwrap_or("A data set of unknown hashes"),
@@ -114,7 +124,7 @@ pub fn page(run: &Run) -> Result<(), RedrawError> {
         data.test_images,
         data.height,
         data.width,
-        data.classes
+        counted(data.classes, "class")
     );
     let files: Vec<(String, String)> = data
         .files
@@ -132,8 +142,9 @@ pub fn page(run: &Run) -> Result<(), RedrawError> {
         pair(
             "training",
             format!(
-                "{:.1} s with {} jobs",
-                manifest.seconds.training, manifest.jobs
+                "{:.1} s with {}",
+                manifest.seconds.training,
+                counted(manifest.jobs, "job")
             ),
         ),
     ];

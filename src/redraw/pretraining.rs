@@ -6,8 +6,9 @@ use crate::report::{
     self, Body, Grid, PageInput, PretrainingPage, Scaling, UnitPictures, UnitWeights,
 };
 use crate::results::{Member, PretrainingResults};
-use crate::run_dir::{self, Status};
+use crate::run_dir::{self, Records, Status};
 use crate::weights::{Weights, layer_name, member_prefix};
+use crate::words::counted;
 
 /// As many units of a layer as its picture has room for.
 const UNITS_SHOWN: usize = 36;
@@ -17,7 +18,8 @@ pub fn pictures(
     weights: &Weights,
     results: Option<&PretrainingResults>,
 ) -> Result<(), RedrawError> {
-    let records = &run.records.classifiers;
+    let kept = kept_records(run, results);
+    let records = &kept.classifiers;
     run.write_chart(
         &report::accuracy(records),
         run_dir::ACCURACY_SVG,
@@ -35,14 +37,14 @@ pub fn pictures(
     )?;
     if let Some(shown) = layers_of(results) {
         run.write_chart(
-            &report::layers(&run.records.layers, shown),
+            &report::layers(&kept.layers, shown),
             run_dir::LAYERS_SVG,
             run_dir::LAYERS_PNG,
         )?;
     }
-    if !run.records.stages.is_empty() {
+    if !kept.stages.is_empty() {
         run.write_chart(
-            &report::stages(&run.records.stages, &conditions(run)),
+            &report::stages(&kept.stages, &conditions(run)),
             run_dir::STAGES_SVG,
             run_dir::STAGES_PNG,
         )?;
@@ -66,14 +68,15 @@ pub fn page(
     results: Option<&PretrainingResults>,
     frame: &PageInput,
 ) -> Result<String, RedrawError> {
-    let records = &run.records.classifiers;
+    let kept = kept_records(run, results);
+    let records = &kept.classifiers;
     let seconds = &run.manifest.member_seconds;
     let accuracy = report::accuracy(records).svg();
     let costs = report::costs(records).svg();
     let times = report::times(records, seconds).svg();
-    let layers = layers_of(results).map(|shown| report::layers(&run.records.layers, shown).svg());
-    let stages = (!run.records.stages.is_empty())
-        .then(|| report::stages(&run.records.stages, &conditions(run)).svg());
+    let layers = layers_of(results).map(|shown| report::layers(&kept.layers, shown).svg());
+    let stages =
+        (!kept.stages.is_empty()).then(|| report::stages(&kept.stages, &conditions(run)).svg());
     let pretrained = run.read_if_there(run_dir::PICTURES_PRETRAINED)?;
     let fine_tuned = run.read_if_there(run_dir::PICTURES_FINE_TUNED)?;
     let pictures = pretrained.as_deref().zip(fine_tuned.as_deref());
@@ -84,7 +87,7 @@ pub fn page(
             results,
             complete: run.manifest.status == Status::Complete,
             records,
-            layers: &run.records.layers,
+            layers: &kept.layers,
             seconds,
             accuracy_svg: Some(&accuracy),
             costs_svg: Some(&costs),
@@ -101,6 +104,32 @@ pub fn page(
     }))
 }
 
+/// The records, but for those of members that ended early where another seed of their condition did not: so that a median
+/// is over the same seeds from beginning to end.
+fn kept_records(run: &Run, results: Option<&PretrainingResults>) -> Records {
+    let members = &run.manifest.members;
+    let is_kept = |index: usize| {
+        let condition = members.iter().find(|member| member.index == index);
+        let others = members
+            .iter()
+            .filter(|other| condition.is_some_and(|member| member.condition == other.condition));
+        !has_ended(results, index)
+            || others
+                .into_iter()
+                .all(|other| has_ended(results, other.index))
+    };
+    let mut records = run.records.clone();
+    records.classifiers.retain(|record| is_kept(record.member));
+    records.layers.retain(|record| is_kept(record.member));
+    records.stages.retain(|record| is_kept(record.member));
+    records
+}
+
+fn has_ended(results: Option<&PretrainingResults>, index: usize) -> bool {
+    let mut ended = results.iter().flat_map(|results| &results.ended);
+    ended.any(|ended| ended.member.index == index)
+}
+
 /// The conditions, in the order of the plan.
 fn conditions<'a>(run: &Run<'a>) -> Vec<&'a str> {
     let members = run.manifest.members.iter();
@@ -114,8 +143,8 @@ fn layers_of(results: Option<&PretrainingResults>) -> Option<&[String]> {
     (!shown.is_empty()).then_some(shown)
 }
 
-/// The member whose units are drawn: the first seed of the first condition that was pretrained, of those whose
-/// layers are looked into where there is one.
+/// The member whose units are drawn: the first seed that did not end early of the first condition that was pretrained, of
+/// those whose layers are looked into where there is one.
 fn shown_member<'a>(run: &Run<'a>, results: Option<&PretrainingResults>) -> Option<&'a Member> {
     let results = results?;
     let pretrained = || {
@@ -128,7 +157,9 @@ fn shown_member<'a>(run: &Run<'a>, results: Option<&PretrainingResults>) -> Opti
         .find(|condition| results.layers_of.contains(&condition.condition))
         .or_else(|| pretrained().next())?;
     let mut members = run.manifest.members.iter();
-    members.find(|member| member.condition == condition.condition)
+    members.find(|member| {
+        member.condition == condition.condition && !has_ended(Some(results), member.index)
+    })
 }
 
 /// What the units of each hidden layer see, a grid for each layer that has weights under `prefix`.
@@ -169,7 +200,7 @@ fn units(run: &Run, weights: &Weights, prefix: &str) -> Result<Option<Vec<u8>>, 
         .enumerate()
         .map(|(layer, ((shown, values), (_, [_, units])))| Grid {
             title: format!("layer {}", layer + 1),
-            caption: format!("the first {shown} of {units} units"),
+            caption: format!("the first {shown} of {}", counted(*units, "unit")),
             weights: UnitWeights {
                 weights: values,
                 units: *shown,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::results::EpochRecord;
+use crate::results::{EpochRecord, NO_EXPLAINED_VARIANCE};
 
 use super::Drawing;
 use super::chart::{Chart, Horizontal, Legend, Line, Look, Sheet, Stroke, Vertical};
@@ -10,47 +10,56 @@ use super::chart::{Chart, Horizontal, Legend, Line, Look, Sheet, Stroke, Vertica
 /// One chart.
 struct Panel {
     title: &'static str,
-    value: fn(&EpochRecord) -> f64,
+    /// Leaves a gap where it is not defined.
+    value: fn(&EpochRecord) -> Option<f64>,
     /// A second quantity, drawn dashed.
-    dashed: Option<fn(&EpochRecord) -> f64>,
+    dashed: Option<fn(&EpochRecord) -> Option<f64>>,
+    /// Why there may be no value at all.
+    not_defined: &'static str,
     scale: Vertical,
 }
 
 const PANELS: [Panel; 6] = [
     Panel {
         title: "Reconstruction loss, test images",
-        value: |r| r.test_reconstruction,
+        value: |r| Some(r.test_reconstruction),
         dashed: None,
+        not_defined: "",
         scale: Vertical::Either,
     },
     Panel {
         title: "Sparsity term, Σ KL, without β",
-        value: |r| r.sparsity,
+        value: |r| Some(r.sparsity),
         dashed: None,
+        not_defined: "",
         scale: Vertical::Either,
     },
     Panel {
         title: "Mean activation",
-        value: |r| r.mean_activation,
+        value: |r| Some(r.mean_activation),
         dashed: None,
+        not_defined: "",
         scale: Vertical::Either,
     },
     Panel {
         title: "Active units per image (h > 0.01)",
-        value: |r| r.active_units,
+        value: |r| Some(r.active_units),
         dashed: None,
+        not_defined: "",
         scale: Vertical::Count,
     },
     Panel {
         title: "Dead (solid), untrained (dashed) units",
-        value: |r| r.dead_units as f64,
-        dashed: Some(|r| r.untrained_units as f64),
+        value: |r| Some(r.dead_units as f64),
+        dashed: Some(|r| Some(r.untrained_units as f64)),
+        not_defined: "",
         scale: Vertical::Count,
     },
     Panel {
         title: "Explained variance, test images",
         value: |r| r.explained_variance,
         dashed: None,
+        not_defined: NO_EXPLAINED_VARIANCE,
         scale: Vertical::Linear,
     },
 ];
@@ -70,20 +79,21 @@ pub fn learning_curves(records: &[EpochRecord]) -> Drawing {
         .enumerate()
         .map(|(index, records)| (Look::nth(index), records))
         .collect();
-    let line =
-        |(look, records): &(Look, Vec<&EpochRecord>), stroke, value: fn(&EpochRecord) -> f64| {
-            Line {
-                look: *look,
+    let line = |(look, records): &(Look, Vec<&EpochRecord>),
                 stroke,
-                points: records
-                    .iter()
-                    .map(|record| (record.epoch as f64, value(record)))
-                    .collect(),
-                band: Vec::new(),
-            }
-        };
+                value: fn(&EpochRecord) -> Option<f64>| {
+        Line {
+            look: *look,
+            stroke,
+            points: records
+                .iter()
+                .map(|record| (record.epoch as f64, value(record).unwrap_or(f64::NAN)))
+                .collect(),
+            band: Vec::new(),
+        }
+    };
     let charts = PANELS.iter().map(|panel| Chart {
-        title: panel.title.to_owned(),
+        title: title(panel, records),
         x_title: "epoch",
         x: Horizontal::Whole,
         y: panel.scale,
@@ -116,6 +126,16 @@ pub fn learning_curves(records: &[EpochRecord]) -> Drawing {
     })
 }
 
+/// What a chart shows, or why it shows nothing.
+fn title(panel: &Panel, records: &[EpochRecord]) -> String {
+    let is_defined = |record: &EpochRecord| (panel.value)(record).is_some();
+    if records.is_empty() || records.iter().any(is_defined) {
+        return panel.title.to_owned();
+    }
+    let (quantity, _) = panel.title.split_once(',').unwrap_or((panel.title, ""));
+    format!("{quantity}: {}", panel.not_defined)
+}
+
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
@@ -131,7 +151,7 @@ pub(super) mod tests {
             reconstruction: 2.0 + decay,
             sparsity: 100.0 * decay,
             test_reconstruction: 2.0 + decay + member as f64,
-            explained_variance: 0.9 - 0.1 * decay,
+            explained_variance: Some(0.9 - 0.1 * decay),
             mean_activation: 0.5 + decay,
             active_units: 30.0,
             dead_units: member,
@@ -193,6 +213,20 @@ pub(super) mod tests {
         let svg = learning_curves(&[record(0, "β = 0", 1), diverged, record(0, "β = 0", 3)]).svg();
         assert_well_formed(&svg);
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+
+    #[test]
+    fn what_is_not_defined_is_a_gap_or_a_chart_that_says_why() {
+        let without = |epoch| EpochRecord {
+            explained_variance: None,
+            ..record(0, "β = 0", epoch)
+        };
+        let svg = learning_curves(&[without(1), without(2)]).svg();
+        assert!(svg.contains(">Explained variance: the test images do not vary</text>"));
+        assert_eq!(svg.matches("nothing to draw").count(), 1);
+        let svg = learning_curves(&[without(1), record(0, "β = 0", 2)]).svg();
+        assert!(svg.contains(">Explained variance, test images</text>"));
+        assert!(!svg.contains("NaN") && !svg.contains("nothing to draw"));
     }
 
     #[test]

@@ -73,7 +73,7 @@ const QUANTITIES: [Quantity; 4] = [
         hidden_only: true,
     },
     Quantity {
-        title: "Units that are above 0 for no image, % of the layer",
+        title: "Dead units, % of the layer",
         value: |r| 100.0 * r.dead_units as f64 / r.units.max(1) as f64,
         scale: Scale::Linear,
         hidden_only: true,

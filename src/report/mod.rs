@@ -10,6 +10,7 @@ mod chart;
 mod curves;
 mod font;
 mod layers;
+mod learning;
 mod page;
 mod reading;
 mod stages;

@@ -1,14 +1,13 @@
 //! What a pretraining run shows, in sentences drawn from its numbers: nothing is said here that the numbers do not
-//! decide.
+//! decide. Whether anything was learnt is for [`learning`](super::learning) to say.
 
 use crate::results::{
-    ClassifierRecord, ConditionSummary, Difference, LayerRecord, PretrainingResults, Spread,
+    Chance, ClassifierRecord, ConditionSummary, Difference, LayerRecord, PretrainingResults, Spread,
 };
+use crate::words::counted;
 
+use super::learning::{Judge, Verdict};
 use super::significant;
-
-/// Above what guessing reaches by less than this, nothing was learnt.
-const LEARNT_ABOVE_CHANCE: f64 = 0.05;
 
 /// One sentence, or a few that belong together, for each finding.
 #[must_use]
@@ -17,17 +16,24 @@ pub fn reading(
     records: &[ClassifierRecord],
     layers: &[LayerRecord],
 ) -> Vec<String> {
-    let conditions = results.conditions.iter();
-    let learning = conditions.filter_map(|condition| says_whether_it_learns(condition, results));
-    let gradients = results
-        .layers_of
+    let judge = Judge::new(results.chance);
+    let courses: Vec<Course> = results
+        .conditions
         .iter()
-        .filter_map(|condition| first_against_last_layer(condition, layers));
+        .map(|condition| Course::new(&condition.condition, results, records))
+        .collect();
+    let learning = courses
+        .iter()
+        .filter_map(|course| what_it_learns(course, &judge, results.chance));
+    let gradients = results.layers_of.iter().filter_map(|condition| {
+        let ended = |member| has_ended(results, member);
+        first_against_last_layer(condition, layers, &ended)
+    });
     let differences = results.differences.iter().filter_map(what_came_of);
     let starts = results
         .conditions
         .iter()
-        .filter_map(|condition| start_or_pretraining(condition, results));
+        .filter_map(|condition| start_or_pretraining(condition, results, &courses, &judge));
     let costs = results
         .differences
         .iter()
@@ -40,73 +46,259 @@ pub fn reading(
         .collect()
 }
 
-/// Whether any seed of `condition` got away from guessing, ever.
-fn learns(condition: &ConditionSummary, chance: f64) -> bool {
-    condition.best >= chance + LEARNT_ABOVE_CHANCE
+/// How the sentences about learning are come by.
+#[must_use]
+pub(super) fn how_learning_is_judged(chance: Chance) -> String {
+    let judge = Judge::new(chance);
+    let images = counted(grouped(chance.test_images), "test image");
+    if chance.commonest == chance.test_images {
+        let all = if chance.test_images == 1 {
+            "The only test image is"
+        } else {
+            "All test images are"
+        };
+        return format!(
+            "{all} of one class: no accuracy on them says whether anything was learnt."
+        );
+    }
+    let line = match judge.threshold() {
+        Some(threshold) => format!("here {} or more", percent(threshold)),
+        None => "which no accuracy on so few images is".to_owned(),
+    };
+    format!(
+        "Always naming the commonest class is right for {} of the {images}, {}: chance. An accuracy is said to be above it if a guess that is right as often as that would reach it in fewer than 1 of 1,000 runs (an exact binomial test), {line}.",
+        grouped(chance.commonest),
+        percent(chance.accuracy()),
+    )
 }
 
-fn says_whether_it_learns(
-    condition: &ConditionSummary,
-    results: &PretrainingResults,
-) -> Option<String> {
-    let (epochs, last) = last(&condition.accuracy)?;
-    let name = &condition.condition;
-    if !learns(condition, results.chance) {
-        return Some(format!(
-            "{name} does not learn: the best that any seed reaches after any epoch is {}, within 5 points of what always naming the commonest class reaches, {}.",
-            percent(condition.best),
-            percent(results.chance)
+/// The way of one condition through its training.
+struct Course<'a> {
+    name: &'a str,
+    /// Test accuracy of each seed that did not end early, at the start and after each epoch that all of these have reached.
+    accuracy: Vec<Vec<f64>>,
+    /// Training cost of each of these seeds in its last epoch, in nats.
+    cost: Vec<f64>,
+    /// How many seeds ended early.
+    ended: usize,
+}
+
+fn has_ended(results: &PretrainingResults, member: usize) -> bool {
+    let mut ended = results.ended.iter();
+    ended.any(|ended| ended.member.index == member)
+}
+
+impl<'a> Course<'a> {
+    fn new(name: &'a str, results: &PretrainingResults, records: &[ClassifierRecord]) -> Self {
+        let mut records: Vec<&ClassifierRecord> = records
+            .iter()
+            .filter(|record| record.condition == name && !has_ended(results, record.member))
+            .collect();
+        records.sort_by_key(|record| (record.member, record.epoch));
+        let seeds = || records.chunk_by(|a, b| a.member == b.member);
+        let reached = seeds().map(<[_]>::len).min().unwrap_or(0);
+        let ended = results.ended.iter();
+        Self {
+            name,
+            accuracy: seeds()
+                .map(|seed| {
+                    let seed = seed[..reached].iter();
+                    seed.map(|record| record.test_accuracy).collect()
+                })
+                .collect(),
+            cost: seeds().filter_map(|seed| seed[reached - 1].cost).collect(),
+            ended: ended.filter(|ended| ended.member.condition == name).count(),
+        }
+    }
+
+    fn seeds(&self) -> usize {
+        self.accuracy.len()
+    }
+
+    fn epochs(&self) -> usize {
+        let epochs = self.accuracy.first().map_or(0, Vec::len);
+        epochs.saturating_sub(1)
+    }
+
+    fn after(&self, epoch: usize) -> Option<Spread> {
+        let seeds = self.accuracy.iter();
+        Spread::of(seeds.filter_map(|seed| seed.get(epoch).copied()))
+    }
+
+    /// How many seeds are above chance after the last epoch.
+    fn learnt(&self, judge: &Judge) -> usize {
+        let last = self.accuracy.iter().filter_map(|seed| seed.last());
+        last.filter(|&&accuracy| judge.verdict(accuracy) == Verdict::AboveChance)
+            .count()
+    }
+
+    /// The epoch of the highest accuracy of any seed, and that accuracy; the earliest of equals. The start is no epoch.
+    fn best(&self) -> Option<(usize, f64)> {
+        let of_seed = |seed: &'_ Vec<f64>| -> Vec<(usize, f64)> {
+            seed.iter().copied().enumerate().skip(1).collect()
+        };
+        let mut all: Vec<(usize, f64)> = self.accuracy.iter().flat_map(of_seed).collect();
+        all.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        all.first().copied()
+    }
+}
+
+/// Where a condition begins and ends, and whether that is above chance.
+fn what_it_learns(course: &Course, judge: &Judge, chance: Chance) -> Option<String> {
+    let (name, seeds) = (course.name, course.seeds());
+    if seeds == 0 && course.ended > 0 {
+        return Some(match course.ended {
+            1 => format!("{name} was not trained to its end: it ended early."),
+            ended => format!(
+                "None of the {ended} seeds of {name} was trained to its end: all ended early."
+            ),
+        });
+    }
+    let (best_epoch, best) = course.best()?;
+    let learnt = course.learnt(judge);
+    let mut said = Vec::new();
+    if judge.verdict(best) == Verdict::AboveChance {
+        said.push(where_it_is(course, judge)?);
+        let best = percent(best);
+        if learnt == 0 {
+            let was = if seeds == 1 { "It" } else { "The best seed" };
+            let is = if seeds == 1 {
+                "and is not"
+            } else {
+                "and none is"
+            };
+            said.push(format!(
+                "{was} had been at {best} after epoch {best_epoch}, {is} clearly above chance any more."
+            ));
+        } else if learnt < seeds {
+            said.push(format!(
+                "Of its {seeds} seeds, {} not clearly above chance at the end.",
+                are(seeds - learnt)
+            ));
+        }
+    } else {
+        said.push(how_it_compares_to_chance(course, judge, best, chance));
+    }
+    if learnt == 0
+        && let Some(cost) = Spread::of(course.cost.iter().copied())
+    {
+        said.push(format!(
+            "Its training cost ends at {}, where answering with the shares of the classes costs {} (nats).",
+            with_range(&cost, nats),
+            nats(chance.entropy)
         ));
     }
-    let first = condition.accuracy.get(1)?;
-    let stuck = if last.smallest < results.chance + LEARNT_ABOVE_CHANCE {
-        " Not every seed learns."
-    } else {
-        ""
-    };
-    Some(format!(
-        "{name} is at {} after its first epoch and at {} after epoch {epochs}.{stuck}",
-        with_range(first, percent),
-        with_range(last, percent)
-    ))
+    if course.ended > 0 {
+        said.push(format!(
+            "Of its {}, {} left out: ended early.",
+            counted(seeds + course.ended, "seed"),
+            are(course.ended)
+        ));
+    }
+    Some(said.join(" "))
 }
 
-/// The start's gradient in the layer next to the input, against that of the softmax layer.
-fn first_against_last_layer(condition: &str, layers: &[LayerRecord]) -> Option<String> {
+/// The accuracies of a condition that has been above chance.
+fn where_it_is(course: &Course, judge: &Judge) -> Option<String> {
+    let (name, epochs) = (course.name, course.epochs());
+    let (first, last) = (course.after(1)?, course.after(epochs)?);
+    let all_learnt = course.learnt(judge) == course.seeds();
+    let way = judge.share_of_the_way(last.median).filter(|_| all_learnt);
+    let way = way.map_or_else(String::new, |share| {
+        let share = rounded_percent(share);
+        format!(", {share} of the way from chance to no mistake")
+    });
+    let [first, last] = [first, last].map(|spread| with_range(&spread, percent));
+    Some(match epochs {
+        1 => format!("{name} is at {last} after its only epoch{way}."),
+        _ => format!(
+            "{name} is at {first} after its first epoch and at {last} after epoch {epochs}{way}."
+        ),
+    })
+}
+
+/// What is told of a condition that was never clearly above chance.
+fn how_it_compares_to_chance(course: &Course, judge: &Judge, best: f64, chance: Chance) -> String {
+    let name = course.name;
+    let of_what = match (course.seeds(), course.epochs()) {
+        (1, 1) => "its test accuracy after its only epoch",
+        (_, 1) => "its best test accuracy of all seeds",
+        (1, _) => "its best test accuracy after any epoch",
+        _ => "its best test accuracy of all seeds and epochs",
+    };
+    let [reached, chance] = [best, chance.accuracy()].map(percent);
+    if judge.verdict(best) == Verdict::AtChance {
+        format!(
+            "{name} stays at chance: {of_what} is {reached}, no better than always naming the commonest class ({chance})."
+        )
+    } else {
+        format!(
+            "It cannot be told whether {name} has learnt anything: {of_what} is {reached}, which a guess may reach by luck, as always naming the commonest class reaches {chance}."
+        )
+    }
+}
+
+/// The start's gradient in the layer next to the input, against that of the softmax layer; nothing of a net that has no
+/// hidden layer.
+fn first_against_last_layer(
+    condition: &str,
+    layers: &[LayerRecord],
+    has_ended: &dyn Fn(usize) -> bool,
+) -> Option<String> {
     let at_start = || {
-        layers
-            .iter()
-            .filter(|record| record.condition == condition && record.epoch == 0)
+        layers.iter().filter(|record| {
+            record.condition == condition && record.epoch == 0 && !has_ended(record.member)
+        })
     };
     let softmax = at_start().map(|record| record.layer).max()?;
-    let norm = |layer: usize| {
-        let seeds = at_start().filter(|record| record.layer == layer);
-        Some(Spread::of(seeds.map(|record| record.gradient_norm))?.median)
+    if softmax == 1 {
+        return None;
+    }
+    let of_layer = |layer: usize| {
+        let seeds = at_start().filter(move |record| record.layer == layer);
+        seeds.map(|record| record.gradient_norm)
     };
+    let norm = |layer: usize| Some(Spread::of(of_layer(layer))?.median);
     let (first, last) = (norm(1)?, norm(softmax)?);
     let ratio = if first > 0.0 && last > 0.0 {
-        format!(" – {} of it", significant(first / last, 2))
+        format!(" – {} times that", significant(first / last, 2))
     } else {
         String::new()
     };
+    let medians = match of_layer(1).count() {
+        1 => "",
+        _ => ", medians over seeds",
+    };
     Some(format!(
-        "When the training of {condition} begins, the gradient is {} in the softmax layer and {} in layer 1{ratio} (norms, medians over seeds).",
+        "When the training of {condition} begins, the gradient is {} in the softmax layer and {} in layer 1{ratio} (norms{medians}).",
         significant(last, 2),
         significant(first, 2),
     ))
 }
 
 fn what_came_of(difference: &Difference) -> Option<String> {
-    let (epochs, last) = last(&difference.by_epoch)?;
-    let first = difference.by_epoch.get(1)?;
-    let ahead = difference.by_epoch[1..]
-        .iter()
-        .filter(|spread| spread.median > 0.0)
-        .count();
+    let Difference {
+        minuend,
+        subtrahend,
+        seeds,
+        by_epoch,
+    } = difference;
+    let (epochs, last) = last(by_epoch)?;
+    let first = by_epoch.get(1)?;
+    let (paired, what) = match seeds {
+        1 => ("", "it"),
+        _ => (", paired by seed", "the median"),
+    };
+    if epochs == 1 {
+        return Some(format!(
+            "{minuend} − {subtrahend}{paired}: {} points after the only epoch.",
+            with_range(last, points)
+        ));
+    }
+    let after = &by_epoch[1..];
+    let ahead = after.iter().filter(|spread| spread.median > 0.0).count();
     Some(format!(
-        "{} − {}, paired by seed: {} points after the first epoch and {} after epoch {epochs}; the median is above 0 after {ahead} of {epochs} epochs.",
-        difference.minuend,
-        difference.subtrahend,
+        "{minuend} − {subtrahend}{paired}: {} points after the first epoch and {} after epoch {epochs}; {what} is above 0 after {ahead} of {epochs} epochs.",
         with_range(first, points),
         with_range(last, points),
     ))
@@ -116,6 +308,8 @@ fn what_came_of(difference: &Difference) -> Option<String> {
 fn start_or_pretraining(
     pretrained: &ConditionSummary,
     results: &PretrainingResults,
+    courses: &[Course],
+    judge: &Judge,
 ) -> Option<String> {
     // Controls of the pretraining itself are not what it is judged by.
     let mut differences = results.differences.iter();
@@ -123,8 +317,12 @@ fn start_or_pretraining(
     if pretrained.pretrained_layers == 0 || !is_judged {
         return None;
     }
-    let end = |condition: &ConditionSummary| Some(last(&condition.accuracy)?.1.median);
-    let mut rivals: Vec<(f64, &ConditionSummary)> = results
+    // In hundredths of a percentage point, as they are written: so that what is said adds up.
+    let end = |condition: &ConditionSummary| {
+        let median = last(&condition.accuracy)?.1.median;
+        Some((1e4 * median).round() as i64)
+    };
+    let mut rivals: Vec<(i64, &ConditionSummary)> = results
         .conditions
         .iter()
         .filter(|other| {
@@ -132,33 +330,42 @@ fn start_or_pretraining(
         })
         .filter_map(|other| Some((end(other)?, other)))
         .collect();
-    rivals.sort_by(|a, b| a.0.total_cmp(&b.0));
+    rivals.sort_by_key(|rival| rival.0);
     let (reached, name) = (end(pretrained)?, &pretrained.condition);
     let [(lowest, worst), .., (highest, best)] = rivals[..] else {
         return None;
     };
-    if learns(worst, results.chance) || reached <= lowest {
+    let mut courses = courses.iter();
+    let course = courses.find(|course| course.name == worst.condition)?;
+    if course.learnt(judge) > 0 || reached <= lowest {
         return None;
     }
-    if highest >= reached {
+    let hundredths = |points: i64| format!("{:.2}", points as f64 / 100.0);
+    let same_layers = format!(
+        "{}, with the same layers but no pretraining ({}),",
+        best.condition, best.description
+    );
+    if highest == reached {
+        return Some(format!("{same_layers} finishes level with {name}."));
+    }
+    if highest > reached {
         return Some(format!(
-            "{}, which has the same layers and no pretraining ({}), ends {} points above {name}.",
-            best.condition,
-            best.description,
-            (100.0 * (highest - reached)).round_to(2)
+            "{same_layers} finishes {} points above {name}.",
+            hundredths(highest - reached)
         ));
     }
     let gained = format!(
-        "Of the {} points that {name} ends above {}, {} needs no pretraining for {}: it has the same layers and other settings",
-        (100.0 * (reached - lowest)).round_to(2),
-        worst.condition,
-        best.condition,
-        (100.0 * (highest - lowest)).round_to(2),
+        "{name} finishes {} points above {}.",
+        hundredths(reached - lowest),
+        worst.condition
     );
+    if highest == lowest {
+        return Some(format!("{gained} {same_layers} gains none of them."));
+    }
     Some(format!(
-        "{gained} ({}). What pretraining adds to that is {} points.",
-        best.description,
-        (100.0 * (reached - highest)).round_to(2)
+        "{gained} {same_layers} already gains {} of them; pretraining adds {}.",
+        hundredths(highest - lowest),
+        hundredths(reached - highest)
     ))
 }
 
@@ -179,12 +386,12 @@ fn what_it_cost(
     if one.pretrained_layers == 0 || other.pretrained_layers > 0 {
         return None;
     }
-    // Every seed of a condition does the same work: the first one speaks for all.
+    // Every seed of a condition does the same work, if it does not end early: one speaks for all.
     let work = |condition: &ConditionSummary| -> Option<Vec<f64>> {
         let of_condition = || {
-            records
-                .iter()
-                .filter(|record| record.condition == condition.condition)
+            records.iter().filter(|record| {
+                record.condition == condition.condition && !has_ended(results, record.member)
+            })
         };
         let member = of_condition().map(|record| record.member).min()?;
         let by_epoch = of_condition().filter(|record| record.member == member);
@@ -197,34 +404,30 @@ fn what_it_cost(
     let (mine, theirs) = (work(one)?, work(other)?);
     let (&pretraining, &total) = (mine.first()?, mine.last()?);
     let their_total = *theirs.last()?;
+    let (epochs, _) = last(&other.accuracy)?;
+    if their_total <= 0.0 || theirs.len() != epochs + 1 {
+        return None;
+    }
     let affordable = theirs.iter().rposition(|&spent| spent <= pretraining)?;
-    let reached = other.accuracy.get(affordable)?.median;
-    let epochs = other.accuracy.len() - 1;
-    let meanwhile = if affordable == epochs {
-        format!(
-            "for the price of the pretraining alone, {} has had all of its {epochs} epochs and is at {}",
-            other.condition,
-            percent(reached)
-        )
-    } else if affordable == 0 {
-        format!(
-            "the pretraining alone costs less than one epoch of {}",
-            other.condition
-        )
-    } else {
-        format!(
-            "for the price of the pretraining alone, {} has had {affordable} of its {epochs} epochs and is at {}",
-            other.condition,
-            percent(reached)
-        )
+    let reached = percent(other.accuracy.get(affordable)?.median);
+    let name = &other.condition;
+    let price = "for the price of the pretraining alone";
+    let meanwhile = match affordable {
+        0 => format!("the pretraining alone costs less than one epoch of {name}"),
+        1 if epochs == 1 => format!("{price}, {name} has had its only epoch and is at {reached}"),
+        all if all == epochs => {
+            format!("{price}, {name} has had all of its {epochs} epochs and is at {reached}")
+        }
+        some => {
+            format!("{price}, {name} has had {some} of its {epochs} epochs and is at {reached}")
+        }
     };
     Some(format!(
-        "{} learns {} numbers, those of its pretraining included, where {} learns {}, and takes {} × its multiply–accumulates; {meanwhile}.",
+        "{} learns {} numbers, those of its pretraining included, where {name} learns {}, and takes {:.1} × its multiply–accumulates; {meanwhile}.",
         one.condition,
         grouped(one.parameters_learnt),
-        other.condition,
         grouped(other.parameters_learnt),
-        (total / their_total).round_to(1),
+        total / their_total,
     ))
 }
 
@@ -239,9 +442,36 @@ pub(super) fn percent(share: f64) -> String {
     format!("{:.2} %", 100.0 * share)
 }
 
-/// `+0.53`, in percentage points.
+/// `+0.53`, in percentage points; nothing has no sign.
 pub(super) fn points(share: f64) -> String {
-    format!("{:+.2}", 100.0 * share).replace('-', "−")
+    let text = format!("{:+.2}", 100.0 * share).replace('-', "−");
+    match text.as_str() {
+        "+0.00" | "−0.00" => "0.00".to_owned(),
+        _ => text,
+    }
+}
+
+/// `97.9 %`, never 100 % where something is missing, nor 0 % where something is there.
+fn rounded_percent(share: f64) -> String {
+    let percent = 100.0 * share;
+    match format!("{percent:.1}").as_str() {
+        "100.0" if percent < 100.0 => "more than 99.9 %".to_owned(),
+        "0.0" if percent > 0.0 => "less than 0.1 %".to_owned(),
+        text => format!("{} %", text.strip_suffix(".0").unwrap_or(text)),
+    }
+}
+
+/// A cost as it is written.
+fn nats(cost: f64) -> String {
+    significant(cost, 3)
+}
+
+/// `1 is`, `2 are`.
+fn are(count: usize) -> String {
+    match count {
+        1 => "1 is".to_owned(),
+        _ => format!("{count} are"),
+    }
 }
 
 /// `98.18 % (98.01 % to 98.21 %)`: the median between the extremes; the median alone where all are the same.
@@ -266,66 +496,141 @@ pub(super) fn grouped(number: usize) -> String {
     text
 }
 
-trait RoundTo {
-    /// With so many decimals.
-    fn round_to(self, decimals: usize) -> String;
-}
-
-impl RoundTo for f64 {
-    fn round_to(self, decimals: usize) -> String {
-        format!("{self:.decimals$}")
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::accuracy::tests::record;
+    use crate::results::{Ended, Member};
 
-    fn same(value: f64) -> Spread {
-        Spread {
-            smallest: value,
-            median: value,
-            largest: value,
+    /// What is made up about one condition: test accuracy by seed and epoch, the start first; epochs of 10 units of work
+    /// each, after a pretraining of 25 where layers are pretrained.
+    struct Made {
+        name: &'static str,
+        hidden_layers: usize,
+        pretrained_layers: usize,
+        accuracy: Vec<Vec<f64>>,
+        /// The training cost of the last epoch.
+        cost: f64,
+    }
+
+    fn made(name: &'static str, accuracy: &[&[f64]]) -> Made {
+        Made {
+            name,
+            hidden_layers: 15,
+            pretrained_layers: 0,
+            accuracy: accuracy.iter().map(|seed| seed.to_vec()).collect(),
+            cost: 2.301,
         }
     }
 
-    fn condition(name: &str, pretrained_layers: usize, accuracy: &[f64]) -> ConditionSummary {
-        ConditionSummary {
-            condition: name.to_owned(),
-            description: format!("what {name} is"),
-            hidden_units: vec![100; 15],
-            pretrained_layers,
-            parameters: 1000,
-            parameters_learnt: 1000 * (1 + pretrained_layers),
-            accuracy: accuracy.iter().map(|&value| same(value)).collect(),
-            best: accuracy[1..].iter().copied().fold(0.0, f64::max),
+    fn pretrained(name: &'static str, accuracy: &[&[f64]]) -> Made {
+        Made {
+            pretrained_layers: 15,
+            ..made(name, accuracy)
         }
     }
 
-    fn results(conditions: Vec<ConditionSummary>) -> PretrainingResults {
-        PretrainingResults {
-            conditions,
-            differences: vec![Difference {
-                minuend: "D".to_owned(),
-                subtrahend: "C".to_owned(),
-                by_epoch: vec![same(0.0), same(0.85), same(-0.01), same(0.865)],
-            }],
+    /// The digits of MNIST.
+    const DIGITS: Chance = Chance {
+        test_images: 10_000,
+        commonest: 1135,
+        entropy: 2.301,
+    };
+
+    /// Ten thousand images, 96 % of them of one class.
+    const NEARLY_ONE_CLASS: Chance = Chance {
+        test_images: 10_000,
+        commonest: 9600,
+        entropy: 0.168,
+    };
+
+    fn spreads(by_seed: &[Vec<f64>]) -> Vec<Spread> {
+        let epochs = by_seed.iter().map(Vec::len).min().unwrap_or(0);
+        (0..epochs)
+            .filter_map(|epoch| Spread::of(by_seed.iter().map(|seed| seed[epoch])))
+            .collect()
+    }
+
+    /// The results and records of made-up conditions, with every pair in `differences` compared.
+    fn found(
+        conditions: &[Made],
+        differences: &[(usize, usize)],
+        chance: Chance,
+    ) -> (PretrainingResults, Vec<ClassifierRecord>) {
+        let mut records = Vec::new();
+        for made in conditions {
+            for (seed, accuracy) in made.accuracy.iter().enumerate() {
+                let member = records
+                    .last()
+                    .map_or(0, |last: &ClassifierRecord| last.member + 1);
+                let pretraining = if made.pretrained_layers > 0 {
+                    25.0
+                } else {
+                    0.0
+                };
+                for (epoch, &accuracy) in accuracy.iter().enumerate() {
+                    records.push(ClassifierRecord {
+                        seed: seed as u64,
+                        cost: (epoch > 0).then_some(made.cost),
+                        giga_multiply_accumulates: pretraining + 10.0 * epoch as f64,
+                        ..record(made.name, member, epoch, accuracy)
+                    });
+                }
+            }
+        }
+        let results = PretrainingResults {
+            conditions: conditions
+                .iter()
+                .map(|made| ConditionSummary {
+                    condition: made.name.to_owned(),
+                    description: format!("what {} is", made.name),
+                    hidden_units: vec![100; made.hidden_layers],
+                    pretrained_layers: made.pretrained_layers,
+                    parameters: 1000,
+                    parameters_learnt: 1000 * (1 + made.pretrained_layers),
+                    seeds: made.accuracy.len(),
+                    accuracy: spreads(&made.accuracy),
+                    best: None,
+                })
+                .collect(),
+            differences: differences
+                .iter()
+                .map(|&(minuend, subtrahend)| {
+                    let [minuend, subtrahend] = [minuend, subtrahend].map(|at| &conditions[at]);
+                    let pairs = minuend.accuracy.iter().zip(&subtrahend.accuracy);
+                    let by_seed: Vec<Vec<f64>> = pairs
+                        .map(|(a, b)| a.iter().zip(b).map(|(a, b)| a - b).collect())
+                        .collect();
+                    Difference {
+                        minuend: minuend.name.to_owned(),
+                        subtrahend: subtrahend.name.to_owned(),
+                        seeds: by_seed.len(),
+                        by_epoch: spreads(&by_seed),
+                    }
+                })
+                .collect(),
             transfers: Vec::new(),
-            layers_of: vec!["C".to_owned()],
-            chance: 0.1135,
+            layers_of: Vec::new(),
+            chance,
             probe_images: 10,
-        }
+            ended: Vec::new(),
+        };
+        (results, records)
     }
 
-    fn layer(layer: usize, gradient_norm: f64) -> LayerRecord {
+    fn said(conditions: &[Made], differences: &[(usize, usize)], chance: Chance) -> Vec<String> {
+        let (results, records) = found(conditions, differences, chance);
+        reading(&results, &records, &[])
+    }
+
+    fn layer(layer: usize, member: usize, gradient_norm: f64) -> LayerRecord {
         LayerRecord {
             layer,
             epoch: 0,
-            member: 0,
+            member,
             label: "C".to_owned(),
             condition: "C".to_owned(),
-            seed: 0,
+            seed: member as u64,
             gradient_norm,
             gradient_mean: 0.0,
             activation_mean: 0.0,
@@ -336,72 +641,312 @@ mod tests {
     }
 
     #[test]
-    fn the_numbers_decide_what_is_said() {
-        let results = results(vec![
-            condition("C", 0, &[0.1, 0.1135, 0.1135, 0.1135]),
-            condition("C He", 0, &[0.1, 0.9, 0.95, 0.974]),
-            condition("D", 15, &[0.1, 0.96, 0.97, 0.9818]),
-        ]);
-        let records = [
-            // Epochs of 10 units of work each; D's pretraining takes 25.
-            ClassifierRecord {
-                giga_multiply_accumulates: 25.0,
-                ..record("D", 2, 0, 0.1)
-            },
-            ClassifierRecord {
-                giga_multiply_accumulates: 45.0,
-                ..record("D", 2, 1, 0.96)
-            },
-            record("C", 0, 0, 0.1),
-            record("C", 0, 1, 0.1135),
-            record("C", 0, 2, 0.1135),
-            record("C", 0, 3, 0.1135),
+    fn one_seed_of_a_net_that_is_stuck_one_with_a_better_start_and_one_that_was_pretrained() {
+        let conditions = [
+            made("C", &[&[0.1, 0.1135, 0.1135, 0.1135]]),
+            made("C He", &[&[0.1, 0.9, 0.95, 0.974]]),
+            pretrained("D", &[&[0.1, 0.96, 0.1034, 0.9818]]),
         ];
-        let said = reading(&results, &records, &[layer(1, 1e-10), layer(2, 0.5)]);
+        let (mut results, records) = found(&conditions, &[(2, 0)], DIGITS);
+        results.layers_of = vec!["C".to_owned()];
+        let layers = [layer(1, 0, 1e-10), layer(2, 0, 0.5)];
         assert_eq!(
-            said,
+            reading(&results, &records, &layers),
             [
-                "C does not learn: the best that any seed reaches after any epoch is 11.35 %, within 5 points of what always naming the commonest class reaches, 11.35 %.",
-                "C He is at 90.00 % after its first epoch and at 97.40 % after epoch 3.",
-                "D is at 96.00 % after its first epoch and at 98.18 % after epoch 3.",
-                "When the training of C begins, the gradient is 0.50 in the softmax layer and 1.0e−10 in layer 1 – 2.0e−10 of it (norms, medians over seeds).",
-                "D − C, paired by seed: +85.00 points after the first epoch and +86.50 after epoch 3; the median is above 0 after 2 of 3 epochs.",
-                "Of the 86.83 points that D ends above C, C He needs no pretraining for 86.05: it has the same layers and other settings (what C He is). What pretraining adds to that is 0.78 points.",
-                "D learns 16,000 numbers, those of its pretraining included, where C learns 1,000, and takes 1.5 × its multiply–accumulates; for the price of the pretraining alone, C has had 2 of its 3 epochs and is at 11.35 %.",
+                "C stays at chance: its best test accuracy after any epoch is 11.35 %, no better than always naming the commonest class (11.35 %). Its training cost ends at 2.30, where answering with the shares of the classes costs 2.30 (nats).",
+                "C He is at 90.00 % after its first epoch and at 97.40 % after epoch 3, 97.1 % of the way from chance to no mistake.",
+                "D is at 96.00 % after its first epoch and at 98.18 % after epoch 3, 97.9 % of the way from chance to no mistake.",
+                "When the training of C begins, the gradient is 0.50 in the softmax layer and 1.0e−10 in layer 1 – 2.0e−10 times that (norms).",
+                "D − C: +84.65 points after the first epoch and +86.83 after epoch 3; it is above 0 after 2 of 3 epochs.",
+                "D finishes 86.83 points above C. C He, with the same layers but no pretraining (what C He is), already gains 86.05 of them; pretraining adds 0.78.",
+                "D learns 16,000 numbers, those of its pretraining included, where C learns 1,000, and takes 1.8 × its multiply–accumulates; for the price of the pretraining alone, C has had 2 of its 3 epochs and is at 11.35 %.",
             ]
         );
     }
 
     #[test]
+    fn many_seeds_have_medians_and_ranges() {
+        let conditions = [
+            made(
+                "C",
+                &[
+                    &[0.1, 0.1135, 0.1135],
+                    &[0.1, 0.0980, 0.1135],
+                    &[0.1, 0.1028, 0.1135],
+                ],
+            ),
+            pretrained(
+                "D",
+                &[&[0.1, 0.95, 0.98], &[0.1, 0.96, 0.982], &[0.1, 0.94, 0.981]],
+            ),
+        ];
+        let (mut results, records) = found(&conditions, &[(1, 0)], DIGITS);
+        results.layers_of = vec!["C".to_owned()];
+        let layers = [1e-10, 3e-10, 2e-10].map(|norm| {
+            [
+                layer(1, (norm * 1e10) as usize, norm),
+                layer(2, (norm * 1e10) as usize, 0.5),
+            ]
+        });
+        assert_eq!(
+            reading(&results, &records, layers.as_flattened()),
+            [
+                "C stays at chance: its best test accuracy of all seeds and epochs is 11.35 %, no better than always naming the commonest class (11.35 %). Its training cost ends at 2.30, where answering with the shares of the classes costs 2.30 (nats).",
+                "D is at 95.00 % (94.00 % to 96.00 %) after its first epoch and at 98.10 % (98.00 % to 98.20 %) after epoch 2, 97.9 % of the way from chance to no mistake.",
+                "When the training of C begins, the gradient is 0.50 in the softmax layer and 2.0e−10 in layer 1 – 4.0e−10 times that (norms, medians over seeds).",
+                "D − C, paired by seed: +83.72 (+83.65 to +86.20) points after the first epoch and +86.75 (+86.65 to +86.85) after epoch 2; the median is above 0 after 2 of 2 epochs.",
+                "D learns 16,000 numbers, those of its pretraining included, where C learns 1,000, and takes 2.2 × its multiply–accumulates; for the price of the pretraining alone, C has had all of its 2 epochs and is at 11.35 %.",
+            ]
+        );
+    }
+
+    #[test]
+    fn with_nearly_one_class_being_right_is_learning_and_naming_it_is_not() {
+        let right = made("A", &[&[0.04, 0.97, 1.0]]);
+        let names_it = Made {
+            cost: 0.0842,
+            ..made("B", &[&[0.04, 0.96, 0.96]])
+        };
+        assert_eq!(
+            said(&[right, names_it], &[], NEARLY_ONE_CLASS),
+            [
+                "A is at 97.00 % after its first epoch and at 100.00 % after epoch 2, 100 % of the way from chance to no mistake.",
+                "B stays at chance: its best test accuracy after any epoch is 96.00 %, no better than always naming the commonest class (96.00 %). Its training cost ends at 0.0842, where answering with the shares of the classes costs 0.168 (nats).",
+            ]
+        );
+        assert_eq!(
+            how_learning_is_judged(NEARLY_ONE_CLASS),
+            "Always naming the commonest class is right for 9,600 of the 10,000 test images, 96.00 %: chance. An accuracy is said to be above it if a guess that is right as often as that would reach it in fewer than 1 of 1,000 runs (an exact binomial test), here 96.60 % or more."
+        );
+    }
+
+    #[test]
+    fn of_one_class_nothing_can_be_told() {
+        let one_class = Chance {
+            test_images: 300,
+            commonest: 300,
+            entropy: 0.0,
+        };
+        let always_right = Made {
+            cost: 0.0,
+            ..made("A", &[&[0.0, 1.0]])
+        };
+        assert_eq!(
+            said(&[always_right], &[], one_class),
+            [
+                "A stays at chance: its test accuracy after its only epoch is 100.00 %, no better than always naming the commonest class (100.00 %). Its training cost ends at 0, where answering with the shares of the classes costs 0 (nats).",
+            ]
+        );
+        assert_eq!(
+            how_learning_is_judged(one_class),
+            "All test images are of one class: no accuracy on them says whether anything was learnt."
+        );
+        let one_image = Chance {
+            test_images: 1,
+            commonest: 1,
+            entropy: 2.3,
+        };
+        assert_eq!(
+            how_learning_is_judged(one_image),
+            "The only test image is of one class: no accuracy on them says whether anything was learnt."
+        );
+    }
+
+    #[test]
+    fn of_few_images_nothing_is_claimed() {
+        let few = Chance {
+            test_images: 10,
+            commonest: 2,
+            entropy: 2.302,
+        };
+        assert_eq!(
+            said(&[made("A", &[&[0.1, 0.5, 0.6]])], &[], few),
+            [
+                "It cannot be told whether A has learnt anything: its best test accuracy after any epoch is 60.00 %, which a guess may reach by luck, as always naming the commonest class reaches 20.00 %. Its training cost ends at 2.30, where answering with the shares of the classes costs 2.30 (nats).",
+            ]
+        );
+        let hopeless = Chance {
+            test_images: 2,
+            commonest: 1,
+            entropy: 2.302,
+        };
+        assert_eq!(
+            how_learning_is_judged(hopeless),
+            "Always naming the commonest class is right for 1 of the 2 test images, 50.00 %: chance. An accuracy is said to be above it if a guess that is right as often as that would reach it in fewer than 1 of 1,000 runs (an exact binomial test), which no accuracy on so few images is."
+        );
+    }
+
+    #[test]
     fn a_seed_that_stays_at_chance_is_not_passed_over() {
-        let mut results = results(vec![condition("C Adam", 0, &[0.1, 0.5, 0.95])]);
-        results.conditions[0].accuracy[2].smallest = 0.1135;
-        let said = says_whether_it_learns(&results.conditions[0], &results);
+        let adam = made(
+            "C Adam",
+            &[&[0.1, 0.5, 0.95], &[0.1, 0.5, 0.1135], &[0.1, 0.5, 0.95]],
+        );
         assert_eq!(
-            said.expect("it has epochs"),
-            "C Adam is at 50.00 % after its first epoch and at 95.00 % (11.35 % to 95.00 %) after epoch 2. Not every seed learns."
+            said(&[adam], &[], DIGITS),
+            [
+                "C Adam is at 50.00 % after its first epoch and at 95.00 % (11.35 % to 95.00 %) after epoch 2. Of its 3 seeds, 1 is not clearly above chance at the end.",
+            ]
         );
     }
 
     #[test]
-    fn a_better_start_that_wins_is_said_to_win() {
-        let results = results(vec![
-            condition("C", 0, &[0.1, 0.1135]),
-            condition("C He", 0, &[0.1, 0.98]),
-            condition("D", 15, &[0.1, 0.96]),
-        ]);
-        let said = start_or_pretraining(&results.conditions[2], &results).expect("a sentence");
+    fn what_was_learnt_and_lost_is_told_as_that() {
+        let one = made("C", &[&[0.1, 0.5, 0.6, 0.1135]]);
+        let three = made(
+            "E",
+            &[
+                &[0.1, 0.5, 0.1135],
+                &[0.1, 0.1135, 0.1135],
+                &[0.1, 0.4, 0.098],
+            ],
+        );
         assert_eq!(
-            said,
-            "C He, which has the same layers and no pretraining (what C He is), ends 2.00 points above D."
+            said(&[one, three], &[], DIGITS),
+            [
+                "C is at 50.00 % after its first epoch and at 11.35 % after epoch 3. It had been at 60.00 % after epoch 2, and is not clearly above chance any more. Its training cost ends at 2.30, where answering with the shares of the classes costs 2.30 (nats).",
+                "E is at 40.00 % (11.35 % to 50.00 %) after its first epoch and at 11.35 % (9.80 % to 11.35 %) after epoch 2. The best seed had been at 50.00 % after epoch 1, and none is clearly above chance any more. Its training cost ends at 2.30, where answering with the shares of the classes costs 2.30 (nats).",
+            ]
         );
     }
 
     #[test]
-    fn a_run_without_an_epoch_says_nothing() {
-        let results = results(vec![condition("C", 0, &[0.1]), condition("D", 15, &[0.1])]);
-        let said = reading(&results, &[], &[]);
-        assert_eq!(said.len(), 1, "the difference has epochs: {said:?}");
+    fn a_start_that_happens_to_be_the_best_is_no_learning() {
+        // Untrained weights may be right by accident, also more often than chance.
+        assert_eq!(
+            said(&[made("C", &[&[0.2, 0.1135, 0.1028]])], &[], DIGITS),
+            [
+                "C stays at chance: its best test accuracy after any epoch is 11.35 %, no better than always naming the commonest class (11.35 %). Its training cost ends at 2.30, where answering with the shares of the classes costs 2.30 (nats).",
+            ]
+        );
+    }
+
+    #[test]
+    fn one_epoch_is_an_only_one() {
+        let conditions = [made("B", &[&[0.1, 0.9]]), pretrained("D", &[&[0.1, 0.96]])];
+        assert_eq!(
+            said(&conditions, &[(1, 0)], DIGITS),
+            [
+                "B is at 90.00 % after its only epoch, 88.7 % of the way from chance to no mistake.",
+                "D is at 96.00 % after its only epoch, 95.5 % of the way from chance to no mistake.",
+                "D − B: +6.00 points after the only epoch.",
+                "D learns 16,000 numbers, those of its pretraining included, where B learns 1,000, and takes 3.5 × its multiply–accumulates; for the price of the pretraining alone, B has had its only epoch and is at 90.00 %.",
+            ]
+        );
+    }
+
+    #[test]
+    fn nets_without_hidden_layers_have_no_first_layer_to_compare_and_nothing_to_pretrain() {
+        let conditions = [
+            Made {
+                hidden_layers: 0,
+                ..made("A", &[&[0.1, 0.9, 0.92]])
+            },
+            Made {
+                hidden_layers: 0,
+                ..made("A Adam", &[&[0.1, 0.91, 0.92]])
+            },
+        ];
+        let (mut results, records) = found(&conditions, &[(1, 0)], DIGITS);
+        results.layers_of = vec!["C".to_owned()];
+        assert_eq!(
+            reading(&results, &records, &[layer(1, 0, 0.5)]),
+            [
+                "A is at 90.00 % after its first epoch and at 92.00 % after epoch 2, 91 % of the way from chance to no mistake.",
+                "A Adam is at 91.00 % after its first epoch and at 92.00 % after epoch 2, 91 % of the way from chance to no mistake.",
+                "A Adam − A: +1.00 points after the first epoch and 0.00 after epoch 2; it is above 0 after 1 of 2 epochs.",
+            ]
+        );
+    }
+
+    #[test]
+    fn without_a_pretrained_condition_nothing_is_said_of_pretraining() {
+        let conditions = [
+            made("B", &[&[0.1, 0.9, 0.92]]),
+            made("C", &[&[0.1, 0.1135, 0.1135]]),
+        ];
+        let told = said(&conditions, &[(0, 1)], DIGITS);
+        assert_eq!(told.len(), 3, "{told:?}");
+        assert!(
+            told.iter().all(|sentence| !sentence.contains("pretrain")),
+            "{told:?}"
+        );
+    }
+
+    #[test]
+    fn ties_and_better_starts_that_win_are_told_as_that() {
+        let with_he = |he: f64, d: f64| {
+            let conditions = [
+                made("C", &[&[0.1, 0.1135]]),
+                made("C He", &[&[0.1, he]]),
+                pretrained("D", &[&[0.1, d]]),
+            ];
+            said(&conditions, &[(2, 0)], DIGITS)[4].clone()
+        };
+        assert_eq!(
+            with_he(0.96, 0.96),
+            "C He, with the same layers but no pretraining (what C He is), finishes level with D."
+        );
+        assert_eq!(
+            with_he(0.98, 0.96),
+            "C He, with the same layers but no pretraining (what C He is), finishes 2.00 points above D."
+        );
+        assert_eq!(
+            with_he(0.1135, 0.96),
+            "D finishes 84.65 points above C. C He, with the same layers but no pretraining (what C He is), gains none of them."
+        );
+    }
+
+    #[test]
+    fn members_that_ended_early_count_nowhere_and_are_told() {
+        let conditions = [
+            made("B", &[&[0.1, 0.9, 0.92], &[0.1, 0.91], &[0.1, 0.9, 0.93]]),
+            made("C", &[&[0.1], &[0.1, 0.1135], &[0.1]]),
+            made("E", &[&[0.1]]),
+        ];
+        let (mut results, records) = found(&conditions, &[], DIGITS);
+        results.ended = [("B", 1), ("C", 3), ("C", 4), ("C", 5), ("E", 6)]
+            .map(|(condition, index)| Ended {
+                member: Member {
+                    index,
+                    label: condition.to_owned(),
+                    condition: condition.to_owned(),
+                    seed: 0,
+                },
+                stage: None,
+                epoch: 2,
+                quantity: "the training cost".to_owned(),
+                value: "NaN".to_owned(),
+                hint: String::new(),
+            })
+            .to_vec();
+        assert_eq!(
+            reading(&results, &records, &[]),
+            [
+                "B is at 90.00 % after its first epoch and at 92.50 % (92.00 % to 93.00 %) after epoch 2, 91.5 % of the way from chance to no mistake. Of its 3 seeds, 1 is left out: ended early.",
+                "None of the 3 seeds of C was trained to its end: all ended early.",
+                "E was not trained to its end: it ended early.",
+            ]
+        );
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_before_an_epoch_says_nothing() {
+        let conditions = [made("C", &[&[0.1]]), pretrained("D", &[&[0.1], &[]])];
+        assert_eq!(said(&conditions, &[(1, 0)], DIGITS), Vec::<String>::new());
+        let nothing = [made("C", &[]), pretrained("D", &[])];
+        assert_eq!(said(&nothing, &[(1, 0)], DIGITS), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_run_that_was_stopped_is_told_as_far_as_every_seed_has_got() {
+        let stopped = made("B", &[&[0.1, 0.9, 0.92, 0.93], &[0.1, 0.91, 0.93]]);
+        assert_eq!(
+            said(&[stopped], &[], DIGITS),
+            [
+                "B is at 90.50 % (90.00 % to 91.00 %) after its first epoch and at 92.50 % (92.00 % to 93.00 %) after epoch 2, 91.5 % of the way from chance to no mistake."
+            ]
+        );
     }
 
     #[test]
@@ -417,6 +962,18 @@ mod tests {
             largest: 0.01,
         };
         assert_eq!(with_range(&spread, points), "+0.50 (−0.20 to +1.00)");
-        assert_eq!(with_range(&same(0.5), percent), "50.00 %");
+        assert_eq!([points(0.0), points(-1e-9), points(1e-9)], ["0.00"; 3]);
+        let same = Spread {
+            smallest: 0.5,
+            median: 0.5,
+            largest: 0.5,
+        };
+        assert_eq!(with_range(&same, percent), "50.00 %");
+        assert_eq!(rounded_percent(0.99999), "more than 99.9 %");
+        assert_eq!(rounded_percent(0.0001), "less than 0.1 %");
+        assert_eq!(
+            [rounded_percent(1.0), rounded_percent(0.5)],
+            ["100 %", "50 %"]
+        );
     }
 }

@@ -53,7 +53,7 @@ const LOCK: &str = ".lock";
 const RUNS: &str = "runs";
 
 /// The version of the files' layout; raised when an older reader would misread a newer folder.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;
 
 /// The circumstances of a run: everything about it that is not a result. Times live here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -79,6 +79,13 @@ pub struct Manifest {
     pub seconds: Seconds,
     /// What each member's training took, where the experiment compares it.
     pub member_seconds: Vec<MemberSeconds>,
+}
+
+/// What every manifest has told of itself, whatever its format.
+#[derive(Deserialize)]
+struct Preface {
+    format: u32,
+    version: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -348,14 +355,16 @@ impl RunDir {
     /// Returns [`RunDirError`] if it is missing or damaged, of another format, or holds text that would play tricks on
     /// a terminal.
     pub fn manifest(&self) -> Result<Manifest, RunDirError> {
-        let manifest: Manifest = self.read_json(MANIFEST)?;
-        if manifest.format != FORMAT {
+        // The format first: of another one, nothing else is known to be there.
+        let Preface { format, version } = self.read_json(MANIFEST)?;
+        if format != FORMAT {
             return Err(RunDirError::OtherFormat {
                 path: self.path.clone(),
-                found: manifest.format,
-                version: manifest.version,
+                found: format,
+                version: version.unwrap_or_else(|| "whichever that is".to_owned()),
             });
         }
+        let manifest: Manifest = self.read_json(MANIFEST)?;
         let names = manifest.members.iter().map(|member| &member.label);
         let is_tricky = names
             .chain([&manifest.name, &manifest.version])

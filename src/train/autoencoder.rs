@@ -6,6 +6,7 @@
 use burn::tensor::{Device, Tensor};
 
 use super::corruption::corrupt;
+use super::dead::OutputRange;
 use super::observe::{Observer, Stop};
 use super::optimizer::Optimizer;
 use super::state::{State, parameters_state, restored_parameters, tensor};
@@ -14,7 +15,7 @@ use crate::data::batches::Source;
 use crate::fused;
 use crate::model::{Autoencoder, Layer, Objective, numbers};
 use crate::seed::epoch_order;
-use crate::spec::AutoencoderTraining;
+use crate::spec::{Activation, AutoencoderTraining};
 
 /// Images per batch when nothing is learnt: as many as there usually are when something is, so that it needs no other
 /// memory.
@@ -68,11 +69,12 @@ pub struct Epoch {
 #[derive(Debug, Clone)]
 pub struct Evaluation {
     pub reconstruction: f64,
-    pub explained_variance: f64,
+    /// Not defined where the images do not vary.
+    pub explained_variance: Option<f64>,
     /// ρ̂ of each unit.
     pub mean_activation: Vec<f64>,
-    /// For how many images each unit is on (h > 0).
-    pub images_on: Vec<usize>,
+    /// Units whose output tells none of the images from another; the module `dead` says when.
+    pub dead: Vec<usize>,
     /// Mean number of units per image with h > [`ACTIVE_ABOVE`].
     pub active_units: f64,
     /// Units whose column still equals its initial values in every bit.
@@ -309,6 +311,12 @@ impl Trainee {
         let mut activation = vec![0.0_f64; members * units];
         let mut on = vec![0.0_f64; members * units];
         let mut active = vec![0.0_f64; members];
+        let activation_kind = self.setting.autoencoder.activation;
+        // Of ramp units, it is enough to know for how many images they are on.
+        let mut ranges: Vec<OutputRange> = match activation_kind {
+            Activation::Relu => Vec::new(),
+            _ => (0..members).map(|_| OutputRange::new(units)).collect(),
+        };
         let everything: Vec<u32> = (0..images.count() as u32).collect();
         let evaluator = model.evaluator();
 
@@ -321,6 +329,12 @@ impl Trainee {
                     &mut errors,
                     self.objective.reconstruction(model, h.clone(), x.tensor()),
                 );
+            }
+            if !ranges.is_empty() {
+                let h = numbers(h.clone());
+                for (range, h) in ranges.iter_mut().zip(h.chunks_exact(indices.len() * units)) {
+                    range.extend(h);
+                }
             }
             if let Some(found) = fused::activity(&h, ACTIVE_ABOVE) {
                 add_numbers(&mut on, &found.on);
@@ -348,12 +362,15 @@ impl Trainee {
                 let of_weights = member * inputs * units..(member + 1) * inputs * units;
                 Evaluation {
                     reconstruction: errors[member] / count,
-                    explained_variance: 1.0 - 2.0 * squared[member] / variation,
-                    mean_activation: activation[of_units.clone()]
-                        .iter()
-                        .map(|sum| sum / count)
-                        .collect(),
-                    images_on: on[of_units].iter().map(|&sum| sum as usize).collect(),
+                    explained_variance: (variation > 0.0)
+                        .then(|| 1.0 - 2.0 * squared[member] / variation),
+                    mean_activation: activation[of_units].iter().map(|sum| sum / count).collect(),
+                    dead: match ranges.get(member) {
+                        Some(range) => range.dead(activation_kind),
+                        None => (0..units)
+                            .filter(|unit| on[member * units + unit] == 0.0)
+                            .collect(),
+                    },
                     active_units: active[member] / count,
                     untrained: equal_columns(
                         &weight[of_weights.clone()],

@@ -7,6 +7,7 @@ use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::autoencoder::{EVALUATION_BATCH, Order};
+use super::dead::OutputRange;
 use super::observe::{Observer, Stop};
 use super::optimizer::Optimizer;
 use super::state::{State, parameters_state, restored_parameters, tensor};
@@ -16,7 +17,7 @@ use crate::fused::Input;
 use crate::model::loss::cross_entropy;
 use crate::model::{Classifier, Layer, numbers, whole_numbers};
 use crate::seed::epoch_order;
-use crate::spec::{TrainedLayers, TrainingSpec};
+use crate::spec::{Activation, TrainedLayers, TrainingSpec};
 
 /// A group of classifiers at some point of their training.
 pub struct ClassifierTrainee {
@@ -268,9 +269,9 @@ impl ClassifierTrainee {
             let gradients = gradient.chunks_exact(inputs * units);
             let activations = activation.chunks_exact(indices.len() * units);
             for (member, (gradient, activation)) in gradients.zip(activations).enumerate() {
-                let mut probe = look(gradient, activation, units);
+                let mut probe = look(gradient, activation, units, layer.activation());
                 if at + 1 == layers.len() {
-                    // Probabilities are never 0; a class is not a unit that may die.
+                    // A class is not a unit that may die.
                     probe.dead_units = 0;
                 }
                 probes[member].push(probe);
@@ -303,18 +304,19 @@ fn step(
 }
 
 /// The numbers of one layer from the gradient of its weights and its activations, row-major `[image, unit]`.
-fn look(gradient: &[f32], activation: &[f32], units: usize) -> LayerProbe {
+fn look(gradient: &[f32], activation: &[f32], units: usize, kind: Activation) -> LayerProbe {
     let entries = gradient.len() as f64;
     let squares: f64 = gradient.iter().map(|&g| f64::from(g).powi(2)).sum();
     let magnitudes: f64 = gradient.iter().map(|&g| f64::from(g).abs()).sum();
     let images = activation.len() as f64 / units as f64;
-    let (mut sums, mut on) = (vec![0.0_f64; units], vec![false; units]);
+    let mut sums = vec![0.0_f64; units];
     for image in activation.chunks_exact(units) {
-        for ((sum, on), &h) in sums.iter_mut().zip(&mut on).zip(image) {
+        for (sum, &h) in sums.iter_mut().zip(image) {
             *sum += f64::from(h);
-            *on |= h > 0.0;
         }
     }
+    let mut range = OutputRange::new(units);
+    range.extend(activation);
     let means: Vec<f64> = sums.iter().map(|sum| sum / images).collect();
     let deviations: f64 = activation
         .chunks_exact(units)
@@ -326,7 +328,7 @@ fn look(gradient: &[f32], activation: &[f32], units: usize) -> LayerProbe {
         gradient_mean: magnitudes / entries,
         activation_mean: means.iter().sum::<f64>() / units as f64,
         activation_spread: (deviations / activation.len() as f64).sqrt(),
-        dead_units: on.iter().filter(|&&on| !on).count(),
+        dead_units: range.dead(kind).len(),
         units,
     }
 }
@@ -347,7 +349,12 @@ mod tests {
     #[test]
     fn a_look_gives_what_one_gets_by_hand() {
         // Two units on two images: (1, 0) and (3, 0).
-        let probe = look(&[3.0, -4.0, 0.0, 0.0], &[1.0, 0.0, 3.0, 0.0], 2);
+        let probe = look(
+            &[3.0, -4.0, 0.0, 0.0],
+            &[1.0, 0.0, 3.0, 0.0],
+            2,
+            Activation::Relu,
+        );
         assert_eq!(
             probe,
             LayerProbe {
@@ -364,7 +371,7 @@ mod tests {
 
     #[test]
     fn a_gradient_as_small_as_the_deepest_one_is_still_measured() {
-        let probe = look(&[1e-30; 4], &[1.0, 2.0], 1);
+        let probe = look(&[1e-30; 4], &[1.0, 2.0], 1, Activation::Relu);
         assert!(
             (probe.gradient_norm / 2e-30 - 1.0).abs() < 1e-6,
             "{probe:?}"

@@ -6,6 +6,7 @@
 mod autoencoder;
 mod classifier;
 mod corruption;
+mod dead;
 pub mod lanes;
 mod observe;
 mod optimizer;

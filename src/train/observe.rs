@@ -2,18 +2,20 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::results::{ClassifierRecord, EpochRecord, LayerRecord, StageRecord};
+use crate::results::{ClassifierRecord, Ended, EpochRecord, LayerRecord, StageRecord};
 
 /// Somebody who watches a run. Called from several threads at once.
 pub trait Observer: Sync {
     /// So many multiply–accumulate operations of training were done.
     fn worked(&self, multiply_accumulates: u64);
-    /// So many operations were done before this run went on with them, and need no time any more.
+    /// So many operations need no time any more: they were done before this run went on with them, or will never be.
     fn worked_before(&self, multiply_accumulates: u64);
     /// There is something new to know.
     fn record(&self, record: Record<'_>);
     /// This was known before this run went on.
     fn recall(&self, record: Record<'_>);
+    /// A member could not go on.
+    fn ended(&self, ended: &Ended);
 }
 
 /// Nobody watches.
@@ -22,6 +24,7 @@ impl Observer for () {
     fn worked_before(&self, _multiply_accumulates: u64) {}
     fn record(&self, _record: Record<'_>) {}
     fn recall(&self, _record: Record<'_>) {}
+    fn ended(&self, _ended: &Ended) {}
 }
 
 /// What an epoch of a member left behind.

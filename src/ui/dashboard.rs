@@ -93,16 +93,21 @@ fn points(record: Record<'_>) -> Points {
         Record::Epoch(record) => Points {
             member: record.member,
             epoch: record.epoch,
-            values: vec![
-                ("Test error", false, record.test_reconstruction),
-                ("Training cost", false, record.cost),
-                ("Sparsity Σ KL", false, record.sparsity),
-                ("Mean activation", false, record.mean_activation),
-                ("Active units", false, record.active_units),
-                ("Dead units", false, record.dead_units as f64),
-                ("Untrained units", false, record.untrained_units as f64),
-                ("Explained variance", true, record.explained_variance),
-            ],
+            values: [
+                Some(("Test error", false, record.test_reconstruction)),
+                Some(("Training cost", false, record.cost)),
+                Some(("Sparsity Σ KL", false, record.sparsity)),
+                Some(("Mean activation", false, record.mean_activation)),
+                Some(("Active units", false, record.active_units)),
+                Some(("Dead units", false, record.dead_units as f64)),
+                Some(("Untrained units", false, record.untrained_units as f64)),
+                record
+                    .explained_variance
+                    .map(|value| ("Explained variance", true, value)),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
         },
         Record::Stage(record) => Points {
             member: record.member,

@@ -10,7 +10,7 @@ mod plain;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use crate::results::Member;
+use crate::results::{Ended, Member};
 use crate::train::{Observer, Record, Stop};
 
 /// How much to show.
@@ -117,6 +117,13 @@ impl Observer for Watcher {
             Self::Plain(_) | Self::Nobody => {
                 let _ = record;
             }
+        }
+    }
+
+    /// A dashboard has no place for it: it is told when the run is over.
+    fn ended(&self, ended: &Ended) {
+        if let Self::Plain(lines) = self {
+            lines.ended(ended);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use super::Extent;
-use crate::results::{ClassifierRecord, EpochRecord, StageRecord};
+use crate::results::{ClassifierRecord, Ended, EpochRecord, StageRecord};
 use crate::train::Record;
 
 /// A printer of lines.
@@ -58,6 +58,17 @@ impl Lines {
         let left = time_left(self.started.elapsed(), done, work);
         // A reader who closed the pipe has seen enough; the run goes on.
         let _ = writeln!(std::io::stdout().lock(), "{line}  left {left}");
+    }
+
+    /// A member that could not go on.
+    pub fn ended(&self, ended: &Ended) {
+        let line = format!(
+            "{:<labels$}  {}",
+            ended.member.label,
+            ended.reason(),
+            labels = self.label_width,
+        );
+        let _ = writeln!(std::io::stdout().lock(), "{line}");
     }
 
     fn epoch(&self, record: &EpochRecord) -> String {

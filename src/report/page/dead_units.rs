@@ -3,13 +3,15 @@
 use maud::{Markup, html};
 
 use super::{last_epochs, picture, png, svg, table};
-use crate::results::{DeadUnitsSummary, EpochRecord};
+use crate::results::{DeadUnitsSummary, Ended, EpochRecord, Member};
 
 /// What a dead-units run has to show. Empty slices and `None` leave their section out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DeadUnitsPage<'a> {
-    /// Empty for a run that was stopped.
+    /// Those that were trained to their end.
     pub members: &'a [DeadUnitsSummary],
+    /// Those that could not go on.
+    pub ended: &'a [Ended],
     pub records: &'a [EpochRecord],
     pub grids_png: Option<&'a [u8]>,
     pub curves_svg: Option<&'a str>,
@@ -30,7 +32,7 @@ impl DeadUnitsPage<'_> {
                     "Encoder weights of the first seed, one tile a unit, each stretched to its own range. Framed units did not learn.",
                 ))
             }
-            (counts(self.members))
+            (counts(self.members, self.ended))
             @if let Some(document) = self.curves_svg {
                 h2 { "Training" }
                 (picture(
@@ -44,27 +46,48 @@ impl DeadUnitsPage<'_> {
     }
 }
 
-fn counts(members: &[DeadUnitsSummary]) -> Markup {
-    if members.is_empty() {
+fn counts(members: &[DeadUnitsSummary], ended: &[Ended]) -> Markup {
+    if members.is_empty() && ended.is_empty() {
         return html! {};
     }
-    let rows: Vec<Vec<String>> = members
-        .chunk_by(|a, b| a.member.condition == b.member.condition)
+    // Every seed has its place, also one that ended early.
+    let trained = members
+        .iter()
+        .map(|summary| (&summary.member, Some(summary)));
+    let mut all: Vec<(&Member, Option<&DeadUnitsSummary>)> = trained
+        .chain(ended.iter().map(|ended| (&ended.member, None)))
+        .collect();
+    all.sort_by_key(|(member, _)| member.index);
+    let rows: Vec<Vec<String>> = all
+        .chunk_by(|(a, _), (b, _)| a.condition == b.condition)
         .map(|seeds| {
-            let each = |of: fn(&DeadUnitsSummary) -> &Vec<usize>| {
-                let counts: Vec<String> = seeds.iter().map(|s| of(s).len().to_string()).collect();
+            let each = |of: &dyn Fn(&DeadUnitsSummary) -> Option<usize>| {
+                let counts: Vec<String> = seeds
+                    .iter()
+                    .map(|(_, summary)| match summary.map(of) {
+                        Some(Some(count)) => count.to_string(),
+                        Some(None) => "not defined".to_owned(),
+                        None => "ended".to_owned(),
+                    })
+                    .collect();
                 counts.join(" ")
             };
+            let units = seeds
+                .iter()
+                .find_map(|(_, summary)| Some((*summary)?.hidden_units));
             vec![
-                seeds[0].member.condition.clone(),
-                seeds[0].hidden_units.to_string(),
-                each(|summary| &summary.never_on_at_start),
-                each(|summary| &summary.never_on),
-                each(|summary| &summary.unchanged),
-                each(|summary| &summary.noise_looking),
+                seeds[0].0.condition.clone(),
+                units.map_or_else(|| "–".to_owned(), |units| units.to_string()),
+                each(&|summary| Some(summary.never_on_at_start.len())),
+                each(&|summary| Some(summary.never_on.len())),
+                each(&|summary| Some(summary.unchanged.len())),
+                each(&|summary| Some(summary.noise_looking.as_ref()?.len())),
             ]
         })
         .collect();
+    let no_noise = members
+        .iter()
+        .any(|summary| summary.noise_looking.is_none());
     let descriptions = members
         .chunk_by(|a, b| a.member.condition == b.member.condition)
         .map(|seeds| (&seeds[0].member.condition, &seeds[0].description));
@@ -79,6 +102,8 @@ fn counts(members: &[DeadUnitsSummary]) -> Markup {
             "Never on: the pre-activation is above 0 for no training image. Unchanged: the unit’s column of encoder weights equals its initial values in every bit. \
              Noise-looking: it correlates above 0.99 with its initial values, over the pixels that any training image has ink in; the post, which judged by eye, \
              found about half of the units so."
+            @if no_noise { " Not defined: the initial weights do not vary over these pixels." }
+            @if !ended.is_empty() { " Ended: the seed could not go on to its end." }
         }
         dl .pairs {
             @for (condition, description) in descriptions { dt { (condition) } dd { (description) } }
@@ -102,15 +127,28 @@ mod tests {
             never_on_at_start: vec![1],
             never_on: vec![1, 2],
             unchanged,
-            noise_looking: vec![],
+            noise_looking: Some(vec![]),
         };
-        let members = [summary(0, vec![1, 2, 3]), summary(1, vec![7])];
+        let members = [summary(0, vec![1, 2, 3]), summary(2, vec![7])];
+        let ended = [Ended {
+            member: Member::new(1, "ramp <b>".to_owned(), 1, &[0, 1]),
+            stage: None,
+            epoch: 2,
+            quantity: "the training cost".to_owned(),
+            value: "NaN".to_owned(),
+            hint: String::new(),
+        }];
         let page = DeadUnitsPage {
             members: &members,
+            ended: &ended,
             ..DeadUnitsPage::default()
         };
         let html = page.markup().into_string();
-        assert!(html.contains("<td>1 1</td><td>2 2</td><td>3 1</td><td>0 0</td>"));
+        assert!(
+            html.contains(
+                "<td>1 ended 1</td><td>2 ended 2</td><td>3 ended 1</td><td>0 ended 0</td>"
+            )
+        );
         assert!(html.contains("ramp &lt;b&gt;") && !html.contains("<b>"));
     }
 }

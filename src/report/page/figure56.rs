@@ -2,14 +2,16 @@
 
 use maud::{Markup, html};
 
-use super::{last_epochs, number, picture, png, svg, table};
-use crate::results::{EpochRecord, MemberSummary};
+use super::{if_defined, last_epochs, number, picture, png, svg, table};
+use crate::results::{Ended, EpochRecord, MemberSummary, Scores};
 
 /// What a Figure 5-6 run has to show. Empty slices and `None` leave their section out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Figure56Page<'a> {
     /// Models with their scores and regimes; empty for a run that was stopped before it had any.
     pub members: &'a [MemberSummary],
+    /// Models that could not go on.
+    pub ended: &'a [Ended],
     /// All epochs of all models; the last of each model fills a table.
     pub records: &'a [EpochRecord],
     /// Figure with every tile on its own scale, as PNG.
@@ -30,7 +32,7 @@ impl Figure56Page<'_> {
                     "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white).",
                 ))
             }
-            (regimes(self.members))
+            (regimes(self.members, self.ended))
             (scores(self.members))
             @if let Some(bytes) = self.shared_figure_png {
                 h2 { "The same weights on one scale" }
@@ -67,14 +69,18 @@ fn lead() -> Markup {
     }
 }
 
-fn regimes(members: &[MemberSummary]) -> Markup {
+fn regimes(members: &[MemberSummary], ended: &[Ended]) -> Markup {
     html! {
-        @if !members.is_empty() {
+        @if !members.is_empty() || !ended.is_empty() {
             h2 { "Which picture each grid shows" }
             dl .regimes {
                 @for summary in members {
                     dt { (summary.member.label) " — " strong { (summary.regime) } }
                     dd { (summary.regime_reason) }
+                }
+                @for ended in ended {
+                    dt { (ended.member.label) " — " strong { "none" } }
+                    dd { (ended.reason()) }
                 }
             }
         }
@@ -92,11 +98,11 @@ fn scores(members: &[MemberSummary]) -> Markup {
             vec![
                 summary.member.label.clone(),
                 summary.member.seed.to_string(),
-                number(scores.kurtosis),
-                number(scores.radius_of_gyration),
-                number(scores.roughness),
-                number(scores.digit_correlation),
-                number(scores.label_purity),
+                if_defined(scores.kurtosis),
+                if_defined(scores.radius_of_gyration),
+                if_defined(scores.roughness),
+                if_defined(scores.digit_correlation),
+                if_defined(scores.label_purity),
                 number(scores.active_units),
                 format!("{} of {}", scores.dead_units, scores.hidden_units),
             ]
@@ -113,9 +119,24 @@ fn scores(members: &[MemberSummary]) -> Markup {
         "active (L0)",
         "dead",
     ];
-    table(
-        "Scores of the pictures; medians over live units",
-        &head,
-        &rows,
-    )
+    let is_undefined = |scores: &Scores| {
+        [
+            scores.kurtosis,
+            scores.radius_of_gyration,
+            scores.roughness,
+            scores.digit_correlation,
+            scores.label_purity,
+        ]
+        .contains(&None)
+    };
+    html! {
+        (table(
+            "Scores of the pictures; medians over live units, those that are not dead on the test images",
+            &head,
+            &rows,
+        ))
+        @for summary in members.iter().filter(|summary| is_undefined(&summary.scores)) {
+            p { "Not defined for " (summary.member.label) ": " (summary.scores.why_not_defined()) "." }
+        }
+    }
 }

@@ -11,7 +11,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::significant;
-use crate::results::EpochRecord;
+use crate::results::{DEAD_TOLERANCE, EpochRecord, NO_EXPLAINED_VARIANCE};
 
 pub use dead_units::DeadUnitsPage;
 pub use figure56::Figure56Page;
@@ -144,6 +144,18 @@ fn number(value: f64) -> String {
     significant(value, 3)
 }
 
+/// A number that may be none.
+fn if_defined(value: Option<f64>) -> String {
+    value.map_or_else(|| "not defined".to_owned(), number)
+}
+
+/// When a unit counts as dead on `images`, such as "the test images".
+fn dead_means(images: &str) -> String {
+    format!(
+        "Dead: a ramp unit that is above 0 for none of {images}; a unit of another activation whose output varies over {images} by no more than {DEAD_TOLERANCE}."
+    )
+}
+
 fn last_epochs(records: &[EpochRecord]) -> Markup {
     let mut last: Vec<&EpochRecord> = Vec::new();
     for record in records {
@@ -168,7 +180,7 @@ fn last_epochs(records: &[EpochRecord]) -> Markup {
                 number(record.reconstruction),
                 number(record.test_reconstruction),
                 number(record.sparsity),
-                number(record.explained_variance),
+                if_defined(record.explained_variance),
                 number(record.mean_activation),
                 number(record.active_units),
                 record.dead_units.to_string(),
@@ -190,7 +202,17 @@ fn last_epochs(records: &[EpochRecord]) -> Markup {
         "dead",
         "untrained",
     ];
-    table("The last epoch of each model", &head, &rows)
+    let not_defined = last
+        .iter()
+        .any(|record| record.explained_variance.is_none());
+    html! {
+        (table("The last epoch of each model; costs are means over images", &head, &rows))
+        p {
+            (dead_means("the test images"))
+            " Untrained: the unit’s column of encoder weights equals its initial values in every bit."
+            @if not_defined { " The explained variance is not defined: " (NO_EXPLAINED_VARIANCE) "." }
+        }
+    }
 }
 
 fn weight_proof(proof: Option<WeightProof>) -> Markup {
@@ -297,11 +319,11 @@ mod tests {
             last: record(0, label, 3),
             scores: Scores {
                 live_units: 97,
-                kurtosis: 20.123,
-                radius_of_gyration: 5.0,
-                roughness: 0.65,
-                digit_correlation: f64::NAN,
-                label_purity: 0.6,
+                kurtosis: Some(20.123),
+                radius_of_gyration: Some(5.0),
+                roughness: Some(0.65),
+                digit_correlation: None,
+                label_purity: Some(0.6),
                 active_units: 38.5,
                 dead_units: 3,
                 hidden_units: 100,
@@ -330,7 +352,9 @@ mod tests {
             ..PageInput::default()
         });
         assert!(html.contains("<strong>strokes</strong>") && html.contains("strokes: β = 0.1"));
-        assert!(html.contains("<td>20.1</td>") && html.contains("<td>n/a</td>"));
+        assert!(html.contains("<td>20.1</td>") && html.contains("<td>not defined</td>"));
+        assert!(html.contains("Not defined for β = 0.1: no live unit"));
+        assert!(!html.contains("explained variance is not defined"));
         assert!(html.contains("<th scope=\"row\">β = 0.1</th><td>3</td><td>0.000500</td>"));
         assert!(html.contains("3 of 100"));
     }
@@ -344,6 +368,7 @@ mod tests {
             notices: &[Notice::Warning(NASTY), Notice::Note(NASTY)],
             body: Some(Body::Figure56(Figure56Page {
                 members: &[summary(NASTY)],
+                ended: &[],
                 records: &[record(0, NASTY, 1)],
                 figure_png: Some(b"png"),
                 shared_figure_png: Some(b"png"),

@@ -2,12 +2,13 @@
 
 use maud::{Markup, html};
 
-use super::super::reading::{grouped, percent, points, reading, with_range};
-use super::{number, picture, png, svg, table};
+use super::super::reading::{grouped, how_learning_is_judged, points, reading, with_range};
+use super::{dead_means, number, picture, png, svg, table};
 use crate::results::{
     ClassifierRecord, ConditionSummary, Difference, LayerRecord, MemberSeconds, PretrainingResults,
     Spread,
 };
+use crate::words::counted;
 
 /// What a pretraining run has to show. Empty slices and `None` leave their section out.
 #[derive(Debug, Clone, Copy, Default)]
@@ -36,20 +37,32 @@ pub struct UnitPictures<'a> {
 }
 
 impl PretrainingPage<'_> {
+    /// Whether a condition has several seeds: medians and ranges of one would be empty words.
+    fn has_seeds(&self) -> bool {
+        let seeds = self.records.iter().map(|record| record.seed);
+        let first = self.records.first().map(|record| record.seed);
+        seeds.into_iter().any(|seed| Some(seed) != first)
+    }
+
     pub(super) fn markup(&self) -> Markup {
+        let has_seeds = self.has_seeds();
+        let over_seeds = |words: &'static str| if has_seeds { words } else { "" };
         html! {
             (lead())
             @if let Some(document) = self.accuracy_svg {
                 (picture(
                     &svg(document),
                     "Test accuracy after every epoch, a line per condition",
-                    "Share of the test images put into their class after each epoch, epoch 0 being the start: medians over seeds, bands from the smallest to the largest. Nothing is trained, tuned or stopped by the test images.",
+                    &format!(
+                        "Share of the test images put into their class after each epoch, epoch 0 being the start{}. Nothing is trained, tuned or stopped by the test images.",
+                        over_seeds(": medians over seeds, bands from the smallest to the largest"),
+                    ),
                 ))
             }
             @if let Some(results) = self.results {
                 @if self.complete { (findings(results, self.records, self.layers)) }
-                (conditions(results, self.records, self.seconds))
-                (differences(&results.differences))
+                (conditions(results, self.records, self.seconds, has_seeds))
+                (differences(&results.differences, has_seeds))
             }
             (prices(self))
             @if let Some(document) = self.layers_svg {
@@ -58,8 +71,10 @@ impl PretrainingPage<'_> {
                     &svg(document),
                     "Heat maps of gradient norms, activations and dead units, layer by epoch, conditions side by side",
                     &format!(
-                        "Measured after each epoch on a fixed batch of {} training images, outside of the training steps; medians over seeds, one scale per quantity. The topmost row of the gradients is the softmax layer. The numbers are in layers.csv.",
-                        self.results.map_or(0, |results| results.probe_images),
+                        "Measured after each epoch on a fixed batch, the first {} of the training, outside of the training steps{}; one scale per quantity. The topmost row of the gradients is the softmax layer. {} The numbers are in layers.csv.",
+                        counted(self.results.map_or(0, |results| results.probe_images), "image"),
+                        over_seeds("; medians over seeds"),
+                        dead_means("these images"),
                     ),
                 ))
             }
@@ -94,6 +109,7 @@ fn findings(
         @if !sentences.is_empty() {
             h2 { "What the numbers say" }
             ul { @for sentence in &sentences { li { (sentence) } } }
+            p { (how_learning_is_judged(results.chance)) }
         }
     }
 }
@@ -102,18 +118,30 @@ fn conditions(
     results: &PretrainingResults,
     records: &[ClassifierRecord],
     seconds: &[MemberSeconds],
+    has_seeds: bool,
 ) -> Markup {
+    let [accuracy, takes] = if has_seeds {
+        [
+            "Test accuracy in %: median (smallest to largest of the seeds); best: of any seed after any epoch",
+            "What each condition takes, pretraining included; seconds on one thread: median",
+        ]
+    } else {
+        [
+            "Test accuracy in %; best: after any epoch",
+            "What each condition takes, pretraining included; seconds on one thread",
+        ]
+    };
     let rows = |row: &dyn Fn(&ConditionSummary) -> Vec<String>| -> Vec<Vec<String>> {
         results.conditions.iter().map(row).collect()
     };
     html! {
         (table(
-            "Test accuracy in %: median (smallest to largest of the seeds); best: of any seed after any epoch",
+            accuracy,
             &["condition", "epoch 1", "epoch 2", "epoch 5", "epoch 10", "last epoch", "best"],
             &rows(&accuracy_row),
         ))
         (table(
-            "What each condition takes, pretraining included; seconds on one thread: median",
+            takes,
             &[
                 "condition",
                 "hidden layers",
@@ -150,11 +178,7 @@ fn accuracy_row(condition: &ConditionSummary) -> Vec<String> {
         at(5),
         at(10),
         last,
-        if condition.accuracy.len() > 1 {
-            plain_percent(condition.best)
-        } else {
-            "–".to_owned()
-        },
+        condition.best.map_or_else(|| "–".to_owned(), plain_percent),
     ]
 }
 
@@ -194,7 +218,7 @@ fn cost_row(
     ]
 }
 
-fn differences(differences: &[Difference]) -> Markup {
+fn differences(differences: &[Difference], has_seeds: bool) -> Markup {
     if differences.is_empty() {
         return html! {};
     }
@@ -226,9 +250,13 @@ fn differences(differences: &[Difference]) -> Markup {
         .collect();
     html! {
         details {
-            summary { "Differences after every epoch, paired by seed" }
+            summary { "Differences after every epoch" @if has_seeds { ", paired by seed" } }
             (table(
-                "Differences of test accuracy in percentage points: median (smallest to largest)",
+                if has_seeds {
+                    "Differences of test accuracy in percentage points: median (smallest to largest)"
+                } else {
+                    "Differences of test accuracy in percentage points"
+                },
                 &head,
                 &rows,
             ))
@@ -255,7 +283,7 @@ fn prices(page: &PretrainingPage) -> Markup {
             (picture(
                 &svg(document),
                 "Test accuracy against seconds of training, pretraining included",
-                "Wall-clock seconds of each member’s training on one thread of this machine, without evaluation and probes: medians over seeds. These are measured, and differ from run to run.",
+                "Wall-clock seconds of each member’s training on one thread of this machine, without evaluation and probes. These are measured, and differ from run to run.",
             ))
         }
     }
@@ -268,7 +296,7 @@ fn pretraining(page: &PretrainingPage) -> Markup {
             (picture(
                 &svg(document),
                 "Reconstruction cost and sparsity of every stage of the pretraining",
-                "The autoencoder of each layer after each of its epochs, on the codes of the layers below; a stage ends on its layer’s tick. Medians and extremes over seeds.",
+                "The autoencoder of each layer after each of its epochs, on the codes of the layers below; a stage ends on its layer’s tick.",
             ))
         }
         @if let Some(UnitPictures { label, pretrained_png, fine_tuned_png }) = page.units {
@@ -330,7 +358,6 @@ fn transfers(results: &PretrainingResults) -> Markup {
                 }
             }
         }
-        p { "Guessing the commonest class of the test images reaches " (percent(results.chance)) "." }
     }
 }
 
@@ -338,7 +365,7 @@ fn transfers(results: &PretrainingResults) -> Markup {
 mod tests {
     use super::*;
     use crate::report::accuracy::tests::record;
-    use crate::results::TransferProof;
+    use crate::results::{Chance, TransferProof};
 
     fn proof(classifier: &str) -> TransferProof {
         TransferProof {
@@ -365,18 +392,25 @@ mod tests {
                 pretrained_layers: 15,
                 parameters: 220_910,
                 parameters_learnt: 1_000_000,
+                seeds: 2,
                 accuracy: vec![spread(0.1), spread(0.95)],
-                best: 0.96,
+                best: Some(0.96),
             }],
             differences: vec![Difference {
                 minuend: "D <i>".to_owned(),
                 subtrahend: "B".to_owned(),
+                seeds: 2,
                 by_epoch: vec![spread(0.0), spread(0.02)],
             }],
             transfers,
             layers_of: vec![],
-            chance: 0.1135,
+            chance: Chance {
+                test_images: 10_000,
+                commonest: 1135,
+                entropy: 2.301,
+            },
             probe_images: 1000,
+            ended: vec![],
         }
     }
 

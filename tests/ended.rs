@@ -1,0 +1,307 @@
+//! Models that cannot go on: what ends them is told and kept, and their neighbours never hear of it.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{folder, manifest, transcript};
+use layerwise::backend::{self, Kind};
+use layerwise::config::{self, Experiment, Figure56};
+use layerwise::experiment::{Ending, Setting, figure56};
+use layerwise::results::{Figure56Results, Results};
+use layerwise::spec::BackendName;
+use layerwise::train::Stop;
+use layerwise::weights::Weights;
+use serde_json::Value;
+
+/// Two seeds of a calm condition; those of a wild one explode.
+const AUTOENCODERS: &str = r#"
+experiment = "dead_units"
+[run]
+seeds = [3, 4]
+[data]
+dir = "data/mnist"
+train_images = 600
+test_images = 100
+[training]
+epochs = 3
+optimizer = "sgd"
+[autoencoder]
+hidden_units = 12
+[conditions.calm]
+[conditions.wild]
+training.learning_rate = 50
+"#;
+
+/// One condition explodes in its pretraining, one in its own training, and one does not.
+const CLASSIFIERS: &str = r#"
+experiment = "pretraining"
+[run]
+seeds = [3, 4]
+[data]
+dir = "data/mnist"
+train_images = 600
+test_images = 100
+[training]
+epochs = 2
+schedule = "constant"
+[network]
+hidden_units = [12, 10]
+[conditions.calm]
+[conditions.early]
+pretraining.layers = 2
+pretraining.epochs = 4
+pretraining.optimizer = "sgd"
+pretraining.learning_rate = 100
+[conditions.late]
+network.activation = "identity"
+training.learning_rate = 100
+[report]
+differences = ["calm - early", "late - calm"]
+layers_of = ["early", "calm"]
+"#;
+
+/// Exit code, stdout and stderr of a run of `config`.
+fn run(config: &str, out: &Path, more: &[&str]) -> (i32, String, String) {
+    let path = out.with_file_name("mine.toml");
+    fs::write(&path, config).expect("room");
+    let (path, out) = (path.display().to_string(), out.display().to_string());
+    transcript(&[&[&path, "--plain", "--out", &out], more].concat())
+}
+
+fn read(out: &Path, file: &str) -> String {
+    fs::read_to_string(out.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn json(out: &Path, file: &str) -> Value {
+    serde_json::from_str(&read(out, file)).expect("JSON")
+}
+
+/// The lines of a JSON-lines file that are about members of a condition.
+fn of_condition(out: &Path, file: &str, condition: &str) -> Vec<String> {
+    let text = read(out, file);
+    let lines = text
+        .lines()
+        .filter(|line| line.contains(&format!("\"{condition}, seed")));
+    lines.map(str::to_owned).collect()
+}
+
+/// Everything is there, says so, and is drawn again alike; nothing is left to resume.
+fn assert_whole(out: &Path) {
+    assert_eq!(manifest(out)["status"], "complete");
+    let page = read(out, "index.html");
+    let folder = out.display().to_string();
+    let (code, _, stderr) = transcript(&["report", &folder]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(read(out, "index.html"), page);
+    let (code, stdout, stderr) = transcript(&["resume", &folder]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.contains("is finished; nothing to resume"),
+        "{stdout}"
+    );
+}
+
+#[test]
+fn an_autoencoder_that_explodes_ends_alone() {
+    let (_first, out) = folder();
+    let (_second, alone) = folder();
+    let (code, stdout, stderr) = run(AUTOENCODERS, &out, &[]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(
+        stderr.contains(
+            "error: 2 of 4 models ended early:\n  wild, seed 3 ended in epoch 2: the training cost became infinite\n  wild, seed 4 ended in epoch 2: the training cost became infinite\n  hint: lower training.learning_rate"
+        ),
+        "{stderr}"
+    );
+    assert!(
+        stdout.contains("wild, seed 3  ended in epoch 2: the training cost became infinite\n"),
+        "{stdout}"
+    );
+
+    let results = json(&out, "results.json");
+    assert_eq!(results["members"].as_array().map(Vec::len), Some(2));
+    let ended = &results["ended"];
+    assert_eq!(ended.as_array().map(Vec::len), Some(2));
+    assert_eq!(ended[0]["member"]["label"], "wild, seed 3");
+    assert_eq!(
+        (&ended[0]["epoch"], &ended[0]["value"]),
+        (&Value::from(2), &Value::from("infinite"))
+    );
+    assert_eq!(ended[0]["quantity"], "the training cost");
+    assert_eq!(
+        of_condition(&out, "metrics.jsonl", "wild").len(),
+        2,
+        "epoch 1 of both"
+    );
+    let page = read(&out, "index.html");
+    assert!(page.contains("wild, seed 3 ended in epoch 2: the training cost became infinite."));
+    assert!(page.contains("<td>ended ended</td>"));
+    assert_whole(&out);
+
+    // The calm ones are what they are without company.
+    let calm = AUTOENCODERS
+        .split("[conditions.wild]")
+        .next()
+        .expect("a beginning");
+    let (code, _, stderr) = run(calm, &alone, &[]);
+    assert_eq!(code, 0, "{stderr}");
+    let lines = |out| of_condition(out, "metrics.jsonl", "calm");
+    assert_eq!(lines(&out), lines(&alone));
+    let weights = |out: &Path| {
+        let bytes = fs::read(out.join("weights.safetensors")).expect("there");
+        let weights = Weights::from_safetensors(&bytes).expect("our own file");
+        weights
+            .get("calm/seed 4/encoder.weight")
+            .expect("saved")
+            .values
+            .clone()
+    };
+    assert_eq!(weights(&out), weights(&alone));
+}
+
+#[test]
+fn what_has_ended_stays_ended_when_a_run_goes_on() {
+    let (_first, whole) = folder();
+    let (_second, out) = folder();
+    let (code, _, stderr) = run(AUTOENCODERS, &whole, &[]);
+    assert_eq!(code, 1, "{stderr}");
+    let (code, _, stderr) = run(AUTOENCODERS, &out, &["--set", "training.epochs=2"]);
+    assert_eq!(code, 1, "{stderr}");
+    let folder = out.display().to_string();
+    let longer = ["resume", &folder, "--plain", "--set", "training.epochs=3"];
+    let (code, stdout, stderr) = transcript(&longer);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(
+        stderr.contains("error: 2 of 4 models ended early:"),
+        "{stderr}"
+    );
+    assert!(!stdout.contains("epoch 3/3  wild"), "{stdout}");
+    for file in [
+        "results.json",
+        "metrics.jsonl",
+        "metrics.csv",
+        "weights.safetensors",
+        "curves.svg",
+        "dead-units.png",
+    ] {
+        let [one, other] = [&whole, &out].map(|out| fs::read(out.join(file)).expect("there"));
+        assert!(one == other, "{file} differs");
+    }
+    assert_whole(&out);
+}
+
+#[test]
+fn classifiers_end_alone_in_their_pretraining_and_in_their_training() {
+    let (_parent, out) = folder();
+    let (code, stdout, stderr) = run(CLASSIFIERS, &out, &[]);
+    assert_eq!(code, 1, "{stderr}");
+    assert!(
+        stderr.contains("error: 4 of 6 models ended early:\n  early, seed 3 ended in epoch "),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains(" of the pretraining of layer 1: the pretraining cost became "),
+        "{stderr}"
+    );
+    assert!(
+        stderr.contains("\n  late, seed 4 ended in epoch 1: the training cost became NaN\n"),
+        "{stderr}"
+    );
+    assert!(
+        stdout.contains("\nearly  ended early  784 → 12 → 10 → 10; "),
+        "{stdout}"
+    );
+    assert_eq!(of_condition(&out, "metrics.jsonl", "calm").len(), 6);
+    assert!(of_condition(&out, "metrics.jsonl", "early").is_empty());
+    assert_eq!(
+        of_condition(&out, "metrics.jsonl", "late").len(),
+        2,
+        "their starts"
+    );
+
+    let Results::Pretraining(results) =
+        serde_json::from_str(&read(&out, "results.json")).expect("JSON")
+    else {
+        panic!("another experiment");
+    };
+    let seeds: Vec<usize> = results
+        .conditions
+        .iter()
+        .map(|condition| condition.seeds)
+        .collect();
+    assert_eq!(seeds, [2, 0, 0]);
+    assert!(
+        results
+            .differences
+            .iter()
+            .all(|difference| difference.by_epoch.is_empty())
+    );
+    assert_eq!(results.ended.len(), 4);
+    assert!(
+        results
+            .ended
+            .iter()
+            .all(|ended| ended.stage == Some(1) || ended.member.condition == "late")
+    );
+    let page = read(&out, "index.html");
+    assert!(page.contains("None of the 2 seeds of early was trained to its end: all ended early."));
+    assert_whole(&out);
+}
+
+/// As on a GPU, where all members are one model: no operation mixes them.
+#[test]
+fn in_one_batched_model_the_numbers_of_the_others_are_untouched() {
+    let text =
+        "experiment = \"figure56\"\n[autoencoder]\nhidden_units = 12\n[training]\nepochs = 2\n";
+    let config = config::parse(text, Path::new("mine.toml"), &config::Overrides::default());
+    let Experiment::Figure56(figure) = config.expect("a plan").plan.experiment else {
+        panic!("another experiment");
+    };
+    let backend = backend::open(BackendName::Flex).expect("flex is in every default build");
+    let batched = backend::Backend {
+        kind: Kind::Gpu,
+        ..backend
+    };
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
+    let limits = layerwise::data::Limits {
+        train: Some(600),
+        test: Some(100),
+    };
+    let data = layerwise::data::load(&folder, limits).expect("it comes along");
+    let results = |sparsity_weights: &[f64]| {
+        let figure = Figure56 {
+            sparsity_weights: sparsity_weights.to_vec(),
+            ..figure.clone()
+        };
+        let stop = Stop::default();
+        let setting = Setting {
+            data: &data,
+            backend: &batched,
+            lanes: 1,
+            order_seed: 0,
+            observer: &(),
+            stop: &stop,
+            shelf: &(),
+        };
+        let outcome = figure56::run(&figure, &[0], &setting).expect("a task of its own");
+        assert_eq!(outcome.ending, Ending::Complete);
+        let Results::Figure56(results) = outcome.results else {
+            panic!("another experiment");
+        };
+        results
+    };
+    // β of the second member is infinite in single precision.
+    let Figure56Results { members, ended } = results(&[0.0, 1e39, 0.1]);
+    assert_eq!(ended.len(), 1, "{ended:?}");
+    assert_eq!(ended[0].member.index, 1);
+    let without = results(&[0.0, 0.1]);
+    assert!(without.ended.is_empty());
+    for (found, expected) in members.iter().zip(&without.members) {
+        assert_eq!(found.member.condition, expected.member.condition);
+        assert_eq!(found.scores, expected.scores);
+        assert_eq!(found.last.cost.to_bits(), expected.last.cost.to_bits());
+    }
+    assert_eq!(members.len(), 2);
+}

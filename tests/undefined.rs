@@ -1,0 +1,191 @@
+//! Quantities that are not defined for the data or the model at hand: they are said to be that, and the run goes on.
+
+mod common;
+
+use std::fs;
+use std::path::Path;
+
+use common::{folder, transcript};
+use serde_json::Value;
+
+const FIGURE: &str = r#"
+experiment = "figure56"
+[data]
+dir = "data/mnist"
+train_images = 300
+test_images = 100
+[autoencoder]
+hidden_units = 12
+[sparsity]
+weights = [0, 0.1]
+[training]
+epochs = 2
+"#;
+
+const SCORES: [&str; 5] = [
+    "kurtosis",
+    "radius_of_gyration",
+    "roughness",
+    "digit_correlation",
+    "label_purity",
+];
+
+/// What a run of `config` prints; it ends well, and is drawn again alike from its folder.
+fn run(config: &str, out: &Path, set: &[&str]) -> String {
+    let path = out.with_file_name("mine.toml");
+    fs::write(&path, config).expect("room");
+    let (path, folder) = (path.display().to_string(), out.display().to_string());
+    let mut args = vec![path.as_str(), "--plain", "--out", &folder];
+    args.extend(set.iter().flat_map(|set| ["--set", *set]));
+    let (code, stdout, stderr) = transcript(&args);
+    assert_eq!(code, 0, "{stderr}");
+    let page = read(out, "index.html");
+    let (code, _, stderr) = transcript(&["report", &folder]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(read(out, "index.html"), page);
+    stdout
+}
+
+fn read(out: &Path, file: &str) -> String {
+    fs::read_to_string(out.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
+}
+
+fn json(out: &Path, file: &str) -> Value {
+    serde_json::from_str(&read(out, file)).expect("JSON")
+}
+
+/// Four IDX files of `pictures` alike, each pixel of this grey.
+fn flat_data(folder: &Path, pictures: u32, grey: u8) {
+    fs::create_dir_all(folder).expect("room");
+    let idx = |sizes: &[u32], items: Vec<u8>| -> Vec<u8> {
+        let magic = 0x800 + sizes.len() as u32;
+        let numbers = std::iter::once(&magic).chain(sizes);
+        numbers.flat_map(|n| n.to_be_bytes()).chain(items).collect()
+    };
+    for pair in ["train", "t10k"] {
+        let images = idx(&[pictures, 6, 6], vec![grey; 36 * pictures as usize]);
+        let labels = idx(
+            &[pictures],
+            (0..pictures).map(|at| (at % 3) as u8).collect(),
+        );
+        fs::write(folder.join(format!("{pair}-images-idx3-ubyte")), images).expect("room");
+        fs::write(folder.join(format!("{pair}-labels-idx1-ubyte")), labels).expect("room");
+    }
+}
+
+#[test]
+fn one_test_image_has_no_explained_variance_and_ends_no_run() {
+    let (_parent, out) = folder();
+    run(FIGURE, &out, &["data.test_images=1"]);
+    let metrics = read(&out, "metrics.jsonl");
+    assert_eq!(metrics.lines().count(), 4);
+    for line in metrics.lines() {
+        let record: Value = serde_json::from_str(line).expect("JSON");
+        assert_eq!(record["explained_variance"], Value::Null);
+        assert!(record["test_reconstruction"].is_f64());
+    }
+    let table = read(&out, "metrics.csv");
+    let mut lines = table.lines();
+    let head: Vec<&str> = lines.next().expect("a head").split(',').collect();
+    let column = head.iter().position(|name| *name == "explained_variance");
+    let cells: Vec<&str> = lines.next().expect("a record").split(',').collect();
+    assert_eq!(cells[column.expect("there is one")], "");
+    let last = &json(&out, "results.json")["members"][0]["last"];
+    assert_eq!(last["explained_variance"], Value::Null);
+    let page = read(&out, "index.html");
+    assert!(page.contains("The explained variance is not defined: the test images do not vary."));
+    assert!(page.contains("<td>not defined</td>"));
+    assert!(
+        read(&out, "curves.svg")
+            .contains(">Explained variance: the test images do not vary</text>")
+    );
+}
+
+#[test]
+fn without_a_live_unit_no_score_is_defined_and_no_regime_is_judged() {
+    let (_parent, out) = folder();
+    let stdout = run(
+        FIGURE,
+        &out,
+        &["autoencoder.encoder_bias={ constant = -100 }"],
+    );
+    assert!(
+        stdout.contains("β = 0: not judged (not defined: digit correlation, kurtosis, radius of gyration, roughness; no unit is live)\n"),
+        "{stdout}"
+    );
+    for member in json(&out, "results.json")["members"]
+        .as_array()
+        .expect("two")
+    {
+        assert_eq!(member["regime"], "not_judged");
+        assert_eq!(member["scores"]["dead_units"], 12);
+        for score in SCORES {
+            assert_eq!(member["scores"][score], Value::Null, "{score}");
+        }
+    }
+    let page = read(&out, "index.html");
+    assert!(page.contains("<strong>not judged</strong>"));
+    assert!(page.contains("Not defined for β = 0.1: no unit is live."));
+    assert!(!page.contains("nearest"), "{page}");
+}
+
+#[test]
+fn flat_pictures_correlate_with_nothing() {
+    let (parent, out) = folder();
+    let data = parent.path().join("flat");
+    flat_data(&data, 40, 200);
+    let config = FIGURE
+        .replace("data/mnist", &data.display().to_string())
+        .replace("300", "40")
+        .replace("100", "40");
+    run(&config, &out, &["training.batch_size=10"]);
+    let members = &json(&out, "results.json")["members"];
+    assert_eq!(members[0]["scores"]["digit_correlation"], Value::Null);
+    assert_eq!(members[0]["last"]["explained_variance"], Value::Null);
+    assert!(
+        members[0]["scores"]["kurtosis"].is_f64(),
+        "weights vary: {members}"
+    );
+    assert!(read(&out, "index.html").contains("Not defined for β = 0: no live unit"));
+}
+
+#[test]
+fn weights_that_were_never_noise_cannot_be_noise_looking() {
+    let (_parent, out) = folder();
+    let config = FIGURE
+        .replace("figure56", "dead_units")
+        .replace("[sparsity]\nweights = [0, 0.1]\n", "")
+        + "[conditions.even]\nautoencoder.encoder_weight = { constant = 0.01 }\n";
+    let stdout = run(&config, &out, &["run.seeds=[0]"]);
+    assert!(
+        stdout.contains("noise-looking not defined, as the initial weights do not vary\n"),
+        "{stdout}"
+    );
+    assert_eq!(
+        json(&out, "results.json")["members"][0]["noise_looking"],
+        Value::Null
+    );
+    assert!(read(&out, "index.html").contains("<td>not defined</td>"));
+}
+
+#[test]
+fn a_sigmoid_unit_is_dead_if_its_output_does_not_vary() {
+    let (_parent, out) = folder();
+    let saturated = [
+        "autoencoder.activation=sigmoid",
+        "autoencoder.encoder_bias={ constant = 90 }",
+    ];
+    run(FIGURE, &out, &saturated);
+    let scores = &json(&out, "results.json")["members"][0]["scores"];
+    assert_eq!(
+        (&scores["dead_units"], &scores["live_units"]),
+        (&Value::from(12), &Value::from(0))
+    );
+    let (_parent, out) = folder();
+    run(FIGURE, &out, &["autoencoder.activation=tanh"]);
+    let scores = &json(&out, "results.json")["members"][0]["scores"];
+    assert_eq!(scores["dead_units"], 0, "below 0 is not dead");
+    assert!(read(&out, "index.html").contains(
+        "Dead: a ramp unit that is above 0 for none of the test images; a unit of another activation whose output varies over the test images by no more than 0.000001."
+    ));
+}
