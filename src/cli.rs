@@ -1,7 +1,8 @@
 //! The command line: what the user asked for, what is printed, and the exit code.
 //!
 //! stdout is for data (epoch lines, plans, summaries), stderr for talk (warnings, errors, where files went).
-//! Exit codes: 0 done; 1 the run or a file failed; 2 the request was wrong; 130 interrupted.
+//! Exit codes: 0 done; 1 the run or a file failed, or a model could not go on, after everything was written; 2 the request
+//! was wrong; 130 interrupted.
 
 mod check;
 mod resume;

@@ -443,7 +443,7 @@ fn a_stop_between_stages_keeps_the_encoders_so_far() {
     assert_eq!(
         outcome.ending,
         Ending::Stopped {
-            after: "0 of 1 classifiers were trained to their end".to_owned()
+            after: "0 of 1 classifier had been trained to the end".to_owned()
         }
     );
     let weights = (outcome.weights)();

@@ -12,6 +12,7 @@ use crate::results::{Ended, EpochRecord, Member, Results};
 use crate::spec::AutoencoderTraining;
 use crate::train::{Epoch, Evaluation, Order, Record, State, Trainee};
 use crate::weights::{Weights, member_prefix};
+use crate::words::counted;
 
 /// Autoencoders that differ in seed and β alone.
 pub struct Job {
@@ -301,8 +302,8 @@ impl<S: 'static> Trained<S> {
             None => Ending::Complete,
             Some(done) => Ending::Stopped {
                 after: format!(
-                    "{done} of {} epochs of every member",
-                    unfinished().map(epochs).max().unwrap_or(0)
+                    "{done} of {} of every member",
+                    counted(unfinished().map(epochs).max().unwrap_or(0), "epoch")
                 ),
             },
         };

@@ -26,6 +26,7 @@ use crate::train::pretraining::{
 };
 use crate::train::{ClassifierTrainee, Order, Record, State};
 use crate::weights::{Weights, hash_of, layer_name, member_prefix};
+use crate::words::counted;
 
 /// Images of the fixed batch, the first of the training images, that is sent through every layer after each epoch:
 /// enough to find a unit that is ever on, few enough to cost under 3 % of an epoch.
@@ -88,8 +89,8 @@ pub fn run(
     } else {
         Ending::Stopped {
             after: format!(
-                "{trained} of {} classifiers were trained to their end",
-                groups.len()
+                "{trained} of {} had been trained to the end",
+                counted(groups.len(), "classifier")
             ),
         }
     };
@@ -787,9 +788,9 @@ pub fn describe(condition: &ClassifierCondition, inputs: usize, classes: usize) 
             "settings differ by layer".to_owned()
         };
         words.push(format!(
-            "{} of {} hidden layers pretrained ({setting})",
+            "{} of {} pretrained ({setting})",
             stages.len(),
-            classifier.hidden_units.len(),
+            counted(classifier.hidden_units.len(), "hidden layer"),
         ));
         match transfer {
             Transfer::Copy => (),
@@ -823,6 +824,24 @@ mod tests {
             layers(&[300, 100, 100, 50], 784, 10),
             "784 → 300 → 2 x 100 → 50 → 10"
         );
+    }
+
+    #[test]
+    fn what_is_printed_for_layers_is_read_as_the_same_layers() {
+        let printed = layers(&[100; 15], 784, 10);
+        let printed = printed.split(" → ").nth(1).expect("the hidden layers");
+        for written in [printed, "15x100", "15 × 100"] {
+            let text = format!(
+                "experiment = \"pretraining\"\n[conditions.C]\nnetwork.hidden_units = \"{written}\"\n"
+            );
+            let path = std::path::Path::new("mine.toml");
+            let config = config::parse(&text, path, &config::Overrides::default());
+            let config::Experiment::Pretraining(plan) = config.expect("a plan").plan.experiment
+            else {
+                panic!("another experiment");
+            };
+            assert_eq!(plan.conditions[0].classifier.hidden_units, [100; 15]);
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use super::{RedrawError, Run, damaged_weights};
 use crate::report::{self, Body, Figure56Page, Grid, Mark, PageInput, Scaling, UnitWeights};
-use crate::results::{EpochRecord, Figure56Results, Member, MemberSummary};
+use crate::results::{EpochRecord, Figure56Results, Member, MemberSummary, Scores};
 use crate::run_dir;
 use crate::weights::Weights;
 
@@ -100,22 +100,26 @@ fn marked(member: &Member, results: Option<&Figure56Results>) -> Vec<(usize, Mar
 fn caption(member: &Member, results: Option<&Figure56Results>, records: &[EpochRecord]) -> String {
     if let Some(summary) = summary_of(member, results) {
         let scores = &summary.scores;
-        let written = |value: Option<f64>, decimals: usize, unit: &str| {
-            value.map_or_else(
-                || "not defined".to_owned(),
-                |value| format!("{value:.decimals$}{unit}"),
-            )
-        };
-        return format!(
-            "{}\nkurtosis {} · gyration {} · roughness {}\nactive {:.1} · dead {} · digit correlation {}",
-            summary.regime,
-            written(scores.kurtosis, 1, ""),
-            written(scores.radius_of_gyration, 1, " px"),
-            written(scores.roughness, 2, ""),
-            scores.active_units,
-            scores.dead_units,
-            written(scores.digit_correlation, 2, ""),
+        let regime = summary.regime;
+        let activity = format!(
+            "active {:.1} · dead {}",
+            scores.active_units, scores.dead_units
         );
+        return match scores {
+            Scores {
+                kurtosis: Some(kurtosis),
+                radius_of_gyration: Some(gyration),
+                roughness: Some(roughness),
+                digit_correlation: Some(correlation),
+                ..
+            } => format!(
+                "{regime}\nkurtosis {kurtosis:.1} · gyration {gyration:.1} px · roughness {roughness:.2}\n{activity} · digit correlation {correlation:.2}"
+            ),
+            _ => format!(
+                "{regime}: a score is not defined,\nas {}\n{activity}",
+                scores.why_not_defined()
+            ),
+        };
     }
     let mut ended = results.iter().flat_map(|results| &results.ended);
     if let Some(ended) = ended.find(|ended| ended.member.index == member.index) {

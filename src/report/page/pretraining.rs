@@ -303,7 +303,7 @@ fn pretraining(page: &PretrainingPage) -> Markup {
             p {
                 "What the units of each layer see of the input, for " (label)
                 ": each unit is drawn as the weighted sum of the weights below it, W" sub { "1" } "·W" sub { "2" } "·…·W" sub { "k" }
-                ", which is exact where every unit on the way is on and leaves out which ones are not."
+                ". This is exact where all units below are on; it ignores which ones are off."
             }
             (picture(
                 &png(pretrained_png),
@@ -330,7 +330,9 @@ fn transfers(results: &PretrainingResults) -> Markup {
     let counts = |shuffled: bool| {
         let (total, equal) = (of(shuffled).count(), equal(shuffled).count());
         html! {
-            @if equal == total { strong .good { "all " (total) } } @else { strong .bad { "only " (equal) " of " (total) } }
+            @if equal == total && total == 1 { strong .good { "the one layer" } }
+            @else if equal == total { strong .good { "all " (counted(total, "layer")) } }
+            @else { strong .bad { "only " (equal) " of " (counted(total, "layer")) } }
         }
     };
     html! {
@@ -339,12 +341,12 @@ fn transfers(results: &PretrainingResults) -> Markup {
             @if of(false).next().is_some() {
                 p {
                     "At the start of fine-tuning, the hash of a layer’s weights and biases equals the hash of its encoder’s for "
-                    (counts(false)) " layers that were copied."
+                    (counts(false)) " copied."
                 }
             }
             @if of(true).next().is_some() {
                 p {
-                    "The weights of other encoders were shuffled on purpose, as controls; those layers equal the shuffled encoders for "
+                    "The weights of other encoders were shuffled on purpose, as controls; the layer equals its shuffled encoder for "
                     (counts(true)) "."
                 }
             }
@@ -437,7 +439,7 @@ mod tests {
         assert!(html.contains("<td>0.010</td><td>24.0</td>"));
         assert!(html.contains("<td>95.00 (94.00 to 96.00)</td><td>–</td>"));
         assert!(html.contains("<td>+2.00 (+1.00 to +3.00)</td>"));
-        assert!(html.contains("all 2</strong>"));
+        assert!(html.contains("all 2 layers</strong>"));
         assert!(html.contains("D &lt;i&gt; is at 95.00 %"));
         assert!(!html.contains("<i>") && !html.contains("<script"));
     }
@@ -450,7 +452,7 @@ mod tests {
             ..PretrainingPage::default()
         };
         let html = page.markup().into_string();
-        assert!(html.contains("only 1 of 2</strong>") && html.contains("≠ <code>ff00"));
+        assert!(html.contains("only 1 of 2 layers</strong>") && html.contains("≠ <code>ff00"));
     }
 
     #[test]
