@@ -237,7 +237,9 @@ fn report(path: &std::path::Path) -> Result<(), Failure> {
         RunDirError::InUse { .. } => Failure::Request(error.to_string()),
         other => Failure::work(other),
     })?;
-    redraw::everything(&run).map_err(Failure::work)?;
+    for failure in redraw::everything(&run).map_err(Failure::work)? {
+        eprintln!("warning: {failure}");
+    }
     eprintln!("drawn again: {}", run.path().display());
     Ok(())
 }

@@ -5,7 +5,10 @@
 //! that separate them were found by repeating its experiment over five seeds and lie well between the scores of
 //! neighbouring regimes. Kurtosis alone does not do: it is alike without sparsity and with much of it.
 
-use crate::results::{Regime, Scores};
+use rayon::iter::ParallelIterator as _;
+use rayon::slice::ParallelSlice as _;
+
+use crate::results::{Regime, Scores, Subject};
 
 /// Side, in pixels, of the pictures that the lengths below are stated for (MNIST).
 pub const PICTURE_SIDE: f64 = 28.0;
@@ -116,21 +119,22 @@ pub fn correlation(one: &[f32], other: &[f32]) -> Option<f64> {
 /// # Shapes
 ///
 /// Each of `layers` is row-major `[inputs, units]`, with as many inputs as the layer before has units; each
-/// product is `[inputs of the first, units]`. `None` if sizes do not chain.
+/// product is `[inputs of the first, units]`, of the first `shown` units at most. `None` if sizes do not chain.
 #[must_use]
-pub fn through_layers(layers: &[(&[f32], [usize; 2])]) -> Option<Vec<Vec<f32>>> {
-    let mut products: Vec<Vec<f32>> = Vec::with_capacity(layers.len());
+pub fn through_layers(layers: &[(&[f32], [usize; 2])], shown: usize) -> Option<Vec<Vec<f32>>> {
+    let mut seen = Vec::with_capacity(layers.len());
+    let mut last: Vec<f32> = Vec::new();
     let mut below: Option<usize> = None;
     for &(weights, [inputs, units]) in layers {
         let fits = inputs > 0 && units > 0 && weights.len() == inputs.checked_mul(units)?;
         if !fits || below.is_some_and(|below| below != inputs) {
             return None;
         }
-        let mut product: Vec<f64> = match products.last() {
+        let mut product: Vec<f64> = match below {
             None => weights.iter().map(|&w| f64::from(w)).collect(),
-            Some(last) => last
-                .chunks_exact(inputs)
-                .flat_map(|row| {
+            Some(_) => last
+                .par_chunks_exact(inputs)
+                .flat_map_iter(|row| {
                     let mut sums = vec![0.0; units];
                     for (&factor, unit_weights) in row.iter().zip(weights.chunks_exact(units)) {
                         for (sum, &w) in sums.iter_mut().zip(unit_weights) {
@@ -147,10 +151,16 @@ pub fn through_layers(layers: &[(&[f32], [usize; 2])]) -> Option<Vec<Vec<f32>>> 
                 *w /= largest;
             }
         }
-        products.push(product.into_iter().map(|w| w as f32).collect());
+        last = product.into_iter().map(|w| w as f32).collect();
+        let rows = last.chunks_exact(units);
+        seen.push(
+            rows.flat_map(|row| &row[..units.min(shown)])
+                .copied()
+                .collect(),
+        );
         below = Some(units);
     }
-    Some(products)
+    Some(seen)
 }
 
 /// Share of images whose label is the commonest one among the images with the same most active unit.
@@ -183,20 +193,21 @@ pub fn label_purity(
 
 /// Which picture of Figure 5-6 `scores` of 28×28 pictures show, and the numbers that decided.
 ///
-/// See [`regime_for_width`].
+/// See [`regime_of`].
 #[must_use]
 pub fn regime(scores: &Scores) -> (Regime, String) {
-    regime_for_width(scores, PICTURE_SIDE)
+    regime_of(scores, PICTURE_SIDE, Subject::Digits)
 }
 
-/// As [`regime`], for square pictures `width` pixels wide: thresholds on lengths are scaled by `width` / 28.
+/// As [`regime`], for pictures of `subject` with as many pixels as a square `side` pixels wide: thresholds on lengths are
+/// scaled by `side` / 28, and the words of the reason are true of other images than digits.
 ///
 /// A regime holds when all of its conditions do; no two can hold at once. Otherwise, if a score is not defined the answer
 /// is [`Regime::NotJudged`], and if all are it is [`Regime::Unclear`], and the reason names what failed for the regime
 /// with the smallest share of failures. Active and dead units count as shares of the hidden units.
 #[must_use]
-pub fn regime_for_width(scores: &Scores, width: f64) -> (Regime, String) {
-    let rules = rules(scores, width / PICTURE_SIDE);
+pub fn regime_of(scores: &Scores, side: f64, subject: Subject) -> (Regime, String) {
+    let rules = rules(scores, side / PICTURE_SIDE);
     for (regime, conditions) in &rules {
         if conditions.iter().all(Condition::holds) {
             let clauses: Vec<String> = conditions.iter().map(Condition::as_held).collect();
@@ -228,6 +239,7 @@ pub fn regime_for_width(scores: &Scores, width: f64) -> (Regime, String) {
     let reason = nearest.map_or_else(String::new, |(regime, conditions)| {
         let failed = conditions.iter().filter(|c| !c.holds());
         let clauses: Vec<String> = failed.map(Condition::as_failed).collect();
+        let regime = regime.words(subject);
         format!("no rule holds; nearest is {regime}: {}", clauses.join("; "))
     });
     (Regime::Unclear, reason)
@@ -379,7 +391,7 @@ fn rules(scores: &Scores, length_scale: f64) -> [(Regime, Vec<Condition>); 3] {
                 ),
                 active(Bound::Below(WHOLE_DIGIT_ACTIVE_BELOW)),
                 condition(
-                    "digit correlation",
+                    "image correlation",
                     scores.digit_correlation,
                     Bound::Above(WHOLE_DIGIT_CORRELATION_ABOVE),
                     Unit::None,
@@ -426,12 +438,15 @@ mod tests {
         // Two inputs, two units, then one unit. The first layer's largest weight is 2.
         let first: [f32; 4] = [1.0, 2.0, 0.0, -1.0];
         let second: [f32; 2] = [4.0, -8.0];
-        let seen = through_layers(&[(&first, [2, 2]), (&second, [2, 1])]).expect("sizes chain");
+        let seen = through_layers(&[(&first, [2, 2]), (&second, [2, 1])], 2).expect("sizes chain");
         assert_eq!(seen[0], [0.5, 1.0, 0.0, -0.5]);
         // Rows 0.5·4 + 1·(−8) = −6 and 0·4 + (−0.5)·(−8) = 4, over 6.
         assert_eq!(seen[1], [-1.0, 4.0 / 6.0]);
-        assert!(through_layers(&[(&first, [2, 2]), (&first, [1, 4])]).is_none());
-        assert!(through_layers(&[(&first, [2, 3])]).is_none());
+        // One unit of each: the first column of the first layer, and what follows is the same.
+        let one = through_layers(&[(&first, [2, 2]), (&second, [2, 1])], 1).expect("they do");
+        assert_eq!(one, [vec![0.5, 0.0], seen[1].clone()]);
+        assert!(through_layers(&[(&first, [2, 2]), (&first, [1, 4])], 2).is_none());
+        assert!(through_layers(&[(&first, [2, 3])], 2).is_none());
     }
 
     /// 28×28 values that look random and never change.
@@ -605,6 +620,16 @@ mod tests {
     }
 
     #[test]
+    fn words_of_digits_are_not_said_of_other_images() {
+        let near_digits = scores([6.3, 6.8, 0.20, 0.47, 6.3], 24);
+        let (_, reason) = regime_of(&near_digits, PICTURE_SIDE, Subject::Images);
+        assert_eq!(
+            reason,
+            "no rule holds; nearest is whole images: dead units 24.0 %, but the rule asks for at most 10 %"
+        );
+    }
+
+    #[test]
     fn a_regime_that_holds_is_told_by_inequalities_that_hold() {
         let told = |scores: &Scores, expected: Regime| {
             let (found, reason) = regime(scores);
@@ -657,7 +682,7 @@ mod tests {
         assert_eq!(found, Regime::NotJudged);
         assert_eq!(
             reason,
-            "not defined: digit correlation, kurtosis, radius of gyration, roughness; no unit is live"
+            "not defined: image correlation, kurtosis, radius of gyration, roughness; no unit is live"
         );
         let flat = Scores {
             dead_units: 0,
@@ -703,6 +728,9 @@ mod tests {
     fn lengths_scale_with_the_picture() {
         let strokes = scores([20.0, 10.0, 0.6, 0.4, 40.0], 0);
         assert_eq!(regime(&strokes).0, Regime::Unclear);
-        assert_eq!(regime_for_width(&strokes, 56.0).0, Regime::Strokes);
+        assert_eq!(
+            regime_of(&strokes, 56.0, Subject::Digits).0,
+            Regime::Strokes
+        );
     }
 }

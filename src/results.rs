@@ -87,7 +87,7 @@ impl std::fmt::Display for Ended {
 }
 
 /// One member after one epoch. Costs are means over images, in the units of the reconstruction loss.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Counted from 1.
     pub epoch: usize,
@@ -170,15 +170,39 @@ pub enum Regime {
     NotJudged,
 }
 
-impl std::fmt::Display for Regime {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::AnyWhichWay => "any which way",
-            Self::Strokes => "strokes",
-            Self::WholeDigits => "whole digits",
-            Self::Unclear => "unclear",
-            Self::NotJudged => "not judged",
-        })
+impl Regime {
+    /// What it is called of images of `subject`: Figure 5-6 shows digits, whose words are not true of other images.
+    #[must_use]
+    pub fn words(self, subject: Subject) -> &'static str {
+        match (self, subject) {
+            (Self::AnyWhichWay, _) => "any which way",
+            (Self::Strokes, Subject::Digits) => "strokes",
+            (Self::Strokes, Subject::Images) => "local features",
+            (Self::WholeDigits, Subject::Digits) => "whole digits",
+            (Self::WholeDigits, Subject::Images) => "whole images",
+            (Self::Unclear, _) => "unclear",
+            (Self::NotJudged, _) => "not judged",
+        }
+    }
+}
+
+/// What the images of a data set are of, as far as words depend on it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Subject {
+    /// Handwritten digits: the data are MNIST, by their hashes.
+    Digits,
+    #[default]
+    Images,
+}
+
+impl Subject {
+    /// Of the data set that is known by this name.
+    #[must_use]
+    pub fn of(name: Option<&str>) -> Self {
+        match name {
+            Some("MNIST") => Self::Digits,
+            _ => Self::Images,
+        }
     }
 }
 
@@ -235,7 +259,7 @@ pub struct DeadUnitsResults {
 }
 
 /// One classifier after an epoch of its training (fine-tuning, where it was pretrained); epoch 0 is the start.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassifierRecord {
     pub epoch: usize,
     pub member: usize,
@@ -260,7 +284,7 @@ pub struct ClassifierRecord {
 }
 
 /// One autoencoder of a classifier's pretraining after an epoch.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct StageRecord {
     /// The layer that is pretrained, counted from 1 at the input.
     pub stage: usize,
@@ -279,7 +303,7 @@ pub struct StageRecord {
 }
 
 /// What a fixed batch of training images finds in one layer of a classifier.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct LayerRecord {
     /// Counted from 1 at the input; the last one is the softmax layer.
     pub layer: usize,

@@ -1,6 +1,8 @@
-//! Counts in words: the one place that knows how English counts.
+//! Counts, lists and paths in words: how English counts, and how a shell reads.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::path::Path;
 
 /// `1 seed`, `2 seeds`, `0 seeds`: a count with its noun, which is given in the singular and has a regular plural.
 pub fn counted(count: impl fmt::Display, noun: &str) -> String {
@@ -18,6 +20,31 @@ pub fn counted(count: impl fmt::Display, noun: &str) -> String {
         }
         _ if hisses => format!("{count} {noun}es"),
         _ => format!("{count} {noun}s"),
+    }
+}
+
+/// A path as a word of a POSIX shell's command line.
+pub fn in_shell(path: &Path) -> String {
+    let path = path.display().to_string();
+    // A word that begins so would be taken for a flag.
+    let path = if path.starts_with('-') {
+        format!("./{path}")
+    } else {
+        path
+    };
+    // No path holds the one character that cannot be quoted.
+    shlex::try_quote(&path).map_or_else(|_| path.clone(), Cow::into_owned)
+}
+
+/// `a`, `a and b`, `a, b and c`; of more than `most`, the first and how many others.
+pub fn listed(names: &[&str], most: usize) -> String {
+    let (shown, others) = names.split_at(names.len().min(most));
+    let others = (!others.is_empty()).then(|| format!("{} others", others.len()));
+    let mut words: Vec<&str> = shown.to_vec();
+    words.extend(others.as_deref());
+    match words.split_last() {
+        Some((last, before)) if !before.is_empty() => format!("{} and {last}", before.join(", ")),
+        _ => words.concat(),
     }
 }
 
@@ -44,6 +71,30 @@ mod tests {
         assert_eq!(
             [two("key"), two("epoch"), two("hidden unit")],
             ["2 keys", "2 epochs", "2 hidden units"]
+        );
+    }
+
+    #[test]
+    fn a_shell_reads_a_path_as_it_is() {
+        let quoted = |path: &str| in_shell(Path::new(path));
+        assert_eq!(quoted("runs/figure56-001"), "runs/figure56-001");
+        assert_eq!(
+            quoted("runs/my rün/config.toml"),
+            "'runs/my rün/config.toml'"
+        );
+        assert_eq!(quoted("it's"), "\"it's\"");
+        assert_eq!(quoted("$HOME; rm *"), "'$HOME; rm *'");
+        assert_eq!(quoted("-x"), "./-x");
+    }
+
+    #[test]
+    fn names_are_listed_up_to_so_many() {
+        assert_eq!(listed(&[], 3), "");
+        assert_eq!(listed(&["A"], 3), "A");
+        assert_eq!(listed(&["A", "B", "C"], 3), "A, B and C");
+        assert_eq!(
+            listed(&["A", "B", "C", "D", "E"], 3),
+            "A, B, C and 2 others"
         );
     }
 }

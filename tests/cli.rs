@@ -122,6 +122,10 @@ fn the_resolved_config_runs_again_to_the_same_results() {
         .output();
     assert!(again.expect("the program starts").status.success());
     assert_same_results(&one, &two);
+    // Neither is called after the file, which every run has.
+    for out in [&one, &two] {
+        assert_eq!(manifest(out)["name"], "figure56-quick");
+    }
 }
 
 #[test]
@@ -369,4 +373,107 @@ fn help_version_and_completions_go_to_stdout() {
         assert_eq!((code, stderr.as_str()), (0, ""));
         assert!(stdout.contains(part), "{stdout}");
     }
+}
+
+/// Four IDX files of `height`×`width` pictures in two classes, 60 to learn from and 20 to test on.
+fn pictures_of(height: u32, width: u32) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for (part, count) in [("train", 60_u32), ("t10k", 20)] {
+        let pixels = (0..count).flat_map(|image| {
+            (0..height * width).map(move |at| (at % 7 * 30 * (image % 2 + 1) + image) as u8)
+        });
+        let header = |sizes: &[u32]| {
+            let mut bytes = vec![0, 0, 8, sizes.len() as u8];
+            bytes.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
+            bytes
+        };
+        let images = [header(&[count, height, width]), pixels.collect()].concat();
+        let labels = (0..count).map(|image| (image % 2) as u8).collect();
+        let labels = [header(&[count]), labels].concat();
+        let write = |kind: &str, bytes: &[u8]| {
+            fs::write(folder.path().join(format!("{part}-{kind}-ubyte")), bytes).expect("room");
+        };
+        write("images-idx3", &images);
+        write("labels-idx1", &labels);
+    }
+    folder
+}
+
+#[test]
+fn pictures_of_any_shape_are_drawn_and_spoken_of_as_what_they_are() {
+    for (height, width, units) in [(784, 1, 100), (1, 784, 100), (200, 200, 100), (1, 1, 1)] {
+        let data = pictures_of(height, width);
+        let (_parent, out) = folder();
+        let output = layerwise()
+            .args(["configs/figure56-quick.toml", "--quiet", "--set"])
+            .arg(format!("data.dir={:?}", data.path()))
+            .args([
+                "--set",
+                "data.train_images=60",
+                "--set",
+                "data.test_images=20",
+            ])
+            .args([
+                "--set",
+                "training.epochs=1",
+                "--set",
+                "training.batch_size=20",
+            ])
+            .args(["--set", &format!("autoencoder.hidden_units={units}")])
+            .arg("--out")
+            .arg(&out)
+            .output()
+            .expect("the program starts");
+        let stderr = String::from_utf8(output.stderr).expect("text");
+        assert!(output.status.success(), "{height}×{width}: {stderr}");
+        let told = stderr.contains("note: figure56.png: each pixel is the mean of 2×2 weights\n");
+        assert_eq!(told, height * width == 40_000, "{stderr}");
+        let picture = image::open(out.join("figure56.png")).expect("a picture");
+        assert!(
+            picture.width() < 4000 && picture.height() < 1500,
+            "{height}×{width}: {}×{}",
+            picture.width(),
+            picture.height()
+        );
+        let page = fs::read_to_string(out.join("index.html")).expect("a page");
+        assert!(page.len() < 15_000_000, "{height}×{width}: {}", page.len());
+        let inputs = height * width;
+        assert!(page.contains(&format!("hidden unit of a {inputs}→")));
+        assert!(page.contains(&format!(
+            "autoencoder of images of {height}×{width} pixels,"
+        )));
+    }
+}
+
+#[test]
+fn grids_without_room_in_one_picture_go_on_in_others_as_check_said() {
+    let seeds: Vec<String> = (0..25).map(|seed| seed.to_string()).collect();
+    let seeds = format!("run.seeds=[{}]", seeds.join(", "));
+    let (_, stdout, _) = transcript(&["check", "configs/figure56-quick.toml", "--set", &seeds]);
+    let said = "figure56.png: 75 grids fill 5 pictures";
+    assert!(
+        stdout.contains(&format!("\npictures    {said}\n")),
+        "{stdout}"
+    );
+
+    let parent = tempfile::tempdir().expect("a temporary folder");
+    let out = parent.path().join("my rün");
+    let output = small_run(&out, &["--set", "training.epochs=1", "--set", &seeds]);
+    let stderr = String::from_utf8(output.stderr).expect("text");
+    assert!(
+        output.status.success() && stderr.contains(&format!("note: {said}\n")),
+        "{stderr}"
+    );
+    assert!(out.join("figure56-5.png").is_file() && !out.join("figure56-6.png").exists());
+    let page = fs::read_to_string(out.join("index.html")).expect("a page");
+    assert!(page.len() < 15_000_000 && page.contains("<a href=\"figure56-5.png\">"));
+    assert!(page.contains("75 grids fill 5 pictures."));
+    assert!(page.contains("<title>my rün · "));
+    let command = format!("cargo run -- '{}/config.toml'", out.display());
+    assert!(page.contains(&command.replace('\'', "&#39;")) || page.contains(&command));
+
+    fs::remove_file(out.join("figure56-3.png")).expect("it was there");
+    let drawn_again = layerwise().arg("report").arg(&out).status();
+    assert!(drawn_again.expect("the program starts").success());
+    assert!(out.join("figure56-3.png").is_file());
 }

@@ -286,7 +286,7 @@ fn damaged_run_folders_are_errors_that_name_the_file_or_are_drawn() {
             }
             fs::write(out.join(file), &bytes).expect("room");
             match layerwise::redraw::everything(&run) {
-                Ok(()) => drawn += 1,
+                Ok(_) => drawn += 1,
                 Err(error) => {
                     refused += 1;
                     let text = error.to_string();

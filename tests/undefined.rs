@@ -110,7 +110,7 @@ fn without_a_live_unit_no_score_is_defined_and_no_regime_is_judged() {
         &["autoencoder.encoder_bias={ constant = -100 }"],
     );
     assert!(
-        stdout.contains("β = 0: not judged (not defined: digit correlation, kurtosis, radius of gyration, roughness; no unit is live)\n"),
+        stdout.contains("β = 0: not judged (not defined: image correlation, kurtosis, radius of gyration, roughness; no unit is live)\n"),
         "{stdout}"
     );
     for member in json(&out, "results.json")["members"]

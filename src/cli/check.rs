@@ -5,6 +5,7 @@ use crate::config::{Experiment, Limit, Plan};
 use crate::data;
 use crate::experiment::{self, dead_units, pretraining};
 use crate::model::Autoencoder;
+use crate::redraw;
 use crate::spec::AutoencoderTraining;
 
 /// What is assumed where only the headers of the data are read, which do not tell: right for MNIST and its kind.
@@ -130,5 +131,8 @@ fn describe(plan: &Plan) -> Result<(), Failure> {
         "work        {:.2} TFLOP in matrix products of the training steps, all members",
         2.0 * extent.multiply_accumulates as f64 / 1e12
     ));
+    for line in redraw::outlook(plan, shape.height, shape.width) {
+        say(&format!("pictures    {line}"));
+    }
     Ok(())
 }

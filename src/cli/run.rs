@@ -11,7 +11,7 @@ use crate::config::{Config, Limit};
 use crate::data::{self, Dataset, Limits};
 use crate::experiment::{self, Ending, Outcome, Setting};
 use crate::redraw;
-use crate::results::{Ended, Results, Spread};
+use crate::results::{Ended, Results, Spread, Subject};
 use crate::run_dir::{
     self, DataRecord, FORMAT, FileRecord, Lock, Manifest, Records, RunDir, RunDirError, Seconds,
     Status,
@@ -45,8 +45,8 @@ pub struct Job {
 pub fn run(args: RunArgs) -> Result<(), Failure> {
     let (style, jobs) = (args.watch.style(), args.watch.jobs());
     // Without a config there is a run to resume: clap has made sure of it.
-    let config = args.overrides.load(&args.config.unwrap_or_default())?;
-    let plan = &config.plan;
+    let path = args.config.unwrap_or_default();
+    let config = args.overrides.load(&path)?;
     let backend = open_backend(&config)?;
     let loading = Instant::now();
     let (data, extent) = load_data(&config)?;
@@ -54,6 +54,11 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         loading: loading.elapsed().as_secs_f64(),
         ..Seconds::default()
     };
+    let config = Config {
+        name: name(&path, &config.name),
+        ..config
+    };
+    let plan = &config.plan;
     let dir = RunDir::create(args.out.as_deref(), &config.name).map_err(|error| match error {
         RunDirError::Exists { .. } => Failure::Request(error.to_string()),
         other => Failure::work(other),
@@ -92,6 +97,16 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     })
 }
 
+/// What a run of the config at `path` is called: as the config, or, of a run's own config, as that run.
+fn name(path: &Path, name: &str) -> String {
+    let folder = path
+        .file_name()
+        .filter(|file| *file == run_dir::CONFIG)
+        .and(path.parent());
+    let run = folder.and_then(|folder| RunDir::open(folder).ok()?.manifest().ok());
+    run.map_or_else(|| name.to_owned(), |manifest| manifest.name)
+}
+
 /// Trains what is left to train, and writes what was found.
 pub fn carry_out(job: Job) -> Result<(), Failure> {
     let Job {
@@ -114,6 +129,10 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
         .and_then(|()| dir.remove(run_dir::RESULTS))
         .map_err(Failure::work)?;
     eprintln!("run folder: {}", dir.path().display());
+    let (height, width) = (manifest.data.height, manifest.data.width);
+    for line in redraw::outlook(plan, height, width) {
+        eprintln!("note: {line}");
+    }
 
     let stop = Arc::new(Stop::default());
     on_interrupt(&stop, style);
@@ -180,7 +199,7 @@ fn end(
             ..
         }) => {
             if style != Style::Quiet {
-                summarize(&results);
+                summarize(&results, Subject::of(manifest.data.name.as_deref()));
             }
             eprintln!("open {}", dir.path().join(run_dir::PAGE).display());
             match results.ended() {
@@ -346,7 +365,10 @@ fn write_all(
         results,
         records,
     };
-    redraw::pictures(&unproven, &weights)?;
+    let figures = redraw::pictures(&unproven, &weights)?;
+    for failure in figures.failures() {
+        eprintln!("warning: {failure}");
+    }
     // Taken from the models again: neither they nor the copy may have changed.
     let after = (outcome.weights)().hash();
     let unchanged = before == after && weights.hash() == before;
@@ -354,12 +376,13 @@ fn write_all(
     manifest.parameters_after_drawing = Some(after.clone());
     manifest.seconds.drawing = drawing.elapsed().as_secs_f64();
     run.write_json(run_dir::MANIFEST, manifest)?;
-    redraw::page(&redraw::Run {
+    let proven = redraw::Run {
         dir: run,
         manifest,
         results,
         records,
-    })?;
+    };
+    redraw::page(&proven, &figures)?;
     if unchanged {
         Ok(())
     } else {
@@ -368,13 +391,15 @@ fn write_all(
 }
 
 /// Prints what was found, a line for each finding.
-fn summarize(results: &Results) {
+fn summarize(results: &Results, subject: Subject) {
     match results {
         Results::Figure56(results) => {
             for summary in &results.members {
                 say(&format!(
                     "{}: {} ({})",
-                    summary.member.label, summary.regime, summary.regime_reason
+                    summary.member.label,
+                    summary.regime.words(subject),
+                    summary.regime_reason
                 ));
             }
         }

@@ -14,7 +14,7 @@ use crate::data::{Dataset, Images};
 use crate::evidence;
 use crate::model::{Layer, numbers, whole_numbers};
 use crate::results;
-use crate::results::{Figure56Results, Member, MemberSummary, Results, Scores};
+use crate::results::{Figure56Results, Member, MemberSummary, Results, Scores, Subject};
 use crate::spec::Activation;
 use crate::train::{Trainee, encode_all};
 use crate::wide::{Pass, wide};
@@ -69,6 +69,7 @@ fn summarize(group: &Group<'_>, data: &Dataset, device: &Device) -> Vec<MemberSu
     );
     let top_units = top_units(trainee, members, &data.test.images, device);
     let (height, width) = (data.train.images.height(), data.train.images.width());
+    let (side, subject) = (((height * width) as f64).sqrt(), Subject::of(data.name));
 
     group
         .members
@@ -113,7 +114,7 @@ fn summarize(group: &Group<'_>, data: &Dataset, device: &Device) -> Vec<MemberSu
                 dead_units: last.dead_units,
                 hidden_units: units,
             };
-            let (regime, regime_reason) = evidence::regime_for_width(&scores, width as f64);
+            let (regime, regime_reason) = evidence::regime_of(&scores, side, subject);
             MemberSummary {
                 member: member.clone(),
                 last: last.clone(),

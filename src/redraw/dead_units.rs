@@ -1,7 +1,10 @@
 //! A dead-units run: the grids of every condition under the first seed, and the learning curves.
 
-use super::{RedrawError, Run, damaged_weights};
-use crate::report::{self, Body, DeadUnitsPage, Grid, Mark, PageInput, Scaling, UnitWeights};
+use super::{Figures, RedrawError, Run, damaged_weights, remarks};
+use crate::config;
+use crate::report::{
+    self, Body, DeadUnitsPage, Grid, GridShape, Mark, PageInput, Scaling, UnitWeights,
+};
 use crate::results::{DeadUnitsResults, DeadUnitsSummary, Member};
 use crate::run_dir;
 use crate::weights::{Weights, member_prefix};
@@ -11,6 +14,7 @@ pub fn pictures(
     run: &Run,
     weights: &Weights,
     results: Option<&DeadUnitsResults>,
+    figures: &mut Figures,
 ) -> Result<(), RedrawError> {
     let data = &run.manifest.data;
     let first_seed = run.manifest.seeds.first();
@@ -45,34 +49,55 @@ pub fn pictures(
         });
     }
     if !grids.is_empty() {
-        let picture = report::figure(&grids, Scaling::PerTile)?;
-        run.dir.write(run_dir::DEAD_UNITS, &picture)?;
+        figures.grids(run, run_dir::DEAD_UNITS, &grids, Scaling::PerTile)?;
     }
-    run.write_chart(
-        &report::learning_curves(&run.records.epochs),
+    figures.chart(
+        run,
         run_dir::CURVES_SVG,
         run_dir::CURVES_PNG,
-    )
+        &report::learning_curves(&run.records.epochs),
+        report::lines_left_out(run.manifest.members.len()),
+    )?;
+    Ok(())
 }
 
 pub fn page(
     run: &Run,
     results: Option<&DeadUnitsResults>,
+    figures: &Figures,
     frame: &PageInput,
-) -> Result<String, RedrawError> {
-    let grids = run.read_if_there(run_dir::DEAD_UNITS)?;
-    let curves = report::learning_curves(&run.records.epochs).svg();
-    Ok(report::page(&PageInput {
+) -> String {
+    report::page(&PageInput {
         title: "Dead units: what a bias drawn too wide does",
         body: Some(Body::DeadUnits(DeadUnitsPage {
+            conditions: &run.conditions(),
             members: results.map_or(&[], |results| &results.members),
             ended: results.map_or(&[], |results| &results.ended),
             records: &run.records.epochs,
-            grids_png: grids.as_deref(),
-            curves_svg: Some(&curves),
+            grids: figures.get(run_dir::DEAD_UNITS),
+            curves: figures.get(run_dir::CURVES_SVG),
         })),
         ..*frame
-    }))
+    })
+}
+
+/// What the figures of a run will have no room for.
+pub fn outlook(
+    plan: &config::DeadUnits,
+    seeds: usize,
+    shape: impl Fn(usize) -> GridShape,
+) -> Vec<String> {
+    let members = plan.conditions.len() * seeds;
+    let units = plan.conditions.iter();
+    let grids: Vec<GridShape> = units
+        .map(|condition| shape(condition.setting.autoencoder.hidden_units))
+        .collect();
+    [
+        remarks(run_dir::DEAD_UNITS, report::left_out(&grids)),
+        remarks(run_dir::CURVES_SVG, report::lines_left_out(members)),
+        remarks(run_dir::PAGE, report::rows_left_out(members)),
+    ]
+    .concat()
 }
 
 fn summary_of<'a>(

@@ -1,8 +1,11 @@
 //! A Figure 5-6 run: the grids of every member, and the learning curves.
 
-use super::{RedrawError, Run, damaged_weights};
-use crate::report::{self, Body, Figure56Page, Grid, Mark, PageInput, Scaling, UnitWeights};
-use crate::results::{EpochRecord, Figure56Results, Member, MemberSummary, Scores};
+use super::{Figures, RedrawError, Run, damaged_weights, remarks, subject};
+use crate::config;
+use crate::report::{
+    self, Body, Figure56Page, Grid, GridShape, Mark, PageInput, Scaling, UnitWeights,
+};
+use crate::results::{EpochRecord, Figure56Results, Member, MemberSummary, Scores, Subject};
 use crate::run_dir;
 use crate::weights::Weights;
 
@@ -10,6 +13,7 @@ pub fn pictures(
     run: &Run,
     weights: &Weights,
     results: Option<&Figure56Results>,
+    figures: &mut Figures,
 ) -> Result<(), RedrawError> {
     let manifest = run.manifest;
     let encoder = weights
@@ -35,7 +39,7 @@ pub fn pictures(
         .iter()
         .map(|member| Grid {
             title: member.label.clone(),
-            caption: caption(member, results, records),
+            caption: caption(member, results, records, subject(run)),
             weights: UnitWeights {
                 weights: encoder.member(member.index),
                 units,
@@ -45,37 +49,56 @@ pub fn pictures(
             marked: marked(member, results),
         })
         .collect();
-    let figure = report::figure(&grids, Scaling::PerTile)?;
-    let shared = report::figure(&grids, Scaling::Shared)?;
-    run.dir.write(run_dir::FIGURE, &figure)?;
-    run.dir.write(run_dir::FIGURE_SHARED, &shared)?;
-    run.write_chart(
-        &report::learning_curves(records),
+    figures.grids(run, run_dir::FIGURE, &grids, Scaling::PerTile)?;
+    figures.grids(run, run_dir::FIGURE_SHARED, &grids, Scaling::Shared)?;
+    figures.chart(
+        run,
         run_dir::CURVES_SVG,
         run_dir::CURVES_PNG,
-    )
+        &report::learning_curves(records),
+        report::lines_left_out(members),
+    )?;
+    Ok(())
 }
 
 pub fn page(
     run: &Run,
     results: Option<&Figure56Results>,
+    figures: &Figures,
     frame: &PageInput,
-) -> Result<String, RedrawError> {
-    let figure = run.dir.read(run_dir::FIGURE)?;
-    let shared = run.dir.read(run_dir::FIGURE_SHARED)?;
-    let curves = report::learning_curves(&run.records.epochs).svg();
-    Ok(report::page(&PageInput {
-        title: "Figure 5-6: what sparse autoencoders learn",
+) -> String {
+    let data = &run.manifest.data;
+    report::page(&PageInput {
+        title: "What sparse autoencoders learn, after Figure 5-6",
         body: Some(Body::Figure56(Figure56Page {
+            subject: subject(run),
+            size: (data.height, data.width),
+            conditions: &run.conditions(),
             members: results.map_or(&[], |results| &results.members),
             ended: results.map_or(&[], |results| &results.ended),
             records: &run.records.epochs,
-            figure_png: Some(&figure),
-            shared_figure_png: Some(&shared),
-            curves_svg: Some(&curves),
+            figure: figures.get(run_dir::FIGURE),
+            shared_figure: figures.get(run_dir::FIGURE_SHARED),
+            curves: figures.get(run_dir::CURVES_SVG),
         })),
         ..*frame
-    }))
+    })
+}
+
+/// What the figures of a run will have no room for.
+pub fn outlook(
+    plan: &config::Figure56,
+    seeds: usize,
+    shape: impl Fn(usize) -> GridShape,
+) -> Vec<String> {
+    let members = plan.sparsity_weights.len() * seeds;
+    let grids = vec![shape(plan.setting.autoencoder.hidden_units); members];
+    [
+        remarks(run_dir::FIGURE, report::left_out(&grids)),
+        remarks(run_dir::CURVES_SVG, report::lines_left_out(members)),
+        remarks(run_dir::PAGE, report::rows_left_out(members)),
+    ]
+    .concat()
 }
 
 fn summary_of<'a>(
@@ -97,10 +120,15 @@ fn marked(member: &Member, results: Option<&Figure56Results>) -> Vec<(usize, Mar
 }
 
 /// The numbers under a member's grid: its scores, or its last epoch where it has none yet.
-fn caption(member: &Member, results: Option<&Figure56Results>, records: &[EpochRecord]) -> String {
+fn caption(
+    member: &Member,
+    results: Option<&Figure56Results>,
+    records: &[EpochRecord],
+    subject: Subject,
+) -> String {
     if let Some(summary) = summary_of(member, results) {
         let scores = &summary.scores;
-        let regime = summary.regime;
+        let regime = summary.regime.words(subject);
         let activity = format!(
             "active {:.1} · dead {}",
             scores.active_units, scores.dead_units
@@ -113,7 +141,7 @@ fn caption(member: &Member, results: Option<&Figure56Results>, records: &[EpochR
                 digit_correlation: Some(correlation),
                 ..
             } => format!(
-                "{regime}\nkurtosis {kurtosis:.1} · gyration {gyration:.1} px · roughness {roughness:.2}\n{activity} · digit correlation {correlation:.2}"
+                "{regime}\nkurtosis {kurtosis:.1} · gyration {gyration:.1} px · roughness {roughness:.2}\n{activity} · image correlation {correlation:.2}"
             ),
             _ => format!(
                 "{regime}: a score is not defined,\nas {}\n{activity}",

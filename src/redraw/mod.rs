@@ -7,14 +7,17 @@ mod dead_units;
 mod figure56;
 mod pretraining;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use thiserror::Error;
 
-use crate::report::{Drawing, Notice, PageInput, ReportError, WeightProof};
-use crate::results::Results;
-use crate::run_dir::{self, Manifest, Records, RunDir, RunDirError, Status};
+use crate::config::{Experiment, Plan};
+use crate::report::{self, Drawing, Figure, Grid, Notice, PageInput, Scaling, WeightProof};
+use crate::results::{Results, Subject};
+use crate::run_dir::{self, DataRecord, Manifest, Records, RunDir, RunDirError, Status};
 use crate::spec::ExperimentName;
 use crate::weights::{Weights, WeightsError};
-use crate::words::counted;
+use crate::words::{counted, in_shell};
 
 #[derive(Debug, Error)]
 pub enum RedrawError {
@@ -22,8 +25,6 @@ pub enum RedrawError {
     RunDir(#[from] RunDirError),
     #[error("{file}: {source}\n  hint: the file is damaged; run the experiment again")]
     Weights { file: String, source: WeightsError },
-    #[error("cannot draw: {0}")]
-    Report(#[from] ReportError),
     #[error(
         "drawing changed the weights: hash {before} before, {after} after\n  hint: this is a bug; please report it with the run folder"
     )]
@@ -40,19 +41,117 @@ pub struct Run<'a> {
     pub records: &'a Records,
 }
 
-impl Run<'_> {
-    fn write_chart(&self, chart: &Drawing, svg: &str, png: &str) -> Result<(), RedrawError> {
-        self.dir.write(svg, chart.svg().as_bytes())?;
-        self.dir.write(png, &chart.png()?)?;
+impl<'a> Run<'a> {
+    /// The conditions, in the order of the plan.
+    fn conditions(&self) -> Vec<&'a str> {
+        let members = self.manifest.members.iter();
+        let mut names: Vec<&str> = members.map(|member| member.condition.as_str()).collect();
+        // Seeds of a condition stand together, or those of different conditions alternate.
+        let mut known = BTreeSet::new();
+        names.retain(|name| known.insert(*name));
+        names
+    }
+}
+
+/// The figures of a run: written into its folder as they are drawn, and kept for its page. One that cannot be drawn
+/// costs nothing but itself.
+pub struct Figures {
+    /// By the name of the file, or the first of the files.
+    figures: BTreeMap<&'static str, Figure>,
+    /// Bytes of pictures that the page has room for.
+    room: usize,
+}
+
+impl Figures {
+    fn new() -> Self {
+        Self {
+            figures: BTreeMap::new(),
+            room: report::PAGE_ROOM,
+        }
+    }
+
+    fn get(&self, file: &str) -> Option<&Figure> {
+        self.figures.get(file)
+    }
+
+    /// What could not be drawn, and why.
+    pub fn failures(&self) -> impl Iterator<Item = &str> {
+        let figures = self.figures.values();
+        figures.filter_map(|figure| figure.failure.as_deref())
+    }
+
+    fn chart(
+        &mut self,
+        run: &Run,
+        svg: &'static str,
+        png: &str,
+        chart: &Drawing,
+        left_out: Option<String>,
+    ) -> Result<(), RunDirError> {
+        let mut figure = Figure::default();
+        figure.left_out.extend(left_out);
+        let document = chart.svg();
+        run.dir.write(svg, document.as_bytes())?;
+        figure.add(svg, document.as_bytes(), &mut self.room);
+        match chart.png() {
+            Ok(picture) => run.dir.write(png, &picture)?,
+            Err(error) => {
+                run.dir.remove(png)?;
+                figure.failure = Some(format!("{png} is left out: {error}"));
+            }
+        }
+        self.figures.insert(svg, figure);
         Ok(())
     }
 
-    /// A file that some runs of this experiment do not have.
-    fn read_if_there(&self, file: &str) -> Result<Option<Vec<u8>>, RedrawError> {
-        if !self.dir.has(file) {
-            return Ok(None);
+    fn grids(
+        &mut self,
+        run: &Run,
+        file: &'static str,
+        grids: &[Grid],
+        scaling: Scaling,
+    ) -> Result<(), RunDirError> {
+        let mut figure = Figure::default();
+        let pictures = match report::figure(grids, scaling) {
+            Ok(pictures) => {
+                let shapes: Vec<_> = grids.iter().map(|grid| grid.weights.shape()).collect();
+                figure.left_out = report::left_out(&shapes);
+                pictures
+            }
+            Err(error) => {
+                figure.failure = Some(format!("{file} is left out: {error}"));
+                Vec::new()
+            }
+        };
+        for (at, picture) in pictures.iter().enumerate() {
+            let file = numbered(file, at);
+            run.dir.write(&file, picture)?;
+            // Whoever looks for more finds it beside the page.
+            let mut no_room = 0;
+            let room = if at == 0 {
+                &mut self.room
+            } else {
+                &mut no_room
+            };
+            figure.add(&file, picture, room);
         }
-        Ok(Some(self.dir.read(file)?))
+        // What an earlier drawing left is no part of this one.
+        for file in (pictures.len()..).map(|at| numbered(file, at)) {
+            if !run.dir.has(&file) {
+                break;
+            }
+            run.dir.remove(&file)?;
+        }
+        self.figures.insert(file, figure);
+        Ok(())
+    }
+}
+
+/// `figure56.png`, `figure56-2.png`, `figure56-3.png`, …
+fn numbered(file: &str, at: usize) -> String {
+    match file.rsplit_once('.') {
+        Some((name, kind)) if at > 0 => format!("{name}-{}.{kind}", at + 1),
+        _ => file.to_owned(),
     }
 }
 
@@ -61,22 +160,47 @@ impl Run<'_> {
 /// # Errors
 ///
 /// Returns [`RedrawError`] if the folder's files do not fit together or cannot be written.
-pub fn pictures(run: &Run, weights: &Weights) -> Result<(), RedrawError> {
+pub fn pictures(run: &Run, weights: &Weights) -> Result<Figures, RedrawError> {
+    let mut figures = Figures::new();
+    let into = &mut figures;
     match (run.manifest.experiment, run.results) {
         (ExperimentName::Figure56, Some(Results::Figure56(results))) => {
-            figure56::pictures(run, weights, Some(results))
+            figure56::pictures(run, weights, Some(results), into)
         }
-        (ExperimentName::Figure56, None) => figure56::pictures(run, weights, None),
+        (ExperimentName::Figure56, None) => figure56::pictures(run, weights, None, into),
         (ExperimentName::Pretraining, Some(Results::Pretraining(results))) => {
-            pretraining::pictures(run, weights, Some(results))
+            pretraining::pictures(run, weights, Some(results), into)
         }
-        (ExperimentName::Pretraining, None) => pretraining::pictures(run, weights, None),
+        (ExperimentName::Pretraining, None) => pretraining::pictures(run, weights, None, into),
         (ExperimentName::DeadUnits, Some(Results::DeadUnits(results))) => {
-            dead_units::pictures(run, weights, Some(results))
+            dead_units::pictures(run, weights, Some(results), into)
         }
-        (ExperimentName::DeadUnits, None) => dead_units::pictures(run, weights, None),
+        (ExperimentName::DeadUnits, None) => dead_units::pictures(run, weights, None, into),
         _ => Err(other_results(run)),
+    }?;
+    Ok(figures)
+}
+
+/// What the figures of a plan's run will have no room for, on pictures of `height`×`width` pixels: a line each.
+#[must_use]
+pub fn outlook(plan: &Plan, height: usize, width: usize) -> Vec<String> {
+    let seeds = plan.run.seeds.len();
+    let shape = |units: usize| report::GridShape {
+        units,
+        height,
+        width,
+    };
+    match &plan.experiment {
+        Experiment::Figure56(plan) => figure56::outlook(plan, seeds, shape),
+        Experiment::Pretraining(plan) => pretraining::outlook(plan, shape),
+        Experiment::DeadUnits(plan) => dead_units::outlook(plan, seeds, shape),
     }
+}
+
+/// A line for each remark on a file.
+fn remarks(file: &str, remarks: impl IntoIterator<Item = String>) -> Vec<String> {
+    let remarks = remarks.into_iter();
+    remarks.map(|remark| format!("{file}: {remark}")).collect()
 }
 
 /// The page of a run whose pictures are drawn.
@@ -84,7 +208,7 @@ pub fn pictures(run: &Run, weights: &Weights) -> Result<(), RedrawError> {
 /// # Errors
 ///
 /// Returns [`RedrawError`] if a file is missing or the page cannot be written.
-pub fn page(run: &Run) -> Result<(), RedrawError> {
+pub fn page(run: &Run, figures: &Figures) -> Result<(), RedrawError> {
     let manifest = run.manifest;
     let config = String::from_utf8_lossy(&run.dir.read(run_dir::CONFIG)?).into_owned();
     let stopped = match &manifest.status {
@@ -102,10 +226,19 @@ pub fn page(run: &Run) -> Result<(), RedrawError> {
         .iter()
         .map(|ended| format!("{ended}. What it had found by then is kept."))
         .collect();
+    let spelled = manifest
+        .members
+        .iter()
+        .any(|member| report::is_spelled_out(&member.condition))
+        .then_some(
+            "PNG files spell names in Latin letters where their font lacks the names’ own; this page and SVG files keep them.",
+        );
     let notices: Vec<Notice> = stopped
         .iter()
         .chain(&ended)
         .map(|text| Notice::Warning(text))
+        .chain(figures.failures().map(Notice::Warning))
+        .chain(spelled.map(Notice::Note))
         .collect();
     let weight_proof = match (
         &manifest.parameters_before_drawing,
@@ -115,17 +248,6 @@ pub fn page(run: &Run) -> Result<(), RedrawError> {
         _ => None,
     };
     let data = &manifest.data;
-    let data_name = format!(
-        "{}: {} training and {} test images of {}×{} pixels, {}",
-        data.name
-            .as_deref()
-            .unwrap_or("A data set of unknown hashes"),
-        data.train_images,
-        data.test_images,
-        data.height,
-        data.width,
-        counted(data.classes, "class")
-    );
     let files: Vec<(String, String)> = data
         .files
         .iter()
@@ -149,43 +271,80 @@ pub fn page(run: &Run) -> Result<(), RedrawError> {
         ),
     ];
     let frame = PageInput {
+        run: &name(run),
         notices: &notices,
         command: &format!(
             "cargo run -- {}",
-            run.dir.path().join(run_dir::CONFIG).display()
+            in_shell(&run.dir.path().join(run_dir::CONFIG))
         ),
         config: &config,
         weight_proof,
-        data_name: &data_name,
+        data_name: &described(data),
         data_files: &files,
         environment: &environment,
         ..PageInput::default()
     };
     let html = match (manifest.experiment, run.results) {
         (ExperimentName::Figure56, Some(Results::Figure56(results))) => {
-            figure56::page(run, Some(results), &frame)?
+            figure56::page(run, Some(results), figures, &frame)
         }
-        (ExperimentName::Figure56, None) => figure56::page(run, None, &frame)?,
+        (ExperimentName::Figure56, None) => figure56::page(run, None, figures, &frame),
         (ExperimentName::Pretraining, Some(Results::Pretraining(results))) => {
-            pretraining::page(run, Some(results), &frame)?
+            pretraining::page(run, Some(results), figures, &frame)
         }
-        (ExperimentName::Pretraining, None) => pretraining::page(run, None, &frame)?,
+        (ExperimentName::Pretraining, None) => pretraining::page(run, None, figures, &frame),
         (ExperimentName::DeadUnits, Some(Results::DeadUnits(results))) => {
-            dead_units::page(run, Some(results), &frame)?
+            dead_units::page(run, Some(results), figures, &frame)
         }
-        (ExperimentName::DeadUnits, None) => dead_units::page(run, None, &frame)?,
+        (ExperimentName::DeadUnits, None) => dead_units::page(run, None, figures, &frame),
         _ => return Err(other_results(run)),
     };
     run.dir.write(run_dir::PAGE, html.as_bytes())?;
     Ok(())
 }
 
-/// Draws a run again from its folder.
+/// A data set in a reader's words.
+fn described(data: &DataRecord) -> String {
+    let size = format!("{}×{} pixels", data.height, data.width);
+    format!(
+        "{}: {} and {} of {size}{}, {}",
+        data.name
+            .as_deref()
+            .unwrap_or("A data set of unknown hashes"),
+        counted(data.train_images, "training image"),
+        counted(data.test_images, "test image"),
+        if data.height == data.width {
+            ""
+        } else {
+            " (height × width)"
+        },
+        counted(data.classes, "class")
+    )
+}
+
+/// What a reader knows the run by: the name of its folder.
+fn name(run: &Run) -> String {
+    let path = run.dir.path();
+    let folder = path.file_name().map(ToOwned::to_owned);
+    // A folder may be given as `.`, too.
+    let folder = folder.or_else(|| Some(path.canonicalize().ok()?.file_name()?.to_owned()));
+    folder.map_or_else(
+        || run.manifest.name.clone(),
+        |folder| folder.to_string_lossy().into_owned(),
+    )
+}
+
+/// What the run's images are of.
+fn subject(run: &Run) -> Subject {
+    Subject::of(run.manifest.data.name.as_deref())
+}
+
+/// Draws a run again from its folder, and tells what could not be drawn.
 ///
 /// # Errors
 ///
 /// Returns [`RedrawError`] if the folder is not a run, is damaged, or cannot be written to.
-pub fn everything(dir: &RunDir) -> Result<(), RedrawError> {
+pub fn everything(dir: &RunDir) -> Result<Vec<String>, RedrawError> {
     let manifest = dir.manifest()?;
     let results: Option<Results> = if dir.has(run_dir::RESULTS) {
         Some(dir.read_json(run_dir::RESULTS)?)
@@ -202,7 +361,7 @@ pub fn everything(dir: &RunDir) -> Result<(), RedrawError> {
         results: results.as_ref(),
         records: &records,
     };
-    pictures(&run, &weights)?;
+    let figures = pictures(&run, &weights)?;
     let after = weights.hash();
     if before != after {
         return Err(RedrawError::WeightsChanged { before, after });
@@ -211,10 +370,12 @@ pub fn everything(dir: &RunDir) -> Result<(), RedrawError> {
     let mut proven = manifest.clone();
     proven.parameters_before_drawing = Some(before);
     proven.parameters_after_drawing = Some(after);
-    page(&Run {
+    let run = Run {
         manifest: &proven,
         ..run
-    })
+    };
+    page(&run, &figures)?;
+    Ok(figures.failures().map(str::to_owned).collect())
 }
 
 fn damaged_weights(dir: &RunDir, source: WeightsError) -> RedrawError {
@@ -227,4 +388,91 @@ fn damaged_weights(dir: &RunDir, source: WeightsError) -> RedrawError {
 fn other_results(run: &Run) -> RedrawError {
     let reason = "it holds the results of another experiment than the manifest tells of";
     run.dir.damaged(run_dir::RESULTS, reason).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::UnitWeights;
+    use crate::run_dir::{DataRecord, FORMAT, Seconds};
+
+    fn manifest() -> Manifest {
+        Manifest {
+            format: FORMAT,
+            version: "layerwise 0.1.0".to_owned(),
+            name: "x".to_owned(),
+            experiment: ExperimentName::Figure56,
+            status: Status::Complete,
+            backend: "flex".to_owned(),
+            device: "CPU".to_owned(),
+            jobs: 1,
+            seeds: vec![0],
+            order_seed: 0,
+            members: Vec::new(),
+            data: DataRecord {
+                dir: "data".to_owned(),
+                name: None,
+                train_images: 1,
+                test_images: 2,
+                height: 784,
+                width: 1,
+                classes: 1,
+                files: Vec::new(),
+            },
+            parameters_before_drawing: None,
+            parameters_after_drawing: None,
+            started: String::new(),
+            seconds: Seconds::default(),
+            member_seconds: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn a_figure_that_cannot_be_drawn_costs_nothing_but_itself() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let dir = RunDir::create(Some(&parent.path().join("run")), "x").expect("a new folder");
+        let manifest = manifest();
+        let run = Run {
+            dir: &dir,
+            manifest: &manifest,
+            results: None,
+            records: &Records::default(),
+        };
+        // What an earlier drawing left.
+        dir.write(run_dir::FIGURE, b"old").expect("room");
+        dir.write("figure56-2.png", b"old").expect("room");
+        dir.write(run_dir::CONFIG, b"").expect("room");
+        let weights = [0.5; 5];
+        let grid = Grid {
+            title: "β = 0".to_owned(),
+            caption: String::new(),
+            weights: UnitWeights {
+                weights: &weights,
+                units: 2,
+                height: 2,
+                width: 1,
+            },
+            marked: Vec::new(),
+        };
+        let mut figures = Figures::new();
+        figures
+            .grids(&run, run_dir::FIGURE, &[grid], Scaling::PerTile)
+            .expect("it is no failure of the run");
+        let failure =
+            "figure56.png is left out: grid `β = 0`: 5 weights do not make 2 units of 2×1 pixels";
+        assert_eq!(figures.failures().collect::<Vec<_>>(), [failure]);
+        assert!(!dir.has(run_dir::FIGURE) && !dir.has("figure56-2.png"));
+        page(&run, &figures).expect("a page all the same");
+        let html = String::from_utf8(dir.read(run_dir::PAGE).expect("there")).expect("text");
+        assert!(html.contains(&format!("<strong>{failure}.</strong>")));
+        assert!(html.contains("<title>run · What sparse autoencoders learn"));
+    }
+
+    #[test]
+    fn data_are_described_in_words_that_are_true_of_them() {
+        assert_eq!(
+            described(&manifest().data),
+            "A data set of unknown hashes: 1 training image and 2 test images of 784×1 pixels (height × width), 1 class"
+        );
+    }
 }

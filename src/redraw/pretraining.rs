@@ -1,9 +1,12 @@
 //! A pretraining run: Figure 3, its price, what is in the layers, and what the units of each layer see.
 
-use super::{RedrawError, Run};
+use std::collections::BTreeSet;
+
+use super::{Figures, RedrawError, Run, remarks};
+use crate::config;
 use crate::evidence;
 use crate::report::{
-    self, Body, Grid, PageInput, PretrainingPage, Scaling, UnitPictures, UnitWeights,
+    self, Body, Grid, GridShape, PageInput, PretrainingPage, Scaling, UnitPictures, UnitWeights,
 };
 use crate::results::{Member, PretrainingResults};
 use crate::run_dir::{self, Records, Status};
@@ -17,36 +20,49 @@ pub fn pictures(
     run: &Run,
     weights: &Weights,
     results: Option<&PretrainingResults>,
+    figures: &mut Figures,
 ) -> Result<(), RedrawError> {
     let kept = kept_records(run, results);
     let records = &kept.classifiers;
-    run.write_chart(
-        &report::accuracy(records),
+    let conditions = run.conditions();
+    let left_out = || report::lines_left_out(conditions.len());
+    figures.chart(
+        run,
         run_dir::ACCURACY_SVG,
         run_dir::ACCURACY_PNG,
+        &report::accuracy(records),
+        left_out(),
     )?;
-    run.write_chart(
-        &report::costs(records),
+    figures.chart(
+        run,
         run_dir::COSTS_SVG,
         run_dir::COSTS_PNG,
+        &report::costs(records),
+        left_out(),
     )?;
-    run.write_chart(
-        &report::times(records, &run.manifest.member_seconds),
+    figures.chart(
+        run,
         run_dir::TIMES_SVG,
         run_dir::TIMES_PNG,
+        &report::times(records, &run.manifest.member_seconds),
+        left_out(),
     )?;
     if let Some(shown) = layers_of(results) {
-        run.write_chart(
-            &report::layers(&kept.layers, shown),
+        figures.chart(
+            run,
             run_dir::LAYERS_SVG,
             run_dir::LAYERS_PNG,
+            &report::layers(&kept.layers, shown),
+            report::conditions_left_out(shown.len()),
         )?;
     }
     if !kept.stages.is_empty() {
-        run.write_chart(
-            &report::stages(&kept.stages, &conditions(run)),
+        figures.chart(
+            run,
             run_dir::STAGES_SVG,
             run_dir::STAGES_PNG,
+            &report::stages(&kept.stages, &conditions),
+            left_out(),
         )?;
     }
     if let Some(member) = shown_member(run, results) {
@@ -55,9 +71,7 @@ pub fn pictures(
             (format!("{prefix}/pretrained"), run_dir::PICTURES_PRETRAINED),
             (prefix, run_dir::PICTURES_FINE_TUNED),
         ] {
-            if let Some(picture) = units(run, weights, &prefix)? {
-                run.dir.write(file, &picture)?;
-            }
+            units(run, weights, &prefix, figures, file)?;
         }
     }
     Ok(())
@@ -66,58 +80,55 @@ pub fn pictures(
 pub fn page(
     run: &Run,
     results: Option<&PretrainingResults>,
+    figures: &Figures,
     frame: &PageInput,
-) -> Result<String, RedrawError> {
+) -> String {
     let kept = kept_records(run, results);
-    let records = &kept.classifiers;
-    let seconds = &run.manifest.member_seconds;
-    let accuracy = report::accuracy(records).svg();
-    let costs = report::costs(records).svg();
-    let times = report::times(records, seconds).svg();
-    let layers = layers_of(results).map(|shown| report::layers(&kept.layers, shown).svg());
-    let stages =
-        (!kept.stages.is_empty()).then(|| report::stages(&kept.stages, &conditions(run)).svg());
-    let pretrained = run.read_if_there(run_dir::PICTURES_PRETRAINED)?;
-    let fine_tuned = run.read_if_there(run_dir::PICTURES_FINE_TUNED)?;
-    let pictures = pretrained.as_deref().zip(fine_tuned.as_deref());
+    let pretrained = figures.get(run_dir::PICTURES_PRETRAINED);
+    let pictures = pretrained.zip(figures.get(run_dir::PICTURES_FINE_TUNED));
     let units = shown_member(run, results).zip(pictures);
-    Ok(report::page(&PageInput {
+    let data = &run.manifest.data;
+    report::page(&PageInput {
         title: "Greedy layer-wise pretraining against the vanishing gradient",
         body: Some(Body::Pretraining(PretrainingPage {
+            inputs: data.height.saturating_mul(data.width),
+            conditions: &run.conditions(),
             results,
             complete: run.manifest.status == Status::Complete,
-            records,
+            records: &kept.classifiers,
             layers: &kept.layers,
-            seconds,
-            accuracy_svg: Some(&accuracy),
-            costs_svg: Some(&costs),
-            times_svg: Some(&times),
-            layers_svg: layers.as_deref(),
-            stages_svg: stages.as_deref(),
-            units: units.map(|(member, (pretrained_png, fine_tuned_png))| UnitPictures {
+            seconds: &run.manifest.member_seconds,
+            accuracy: figures.get(run_dir::ACCURACY_SVG),
+            costs: figures.get(run_dir::COSTS_SVG),
+            times: figures.get(run_dir::TIMES_SVG),
+            heat_maps: figures.get(run_dir::LAYERS_SVG),
+            stages: figures.get(run_dir::STAGES_SVG),
+            units: units.map(|(member, (pretrained, fine_tuned))| UnitPictures {
                 label: &member.label,
-                pretrained_png,
-                fine_tuned_png,
+                pretrained,
+                fine_tuned,
             }),
         })),
         ..*frame
-    }))
+    })
 }
 
 /// The records, but for those of members that ended early where another seed of their condition did not: so that a median
 /// is over the same seeds from beginning to end.
 fn kept_records(run: &Run, results: Option<&PretrainingResults>) -> Records {
-    let members = &run.manifest.members;
-    let is_kept = |index: usize| {
-        let condition = members.iter().find(|member| member.index == index);
-        let others = members
-            .iter()
-            .filter(|other| condition.is_some_and(|member| member.condition == other.condition));
-        !has_ended(results, index)
-            || others
-                .into_iter()
-                .all(|other| has_ended(results, other.index))
-    };
+    let members = run.manifest.members.iter();
+    let (ended, trained): (Vec<&Member>, Vec<&Member>) =
+        members.partition(|member| has_ended(results, member.index));
+    let trained: BTreeSet<&str> = trained
+        .iter()
+        .map(|member| member.condition.as_str())
+        .collect();
+    let left_out: BTreeSet<usize> = ended
+        .iter()
+        .filter(|member| trained.contains(member.condition.as_str()))
+        .map(|member| member.index)
+        .collect();
+    let is_kept = |index: usize| !left_out.contains(&index);
     let mut records = run.records.clone();
     records.classifiers.retain(|record| is_kept(record.member));
     records.layers.retain(|record| is_kept(record.member));
@@ -130,12 +141,27 @@ fn has_ended(results: Option<&PretrainingResults>, index: usize) -> bool {
     ended.any(|ended| ended.member.index == index)
 }
 
-/// The conditions, in the order of the plan.
-fn conditions<'a>(run: &Run<'a>) -> Vec<&'a str> {
-    let members = run.manifest.members.iter();
-    let mut names: Vec<&str> = members.map(|member| member.condition.as_str()).collect();
-    names.dedup();
-    names
+/// What the figures of a run will have no room for.
+pub fn outlook(plan: &config::Pretraining, shape: impl Fn(usize) -> GridShape) -> Vec<String> {
+    let looked_into = plan.layers_of.iter().map(|&at| &plan.conditions[at]);
+    let shown = looked_into
+        .chain(&plan.conditions)
+        .find(|condition| !condition.stages.is_empty());
+    let layers = shown.map_or(&[][..], |condition| &condition.classifier.hidden_units);
+    let grids: Vec<GridShape> = layers
+        .iter()
+        .map(|&units| shape(units.min(UNITS_SHOWN)))
+        .collect();
+    let conditions = plan.conditions.len();
+    [
+        remarks(run_dir::ACCURACY_SVG, report::lines_left_out(conditions)),
+        remarks(
+            run_dir::LAYERS_SVG,
+            report::conditions_left_out(plan.layers_of.len()),
+        ),
+        remarks(run_dir::PICTURES_PRETRAINED, report::left_out(&grids)),
+    ]
+    .concat()
 }
 
 fn layers_of(results: Option<&PretrainingResults>) -> Option<&[String]> {
@@ -162,8 +188,14 @@ fn shown_member<'a>(run: &Run<'a>, results: Option<&PretrainingResults>) -> Opti
     })
 }
 
-/// What the units of each hidden layer see, a grid for each layer that has weights under `prefix`.
-fn units(run: &Run, weights: &Weights, prefix: &str) -> Result<Option<Vec<u8>>, RedrawError> {
+/// Draws what the units of each hidden layer see, a grid for each layer that has weights under `prefix`.
+fn units(
+    run: &Run,
+    weights: &Weights,
+    prefix: &str,
+    figures: &mut Figures,
+    file: &'static str,
+) -> Result<(), RedrawError> {
     let data = &run.manifest.data;
     let layers: Vec<_> = (0..)
         .map_while(|layer| {
@@ -173,42 +205,38 @@ fn units(run: &Run, weights: &Weights, prefix: &str) -> Result<Option<Vec<u8>>, 
         })
         .collect();
     if layers.is_empty() {
-        return Ok(None);
+        return Ok(());
     }
     let matrices: Vec<_> = layers
         .iter()
         .map(|layer| (layer.values.as_slice(), [layer.shape[1], layer.shape[2]]))
         .collect();
     let fits = Some(layers[0].shape[1]) == data.height.checked_mul(data.width);
-    let seen = evidence::through_layers(&matrices).filter(|_| fits);
+    let seen = evidence::through_layers(&matrices, UNITS_SHOWN).filter(|_| fits);
     let Some(seen) = seen else {
         let reason = format!("the layers under {prefix} do not fit each other and the data");
         return Err(run.dir.damaged(run_dir::WEIGHTS, &reason).into());
     };
-    let shown: Vec<(usize, Vec<f32>)> = seen
-        .iter()
-        .zip(&matrices)
-        .map(|(product, (_, [_, units]))| {
-            let shown = (*units).min(UNITS_SHOWN);
-            let rows = product.chunks_exact(*units);
-            (shown, rows.flat_map(|row| &row[..shown]).copied().collect())
-        })
-        .collect();
-    let grids: Vec<Grid> = shown
+    let grids: Vec<Grid> = seen
         .iter()
         .zip(&matrices)
         .enumerate()
-        .map(|(layer, ((shown, values), (_, [_, units])))| Grid {
+        .map(|(layer, (seen, (_, [_, units])))| Grid {
             title: format!("layer {}", layer + 1),
-            caption: format!("the first {shown} of {}", counted(*units, "unit")),
+            caption: if *units > UNITS_SHOWN {
+                format!("the first {UNITS_SHOWN} of {units} units")
+            } else {
+                counted(*units, "unit")
+            },
             weights: UnitWeights {
-                weights: values,
-                units: *shown,
+                weights: seen,
+                units: (*units).min(UNITS_SHOWN),
                 height: data.height,
                 width: data.width,
             },
             marked: Vec::new(),
         })
         .collect();
-    Ok(Some(report::figure(&grids, Scaling::PerTile)?))
+    figures.grids(run, file, &grids, Scaling::PerTile)?;
+    Ok(())
 }

@@ -70,10 +70,10 @@ fn time_at(record: &ClassifierRecord, seconds: &[MemberSeconds]) -> f64 {
 }
 
 fn sheet(conditions: &[Condition], charts: Vec<Chart>, columns: usize) -> Drawing {
-    let names = conditions.iter().enumerate();
-    let entries = names.map(|(at, condition)| (condition.name.to_owned(), Look::nth(at)));
+    let names = conditions.iter().zip(Look::all());
+    let entries = names.map(|(condition, look)| (condition.name.to_owned(), look));
     Drawing::sheet(Sheet {
-        legend: Legend::new(entries),
+        legend: Legend::new(entries, conditions.len()),
         charts,
         columns,
         chart_height: 380.0,
@@ -89,9 +89,9 @@ fn both(
     along: &dyn Fn(&ClassifierRecord) -> f64,
 ) -> [Chart; 2] {
     let lines = || -> Vec<Line> {
-        let looks = conditions.iter().enumerate();
+        let looks = conditions.iter().zip(Look::all());
         looks
-            .map(|(at, condition)| line(condition, Look::nth(at), along))
+            .map(|(condition, look)| line(condition, look, along))
             .collect()
     };
     let best = lines()
@@ -183,6 +183,10 @@ pub(super) mod tests {
         }
     }
 
+    fn look() -> Look {
+        Look::all().next().expect("there are many")
+    }
+
     #[test]
     fn a_line_is_the_median_over_seeds_and_its_band_the_extremes() {
         let records = [
@@ -196,7 +200,7 @@ pub(super) mod tests {
             record("D", 0, 2, 0.99),
         ];
         let conditions = by_condition(&records);
-        let line = line(&conditions[0], Look::nth(0), &|record| record.epoch as f64);
+        let line = line(&conditions[0], look(), &|record| record.epoch as f64);
         assert_eq!(line.points, [(0.0, 10.0), (1.0, 96.0)]);
         assert_eq!(line.band, [(8.0, 12.0), (95.0, 97.0)]);
     }

@@ -22,7 +22,6 @@ pub(super) const AXIS_LINE: Colour = Rgb([120, 120, 120]);
 pub(super) const SHEET_WIDTH: f32 = 1200.0;
 pub(super) const LABEL_SIZE: f32 = 15.0;
 pub(super) const TICK_SIZE: f32 = 13.0;
-const LINE_WIDTH: f32 = 2.0;
 const MARKER: f32 = 3.2;
 const BAND_OPACITY: f32 = 0.18;
 /// More markers than this would hide the lines.
@@ -31,7 +30,10 @@ const MARKED_POINTS: usize = 24;
 const DRAWABLE: f64 = 1e30;
 /// A chart that may, goes over to a logarithmic scale at this ratio of its largest to its smallest value.
 const LOGARITHMIC_FROM: f64 = 30.0;
-const MAX_LABEL: usize = 60;
+/// Room for the longest name of a condition and its seed.
+const MAX_LABEL: usize = 80;
+/// More points of a line would lie on top of each other.
+const MOST_POINTS: usize = 400;
 const LEGEND_LEFT: f32 = 62.0;
 const LEGEND_SAMPLE: f32 = 40.0;
 
@@ -74,39 +76,124 @@ impl Sheet {
 pub(super) struct Look {
     pub colour: Colour,
     marker: Marker,
+    fill: Fill,
+    weight: Weight,
 }
 
-/// Tells lines apart when the palette begins anew.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Marker {
     Disc,
     Square,
     Diamond,
+    Tent,
+    Funnel,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Fill {
+    Full,
+    Hollow,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Weight {
+    Bold,
+    Thin,
 }
 
 impl Look {
-    pub(super) fn nth(index: usize) -> Self {
-        let markers = [Marker::Disc, Marker::Square, Marker::Diamond];
-        Self {
-            colour: PALETTE[index % PALETTE.len()],
-            marker: markers[index / PALETTE.len() % markers.len()],
+    /// All looks, each once: marks change when the palette begins anew, then their filling, then the lines' weight.
+    /// A chart draws as many lines as there are looks.
+    pub(super) fn all() -> impl Iterator<Item = Self> {
+        use Marker::{Diamond, Disc, Funnel, Square, Tent};
+        let fills = [Weight::Bold, Weight::Thin]
+            .into_iter()
+            .flat_map(|weight| [Fill::Full, Fill::Hollow].map(|fill| (weight, fill)));
+        let marks = fills.flat_map(|style| {
+            [Disc, Square, Diamond, Tent, Funnel]
+                .into_iter()
+                .map(move |marker| (style, marker))
+        });
+        marks.flat_map(|((weight, fill), marker)| {
+            PALETTE.map(|colour| Self {
+                colour,
+                marker,
+                fill,
+                weight,
+            })
+        })
+    }
+
+    fn line_width(self) -> f32 {
+        match self.weight {
+            Weight::Bold => 2.0,
+            Weight::Thin => 0.8,
+        }
+    }
+
+    fn draw_marker(self, canvas: &mut impl Canvas, at: Point) {
+        match self.fill {
+            Fill::Full => self.marker.draw(canvas, at, MARKER, self.colour),
+            Fill::Hollow => {
+                self.marker.draw(canvas, at, MARKER + 0.8, self.colour);
+                self.marker.draw(canvas, at, MARKER - 1.0, WHITE);
+            }
+        }
+    }
+
+    /// Of the second of two quantities.
+    fn inverted(self) -> Self {
+        let fill = match self.fill {
+            Fill::Full => Fill::Hollow,
+            Fill::Hollow => Fill::Full,
+        };
+        Self { fill, ..self }
+    }
+}
+
+impl Marker {
+    fn draw(self, canvas: &mut impl Canvas, (x, y): Point, r: f32, colour: Colour) {
+        let wide = 1.3 * r;
+        match self {
+            Self::Disc => canvas.disc((x, y), r, colour),
+            Self::Square => canvas.rectangle((x - r, y - r), (2.0 * r, 2.0 * r), colour),
+            Self::Diamond => {
+                let r = 1.4 * r;
+                let corners = [(x, y - r), (x + r, y), (x, y + r), (x - r, y)];
+                canvas.polygon(&corners, colour);
+            }
+            Self::Tent => {
+                let corners = [(x, y - wide), (x + wide, y + r), (x - wide, y + r)];
+                canvas.polygon(&corners, colour);
+            }
+            Self::Funnel => {
+                let corners = [(x, y + wide), (x - wide, y - r), (x + wide, y - r)];
+                canvas.polygon(&corners, colour);
+            }
         }
     }
 }
 
 /// What each line is called, in as many rows as it takes.
 pub(super) struct Legend {
-    /// With the left end and the baseline of each entry.
-    entries: Vec<(String, Look, Point)>,
+    /// With the left end and the baseline of each entry; a remark has no look.
+    entries: Vec<(String, Option<Look>, Point)>,
     bottom: f32,
 }
 
 impl Legend {
-    pub(super) fn new(lines: impl IntoIterator<Item = (String, Look)>) -> Self {
+    /// Of `lines`, of which there would be `all` were there looks enough.
+    pub(super) fn new(lines: impl IntoIterator<Item = (String, Look)>, all: usize) -> Self {
+        let mut lines: Vec<(String, Option<Look>)> = lines
+            .into_iter()
+            .map(|(label, look)| (shortened(&label), Some(look)))
+            .collect();
+        if lines.len() < all {
+            lines.push((left_out(lines.len(), all), None));
+        }
         let mut entries = Vec::new();
         let (mut x, mut y) = (LEGEND_LEFT, 34.0);
         for (label, look) in lines {
-            let label = shortened(&label);
             let width = LEGEND_SAMPLE + font::text_width(&label, LABEL_SIZE) + 36.0;
             if x > LEGEND_LEFT && x + width > SHEET_WIDTH {
                 (x, y) = (LEGEND_LEFT, y + 26.0);
@@ -123,14 +210,29 @@ impl Legend {
 
     fn draw(&self, canvas: &mut impl Canvas) {
         for (label, look, (x, y)) in &self.entries {
+            let Some(look) = look else {
+                canvas.text(label, (*x, *y), LABEL_SIZE, FAINT_INK, Anchor::Start);
+                continue;
+            };
             let middle = y - 0.33 * LABEL_SIZE;
             let sample = [(*x, middle), (x + 30.0, middle)];
-            canvas.polyline(&sample, LINE_WIDTH, look.colour);
-            draw_marker(canvas, *look, (x + 15.0, middle), MARKER);
+            canvas.polyline(&sample, look.line_width(), look.colour);
+            look.draw_marker(canvas, (x + 15.0, middle));
             let at = (x + LEGEND_SAMPLE, *y);
             canvas.text(label, at, LABEL_SIZE, INK, Anchor::Start);
         }
     }
+}
+
+/// What a chart of so many lines does not draw; nothing where there are looks for all.
+#[must_use]
+pub fn lines_left_out(lines: usize) -> Option<String> {
+    let looks = Look::all().count();
+    (lines > looks).then(|| left_out(looks, lines))
+}
+
+fn left_out(drawn: usize, all: usize) -> String {
+    format!("the first {drawn} of {all} lines are drawn")
 }
 
 /// One chart: what its axes are called, and its lines.
@@ -172,7 +274,7 @@ pub(super) struct Line {
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum Stroke {
     Solid,
-    /// Dashes, and rings instead of markers.
+    /// Dashes, with hollow marks for full ones and the other way round.
     Dashed,
 }
 
@@ -232,10 +334,11 @@ impl Chart {
             Vertical::Within(low, high) => (low, high),
             _ => (-DRAWABLE, DRAWABLE),
         };
-        for line in &self.lines {
+        let lines: Vec<Line> = self.lines.iter().map(Line::thinned).collect();
+        for line in &lines {
             line.draw_band(canvas, range, |(at, value)| (x(at), y(value)));
         }
-        for line in &self.lines {
+        for line in &lines {
             line.draw(canvas, range, |(at, value)| (x(at), y(value)));
         }
     }
@@ -248,6 +351,41 @@ impl Chart {
 }
 
 impl Line {
+    /// The line with no more points than can be told apart: the lowest and the highest of each stretch of them, and
+    /// one that cannot be drawn where there is one, so that gaps stay gaps.
+    fn thinned(&self) -> Self {
+        let stretch = (2 * self.points.len()).div_ceil(MOST_POINTS).max(1);
+        let value = |at: &usize| self.points[*at].1;
+        let mut kept: Vec<usize> = (0..self.points.len()).collect();
+        if stretch > 2 {
+            let stretches = kept.chunks(stretch).flat_map(|stretch| {
+                let drawable = || stretch.iter().filter(|at| value(at).abs() < DRAWABLE);
+                let by_value = |a: &&usize, b: &&usize| value(a).total_cmp(&value(b));
+                let mut kept = [
+                    drawable().min_by(by_value),
+                    drawable().max_by(by_value),
+                    stretch
+                        .iter()
+                        .find(|at| value(at).is_nan() || value(at).abs() >= DRAWABLE),
+                ];
+                kept.sort_unstable();
+                kept.into_iter().flatten().copied()
+            });
+            kept = stretches.collect();
+            kept.dedup();
+        }
+        let of_kept = |values: &[(f64, f64)]| {
+            let values = kept.iter().filter_map(|&at| values.get(at));
+            values.copied().collect()
+        };
+        Self {
+            look: self.look,
+            stroke: self.stroke,
+            points: of_kept(&self.points),
+            band: of_kept(&self.band),
+        }
+    }
+
     fn draw_band(
         &self,
         canvas: &mut impl Canvas,
@@ -282,8 +420,10 @@ impl Line {
         for stretch in stretches(&self.points, range) {
             let stretch: Vec<Point> = stretch.into_iter().map(&place).collect();
             match self.stroke {
-                Stroke::Solid => canvas.polyline(&stretch, LINE_WIDTH, self.look.colour),
-                Stroke::Dashed => draw_dashes(canvas, &stretch, self.look.colour),
+                Stroke::Solid => {
+                    canvas.polyline(&stretch, self.look.line_width(), self.look.colour);
+                }
+                Stroke::Dashed => draw_dashes(canvas, &stretch, self.look),
             }
         }
         let inside = |at: usize| {
@@ -298,13 +438,11 @@ impl Line {
             if !at.is_multiple_of(stride) && !alone {
                 continue;
             }
-            match self.stroke {
-                Stroke::Solid => draw_marker(canvas, self.look, place(point), MARKER),
-                Stroke::Dashed => {
-                    canvas.disc(place(point), MARKER + 0.8, self.look.colour);
-                    canvas.disc(place(point), MARKER - 1.0, WHITE);
-                }
-            }
+            let look = match self.stroke {
+                Stroke::Solid => self.look,
+                Stroke::Dashed => self.look.inverted(),
+            };
+            look.draw_marker(canvas, place(point));
         }
     }
 }
@@ -344,7 +482,7 @@ fn stretches(points: &[(f64, f64)], (low, high): (f64, f64)) -> Vec<Vec<(f64, f6
     stretches
 }
 
-fn draw_dashes(canvas: &mut impl Canvas, points: &[Point], colour: Colour) {
+fn draw_dashes(canvas: &mut impl Canvas, points: &[Point], look: Look) {
     const DASH: f32 = 5.0;
     for pair in points.windows(2) {
         let [from, to] = [pair[0], pair[1]];
@@ -357,24 +495,13 @@ fn draw_dashes(canvas: &mut impl Canvas, points: &[Point], colour: Colour) {
         let dashes = (length / (2.0 * DASH)).ceil() as usize;
         for dash in 0..dashes {
             let start = dash as f32 * 2.0 * DASH;
-            canvas.polyline(&[at(start), at(start + DASH)], LINE_WIDTH, colour);
+            let ends = [at(start), at(start + DASH)];
+            canvas.polyline(&ends, look.line_width(), look.colour);
         }
     }
 }
 
-fn draw_marker(canvas: &mut impl Canvas, look: Look, (x, y): Point, r: f32) {
-    match look.marker {
-        Marker::Disc => canvas.disc((x, y), r, look.colour),
-        Marker::Square => canvas.rectangle((x - r, y - r), (2.0 * r, 2.0 * r), look.colour),
-        Marker::Diamond => {
-            let r = 1.4 * r;
-            let corners = [(x, y - r), (x + r, y), (x, y + r), (x - r, y)];
-            canvas.polygon(&corners, look.colour);
-        }
-    }
-}
-
-pub(super) fn shortened(label: &str) -> String {
+fn shortened(label: &str) -> String {
     if label.chars().count() <= MAX_LABEL {
         return label.to_owned();
     }
@@ -578,6 +705,37 @@ mod tests {
         assert!((cut[1][0].0 - (3.0 + 1.0 / 3.0)).abs() < 1e-12);
         assert_eq!(cut[1][1], (4.0, 2.0));
         assert!(stretches(&[(0.0, 1.0), (1.0, 1.0)], (2.0, 6.0)).is_empty());
+    }
+
+    #[test]
+    fn no_two_lines_look_alike() {
+        let looks: Vec<Look> = Look::all().collect();
+        assert_eq!(looks.len(), 140);
+        for (at, look) in looks.iter().enumerate() {
+            assert!(!looks[..at].contains(look), "{look:?}");
+        }
+        assert_eq!(lines_left_out(140), None);
+        let said = lines_left_out(141).expect("one too many");
+        assert_eq!(said, "the first 140 of 141 lines are drawn");
+    }
+
+    #[test]
+    fn a_line_of_very_many_points_keeps_its_peaks_and_gaps() {
+        let mut points: Vec<(f64, f64)> = (0..100_000).map(|at| (f64::from(at), 1.0)).collect();
+        points[41_234].1 = 9.0;
+        points[73_000].1 = f64::NAN;
+        let line = Line {
+            look: Look::all().next().expect("a look"),
+            stroke: Stroke::Solid,
+            band: points.iter().map(|point| (0.0, point.1)).collect(),
+            points,
+        };
+        let thinned = line.thinned();
+        assert!((200..=600).contains(&thinned.points.len()));
+        assert!(thinned.points.contains(&(41_234.0, 9.0)));
+        assert!(thinned.points.iter().any(|point| point.1.is_nan()));
+        assert!(thinned.points.is_sorted_by(|a, b| a.0 < b.0));
+        assert_eq!(thinned.points.len(), thinned.band.len());
     }
 
     #[test]

@@ -74,11 +74,8 @@ pub fn learning_curves(records: &[EpochRecord]) -> Drawing {
     for records in members.values_mut() {
         records.sort_by_key(|record| record.epoch);
     }
-    let members: Vec<(Look, Vec<&EpochRecord>)> = members
-        .into_values()
-        .enumerate()
-        .map(|(index, records)| (Look::nth(index), records))
-        .collect();
+    let all = members.len();
+    let members: Vec<(Look, Vec<&EpochRecord>)> = Look::all().zip(members.into_values()).collect();
     let line = |(look, records): &(Look, Vec<&EpochRecord>),
                 stroke,
                 value: fn(&EpochRecord) -> Option<f64>| {
@@ -119,6 +116,7 @@ pub fn learning_curves(records: &[EpochRecord]) -> Drawing {
             members
                 .iter()
                 .map(|(look, records)| (label(records), *look)),
+            all,
         ),
         charts: charts.collect(),
         columns: 3,

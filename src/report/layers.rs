@@ -2,6 +2,7 @@
 //!
 //! Each quantity has one scale for all conditions, so that colours compare. A cell is the median over seeds.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use image::Rgb;
@@ -11,7 +12,7 @@ use crate::results::{LayerRecord, Spread};
 use super::Drawing;
 use super::canvas::{Anchor, Canvas, Colour, FAINT_INK, INK};
 use super::chart::{LABEL_SIZE, SHEET_WIDTH, TICK_SIZE, range};
-use super::significant;
+use super::{font, significant};
 
 /// Viridis (Smith and van der Walt 2015) at ten even steps: its lightness grows evenly, for every kind of eye.
 const VIRIDIS: [[u8; 3]; 10] = [
@@ -34,10 +35,18 @@ const LEFT: f32 = 62.0;
 const RIGHT: f32 = 150.0;
 const BETWEEN: f32 = 60.0;
 const ROW_HEADER: f32 = 46.0;
-const ROW_FOOTER: f32 = 72.0;
+const ROW_FOOTER: f32 = 86.0;
+/// Of maps; room for axes, a remark and the names of the next.
+const BETWEEN_LINES: f32 = 82.0;
 const MAP_HEIGHT: f32 = 224.0;
 const BAR_WIDTH: f32 = 14.0;
 const MOST_TICKS: usize = 12;
+const TICK_WIDTH: f32 = 34.0;
+const MAPS_PER_LINE: usize = 3;
+/// More conditions, layers and epochs than these are sampled: the first, at even distances, and the last.
+const MOST_MAPS: usize = 12;
+const MOST_LAYERS: usize = 60;
+const MOST_EPOCHS: usize = 120;
 
 struct Quantity {
     title: &'static str,
@@ -87,7 +96,7 @@ pub(super) struct HeatMaps {
 
 /// One quantity for every condition.
 struct Row {
-    title: &'static str,
+    title: String,
     scale: Scale,
     /// Of the values on the scale; none if there is no value to scale.
     range: Option<(f64, f64)>,
@@ -100,22 +109,29 @@ struct Map {
     epochs: Vec<usize>,
     /// By layer, then by epoch; absent where nothing was measured.
     cells: Vec<Vec<Option<f64>>>,
+    /// What was not drawn.
+    remark: String,
 }
 
 /// What is in the layers of `conditions`, in this order.
 #[must_use]
 pub fn layers(records: &[LayerRecord], conditions: &[String]) -> Drawing {
+    let shown = &conditions[..conditions.len().min(MOST_MAPS)];
+    let remark = conditions_left_out(conditions.len());
     let rows = QUANTITIES
         .iter()
         .map(|quantity| {
-            let maps: Vec<Map> = conditions
+            let maps: Vec<Map> = shown
                 .iter()
                 .map(|condition| map(records, condition, quantity))
                 .collect();
             let cells = maps.iter().flat_map(|map| map.cells.iter().flatten());
             let values = cells.flatten().filter_map(|&v| on_scale(v, quantity.scale));
             Row {
-                title: quantity.title,
+                title: match &remark {
+                    Some(remark) => format!("{}; {remark}", quantity.title),
+                    None => quantity.title.to_owned(),
+                },
                 scale: quantity.scale,
                 range: range(values),
                 maps,
@@ -125,38 +141,62 @@ pub fn layers(records: &[LayerRecord], conditions: &[String]) -> Drawing {
     Drawing::heat_maps(HeatMaps { rows })
 }
 
+/// What heat maps of so many conditions do not draw.
+#[must_use]
+pub fn conditions_left_out(conditions: usize) -> Option<String> {
+    (conditions > MOST_MAPS)
+        .then(|| format!("the first {MOST_MAPS} of {conditions} conditions are drawn"))
+}
+
 fn map(records: &[LayerRecord], condition: &str, quantity: &Quantity) -> Map {
-    let of_condition: Vec<&LayerRecord> = records
+    let mut seeds: BTreeMap<(usize, usize), Vec<f64>> = BTreeMap::new();
+    for record in records
         .iter()
         .filter(|record| record.condition == condition)
-        .collect();
-    let distinct = |of: fn(&LayerRecord) -> usize| {
-        let mut values: Vec<usize> = of_condition.iter().map(|record| of(record)).collect();
-        values.sort_unstable();
-        values.dedup();
-        values
-    };
-    let mut layers = distinct(|record| record.layer);
-    if quantity.hidden_only {
-        layers.pop();
+    {
+        let cell = seeds.entry((record.layer, record.epoch)).or_default();
+        cell.push((quantity.value)(record));
     }
-    let epochs = distinct(|record| record.epoch);
-    let cell = |layer: usize, epoch: usize| {
-        let seeds = of_condition
-            .iter()
-            .filter(|record| record.layer == layer && record.epoch == epoch);
-        Spread::of(seeds.map(|record| (quantity.value)(record))).map(|spread| spread.median)
+    let mut layers: BTreeSet<usize> = seeds.keys().map(|(layer, _)| *layer).collect();
+    if quantity.hidden_only {
+        layers.pop_last();
+    }
+    let epochs: BTreeSet<usize> = seeds.keys().map(|(_, epoch)| *epoch).collect();
+    let (layers, layer_stride) = sampled(layers, MOST_LAYERS);
+    let (epochs, epoch_stride) = sampled(epochs, MOST_EPOCHS);
+    let cell = |at: (usize, usize)| {
+        let values = seeds.get(&at)?.iter().copied();
+        Spread::of(values).map(|spread| spread.median)
     };
     let cells = layers
         .iter()
-        .map(|&layer| epochs.iter().map(|&epoch| cell(layer, epoch)).collect())
+        .map(|&layer| epochs.iter().map(|&epoch| cell((layer, epoch))).collect())
+        .collect();
+    let strides = [("layer", layer_stride), ("epoch", epoch_stride)];
+    let sampled: Vec<String> = strides
+        .iter()
+        .filter(|(_, stride)| *stride > 1)
+        .map(|(what, stride)| format!("one {what} in {stride}"))
         .collect();
     Map {
         condition: condition.to_owned(),
         layers,
         epochs,
         cells,
+        remark: sampled.join(", "),
     }
+}
+
+/// At most about `most` of `values`, and at which distance they were taken.
+fn sampled(values: BTreeSet<usize>, most: usize) -> (Vec<usize>, usize) {
+    let stride = values.len().div_ceil(most).max(1);
+    let last = values.len().saturating_sub(1);
+    let kept = values
+        .into_iter()
+        .enumerate()
+        .filter(|(at, _)| at.is_multiple_of(stride) || *at == last)
+        .map(|(_, value)| value);
+    (kept.collect(), stride)
 }
 
 /// The value in the units of its scale; `None` if it has no place there.
@@ -182,30 +222,41 @@ fn viridis(share: f64) -> Colour {
 
 impl HeatMaps {
     pub(super) fn size(&self) -> (f32, f32) {
-        let row = ROW_HEADER + MAP_HEIGHT + ROW_FOOTER;
-        (SHEET_WIDTH, TOP + self.rows.len() as f32 * row + 8.0)
+        let height: f32 = self.rows.iter().map(Row::height).sum();
+        (SHEET_WIDTH, TOP + height + 8.0)
     }
 
     pub(super) fn draw(&self, canvas: &mut impl Canvas) {
         let mut top = TOP;
         for row in &self.rows {
             row.draw(canvas, top);
-            top += ROW_HEADER + MAP_HEIGHT + ROW_FOOTER;
+            top += row.height();
         }
     }
 }
 
 impl Row {
+    fn height(&self) -> f32 {
+        let more_lines = self.lines().saturating_sub(1) as f32 * (MAP_HEIGHT + BETWEEN_LINES);
+        ROW_HEADER + MAP_HEIGHT + more_lines + ROW_FOOTER
+    }
+
+    fn lines(&self) -> usize {
+        self.maps.len().div_ceil(MAPS_PER_LINE)
+    }
+
     fn draw(&self, canvas: &mut impl Canvas, top: f32) {
-        canvas.text(self.title, (LEFT, top), LABEL_SIZE, INK, Anchor::Start);
-        let maps = self.maps.len().max(1) as f32;
-        let width = (SHEET_WIDTH - LEFT - RIGHT - (maps - 1.0) * BETWEEN) / maps;
-        let mut left = LEFT;
-        for map in &self.maps {
-            map.draw(canvas, (left, top + ROW_HEADER), width, |value| {
-                self.colour(value)
-            });
-            left += width + BETWEEN;
+        canvas.text(&self.title, (LEFT, top), LABEL_SIZE, INK, Anchor::Start);
+        // Maps of all lines are equally wide, and lines as full as may be.
+        let per_line = self.maps.len().div_ceil(self.lines().max(1)).max(1);
+        let between = (per_line - 1) as f32 * BETWEEN;
+        let width = (SHEET_WIDTH - LEFT - RIGHT - between) / per_line as f32;
+        for (line, maps) in self.maps.chunks(per_line).enumerate() {
+            let top = top + ROW_HEADER + line as f32 * (MAP_HEIGHT + BETWEEN_LINES);
+            for (column, map) in maps.iter().enumerate() {
+                let left = LEFT + column as f32 * (width + BETWEEN);
+                map.draw(canvas, (left, top), width, |value| self.colour(value));
+            }
         }
         self.draw_bar(canvas, top + ROW_HEADER);
     }
@@ -272,6 +323,7 @@ impl Map {
         if self.layers.is_empty() {
             let _ = write!(title, ": nothing measured");
         }
+        let title = font::cut(&title, TICK_SIZE, width + BETWEEN / 2.0);
         canvas.text(&title, (left, top - 10.0), TICK_SIZE, INK, Anchor::Start);
         let cell_width = width / self.epochs.len().max(1) as f32;
         let cell_height = MAP_HEIGHT / self.layers.len().max(1) as f32;
@@ -284,13 +336,14 @@ impl Map {
                 let size = (cell_width - 0.5, cell_height - 0.5);
                 canvas.rectangle(at, size, colour(cell));
             }
-            if every(row, self.layers.len()) {
+            if every(row, self.layers.len(), MOST_TICKS) {
                 let at = (left - 8.0, y + cell_height / 2.0 + 0.35 * TICK_SIZE);
                 canvas.text(&layer.to_string(), at, TICK_SIZE, FAINT_INK, Anchor::End);
             }
         }
+        let ticks = ((width / TICK_WIDTH) as usize).clamp(1, MOST_TICKS);
         for (column, epoch) in self.epochs.iter().enumerate() {
-            if every(column, self.epochs.len()) {
+            if every(column, self.epochs.len(), ticks) {
                 let x = left + (column as f32 + 0.5) * cell_width;
                 let at = (x, bottom + 6.0 + TICK_SIZE);
                 canvas.text(&epoch.to_string(), at, TICK_SIZE, FAINT_INK, Anchor::Middle);
@@ -299,12 +352,14 @@ impl Map {
         let below = (left + width, bottom + 36.0);
         let axes = "layer upwards, epoch to the right (0: the start)";
         canvas.text(axes, below, TICK_SIZE, FAINT_INK, Anchor::End);
+        let below = (left + width, bottom + 36.0 + 1.3 * TICK_SIZE);
+        canvas.text(&self.remark, below, TICK_SIZE, FAINT_INK, Anchor::End);
     }
 }
 
-/// Whether tick `index` of `count` is one of those that have room.
-fn every(index: usize, count: usize) -> bool {
-    index.is_multiple_of(count.div_ceil(MOST_TICKS).max(1))
+/// Whether tick `index` of `count` is one of at most `most`.
+fn every(index: usize, count: usize, most: usize) -> bool {
+    index.is_multiple_of(count.div_ceil(most).max(1))
 }
 
 #[cfg(test)]
@@ -357,6 +412,23 @@ mod tests {
         assert_eq!(viridis(1.0), Rgb(VIRIDIS[9]));
         assert_eq!(viridis(0.5 / 9.0), Rgb([70, 21, 102]));
         assert_eq!(viridis(7.0), Rgb(VIRIDIS[9]));
+    }
+
+    #[test]
+    fn many_layers_epochs_and_conditions_are_sampled_and_said_to_be() {
+        let records: Vec<LayerRecord> = (1..=300)
+            .flat_map(|layer| (0..=500).map(move |epoch| record(layer, epoch, 0, 1.0)))
+            .collect();
+        let map = map(&records, "C", &QUANTITIES[0]);
+        assert_eq!((map.layers.len(), map.epochs.len()), (61, 101));
+        assert_eq!((map.layers[1], map.layers[60]), (6, 300));
+        assert_eq!((map.epochs[1], map.epochs[100]), (5, 500));
+        assert_eq!(map.remark, "one layer in 5, one epoch in 5");
+        let conditions: Vec<String> = (0..40).map(|n| format!("condition {n}")).collect();
+        let svg = layers(&records, &conditions).svg();
+        assert!(svg.contains("; the first 12 of 40 conditions are drawn</text>"));
+        // A negative width or height would be an error in SVG.
+        assert!(!svg.contains("=\"-"), "everything has a size and a place");
     }
 
     #[test]

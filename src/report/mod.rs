@@ -5,6 +5,7 @@
 //! that drawing cannot change them. The figure follows Okatani, *Deep Learning*, Figure 5-6.
 
 mod accuracy;
+mod arrangement;
 mod canvas;
 mod chart;
 mod curves;
@@ -16,21 +17,27 @@ mod reading;
 mod stages;
 mod tiles;
 
+use std::borrow::Cow;
+
 use canvas::{Bitmap, Canvas, Svg};
 use chart::Sheet;
-use image::{ExtendedColorType, ImageEncoder, RgbImage, codecs::png::PngEncoder};
+use image::codecs::png::{CompressionType, FilterType, PngEncoder};
+use image::{ExtendedColorType, ImageEncoder, Rgb, RgbImage};
 use layers::HeatMaps;
 
 pub use accuracy::{accuracy, costs, times};
+pub use arrangement::{GridShape, MAX_TILES, left_out};
+pub use chart::lines_left_out;
 pub use curves::learning_curves;
-pub use layers::layers;
+pub use font::is_spelled_out;
+pub use layers::{conditions_left_out, layers};
 pub use page::{
-    Body, DeadUnitsPage, Figure56Page, Notice, PageInput, PretrainingPage, UnitPictures,
-    WeightProof, page,
+    Body, DeadUnitsPage, Figure, Figure56Page, Notice, PAGE_ROOM, PageInput, PretrainingPage,
+    UnitPictures, WeightProof, page, rows_left_out,
 };
 pub use reading::reading;
 pub use stages::stages;
-pub use tiles::{Grid, MAX_TILES, Mark, Scaling, UnitWeights, figure};
+pub use tiles::{Grid, Mark, Scaling, UnitWeights, figure};
 
 /// Why a picture cannot be drawn.
 #[derive(Debug, thiserror::Error)]
@@ -113,14 +120,18 @@ fn check_size(width: f32, height: f32) -> Result<(), ReportError> {
     })
 }
 
+/// A picture without colours takes a third.
 fn encode_png(image: &RgbImage) -> Result<Vec<u8>, ReportError> {
+    let grey = image.pixels().all(|Rgb([r, g, b])| r == g && g == b);
+    let (pixels, colours) = if grey {
+        let greys = image.pixels().map(|pixel| pixel.0[0]).collect();
+        (Cow::Owned(greys), ExtendedColorType::L8)
+    } else {
+        (Cow::Borrowed(image.as_raw()), ExtendedColorType::Rgb8)
+    };
     let mut bytes = Vec::new();
-    PngEncoder::new(&mut bytes).write_image(
-        image.as_raw(),
-        image.width(),
-        image.height(),
-        ExtendedColorType::Rgb8,
-    )?;
+    PngEncoder::new_with_quality(&mut bytes, CompressionType::Default, FilterType::Adaptive)
+        .write_image(&pixels, image.width(), image.height(), colours)?;
     Ok(bytes)
 }
 

@@ -1,5 +1,7 @@
 //! The pretraining itself: what each stage's autoencoder costs, epoch by epoch, a line per condition.
 
+use std::collections::BTreeSet;
+
 use crate::results::{Spread, StageRecord};
 
 use super::Drawing;
@@ -16,11 +18,15 @@ const QUANTITIES: [(&str, Quantity); 2] = [
 #[must_use]
 pub fn stages(records: &[StageRecord], conditions: &[&str]) -> Drawing {
     // A condition keeps its colour from the other charts, whether or not those before it are pretrained.
-    let names: Vec<(usize, &str)> = conditions
+    let known: BTreeSet<&str> = records
+        .iter()
+        .map(|record| record.condition.as_str())
+        .collect();
+    let names: Vec<(&str, Look)> = conditions
         .iter()
         .copied()
-        .enumerate()
-        .filter(|(_, name)| records.iter().any(|record| record.condition == *name))
+        .zip(Look::all())
+        .filter(|(name, _)| known.contains(name))
         .collect();
     let charts = QUANTITIES.iter().map(|(title, quantity)| Chart {
         title: (*title).to_owned(),
@@ -29,14 +35,13 @@ pub fn stages(records: &[StageRecord], conditions: &[&str]) -> Drawing {
         y: Vertical::Either,
         lines: names
             .iter()
-            .flat_map(|&(at, name)| lines(records, name, Look::nth(at), *quantity))
+            .flat_map(|&(name, look)| lines(records, name, look, *quantity))
             .collect(),
     });
     Drawing::sheet(Sheet {
         legend: Legend::new(
-            names
-                .iter()
-                .map(|&(at, name)| (name.to_owned(), Look::nth(at))),
+            names.iter().map(|&(name, look)| (name.to_owned(), look)),
+            known.len(),
         ),
         charts: charts.collect(),
         columns: 2,
@@ -108,7 +113,8 @@ mod tests {
             record(2, 1, 0, 3.0),
             record(2, 1, 1, 3.0),
         ];
-        let lines = lines(&records, "D", Look::nth(0), |r| r.reconstruction);
+        let look = Look::all().next().expect("there are many");
+        let lines = lines(&records, "D", look, |r| r.reconstruction);
         assert_eq!(lines.len(), 2);
         assert_eq!(lines[0].points, [(0.5, 7.0), (1.0, 5.25)]);
         assert_eq!(lines[0].band, [(6.0, 8.0), (5.0, 5.5)]);

@@ -84,7 +84,8 @@ fn insert<T: Clone, K: Ord>(records: &mut Vec<T>, record: &T, key: impl Fn(&T) -
     records.insert(place, record.clone());
 }
 
-fn write<T: Serialize>(
+/// A table without rows has its head all the same.
+fn write<T: Serialize + Default>(
     run: &RunDir,
     lines_file: &str,
     table_file: &str,
@@ -100,9 +101,18 @@ fn write<T: Serialize>(
             .serialize(record)
             .map_err(|error| run.damaged(table_file, &error.to_string()))?;
     }
-    let table = table
+    if records.is_empty() {
+        table
+            .serialize(T::default())
+            .map_err(|error| run.damaged(table_file, &error.to_string()))?;
+    }
+    let mut table = table
         .into_inner()
         .map_err(|error| run.damaged(table_file, &error.to_string()))?;
+    if records.is_empty() {
+        let head = table.iter().position(|&byte| byte == b'\n');
+        table.truncate(head.map_or(0, |end| end + 1));
+    }
     run.write(lines_file, &lines)?;
     run.write(table_file, &table)
 }
@@ -159,6 +169,35 @@ mod tests {
             .expect("room");
         let error = Records::read(&run, ExperimentName::Pretraining).unwrap_err();
         assert!(error.to_string().contains("no end"), "{error}");
+    }
+
+    #[test]
+    fn a_table_without_rows_has_its_head() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let run = RunDir::create(Some(&parent.path().join("run")), "x").expect("a new folder");
+        let mut records = Records::default();
+        let written = |records: &Records| {
+            records
+                .write(&run, ExperimentName::Pretraining)
+                .expect("room");
+            [STAGES_CSV, LAYERS_CSV, METRICS_CSV].map(|file| {
+                let bytes = run.read(file).expect("there");
+                String::from_utf8(bytes).expect("text")
+            })
+        };
+        let heads = written(&records);
+        assert_eq!(
+            heads[0],
+            "stage,epoch,member,label,condition,seed,learning_rate,cost,reconstruction,sparsity\n"
+        );
+        assert!(
+            heads.iter().all(|head| head.lines().count() == 1),
+            "{heads:?}"
+        );
+        records.add_stage(&stage(1, 1, 0));
+        assert!(written(&records)[0].starts_with(&heads[0]));
+        let read = Records::read(&run, ExperimentName::Pretraining).expect("our own files");
+        assert_eq!(read, records);
     }
 
     #[test]

@@ -2,42 +2,41 @@
 
 use maud::{Markup, html};
 
-use super::{last_epochs, picture, png, svg, table};
+use super::{Figure, MOST_NAMES, last_epochs, table};
 use crate::results::{DeadUnitsSummary, Ended, EpochRecord, Member};
+use crate::words::listed;
 
 /// What a dead-units run has to show. Empty slices and `None` leave their section out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct DeadUnitsPage<'a> {
+    pub conditions: &'a [&'a str],
     /// Those that were trained to their end.
     pub members: &'a [DeadUnitsSummary],
     /// Those that could not go on.
     pub ended: &'a [Ended],
     pub records: &'a [EpochRecord],
-    pub grids_png: Option<&'a [u8]>,
-    pub curves_svg: Option<&'a str>,
+    pub grids: Option<&'a Figure>,
+    pub curves: Option<&'a Figure>,
 }
 
 impl DeadUnitsPage<'_> {
     pub(super) fn markup(&self) -> Markup {
+        let conditions = listed(self.conditions, MOST_NAMES);
         html! {
             p .lead {
-                "A ramp unit that is below zero for every training image passes no gradient, and its weights stay what they were drawn as. \
-                 How many there are depends on how the bias is drawn: b ~ N(0, 1) puts many units out of reach, b ~ N(0, 1/D"
-                sub { "x" } "/10) none. A PReLU unit, which passes some gradient below zero too, can come back."
+                "A ramp unit that is below zero for every training image passes no gradient, and its weights stay what they were drawn as.                  How many there are depends on how the bias is drawn: the wider, the more units are out of reach from the start.                  A PReLU unit, which passes some gradient below zero too, can come back."
             }
-            @if let Some(bytes) = self.grids_png {
-                (picture(
-                    &png(bytes),
-                    "Grids of hidden units’ weights, one grid per condition, with the units that did not learn framed",
+            @if let Some(figure) = self.grids {
+                (figure.markup(
+                    &format!("The weights of hidden units as grey tiles, the units that did not learn framed, in a grid for each condition: {conditions}"),
                     "Encoder weights of the first seed, one tile a unit, each stretched to its own range. Framed units did not learn.",
                 ))
             }
             (counts(self.members, self.ended))
-            @if let Some(document) = self.curves_svg {
+            @if let Some(figure) = self.curves {
                 h2 { "Training" }
-                (picture(
-                    &svg(document),
-                    "Learning curves: reconstruction, sparsity, activity and dead units against the epoch",
+                (figure.markup(
+                    &format!("Learning curves of {conditions}: reconstruction, sparsity, activity and dead units against the epoch"),
                     "Every model after every epoch, on the test images.",
                 ))
             }
@@ -100,7 +99,7 @@ fn counts(members: &[DeadUnitsSummary], ended: &[Ended]) -> Markup {
         ))
         p {
             "Never on: the pre-activation is above 0 for no training image. Unchanged: the unit’s column of encoder weights equals its initial values in every bit. \
-             Noise-looking: it correlates above 0.99 with its initial values, over the pixels that any training image has ink in; the post, which judged by eye, \
+             Noise-looking: it correlates above 0.99 with its initial values, over the pixels that are not 0 in every training image; the post, which judged by eye, \
              found about half of the units so."
             @if no_noise { " Not defined: the initial weights do not vary over these pixels." }
             @if !ended.is_empty() { " Ended: the seed could not go on to its end." }

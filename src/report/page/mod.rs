@@ -1,11 +1,14 @@
 //! A run as one self-contained web page: no scripts, no requests, every string escaped by `maud`.
 //!
 //! Here is the frame that every page has; the rooms below fill it for one experiment each. Pictures travel as data
-//! URIs; an SVG inside `img` cannot run scripts either, whatever its text says.
+//! URIs; an SVG inside `img` cannot run scripts either, whatever its text says. Pictures that would make the page too
+//! heavy lie beside it, and it has links to them.
 
 mod dead_units;
 mod figure56;
 mod pretraining;
+
+use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
@@ -17,9 +20,107 @@ pub use dead_units::DeadUnitsPage;
 pub use figure56::Figure56Page;
 pub use pretraining::{PretrainingPage, UnitPictures};
 
+/// Bytes of pictures that a page embeds: as text they are 12 MB.
+pub const PAGE_ROOM: usize = 9_000_000;
+/// The most rows of a table.
+const MOST_ROWS: usize = 1000;
+/// The most names in a text that tells what a picture shows.
+const MOST_NAMES: usize = 8;
+
+/// A figure as a page shows it.
+#[derive(Debug, Clone, Default)]
+pub struct Figure {
+    /// One, or several where one has no room for all; none where it could not be drawn.
+    pictures: Vec<Picture>,
+    /// What it does not show, or not as one would expect: a remark each.
+    pub left_out: Vec<String>,
+    /// What could not be drawn, and why.
+    pub failure: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+enum Picture {
+    /// As a data URI.
+    Embedded(String),
+    /// As a file beside the page, of so many bytes.
+    Beside { file: String, bytes: usize },
+}
+
+impl Figure {
+    /// Adds the picture that is in `file`, into the page if there is `room` for its bytes, which it then takes.
+    pub fn add(&mut self, file: &str, bytes: &[u8], room: &mut usize) {
+        let kind = match file.rsplit_once('.') {
+            Some((_, "svg")) => "svg+xml",
+            _ => "png",
+        };
+        self.pictures.push(match room.checked_sub(bytes.len()) {
+            Some(left) => {
+                *room = left;
+                Picture::Embedded(format!(
+                    "data:image/{kind};base64,{}",
+                    STANDARD.encode(bytes)
+                ))
+            }
+            None => Picture::Beside {
+                file: file.to_owned(),
+                bytes: bytes.len(),
+            },
+        });
+    }
+
+    /// The pictures that are not in the page, with their sizes.
+    fn beside(&self) -> impl Iterator<Item = (&str, usize)> {
+        self.pictures.iter().filter_map(|picture| match picture {
+            Picture::Beside { file, bytes } => Some((file.as_str(), *bytes)),
+            Picture::Embedded(_) => None,
+        })
+    }
+
+    /// The pictures as wide as the page, and under them what they show and what they do not.
+    fn markup(&self, alt: &str, caption: &str) -> Markup {
+        let remarks: Vec<String> = self.left_out.iter().map(|text| capitalized(text)).collect();
+        html! {
+            figure {
+                @for picture in &self.pictures {
+                    @if let Picture::Embedded(source) = picture { div .sheet { img src=(source) alt=(alt); } }
+                }
+                @if self.beside().next().is_some() {
+                    p {
+                        "Beside this page: "
+                        @for (at, (file, bytes)) in self.beside().enumerate() {
+                            @if at > 0 { ", " }
+                            a href=(file) { (file) } " (" (significant(bytes as f64 / 1e6, 2)) " MB)"
+                        }
+                        "."
+                    }
+                }
+                figcaption {
+                    (caption)
+                    @for remark in &remarks { " " (remark) "." }
+                    @if let Some(failure) = &self.failure { " " strong { (failure) "." } }
+                }
+            }
+        }
+    }
+}
+
+/// What the tables of a page leave out where there are so many rows.
+#[must_use]
+pub fn rows_left_out(rows: usize) -> Option<String> {
+    (rows > MOST_ROWS).then(|| format!("tables show the first {MOST_ROWS} of {rows} rows"))
+}
+
+fn capitalized(text: &str) -> String {
+    let mut letters = text.chars();
+    let first = letters.next().map(|first| first.to_uppercase().to_string());
+    first.unwrap_or_default() + letters.as_str()
+}
+
 /// What a page shows. Empty slices and `None` leave their section out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PageInput<'a> {
+    /// What a reader knows the run by.
+    pub run: &'a str,
     pub title: &'a str,
     /// What a reader must know before believing the rest.
     pub notices: &'a [Notice<'a>],
@@ -69,12 +170,12 @@ pub fn page(input: &PageInput) -> String {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { (input.title) }
+                title { @if !input.run.is_empty() { (input.run) " · " } (input.title) }
                 style { (PreEscaped(STYLE)) }
             }
             body {
                 main {
-                    h1 { (input.title) }
+                    h1 { @if !input.run.is_empty() { span .run { (input.run) } " " } (input.title) }
                     @for notice in input.notices { (notice_box(*notice)) }
                     @match input.body {
                         Some(Body::Figure56(body)) => (body.markup()),
@@ -101,30 +202,14 @@ fn notice_box(notice: Notice) -> Markup {
     }
 }
 
-/// A picture as wide as the page, with what it shows.
-fn picture(source: &str, alt: &str, caption: &str) -> Markup {
-    html! {
-        figure {
-            div .sheet { img src=(source) alt=(alt); }
-            figcaption { (caption) }
-        }
-    }
-}
-
-fn png(bytes: &[u8]) -> String {
-    format!("data:image/png;base64,{}", STANDARD.encode(bytes))
-}
-
-fn svg(document: &str) -> String {
-    format!("data:image/svg+xml;base64,{}", STANDARD.encode(document))
-}
-
 /// A table that scrolls by itself on a narrow screen; the first column holds names, the others numbers.
 fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> Markup {
+    let left_out = rows_left_out(rows.len());
+    let rows = &rows[..rows.len().min(MOST_ROWS)];
     html! {
         div .scroll {
             table {
-                caption { (caption) }
+                caption { (caption) @if let Some(left_out) = left_out { "; " (left_out) } }
                 thead { tr { @for cell in head { th scope="col" { (cell) } } } }
                 tbody {
                     @for row in rows {
@@ -157,20 +242,18 @@ fn dead_means(images: &str) -> String {
 }
 
 fn last_epochs(records: &[EpochRecord]) -> Markup {
-    let mut last: Vec<&EpochRecord> = Vec::new();
+    let mut last: BTreeMap<usize, &EpochRecord> = BTreeMap::new();
     for record in records {
-        match last.iter_mut().find(|seen| seen.member == record.member) {
-            Some(seen) if seen.epoch > record.epoch => {}
-            Some(seen) => *seen = record,
-            None => last.push(record),
+        let seen = last.entry(record.member).or_insert(record);
+        if seen.epoch < record.epoch {
+            *seen = record;
         }
     }
-    last.sort_by_key(|record| record.member);
     if last.is_empty() {
         return html! {};
     }
     let rows: Vec<Vec<String>> = last
-        .iter()
+        .values()
         .map(|record| {
             vec![
                 record.label.clone(),
@@ -203,7 +286,7 @@ fn last_epochs(records: &[EpochRecord]) -> Markup {
         "untrained",
     ];
     let not_defined = last
-        .iter()
+        .values()
         .any(|record| record.explained_variance.is_none());
     html! {
         (table("The last epoch of each model; costs are means over images", &head, &rows))
@@ -275,6 +358,8 @@ const STYLE: &str = "
 body { margin: 0; background: var(--ground); color: var(--ink); font: 16px/1.55 Ubuntu, 'Segoe UI', system-ui, sans-serif }
 main { max-width: 1240px; margin: 0 auto; padding: 24px clamp(14px, 3vw, 40px) 64px }
 h1 { font-size: clamp(1.5rem, 4vw, 2.2rem); line-height: 1.2; font-weight: 400; margin: .4em 0 }
+.run { display: block; color: var(--faint); font-size: .55em }
+a { color: inherit }
 h2 { font-size: 1.25rem; font-weight: 500; margin: 2.2em 0 .6em }
 h1, .notice, dd, code { overflow-wrap: anywhere }
 p, .regimes { max-width: 46em }
@@ -304,7 +389,7 @@ summary { cursor: pointer }
 mod tests {
     use super::*;
     use crate::report::curves::tests::record;
-    use crate::results::{Member, MemberSummary, Regime, Scores};
+    use crate::results::{Member, MemberSummary, Regime, Scores, Subject};
 
     const NASTY: &str = "<script>alert('β')</script><img src=\"https://example.org/\">";
 
@@ -345,6 +430,8 @@ mod tests {
         let html = page(&PageInput {
             title: "Figure 5-6",
             body: Some(Body::Figure56(Figure56Page {
+                subject: Subject::Digits,
+                size: (28, 28),
                 members: &[summary("β = 0.1")],
                 records: &records,
                 ..Figure56Page::default()
@@ -357,22 +444,55 @@ mod tests {
         assert!(!html.contains("explained variance is not defined"));
         assert!(html.contains("<th scope=\"row\">β = 0.1</th><td>3</td><td>0.000500</td>"));
         assert!(html.contains("3 of 100"));
+        assert!(html.contains("of a 784→") && html.contains("autoencoder of handwritten digits,"));
+    }
+
+    #[test]
+    fn words_that_are_true_of_digits_are_not_said_of_other_images() {
+        let html = page(&PageInput {
+            body: Some(Body::Figure56(Figure56Page {
+                size: (4, 3),
+                members: &[summary("β = 0.1")],
+                ..Figure56Page::default()
+            })),
+            ..PageInput::default()
+        });
+        assert!(
+            html.contains("of a 12→") && html.contains("→12 autoencoder of images of 4×3 pixels,")
+        );
+        assert!(html.contains("<strong>local features</strong>"));
+        assert!(!html.contains("784") && !html.contains("autoencoder of handwritten digits"));
     }
 
     #[test]
     fn no_text_becomes_markup_and_nothing_is_fetched() {
         let pair = [(NASTY.to_owned(), NASTY.to_owned())];
+        let mut room = PAGE_ROOM;
+        let mut figure = |file: &str, bytes: &[u8]| {
+            let mut figure = Figure {
+                left_out: vec![NASTY.to_owned()],
+                failure: Some(NASTY.to_owned()),
+                ..Figure::default()
+            };
+            figure.add(file, bytes, &mut room);
+            figure
+        };
         let svg = crate::report::learning_curves(&[record(0, NASTY, 1)]).svg();
+        let (grids, shared) = (figure("f.png", b"png"), figure("s.png", b"png"));
+        let curves = figure("c.svg", svg.as_bytes());
         let html = page(&PageInput {
+            run: NASTY,
             title: NASTY,
             notices: &[Notice::Warning(NASTY), Notice::Note(NASTY)],
             body: Some(Body::Figure56(Figure56Page {
                 members: &[summary(NASTY)],
                 ended: &[],
                 records: &[record(0, NASTY, 1)],
-                figure_png: Some(b"png"),
-                shared_figure_png: Some(b"png"),
-                curves_svg: Some(&svg),
+                conditions: &[NASTY],
+                figure: Some(&grids),
+                shared_figure: Some(&shared),
+                curves: Some(&curves),
+                ..Figure56Page::default()
             })),
             command: NASTY,
             config: NASTY,
@@ -394,6 +514,42 @@ mod tests {
                 .all(|source| source.starts_with("data:image/"))
         );
         assert_eq!(html.matches("<img ").count(), 3);
+    }
+
+    #[test]
+    fn pictures_that_have_no_room_lie_beside_the_page() {
+        let mut room = 5;
+        let mut figure = Figure {
+            left_out: vec!["2 grids fill 2 pictures".to_owned()],
+            ..Figure::default()
+        };
+        figure.add("figure.png", b"1234", &mut room);
+        figure.add("figure-2.png", &vec![0; 2_340_000], &mut room);
+        let html = figure.markup("two grids", "Weights.").into_string();
+        assert_eq!(html.matches("<img ").count(), 1);
+        assert!(html.contains(
+            "<p>Beside this page: <a href=\"figure-2.png\">figure-2.png</a> (2.3 MB).</p>"
+        ));
+        assert!(html.contains("<figcaption>Weights. 2 grids fill 2 pictures.</figcaption>"));
+    }
+
+    #[test]
+    fn what_could_not_be_drawn_is_told_in_its_place() {
+        let figure = Figure {
+            failure: Some("a.png is left out: it is broken".to_owned()),
+            ..Figure::default()
+        };
+        let html = figure.markup("a grid", "Weights.").into_string();
+        assert!(!html.contains("<img"));
+        assert!(html.contains("<strong>a.png is left out: it is broken.</strong>"));
+    }
+
+    #[test]
+    fn a_table_of_very_many_rows_is_cut_and_says_so() {
+        let rows: Vec<Vec<String>> = (0..1234).map(|row| vec![row.to_string()]).collect();
+        let html = table("Numbers", &["n"], &rows).into_string();
+        assert_eq!(html.matches("<tr>").count(), 1 + MOST_ROWS);
+        assert!(html.contains("Numbers; tables show the first 1000 of 1234 rows"));
     }
 
     #[test]

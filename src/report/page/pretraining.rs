@@ -1,29 +1,35 @@
 //! The page of a pretraining run.
 
+use std::collections::BTreeSet;
+
 use maud::{Markup, html};
 
 use super::super::reading::{grouped, how_learning_is_judged, points, reading, with_range};
-use super::{dead_means, number, picture, png, svg, table};
+use super::{Figure, MOST_NAMES, MOST_ROWS, dead_means, number, rows_left_out, table};
 use crate::results::{
     ClassifierRecord, ConditionSummary, Difference, LayerRecord, MemberSeconds, PretrainingResults,
     Spread,
 };
-use crate::words::counted;
+use crate::words::{counted, listed};
 
 /// What a pretraining run has to show. Empty slices and `None` leave their section out.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PretrainingPage<'a> {
+    /// Pixels of an image.
+    pub inputs: usize,
+    pub conditions: &'a [&'a str],
     pub results: Option<&'a PretrainingResults>,
     /// Whether every classifier was trained to its end: only then do the numbers say what they say.
     pub complete: bool,
     pub records: &'a [ClassifierRecord],
     pub layers: &'a [LayerRecord],
     pub seconds: &'a [MemberSeconds],
-    pub accuracy_svg: Option<&'a str>,
-    pub costs_svg: Option<&'a str>,
-    pub times_svg: Option<&'a str>,
-    pub layers_svg: Option<&'a str>,
-    pub stages_svg: Option<&'a str>,
+    pub accuracy: Option<&'a Figure>,
+    pub costs: Option<&'a Figure>,
+    pub times: Option<&'a Figure>,
+    /// What is in the layers.
+    pub heat_maps: Option<&'a Figure>,
+    pub stages: Option<&'a Figure>,
     /// What the units of each layer see, of one classifier, before and after fine-tuning.
     pub units: Option<UnitPictures<'a>>,
 }
@@ -32,8 +38,8 @@ pub struct PretrainingPage<'a> {
 pub struct UnitPictures<'a> {
     /// Whose they are: `D, seed 0`.
     pub label: &'a str,
-    pub pretrained_png: &'a [u8],
-    pub fine_tuned_png: &'a [u8],
+    pub pretrained: &'a Figure,
+    pub fine_tuned: &'a Figure,
 }
 
 impl PretrainingPage<'_> {
@@ -47,12 +53,12 @@ impl PretrainingPage<'_> {
     pub(super) fn markup(&self) -> Markup {
         let has_seeds = self.has_seeds();
         let over_seeds = |words: &'static str| if has_seeds { words } else { "" };
+        let names = listed(self.conditions, MOST_NAMES);
         html! {
-            (lead())
-            @if let Some(document) = self.accuracy_svg {
-                (picture(
-                    &svg(document),
-                    "Test accuracy after every epoch, a line per condition",
+            (lead(self.inputs, self.results))
+            @if let Some(figure) = self.accuracy {
+                (figure.markup(
+                    &format!("Test accuracy after every epoch, a line for each of {names}"),
                     &format!(
                         "Share of the test images put into their class after each epoch, epoch 0 being the start{}. Nothing is trained, tuned or stopped by the test images.",
                         over_seeds(": medians over seeds, bands from the smallest to the largest"),
@@ -64,12 +70,11 @@ impl PretrainingPage<'_> {
                 (conditions(results, self.records, self.seconds, has_seeds))
                 (differences(&results.differences, has_seeds))
             }
-            (prices(self))
-            @if let Some(document) = self.layers_svg {
+            (prices(self, &names))
+            @if let Some(figure) = self.heat_maps {
                 h2 { "What is in the layers" }
-                (picture(
-                    &svg(document),
-                    "Heat maps of gradient norms, activations and dead units, layer by epoch, conditions side by side",
+                (figure.markup(
+                    &format!("Heat maps of gradient norms, activations and dead units, layer by epoch, of {}", self.looked_into()),
                     &format!(
                         "Measured after each epoch on a fixed batch, the first {} of the training, outside of the training steps{}; one scale per quantity. The topmost row of the gradients is the softmax layer. {} The numbers are in layers.csv.",
                         counted(self.results.map_or(0, |results| results.probe_images), "image"),
@@ -84,7 +89,25 @@ impl PretrainingPage<'_> {
     }
 }
 
-fn lead() -> Markup {
+impl PretrainingPage<'_> {
+    /// The conditions whose layers are shown.
+    fn looked_into(&self) -> String {
+        let names = self.results.map_or(&[][..], |results| &results.layers_of);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        listed(&names, MOST_NAMES)
+    }
+}
+
+fn lead(inputs: usize, results: Option<&PretrainingResults>) -> Markup {
+    let widths = results.into_iter().flat_map(|results| &results.conditions);
+    let widths: BTreeSet<usize> = widths
+        .flat_map(|condition| condition.hidden_units.iter().copied())
+        .collect();
+    // Where all layers are of one width, what that width means here.
+    let here = match widths.iter().collect::<Vec<_>>()[..] {
+        [&width] => Some((width, width as f64 / (2.0 * inputs as f64))),
+        _ => None,
+    };
     html! {
         p .lead {
             "A deep net that is trained from small random weights passes back hardly any gradient to its lower layers. Greedy layer-wise pretraining (Okatani, "
@@ -93,8 +116,11 @@ fn lead() -> Markup {
         }
         p {
             "The post that this repeats starts every weight from N(0, 1/D" sub { "x" } ") and every bias from N(0, 1/D" sub { "x" }
-            "/10), which can be read in two ways: with D" sub { "x" } " the dimension of the data, 784 in every layer, or with D" sub { "x" }
-            " the number of inputs of each layer, its fan-in. The first layer is the same in both. Through a ramp layer of 100 inputs, though, the mean square of the activations shrinks to about a sixteenth in the first reading (½ · 100/784) and to a half in the second, and so do the gradients on their way back. Each condition below says which reading it follows."
+            "/10), which can be read in two ways: with D" sub { "x" } " the dimension of the data, here " (inputs) " in every layer, or with D" sub { "x" }
+            " the number of inputs of each layer, its fan-in. The first layer is the same in both. A ramp layer of n inputs, though, multiplies the mean square of the activations by about ½ · n/D"
+            sub { "x" } " in the first reading"
+            @if let Some((width, factor)) = here { " (of " (width) " inputs: " (number(factor)) ")" }
+            " and by ½ in the second, and the gradients on their way back likewise. Each condition below says how its weights are drawn."
         }
     }
 }
@@ -264,25 +290,23 @@ fn differences(differences: &[Difference], has_seeds: bool) -> Markup {
     }
 }
 
-fn prices(page: &PretrainingPage) -> Markup {
+fn prices(page: &PretrainingPage, names: &str) -> Markup {
     html! {
-        @if page.costs_svg.is_some() || page.times_svg.is_some() {
+        @if page.costs.is_some() || page.times.is_some() {
             h2 { "What it costs" }
             p {
                 "The same accuracies against what it took to reach them. A pretrained net begins where its pretraining ends: its curve starts to the right of the others’."
             }
         }
-        @if let Some(document) = page.costs_svg {
-            (picture(
-                &svg(document),
-                "Test accuracy against gradient updates and against multiply–accumulates, pretraining included",
+        @if let Some(figure) = page.costs {
+            (figure.markup(
+                &format!("Test accuracy of {names} against gradient updates and against multiply–accumulates, pretraining included"),
                 "Every condition from its start, pretraining included. Multiply–accumulates are those of the matrix products of training steps and of computing codes, counted, not measured.",
             ))
         }
-        @if let Some(document) = page.times_svg {
-            (picture(
-                &svg(document),
-                "Test accuracy against seconds of training, pretraining included",
+        @if let Some(figure) = page.times {
+            (figure.markup(
+                &format!("Test accuracy of {names} against seconds of training, pretraining included"),
                 "Wall-clock seconds of each member’s training on one thread of this machine, without evaluation and probes. These are measured, and differ from run to run.",
             ))
         }
@@ -291,28 +315,25 @@ fn prices(page: &PretrainingPage) -> Markup {
 
 fn pretraining(page: &PretrainingPage) -> Markup {
     html! {
-        @if page.stages_svg.is_some() || page.units.is_some() { h2 { "The pretraining itself" } }
-        @if let Some(document) = page.stages_svg {
-            (picture(
-                &svg(document),
+        @if page.stages.is_some() || page.units.is_some() { h2 { "The pretraining itself" } }
+        @if let Some(figure) = page.stages {
+            (figure.markup(
                 "Reconstruction cost and sparsity of every stage of the pretraining",
                 "The autoencoder of each layer after each of its epochs, on the codes of the layers below; a stage ends on its layer’s tick.",
             ))
         }
-        @if let Some(UnitPictures { label, pretrained_png, fine_tuned_png }) = page.units {
+        @if let Some(UnitPictures { label, pretrained, fine_tuned }) = page.units {
             p {
                 "What the units of each layer see of the input, for " (label)
                 ": each unit is drawn as the weighted sum of the weights below it, W" sub { "1" } "·W" sub { "2" } "·…·W" sub { "k" }
                 ". This is exact where all units below are on; it ignores which ones are off."
             }
-            (picture(
-                &png(pretrained_png),
-                "Pictures of the units of each layer after pretraining",
+            (pretrained.markup(
+                &format!("What units of each layer of {label} see after pretraining, as grey tiles, a grid for each layer"),
                 "After pretraining, before fine-tuning; each tile on its own scale.",
             ))
-            (picture(
-                &png(fine_tuned_png),
-                "Pictures of the units of each layer after fine-tuning",
+            (fine_tuned.markup(
+                &format!("What units of each layer of {label} see after fine-tuning, as grey tiles, a grid for each layer"),
                 "The same units after fine-tuning.",
             ))
         }
@@ -351,9 +372,9 @@ fn transfers(results: &PretrainingResults) -> Markup {
                 }
             }
             details {
-                summary { "Hashes" }
+                summary { "Hashes" @if let Some(left_out) = rows_left_out(results.transfers.len()) { " (" (left_out) ")" } }
                 dl .pairs {
-                    @for proof in &results.transfers {
+                    @for proof in results.transfers.iter().take(MOST_ROWS) {
                         dt { (proof.label) ", layer " (proof.layer) }
                         dd { code { (proof.encoder) } @if proof.encoder != proof.classifier { " ≠ " code { (proof.classifier) } } }
                     }
@@ -442,6 +463,27 @@ mod tests {
         assert!(html.contains("all 2 layers</strong>"));
         assert!(html.contains("D &lt;i&gt; is at 95.00 %"));
         assert!(!html.contains("<i>") && !html.contains("<script"));
+    }
+
+    #[test]
+    fn the_introduction_speaks_of_these_data_and_layers() {
+        let mut results = results(vec![]);
+        let said = |results: Option<&PretrainingResults>| {
+            let page = PretrainingPage {
+                inputs: 16,
+                results,
+                ..PretrainingPage::default()
+            };
+            page.markup().into_string()
+        };
+        // ½ · 100/16
+        let html = said(Some(&results));
+        assert!(html.contains("here 16 in every layer"), "{html}");
+        assert!(html.contains("(of 100 inputs: 3.12)"), "{html}");
+        assert!(!html.contains("784"));
+        results.conditions[0].hidden_units = vec![30, 10];
+        assert!(!said(Some(&results)).contains("inputs: "));
+        assert!(!said(None).contains("inputs: "));
     }
 
     #[test]
