@@ -399,14 +399,13 @@ impl Line {
                 continue;
             }
             let edge = |of: fn(&(f64, f64)) -> f64| {
-                stretch
-                    .iter()
-                    .map(move |(point, band)| (point.0, of(band).clamp(lowest, highest)))
+                stretch.iter().map(move |(point, band)| (point.0, of(band)))
             };
-            let outline: Vec<Point> = edge(|band| band.0)
+            let outline: Vec<(f64, f64)> = edge(|band| band.0)
                 .chain(edge(|band| band.1).rev())
-                .map(&place)
                 .collect();
+            let inside = cut(&cut(&outline, |y| y - lowest), |y| highest - y);
+            let outline: Vec<Point> = inside.into_iter().map(&place).collect();
             canvas.area(&outline, self.look.colour, BAND_OPACITY);
         }
     }
@@ -445,6 +444,23 @@ impl Line {
             look.draw_marker(canvas, place(point));
         }
     }
+}
+
+/// What of an outline lies where `depth` of its height is not below 0 (Sutherland and Hodgman 1974).
+fn cut(outline: &[(f64, f64)], depth: impl Fn(f64) -> f64) -> Vec<(f64, f64)> {
+    let mut inside = Vec::with_capacity(outline.len());
+    for (&from, &to) in outline.iter().zip(outline.iter().cycle().skip(1)) {
+        let (before, after) = (depth(from.1), depth(to.1));
+        if before >= 0.0 {
+            inside.push(from);
+        }
+        if (before >= 0.0) != (after >= 0.0) {
+            let share = before / (before - after);
+            let between = |a: f64, b: f64| a + (b - a) * share;
+            inside.push((between(from.0, to.0), between(from.1, to.1)));
+        }
+    }
+    inside
 }
 
 /// The parts of a line that can be drawn: broken at values that cannot, cut where it leaves the range.
@@ -736,6 +752,19 @@ mod tests {
         assert!(thinned.points.iter().any(|point| point.1.is_nan()));
         assert!(thinned.points.is_sorted_by(|a, b| a.0 < b.0));
         assert_eq!(thinned.points.len(), thinned.band.len());
+    }
+
+    #[test]
+    fn a_band_enters_the_range_where_it_does() {
+        // From 0 … 20 at 0 to 80 … 100 at 1: its lower end passes 60 at ¾, its upper one at ½.
+        let band = [(0.0, 0.0), (1.0, 80.0), (1.0, 100.0), (0.0, 20.0)];
+        let inside = cut(&band, |y| y - 60.0);
+        assert_eq!(
+            inside,
+            [(0.75, 60.0), (1.0, 80.0), (1.0, 100.0), (0.5, 60.0)]
+        );
+        assert!(cut(&band, |y| y - 200.0).is_empty());
+        assert_eq!(cut(&band, |y| 200.0 - y), band);
     }
 
     #[test]

@@ -24,7 +24,9 @@ impl DeadUnitsPage<'_> {
         let conditions = listed(self.conditions, MOST_NAMES);
         html! {
             p .lead {
-                "A ramp unit that is below zero for every training image passes no gradient, and its weights stay what they were drawn as.                  How many there are depends on how the bias is drawn: the wider, the more units are out of reach from the start.                  A PReLU unit, which passes some gradient below zero too, can come back."
+                "A ramp unit that is below zero for every training image passes no gradient, and its weights stay what they were drawn as. \
+                 How many there are depends on how the bias is drawn: the wider, the more units are out of reach from the start. \
+                 A PReLU unit, which passes some gradient below zero too, can come back."
             }
             @if let Some(figure) = self.grids {
                 (figure.markup(
@@ -99,7 +101,7 @@ fn counts(members: &[DeadUnitsSummary], ended: &[Ended]) -> Markup {
         ))
         p {
             "Never on: the pre-activation is above 0 for no training image. Unchanged: the unit’s column of encoder weights equals its initial values in every bit. \
-             Noise-looking: it correlates above 0.99 with its initial values, over the pixels that are not 0 in every training image; the post, which judged by eye, \
+             Noise-looking: it correlates above 0.99 with its initial values, over the pixels that are above 0 in some training image; the post, which judged by eye, \
              found about half of the units so."
             @if no_noise { " Not defined: the initial weights do not vary over these pixels." }
             @if !ended.is_empty() { " Ended: the seed could not go on to its end." }

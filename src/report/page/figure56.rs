@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Figure, MOST_NAMES, if_defined, last_epochs, number, table};
+use super::{Figure, MOST_NAMES, MOST_ROWS, if_defined, last_epochs, number, table};
 use crate::results::{Ended, EpochRecord, MemberSummary, Scores, Subject};
 use crate::words::{counted, listed};
 
@@ -93,7 +93,7 @@ fn regimes(members: &[MemberSummary], ended: &[Ended], subject: Subject) -> Mark
         @if !members.is_empty() || !ended.is_empty() {
             h2 { "Which picture each grid shows" }
             dl .regimes {
-                @for summary in members {
+                @for summary in members.iter().take(MOST_ROWS) {
                     dt { (summary.member.label) " — " strong { (summary.regime.words(subject)) } }
                     dd { (summary.regime_reason) }
                 }

@@ -90,6 +90,17 @@ impl PretrainingPage<'_> {
 }
 
 impl PretrainingPage<'_> {
+    /// The conditions that are pretrained.
+    fn pretrained(&self) -> String {
+        let conditions = self.results.map_or(&[][..], |results| &results.conditions);
+        let names: Vec<&str> = conditions
+            .iter()
+            .filter(|condition| condition.pretrained_layers > 0)
+            .map(|condition| condition.condition.as_str())
+            .collect();
+        listed(&names, MOST_NAMES)
+    }
+
     /// The conditions whose layers are shown.
     fn looked_into(&self) -> String {
         let names = self.results.map_or(&[][..], |results| &results.layers_of);
@@ -318,7 +329,7 @@ fn pretraining(page: &PretrainingPage) -> Markup {
         @if page.stages.is_some() || page.units.is_some() { h2 { "The pretraining itself" } }
         @if let Some(figure) = page.stages {
             (figure.markup(
-                "Reconstruction cost and sparsity of every stage of the pretraining",
+                &format!("Reconstruction cost and sparsity of every stage of the pretraining of {}", page.pretrained()),
                 "The autoencoder of each layer after each of its epochs, on the codes of the layers below; a stage ends on its layer’s tick.",
             ))
         }
