@@ -138,6 +138,7 @@ fn an_autoencoder_that_explodes_ends_alone() {
     let page = read(&out, "index.html");
     assert!(page.contains("wild, seed 3 ended in epoch 2: the training cost became infinite."));
     assert!(page.contains("<td>ended ended</td>"));
+    assert!(read(&out, "curves.svg").contains(">wild, seed 3 (ended)</text>"));
     assert_whole(&out);
 
     // The calm ones are what they are without company.

@@ -55,7 +55,7 @@ pub fn pictures(
         run,
         run_dir::CURVES_SVG,
         run_dir::CURVES_PNG,
-        &report::learning_curves(&run.records.epochs),
+        &report::learning_curves(&run.epochs()),
         report::lines_left_out(run.manifest.members.len()),
     )?;
     Ok(())
@@ -73,7 +73,7 @@ pub fn page(
             conditions: &run.conditions(),
             members: results.map_or(&[], |results| &results.members),
             ended: results.map_or(&[], |results| &results.ended),
-            records: &run.records.epochs,
+            records: &run.epochs(),
             grids: figures.get(run_dir::DEAD_UNITS),
             curves: figures.get(run_dir::CURVES_SVG),
         })),

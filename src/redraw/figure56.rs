@@ -55,7 +55,7 @@ pub fn pictures(
         run,
         run_dir::CURVES_SVG,
         run_dir::CURVES_PNG,
-        &report::learning_curves(records),
+        &report::learning_curves(&run.epochs()),
         report::lines_left_out(members),
     )?;
     Ok(())
@@ -76,7 +76,7 @@ pub fn page(
             conditions: &run.conditions(),
             members: results.map_or(&[], |results| &results.members),
             ended: results.map_or(&[], |results| &results.ended),
-            records: &run.records.epochs,
+            records: &run.epochs(),
             figure: figures.get(run_dir::FIGURE),
             shared_figure: figures.get(run_dir::FIGURE_SHARED),
             curves: figures.get(run_dir::CURVES_SVG),

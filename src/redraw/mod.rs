@@ -13,7 +13,7 @@ use thiserror::Error;
 
 use crate::config::{Experiment, Plan};
 use crate::report::{self, Drawing, Figure, Grid, Notice, PageInput, Scaling, WeightProof};
-use crate::results::{Results, Subject};
+use crate::results::{EpochRecord, Results, Subject};
 use crate::run_dir::{self, DataRecord, Manifest, Records, RunDir, RunDirError, Status};
 use crate::spec::ExperimentName;
 use crate::weights::{Weights, WeightsError};
@@ -50,6 +50,21 @@ impl<'a> Run<'a> {
         let mut known = BTreeSet::new();
         names.retain(|name| known.insert(*name));
         names
+    }
+
+    /// The records of autoencoders, with the labels of those marked that could not go on.
+    fn epochs(&self) -> Vec<EpochRecord> {
+        let ended = self.results.map_or(&[][..], Results::ended);
+        let mut records = self.records.epochs.clone();
+        for record in &mut records {
+            if ended
+                .iter()
+                .any(|ended| ended.member.index == record.member)
+            {
+                record.label += " (ended)";
+            }
+        }
+        records
     }
 }
 

@@ -31,7 +31,7 @@ impl DeadUnitsPage<'_> {
             @if let Some(figure) = self.grids {
                 (figure.markup(
                     &format!("The weights of hidden units as grey tiles, the units that did not learn framed, in a grid for each condition: {conditions}"),
-                    "Encoder weights of the first seed, one tile a unit, each stretched to its own range. Framed units did not learn.",
+                    "Encoder weights of the first seed, one tile a unit, each stretched to its own range. Framed units did not learn, or hardly: the legend tells which.",
                 ))
             }
             (counts(self.members, self.ended))

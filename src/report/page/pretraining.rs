@@ -76,8 +76,8 @@ impl PretrainingPage<'_> {
                 (figure.markup(
                     &format!("Heat maps of gradient norms, activations and dead units, layer by epoch, of {}", self.looked_into()),
                     &format!(
-                        "Measured after each epoch on a fixed batch, the first {} of the training, outside of the training steps{}; one scale per quantity. The topmost row of the gradients is the softmax layer. {} The numbers are in layers.csv.",
-                        counted(self.results.map_or(0, |results| results.probe_images), "image"),
+                        "Measured after each epoch on a fixed batch, the first {}, outside of the training steps{}; one scale per quantity. The topmost row of the gradients is the softmax layer. {} The numbers are in layers.csv.",
+                        counted(grouped(self.results.map_or(0, |results| results.probe_images)), "training image"),
                         over_seeds("; medians over seeds"),
                         dead_means("these images"),
                     ),
