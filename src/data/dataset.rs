@@ -1,18 +1,22 @@
 //! From a folder to a data set: finding the four files, holding them against each other, hashing and naming.
 //!
-//! All four headers are read and compared before any pixel is. A set is known by what is in its files, not by
-//! where they lie, so a folder may hold MNIST, another set of that format, or one's own.
+//! All four headers are read and compared before any pixel is; where they contradict each other, the file that is
+//! damaged is found by reading on. A set is known by what is in its files, not by where they lie, so a folder may hold
+//! MNIST, another set of that format, or one's own.
 
+use std::fmt;
 use std::fs::{self, File};
 use std::io::{self, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::{self, Path, PathBuf};
 
 use thiserror::Error;
 
 use super::idx::{self, IdxError, Items};
-use super::{Dataset, FileRecord, Images, Limits, Shape, Split};
+use super::{Dataset, FileRecord, Images, Limits, Split};
+use crate::words::counted;
 
-/// What the files are called, with `.gz` or without: images to learn from, their labels, then those to test on.
+/// What the files are called: images to learn from, their labels, then those to test on. With `.gz` or without, with
+/// the dot before `idx` that some mirrors write, and in a folder of that name, they are found too.
 pub const FILE_NAMES: [&str; 4] = [
     "train-images-idx3-ubyte",
     "train-labels-idx1-ubyte",
@@ -62,20 +66,31 @@ pub fn load(dir: &Path, limits: Limits) -> Result<Dataset, DataError> {
     })
 }
 
-/// Reads the four headers and nothing else.
+/// The folder that `dir` means: itself if it is absolute, else the first that there is of those in `bases`.
 ///
 /// # Errors
 ///
-/// [`DataError`] if a file is missing, if a header is wrong, or if the headers contradict each other.
-pub fn peek(dir: &Path) -> Result<Shape, DataError> {
-    let [train, test] = open(dir)?;
-    let [count, height, width] = train.images.reader.shape();
-    Ok(Shape {
-        train: count,
-        test: test.images.reader.shape()[0],
-        height,
-        width,
-    })
+/// [`DataError::NoFolder`] if there is none.
+pub fn locate(dir: &Path, bases: &[&Path]) -> Result<PathBuf, DataError> {
+    let mut tried: Vec<PathBuf> = bases.iter().map(|base| base.join(dir)).collect();
+    tried.dedup();
+    match tried
+        .iter()
+        .position(|path| path.try_exists().unwrap_or(true))
+    {
+        Some(at) => Ok(tried.swap_remove(at)),
+        None => Err(no_folder(dir, &tried)),
+    }
+}
+
+fn no_folder(dir: &Path, tried: &[PathBuf]) -> DataError {
+    let absolute = |path: &PathBuf| path::absolute(path).unwrap_or_else(|_| path.clone());
+    let mut tried: Vec<PathBuf> = tried.iter().map(absolute).collect();
+    tried.retain(|path| path != dir);
+    DataError::NoFolder {
+        dir: dir.into(),
+        tried,
+    }
 }
 
 fn name(files: &[FileRecord]) -> Option<&'static str> {
@@ -97,7 +112,7 @@ fn open(dir: &Path) -> Result<[OpenSplit; 2], DataError> {
         Ok(found) if found.is_dir() => {}
         Ok(_) => return Err(DataError::NotAFolder { dir: dir.into() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(DataError::NoFolder { dir: dir.into() });
+            return Err(no_folder(dir, &[dir.into()]));
         }
         Err(error) => {
             return Err(DataError::Idx {
@@ -106,21 +121,40 @@ fn open(dir: &Path) -> Result<[OpenSplit; 2], DataError> {
             });
         }
     }
-    let train = OpenSplit::open(dir, FILE_NAMES[0], FILE_NAMES[1])?;
-    let test = OpenSplit::open(dir, FILE_NAMES[2], FILE_NAMES[3])?;
-    let [_, train_height, train_width] = train.images.reader.shape();
-    let [_, test_height, test_width] = test.images.reader.shape();
-    if (train_height, train_width) != (test_height, test_width) {
-        return Err(DataError::Sizes {
-            file: test.images.path,
-            height: test_height,
-            width: test_width,
-            train: train.images.path,
-            train_height,
-            train_width,
-        });
+    let [train, train_labels, test, test_labels] = FILE_NAMES;
+    let train = OpenSplit {
+        images: OpenFile::open(dir, train)?,
+        labels: OpenFile::open(dir, train_labels)?,
+    };
+    let test = OpenSplit {
+        images: OpenFile::open(dir, test)?,
+        labels: OpenFile::open(dir, test_labels)?,
+    };
+    let contradiction = train
+        .contradiction()
+        .or_else(|| test.contradiction())
+        .or_else(|| other_sizes(&train, &test));
+    match contradiction {
+        None => Ok([train, test]),
+        // A header that is damaged promises more or less than its file has: that file is to blame.
+        Some(contradiction) => Err(train
+            .damage()
+            .or_else(|| test.damage())
+            .unwrap_or(contradiction)),
     }
-    Ok([train, test])
+}
+
+fn other_sizes(train: &OpenSplit, test: &OpenSplit) -> Option<DataError> {
+    let [_, train_height, train_width] = train.images.reader.shape();
+    let [_, height, width] = test.images.reader.shape();
+    ((train_height, train_width) != (height, width)).then(|| DataError::Sizes {
+        file: test.images.path.clone(),
+        height,
+        width,
+        train: train.images.path.clone(),
+        train_height,
+        train_width,
+    })
 }
 
 struct OpenSplit {
@@ -129,20 +163,21 @@ struct OpenSplit {
 }
 
 impl OpenSplit {
-    fn open(dir: &Path, images: &'static str, labels: &'static str) -> Result<Self, DataError> {
-        let images = OpenFile::open(dir, images)?;
-        let labels = OpenFile::open(dir, labels)?;
-        let ([count, _, _], [label_count]) = (images.reader.shape(), labels.reader.shape());
-        if count == label_count {
-            Ok(Self { images, labels })
-        } else {
-            Err(DataError::Counts {
-                file: labels.path,
-                labels: label_count,
-                other: images.path,
-                images: count,
-            })
-        }
+    fn contradiction(&self) -> Option<DataError> {
+        let ([images, _, _], [labels]) = (self.images.reader.shape(), self.labels.reader.shape());
+        (images != labels).then(|| DataError::Counts {
+            file: self.labels.path.clone(),
+            labels,
+            other: self.images.path.clone(),
+            images,
+        })
+    }
+
+    /// What is wrong with one of the files by itself.
+    fn damage(self) -> Option<DataError> {
+        let mut records = Vec::new();
+        let images = self.images.read(0, &mut records);
+        images.and_then(|_| self.labels.read(0, &mut records)).err()
     }
 
     /// How many images `limit` leaves; `key` is where the user set it.
@@ -229,18 +264,17 @@ impl<const RANK: usize> OpenFile<RANK> {
     }
 }
 
-/// The plain file of that name, or else the packed one.
+/// The file of that name: plain or else packed, spelt as here or else with a dot; or else one in a folder that is
+/// called so, as some archives unpack.
 fn find(dir: &Path, name: &'static str) -> Result<PathBuf, DataError> {
-    for path in [dir.join(name), dir.join(format!("{name}.gz"))] {
+    let mut folder = None;
+    for path in spellings(dir, name) {
         match fs::metadata(&path) {
             Ok(found) if found.is_file() => return Ok(path),
+            Ok(found) if found.is_dir() => folder = folder.or(Some(path)),
             // Opening a pipe would wait for a writer that may never come.
-            Ok(found) => {
-                let kind = if found.is_dir() {
-                    "a folder"
-                } else {
-                    "a device or a pipe"
-                };
+            Ok(_) => {
+                let kind = "a device or a pipe";
                 return Err(DataError::NotAFile { file: path, kind });
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
@@ -252,43 +286,80 @@ fn find(dir: &Path, name: &'static str) -> Result<PathBuf, DataError> {
             }
         }
     }
+    if let Some(folder) = folder {
+        let inside = spellings(&folder, name).find(|path| path.is_file());
+        return inside.ok_or(DataError::NotAFile {
+            file: folder,
+            kind: "a folder without a file of that name",
+        });
+    }
+    let holds_it = |folder: &PathBuf| spellings(folder, name).any(|path| path.is_file());
+    let mut folders: Vec<PathBuf> = fs::read_dir(dir)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(holds_it)
+        .collect();
+    folders.sort();
     Err(DataError::NoFile {
         dir: dir.into(),
         name,
+        hint: match folders.first() {
+            Some(folder) => format!("set data.dir to {}, which has it", shown(folder)),
+            None => "put the file there under that name, or set data.dir to the folder that has it"
+                .to_owned(),
+        },
     })
+}
+
+/// Where a file of that name may lie in `dir`.
+fn spellings(dir: &Path, name: &str) -> impl Iterator<Item = PathBuf> {
+    let dotted = name.replace("-idx", ".idx");
+    let [plain, dotted] =
+        [name, &dotted].map(|name| [dir.join(name), dir.join(format!("{name}.gz"))]);
+    plain.into_iter().chain(dotted)
 }
 
 /// Why a data set was refused: which file, what was found, what was expected, and the cure.
 #[derive(Debug, Error)]
 pub enum DataError {
     #[error(
-        "{}: no such folder, expected one with four IDX files\n  hint: set data.dir to a folder that exists; MNIST \
-         comes with this program in data/mnist",
-        shown(dir)
+        "{}: no such folder{}\n  hint: set data.dir to a folder with four IDX files; a relative one is looked for beside \
+         the config, then in the working folder; MNIST comes with this program in data/mnist",
+        shown(dir),
+        Tried(tried)
     )]
-    NoFolder { dir: PathBuf },
+    NoFolder {
+        dir: PathBuf,
+        /// Where a relative one was looked for.
+        tried: Vec<PathBuf>,
+    },
     #[error(
         "{}: is a file, expected a folder with four IDX files\n  hint: set data.dir to the folder that it is in",
         shown(dir)
     )]
     NotAFolder { dir: PathBuf },
     #[error(
-        "{}: holds neither {name} nor {name}.gz, expected one of them\n  hint: put the file there under that name, \
-         or set data.dir to the folder that has it",
-        shown(dir)
+        "{}: holds no {name}, neither so nor as {name}.gz or {}, expected one of them\n  hint: {hint}",
+        shown(dir),
+        name.replace("-idx", ".idx")
     )]
-    NoFile { dir: PathBuf, name: &'static str },
+    NoFile {
+        dir: PathBuf,
+        name: &'static str,
+        hint: String,
+    },
     #[error(
-        "{}: is {kind}, expected an IDX file\n  hint: move it away and put the file in its place",
+        "{}: is {kind}, expected an IDX file\n  hint: put the file in its place",
         shown(file)
     )]
     NotAFile { file: PathBuf, kind: &'static str },
     #[error("{}: {error}", shown(file))]
     Idx { file: PathBuf, error: IdxError },
     #[error(
-        "{}: holds {labels} labels, expected {images}, one for each image in {}\n  hint: take both files from the \
-         same data set",
+        "{}: holds {}, expected {images}, one for each image in {}\n  hint: take both files from the same data set",
         shown(file),
+        counted(labels, "label"),
         shown(other)
     )]
     Counts {
@@ -322,9 +393,10 @@ pub enum DataError {
         label: u8,
     },
     #[error(
-        "{}: {key} asks for {asked} images, expected 1 to {has}, which the file has\n  hint: set {key} to {has} or \
+        "{}: {key} asks for {}, expected 1 to {has}, which the file has\n  hint: set {key} to {has} or \
          less, or leave it out for all",
-        shown(file)
+        shown(file),
+        counted(asked, "image")
     )]
     Limit {
         file: PathBuf,
@@ -341,6 +413,20 @@ pub enum DataError {
         height: usize,
         width: usize,
     },
+}
+
+/// Where a folder was looked for.
+struct Tried<'a>(&'a [PathBuf]);
+
+impl fmt::Display for Tried<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut before = "; looked for ";
+        for path in self.0 {
+            write!(f, "{before}{}", shown(path))?;
+            before = " and ";
+        }
+        Ok(())
+    }
 }
 
 /// A path with everything escaped that a terminal would obey or hide.
@@ -419,15 +505,6 @@ mod tests {
         assert_eq!(
             data.files.iter().map(|file| file.bytes).collect::<Vec<_>>(),
             [22, 11, 20, 10]
-        );
-        assert_eq!(
-            peek(dir.path()).unwrap(),
-            Shape {
-                train: 3,
-                test: 2,
-                height: 1,
-                width: 2
-            }
         );
     }
 
@@ -510,9 +587,10 @@ and the header
   hint: copy or download the file again"),
             (0, &damaged, "its gzip stream is damaged after 22 unpacked bytes (corrupt gzip stream does not have \
 a matching checksum), expected sound gzip
-  hint: copy or download the file again"),
-            (0, &[&packed[..], &[0]].concat(), "goes on after the end of its gzip stream, expected one stream and nothing else
-  hint: unpack it with gunzip, which bears with that, or download the file again"),
+  hint: copy or download the file again, or unpack it with gunzip, which ignores what follows the end"),
+            (0, &[&packed[..], &[0]].concat(), "its gzip stream is damaged after 22 unpacked bytes (invalid gzip header), \
+expected sound gzip
+  hint: copy or download the file again, or unpack it with gunzip, which ignores what follows the end"),
             (3, &encode(&[2], &[1, 255]), "label 1, counted from 0, is 255, expected 0 to 254
   hint: number the classes from 0, and leave out images without a label"),
         ];
@@ -525,21 +603,134 @@ a matching checksum), expected sound gzip
     }
 
     #[test]
-    fn files_that_contradict_each_other_are_told_before_pixels_are_read() {
+    fn files_that_contradict_each_other_are_told() {
         let mut files = tiny();
-        files[3] = encode(&[3], &[]);
+        files[3] = encode(&[3], &[1, 2, 3]);
         assert_eq!(
             message(folder(&files).path(), Limits::default()),
             "DIR/t10k-labels-idx1-ubyte: holds 3 labels, expected 2, one for each image in DIR/t10k-images-idx3-ubyte\n  \
              hint: take both files from the same data set"
         );
         let mut files = tiny();
-        files[2] = encode(&[2, 2, 1], &[]);
+        files[2] = encode(&[2, 2, 1], &[7, 8, 9, 10]);
         assert_eq!(
             message(folder(&files).path(), Limits::default()),
             "DIR/t10k-images-idx3-ubyte: holds images of 2×1, expected 1×2 as in DIR/train-images-idx3-ubyte\n  \
              hint: take all files from the same data set"
         );
+    }
+
+    #[test]
+    fn of_files_that_contradict_each_other_the_damaged_one_is_to_blame() {
+        // A bit of each number in each header, the sizes' last bytes.
+        for (file, byte, problem) in [
+            (
+                0,
+                7,
+                "ends after 22 bytes, expected 30 for 7 images of 1×2 and the header",
+            ),
+            (
+                0,
+                11,
+                "ends after 22 bytes, expected 46 for 3 images of 5×2 and the header",
+            ),
+            (
+                0,
+                15,
+                "ends after 22 bytes, expected 34 for 3 images of 1×6 and the header",
+            ),
+            (
+                1,
+                7,
+                "ends after 11 bytes, expected 15 for 7 labels and the header",
+            ),
+            (
+                2,
+                7,
+                "ends after 20 bytes, expected 28 for 6 images of 1×2 and the header",
+            ),
+            (
+                2,
+                11,
+                "ends after 20 bytes, expected 36 for 2 images of 5×2 and the header",
+            ),
+            (
+                3,
+                7,
+                "ends after 10 bytes, expected 14 for 6 labels and the header",
+            ),
+        ] {
+            let mut files = tiny();
+            files[file][byte] ^= 4;
+            for packed in [false, true] {
+                if packed {
+                    files[file] = gzip(&files[file]);
+                }
+                let found = message(folder(&files).path(), Limits::default());
+                let expected = format!(
+                    "DIR/{}: {problem}\n  hint: copy or download the file again",
+                    FILE_NAMES[file]
+                );
+                assert_eq!(found, expected);
+            }
+        }
+        let mut files = tiny();
+        files[0][7] = 2;
+        assert_eq!(
+            message(folder(&files).path(), Limits::default()),
+            "DIR/train-images-idx3-ubyte: goes on after 20 bytes, expected its end there, after 2 images of 1×2 and the \
+             header\n  hint: the header or the tail is wrong; copy or download the file again"
+        );
+    }
+
+    #[test]
+    fn names_of_mirrors_and_folders_of_archives_are_found() {
+        let whole = load(folder(&tiny()).path(), Limits::default()).unwrap();
+        let dotted = |name: &str| name.replace("-idx", ".idx");
+        let layouts: [&dyn Fn(&str) -> String; 5] = [
+            &|name| dotted(name),
+            &|name| format!("{}.gz", dotted(name)),
+            &|name| format!("{name}/{name}"),
+            &|name| format!("{name}/{}.gz", dotted(name)),
+            &|name| format!("{0}/{0}", dotted(name)),
+        ];
+        for layout in layouts {
+            let dir = tempfile::tempdir().unwrap();
+            for (name, bytes) in FILE_NAMES.iter().zip(tiny()) {
+                let path = dir.path().join(layout(name));
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                let packed = path.extension().is_some_and(|end| end == "gz");
+                fs::write(&path, if packed { gzip(&bytes) } else { bytes }).unwrap();
+            }
+            assert_eq!(load(dir.path(), Limits::default()).unwrap(), whole);
+        }
+        // A folder in the way of a file that is there under another name is no hindrance.
+        let dir = folder(&tiny());
+        let [plain, other] =
+            [FILE_NAMES[0], "train-images.idx3-ubyte"].map(|name| dir.path().join(name));
+        fs::rename(&plain, other).unwrap();
+        fs::create_dir(&plain).unwrap();
+        assert_eq!(load(dir.path(), Limits::default()).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_folder_is_looked_for_in_each_place_in_turn() {
+        let parent = tempfile::tempdir().unwrap();
+        let [one, two] = ["one", "two"].map(|name| parent.path().join(name));
+        fs::create_dir_all(two.join("data")).unwrap();
+        fs::create_dir_all(&one).unwrap();
+        let bases = [one.as_path(), two.as_path()];
+        assert_eq!(locate(Path::new("data"), &bases).unwrap(), two.join("data"));
+        fs::create_dir(one.join("data")).unwrap();
+        assert_eq!(locate(Path::new("data"), &bases).unwrap(), one.join("data"));
+        assert_eq!(locate(&two, &bases).unwrap(), two);
+        let text = locate(Path::new("dota"), &bases).unwrap_err().to_string();
+        let expected = format!(
+            "dota: no such folder; looked for {} and {}\n  hint: ",
+            one.join("dota").display(),
+            two.join("dota").display()
+        );
+        assert!(text.starts_with(&expected), "{text}");
     }
 
     #[test]
@@ -564,8 +755,8 @@ a matching checksum), expected sound gzip
         assert_eq!(
             message(&at("else\u{1b}[31mwhere\n"), Limits::default())
                 .replace(&*dir.path().to_string_lossy(), "DIR"),
-            "DIR/else\\u{1b}[31mwhere\\n: no such folder, expected one with four IDX files\n  hint: set data.dir to a \
-             folder that exists; MNIST comes with this program in data/mnist"
+            "DIR/else\\u{1b}[31mwhere\\n: no such folder\n  hint: set data.dir to a folder with four IDX files; a relative \
+             one is looked for beside the config, then in the working folder; MNIST comes with this program in data/mnist"
         );
         assert_eq!(
             message(&at(FILE_NAMES[0]), Limits::default()),
@@ -574,28 +765,28 @@ a matching checksum), expected sound gzip
         fs::remove_file(at(FILE_NAMES[3])).unwrap();
         assert_eq!(
             message(dir.path(), Limits::default()),
-            "DIR: holds neither t10k-labels-idx1-ubyte nor t10k-labels-idx1-ubyte.gz, expected one of them\n  hint: put \
-             the file there under that name, or set data.dir to the folder that has it"
+            "DIR: holds no t10k-labels-idx1-ubyte, neither so nor as t10k-labels-idx1-ubyte.gz or t10k-labels.idx1-ubyte, \
+             expected one of them\n  hint: put the file there under that name, or set data.dir to the folder that has it"
+        );
+        let above = tempfile::tempdir().unwrap();
+        fs::create_dir(above.path().join("raw")).unwrap();
+        fs::write(above.path().join("raw").join(FILE_NAMES[0]), "").unwrap();
+        let hint = message(above.path(), Limits::default());
+        assert!(
+            hint.ends_with("\n  hint: set data.dir to DIR/raw, which has it"),
+            "{hint}"
         );
         fs::create_dir(at(FILE_NAMES[3])).unwrap();
         assert_eq!(
             message(dir.path(), Limits::default()),
-            "DIR/t10k-labels-idx1-ubyte: is a folder, expected an IDX file\n  hint: move it away and put the file in its place"
+            "DIR/t10k-labels-idx1-ubyte: is a folder without a file of that name, expected an IDX file\n  hint: put the \
+             file in its place"
         );
     }
 
     #[test]
     fn the_mnist_that_comes_with_the_program_is_whole_and_known_by_name() {
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
-        assert_eq!(
-            peek(&dir).unwrap(),
-            Shape {
-                train: 60_000,
-                test: 10_000,
-                height: 28,
-                width: 28
-            }
-        );
         let data = load(&dir, Limits::default()).unwrap();
         assert_eq!(
             (data.name, data.classes, data.train.labels[0]),

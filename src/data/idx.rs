@@ -3,7 +3,8 @@
 //! This file owns the format and knows nothing of paths, of what the numbers mean or of how many are wanted.
 //! The format is that of the MNIST page: `00 00`, the type of a number (`08`: unsigned
 //! byte), how many dimensions, each dimension as a big-endian u32, then the numbers, last dimension fastest.
-//! The stream may be gzip (RFC 1952, one member), which its first two bytes tell.
+//! The stream may be gzip (RFC 1952, of one member or of several, whose bytes are one stream), which its first two
+//! bytes tell.
 //!
 //! A header is a claim, not a fact: memory follows the bytes that arrive, never more than sixteen times ahead of
 //! them, and no more than one byte past the claim is unpacked.
@@ -11,9 +12,11 @@
 use std::fmt;
 use std::io::{self, BufRead, Chain, Cursor, Read};
 
-use flate2::bufread::GzDecoder;
+use flate2::bufread::MultiGzDecoder;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
+
+use crate::words::counted;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Memory for the whole promise is taken once this part of it has arrived: growing to the end by doubling would
@@ -137,9 +140,6 @@ impl<R: BufRead, const RANK: usize> Reader<R, RANK> {
         if self.stream.skip(1)? > 0 {
             return Err(IdxError::Long { expected, promised });
         }
-        if self.stream.source.is_followed()? {
-            return Err(IdxError::GzipFollowed);
-        }
         Ok(Items {
             kept,
             sha256: Hex(&sha256).to_string(),
@@ -166,7 +166,7 @@ impl<R: BufRead> Hashed<R> {
         let is_gzip = first == GZIP;
         let whole = Cursor::new(first).chain(reader);
         let source = if is_gzip {
-            Source::Gzip(Box::new(GzDecoder::new(whole)))
+            Source::Gzip(Box::new(MultiGzDecoder::new(whole)))
         } else {
             Source::Plain(whole)
         };
@@ -229,24 +229,7 @@ type Whole<R> = Chain<Cursor<Vec<u8>>, R>;
 
 enum Source<R: BufRead> {
     Plain(Whole<R>),
-    Gzip(Box<GzDecoder<Whole<R>>>),
-}
-
-impl<R: BufRead> Source<R> {
-    /// Whether compressed bytes are left once the uncompressed ones have ended.
-    fn is_followed(&mut self) -> Result<bool, IdxError> {
-        match self {
-            Self::Plain(_) => Ok(false),
-            Self::Gzip(decoder) => {
-                let mut one = [0];
-                match decoder.get_mut().read_exact(&mut one) {
-                    Ok(()) => Ok(true),
-                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
-                    Err(error) => Err(IdxError::Unreadable(error)),
-                }
-            }
-        }
-    }
+    Gzip(Box<MultiGzDecoder<Whole<R>>>),
 }
 
 /// What is wrong with a stream: what was found, what was expected, and the cure.
@@ -257,7 +240,8 @@ pub enum IdxError {
     )]
     Empty { header: usize },
     #[error(
-        "ends after {found} bytes, expected an IDX header of {header}\n  hint: copy or download the file again"
+        "ends after {}, expected an IDX header of {header}\n  hint: copy or download the file again",
+        counted(found, "byte")
     )]
     ShortHeader { found: usize, header: usize },
     #[error(
@@ -276,8 +260,9 @@ pub enum IdxError {
     )]
     Overflow { promised: Promise },
     #[error(
-        "ends after {found} bytes, expected {expected} for {promised} and the header\n  hint: copy or download \
-         the file again"
+        "ends after {}, expected {expected} for {promised} and the header\n  hint: copy or download \
+         the file again",
+        counted(found, "byte")
     )]
     Short {
         found: u64,
@@ -296,14 +281,9 @@ pub enum IdxError {
     GzipShort { unpacked: u64 },
     #[error(
         "its gzip stream is damaged after {unpacked} unpacked bytes ({error}), expected sound gzip\n  hint: copy \
-         or download the file again"
+         or download the file again, or unpack it with gunzip, which ignores what follows the end"
     )]
     GzipDamaged { unpacked: u64, error: io::Error },
-    #[error(
-        "goes on after the end of its gzip stream, expected one stream and nothing else\n  hint: unpack it with \
-         gunzip, which bears with that, or download the file again"
-    )]
-    GzipFollowed,
     #[error("cannot be read: {0}\n  hint: check the file's permissions and the disk")]
     Unreadable(io::Error),
 }
@@ -339,8 +319,10 @@ pub struct Promise(pub Vec<usize>);
 impl fmt::Display for Promise {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0.as_slice() {
-            [count] => write!(f, "{count} labels"),
-            [count, height, width] => write!(f, "{count} images of {height}×{width}"),
+            [count] => f.write_str(&counted(count, "label")),
+            [count, height, width] => {
+                write!(f, "{} of {height}×{width}", counted(count, "image"))
+            }
             shape => write!(f, "an array of {shape:?}"),
         }
     }
@@ -416,6 +398,26 @@ pub(super) mod tests {
             items.sha256,
             "d229e0bc81fa2cb9dfab445bf40dd0a1b6516dd17c6b48c15a016dfd84e4c526"
         );
+    }
+
+    #[test]
+    fn gzip_of_several_members_is_one_stream() {
+        let plain = encode(&[2, 1, 3], &[7, 8, 9, 250, 0, 255]);
+        let (_, whole) = read::<3>(&plain, 2).unwrap();
+        // Cut in the header, at its end, between pictures and inside one; and with members that hold nothing.
+        for cuts in [vec![2], vec![16], vec![19], vec![0, 5, 5, 21, 22]] {
+            let ends = cuts.iter().copied().chain([plain.len()]);
+            let parts = ends.scan(0, |from, to| {
+                Some(gzip(&plain[std::mem::replace(from, to)..to]))
+            });
+            let (_, items) = read::<3>(&parts.collect::<Vec<_>>().concat(), 2).unwrap();
+            assert_eq!(items, whole, "{cuts:?}");
+        }
+        let surplus = [gzip(&plain), gzip(&[1])].concat();
+        assert!(matches!(
+            read::<3>(&surplus, 2),
+            Err(IdxError::Long { expected: 22, .. })
+        ));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! Pictures and their labels, as bytes: from a folder of four IDX files to arrays in memory.
 //!
 //! This room owns the file format ([`idx`]), the finding, checking, hashing and naming of a data set
-//! ([`load`], [`peek`]), and what the rest of the program sees of it. It may not know of models, experiments
+//! ([`locate`], [`load`]), and what the rest of the program sees of it. It may not know of models, experiments
 //! or configs. Pixels stay the bytes that they were in the file; whoever needs numbers in [0, 1] divides.
 
 use std::fmt;
@@ -13,7 +13,7 @@ pub mod batches;
 mod dataset;
 pub mod idx;
 
-pub use dataset::{DataError, FILE_NAMES, load, peek};
+pub use dataset::{DataError, FILE_NAMES, load, locate};
 
 /// A picture set with its labels, in two parts: one to learn from and one to test on.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,19 +71,6 @@ pub struct FileRecord {
 pub struct Limits {
     pub train: Option<usize>,
     pub test: Option<usize>,
-}
-
-/// What the files' headers promise.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Shape {
-    /// Images to learn from.
-    pub train: usize,
-    /// Images to test on.
-    pub test: usize,
-    /// Rows of an image.
-    pub height: usize,
-    /// Columns of an image.
-    pub width: usize,
 }
 
 /// At least one grey picture, all of one size, each of at least one pixel.
