@@ -2,8 +2,8 @@
 //!
 //! A file is two lines of text, what it is and the SHA-256 of the rest, and the rest is a safetensors file whose
 //! metadata hold the facts. Files get their names by renaming, when they are whole and on disk, and the last two of
-//! every task are kept: where the newest is damaged, the one before it serves. A state says which config and
-//! which data it belongs to, and no other run takes it.
+//! every task are kept: where the newest is damaged, the one before it serves. A state says which config, which data
+//! and which task it belongs to, and no other run or task takes it.
 
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
@@ -17,14 +17,14 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::experiment::{Moment, Shelf};
+use crate::experiment::{Moment, Shelf, TaskName};
 use crate::run_dir::{CHECKPOINTS, write_whole};
 use crate::train::lanes::locked;
 use crate::train::{State, Stop};
 use crate::weights::hexadecimal;
 
 /// The first line of every file; the number is raised when an older reader would misread a newer file.
-const FIRST_LINE: &str = "layerwise checkpoint 1\n";
+const FIRST_LINE: &str = "layerwise checkpoint 2\n";
 const ANY_VERSION: &str = "layerwise checkpoint ";
 const KEPT: usize = 2;
 /// The share of a run's time that may go into checkpoints which are not the last ones.
@@ -60,6 +60,17 @@ pub enum CheckpointError {
         "checkpoint {path:?} belongs to another run: {difference}\n  hint: put config and data back as they were, or start a new run"
     )]
     Other { path: PathBuf, difference: String },
+    #[error(
+        "checkpoint {path:?} is called that of task {called}, but holds the state of task {number}: {}\n  hint: give the \
+         files in {folder:?} their names back, or delete those of both tasks and resume: these tasks then start anew",
+        task.members.join("; "), number = task.number
+    )]
+    OtherTask {
+        path: PathBuf,
+        called: usize,
+        task: TaskName,
+        folder: PathBuf,
+    },
 }
 
 /// Why one file cannot be used.
@@ -69,7 +80,7 @@ enum Damage {
     Unreadable(#[from] io::Error),
     #[error("it is no checkpoint")]
     NotOne,
-    #[error("it is of another version of the format than this program's 1")]
+    #[error("it is of another version of the format than this program's 2")]
     OtherVersion,
     #[error("it is cut short or changed: its hash is wrong")]
     Hash,
@@ -146,9 +157,17 @@ pub fn find(
         while let Some(&number) = numbers.last() {
             let path = folder.join(name_of(task, number));
             match read(&path) {
-                Ok((identity, state)) => {
+                Ok((identity, name, state)) => {
                     if let Some(difference) = differs(&identity) {
                         return Err(CheckpointError::Other { path, difference });
+                    }
+                    if name.number != task {
+                        return Err(CheckpointError::OtherTask {
+                            path,
+                            called: task,
+                            task: name,
+                            folder,
+                        });
                     }
                     found.states.insert(task, state);
                     break;
@@ -172,6 +191,17 @@ pub fn find(
         found.newest.insert(task, numbers);
     }
     Ok(found)
+}
+
+/// The config of a run whose own copy of it is lost: that of any sound checkpoint for which `is_it` holds.
+#[must_use]
+pub fn config(run: &Path, is_it: impl Fn(&str) -> bool) -> Option<String> {
+    let entries = fs::read_dir(run.join(CHECKPOINTS)).ok()?;
+    entries.flatten().find_map(|entry| {
+        parts_of_name(entry.file_name().to_str()?)?;
+        let (identity, ..) = read(&entry.path()).ok()?;
+        is_it(&identity.config).then_some(identity.config)
+    })
 }
 
 impl<'a> Checkpoints<'a> {
@@ -227,12 +257,13 @@ impl<'a> Checkpoints<'a> {
         locked(&self.kept).spent.as_secs_f64() <= BUDGET * passed
     }
 
-    fn write(&self, task: usize, state: &State) -> Result<(), CheckpointError> {
+    fn write(&self, name: &TaskName, state: &State) -> Result<(), CheckpointError> {
+        let task = name.number;
         let newest = locked(&self.kept).newest.get(&task).cloned();
         let mut numbers = newest.unwrap_or_default();
         let number = numbers.last().map_or(1, |last| last + 1);
         let path = self.folder.join(name_of(task, number));
-        to_bytes(&self.identity, state)
+        to_bytes(&self.identity, name, state)
             .and_then(|bytes| write_whole(&path, &bytes))
             .map_err(|source| cannot_write(&path, source))?;
         numbers.push(number);
@@ -250,7 +281,7 @@ impl Shelf for Checkpoints<'_> {
         locked(&self.found).remove(&task)
     }
 
-    fn offer(&self, task: usize, moment: Moment, state: &dyn Fn() -> State) {
+    fn offer(&self, task: &TaskName, moment: Moment, state: &dyn Fn() -> State) {
         if moment == Moment::Epoch && !self.has_time() {
             return;
         }
@@ -290,7 +321,7 @@ fn parts_of_name(name: &str) -> Option<(usize, u64)> {
     (name_of(parts.0, parts.1) == name).then_some(parts)
 }
 
-fn to_bytes(identity: &Identity, state: &State) -> Result<Vec<u8>, io::Error> {
+fn to_bytes(identity: &Identity, task: &TaskName, state: &State) -> Result<Vec<u8>, io::Error> {
     let raw: Vec<(&String, usize, Vec<u8>)> = state
         .numbers
         .iter()
@@ -308,6 +339,7 @@ fn to_bytes(identity: &Identity, state: &State) -> Result<Vec<u8>, io::Error> {
         .map_err(io::Error::other)?;
     let metadata = HashMap::from([
         ("identity".to_owned(), serde_json::to_string(identity)?),
+        ("task".to_owned(), serde_json::to_string(task)?),
         ("facts".to_owned(), serde_json::to_string(&state.facts)?),
     ]);
     let content = safetensors::serialize(views, Some(metadata)).map_err(io::Error::other)?;
@@ -321,11 +353,11 @@ pub fn framed(content: &[u8]) -> Vec<u8> {
     [head.as_bytes(), content].concat()
 }
 
-fn read(path: &Path) -> Result<(Identity, State), Damage> {
+fn read(path: &Path) -> Result<(Identity, TaskName, State), Damage> {
     from_bytes(&fs::read(path)?)
 }
 
-fn from_bytes(bytes: &[u8]) -> Result<(Identity, State), Damage> {
+fn from_bytes(bytes: &[u8]) -> Result<(Identity, TaskName, State), Damage> {
     let Some(rest) = bytes.strip_prefix(FIRST_LINE.as_bytes()) else {
         return Err(if bytes.starts_with(ANY_VERSION.as_bytes()) {
             Damage::OtherVersion
@@ -347,6 +379,7 @@ fn from_bytes(bytes: &[u8]) -> Result<(Identity, State), Damage> {
         text.ok_or_else(|| Damage::Content(format!("it has no {name}")))
     };
     let identity = serde_json::from_str(text("identity")?).map_err(|error| nonsense(&error))?;
+    let task = serde_json::from_str(text("task")?).map_err(|error| nonsense(&error))?;
     let facts = serde_json::from_str(text("facts")?).map_err(|error| nonsense(&error))?;
     let tensors = SafeTensors::deserialize(content).map_err(|error| nonsense(&error))?;
     let numbers = tensors.iter().map(|(name, view)| {
@@ -358,7 +391,7 @@ fn from_bytes(bytes: &[u8]) -> Result<(Identity, State), Damage> {
         numbers: numbers.collect(),
         facts,
     };
-    Ok((identity, state))
+    Ok((identity, task, state))
 }
 
 fn hash(bytes: &[u8]) -> String {
@@ -404,6 +437,13 @@ mod tests {
         state
     }
 
+    fn task(number: usize) -> TaskName {
+        TaskName {
+            number,
+            members: vec![format!("D, seed {number}")],
+        }
+    }
+
     fn checkpoints<'a>(run: &Path, found: Found, stop: &'a Stop) -> Checkpoints<'a> {
         Checkpoints::new(run, identity(), found, 1, stop).expect("room")
     }
@@ -420,9 +460,9 @@ mod tests {
 
     #[test]
     fn a_state_comes_back_bit_by_bit() {
-        let bytes = to_bytes(&identity(), &state(3)).expect("room");
-        let (read_identity, read_state) = from_bytes(&bytes).expect("our own bytes");
-        assert_eq!(read_identity, identity());
+        let bytes = to_bytes(&identity(), &task(5), &state(3)).expect("room");
+        let (read_identity, read_task, read_state) = from_bytes(&bytes).expect("our own bytes");
+        assert_eq!((read_identity, read_task), (identity(), task(5)));
         assert_eq!(read_state, state(3));
         let bits = |state: &State| {
             state.numbers["weight"]
@@ -440,7 +480,7 @@ mod tests {
         let stop = Stop::default();
         let first = checkpoints(run.path(), Found::default(), &stop);
         for epochs in 1..=4 {
-            first.offer(7, Moment::Last, &|| state(epochs));
+            first.offer(&task(7), Moment::Last, &|| state(epochs));
         }
         assert_eq!(files(run.path()), ["task-0007.000003", "task-0007.000004"]);
         let found = find(run.path(), |_| None).expect("sound files");
@@ -448,7 +488,7 @@ mod tests {
         assert_eq!(second.take(7), Some(state(4)));
         assert_eq!(second.take(7), None, "once");
         assert_eq!(second.take(0), None, "another task");
-        second.offer(7, Moment::Last, &|| state(5));
+        second.offer(&task(7), Moment::Last, &|| state(5));
         assert_eq!(files(run.path()), ["task-0007.000004", "task-0007.000005"]);
     }
 
@@ -457,8 +497,8 @@ mod tests {
         let run = tempfile::tempdir().expect("a temporary folder");
         let stop = Stop::default();
         let shelf = checkpoints(run.path(), Found::default(), &stop);
-        shelf.offer(0, Moment::Last, &|| state(1));
-        shelf.offer(0, Moment::Last, &|| state(2));
+        shelf.offer(&task(0), Moment::Last, &|| state(1));
+        shelf.offer(&task(0), Moment::Last, &|| state(2));
         let newest = run.path().join(CHECKPOINTS).join("task-0000.000002");
         let whole = fs::read(&newest).expect("it was written");
         // Cut short at every place, and changed at every place.
@@ -491,8 +531,8 @@ mod tests {
         let run = tempfile::tempdir().expect("a temporary folder");
         let stop = Stop::default();
         let first = checkpoints(run.path(), Found::default(), &stop);
-        first.offer(0, Moment::Last, &|| state(1));
-        first.offer(0, Moment::Last, &|| state(2));
+        first.offer(&task(0), Moment::Last, &|| state(1));
+        first.offer(&task(0), Moment::Last, &|| state(2));
         let newest = run.path().join(CHECKPOINTS).join("task-0000.000002");
         fs::write(&newest, b"damaged").expect("room");
         // Names that this program does not give are none of its files.
@@ -504,7 +544,7 @@ mod tests {
             fs::write(run.path().join(CHECKPOINTS).join(name), b"").expect("room");
         }
         let found = find(run.path(), |_| None).expect("the one before");
-        checkpoints(run.path(), found, &stop).offer(0, Moment::Last, &|| state(3));
+        checkpoints(run.path(), found, &stop).offer(&task(0), Moment::Last, &|| state(3));
         let mut found = find(run.path(), |_| None).expect("sound files");
         assert!(found.warnings.is_empty() && newest.exists());
         assert_eq!(found.states.remove(&0), Some(state(3)));
@@ -520,7 +560,8 @@ mod tests {
     fn another_run_s_state_and_another_version_s_are_refused() {
         let run = tempfile::tempdir().expect("a temporary folder");
         let stop = Stop::default();
-        checkpoints(run.path(), Found::default(), &stop).offer(0, Moment::Last, &|| state(1));
+        checkpoints(run.path(), Found::default(), &stop)
+            .offer(&task(0), Moment::Last, &|| state(1));
         let differs = |found: &Identity| {
             assert_eq!(*found, identity());
             Some("training.epochs was 3 and is 2".to_owned())
@@ -536,7 +577,7 @@ mod tests {
 
         let file = run.path().join(CHECKPOINTS).join("task-0000.000001");
         let bytes = fs::read(&file).expect("it was written");
-        let newer = [b"layerwise checkpoint 2\n", &bytes[FIRST_LINE.len()..]].concat();
+        let newer = [b"layerwise checkpoint 3\n", &bytes[FIRST_LINE.len()..]].concat();
         fs::write(&file, newer).expect("room");
         let text = find(run.path(), |_| None)
             .err()
@@ -546,14 +587,54 @@ mod tests {
     }
 
     #[test]
+    fn a_state_under_another_task_s_name_is_refused_by_name() {
+        let run = tempfile::tempdir().expect("a temporary folder");
+        let stop = Stop::default();
+        let shelf = checkpoints(run.path(), Found::default(), &stop);
+        for number in 0..2 {
+            shelf.offer(&task(number), Moment::Last, &|| state(number));
+        }
+        let file = |number| {
+            let folder = run.path().join(CHECKPOINTS);
+            folder.join(format!("task-000{number}.000001"))
+        };
+        let [one, other] = [0, 1].map(|number| fs::read(file(number)).expect("it was written"));
+        fs::write(file(0), other).expect("room");
+        fs::write(file(1), one).expect("room");
+        let text = find(run.path(), |_| None)
+            .err()
+            .expect("refused")
+            .to_string();
+        assert!(
+            text.contains(
+                "task-0000.000001\" is called that of task 0, but holds the state of task 1: D, seed 1\n  hint: "
+            ),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_lost_config_is_in_every_sound_checkpoint() {
+        let run = tempfile::tempdir().expect("a temporary folder");
+        assert_eq!(config(run.path(), |_| true), None);
+        let stop = Stop::default();
+        let shelf = checkpoints(run.path(), Found::default(), &stop);
+        shelf.offer(&task(0), Moment::Last, &|| state(1));
+        let folder = run.path().join(CHECKPOINTS);
+        fs::write(folder.join("task-0000.000002"), b"damaged").expect("room");
+        assert_eq!(config(run.path(), |_| true), Some(identity().config));
+        assert_eq!(config(run.path(), |_| false), None);
+    }
+
+    #[test]
     fn epochs_wait_for_their_share_of_time_and_last_states_do_not() {
         let run = tempfile::tempdir().expect("a temporary folder");
         let stop = Stop::default();
         let shelf = checkpoints(run.path(), Found::default(), &stop);
         locked(&shelf.kept).spent = Duration::from_hours(1);
-        shelf.offer(0, Moment::Epoch, &|| panic!("nobody asks for it"));
+        shelf.offer(&task(0), Moment::Epoch, &|| panic!("nobody asks for it"));
         assert!(files(run.path()).is_empty());
-        shelf.offer(0, Moment::Last, &|| state(1));
+        shelf.offer(&task(0), Moment::Last, &|| state(1));
         assert_eq!(files(run.path()).len(), 1);
     }
 
@@ -563,7 +644,7 @@ mod tests {
         let stop = Stop::default();
         let shelf = checkpoints(run.path(), Found::default(), &stop);
         fs::remove_dir(run.path().join(CHECKPOINTS)).expect("it was made");
-        shelf.offer(0, Moment::Last, &|| state(1));
+        shelf.offer(&task(0), Moment::Last, &|| state(1));
         assert!(stop.requested());
         let text = shelf.finish().expect_err("it could not").to_string();
         assert!(text.starts_with("cannot write "), "{text}");

@@ -5,6 +5,7 @@
 //! was wrong; 130 interrupted.
 
 mod check;
+mod prepare;
 mod resume;
 mod run;
 
@@ -18,7 +19,7 @@ use clap_complete::Shell;
 use crate::backend;
 use crate::config::{self, Overrides};
 use crate::redraw;
-use crate::run_dir::{RunDir, RunDirError};
+use crate::run_dir::{Lock, Manifest, RunDir, RunDirError};
 use crate::spec::BackendName;
 use crate::ui::Style;
 
@@ -118,9 +119,12 @@ impl WatchArgs {
     }
 
     fn jobs(&self) -> usize {
-        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         self.jobs.map_or_else(cores, usize::from)
     }
+}
+
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
 }
 
 #[derive(Debug, Args)]
@@ -231,12 +235,22 @@ fn failed(message: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-fn report(path: &std::path::Path) -> Result<(), Failure> {
-    let run = RunDir::open(path).map_err(|error| Failure::Request(error.to_string()))?;
-    let _lock = run.lock().map_err(|error| match error {
+/// A run folder for this process alone, and what it says of itself. What holds no run that this program can read is
+/// left as it is.
+fn open(path: &Path) -> Result<(RunDir, Lock, Manifest), Failure> {
+    let dir = RunDir::open(path).map_err(|error| Failure::Request(error.to_string()))?;
+    dir.manifest().map_err(Failure::work)?;
+    let lock = dir.lock().map_err(|error| match error {
         RunDirError::InUse { .. } => Failure::Request(error.to_string()),
         other => Failure::work(other),
     })?;
+    // Again, for whoever had the lock may have changed it.
+    let manifest = dir.manifest().map_err(Failure::work)?;
+    Ok((dir, lock, manifest))
+}
+
+fn report(path: &std::path::Path) -> Result<(), Failure> {
+    let (run, _lock, _) = open(path)?;
     for failure in redraw::everything(&run).map_err(Failure::work)? {
         eprintln!("warning: {failure}");
     }

@@ -12,6 +12,7 @@
 //! | `bytes` | exact sums over the bytes of pictures |
 //! | [`data`] | IDX files → bytes → batches |
 //! | [`backend`] | backend names ⇄ burn devices |
+//! | `machine` | how much memory a process can have |
 //! | [`seed`] | all randomness |
 //! | [`evidence`] | what pictures of weights look like, in numbers |
 //! | [`results`], [`weights`] | what a run found, without tensors |
@@ -31,6 +32,7 @@ pub mod data;
 pub mod evidence;
 pub mod experiment;
 mod fused;
+mod machine;
 pub mod model;
 pub mod redraw;
 pub mod report;

@@ -46,6 +46,7 @@ fn finished(out: &Path) {
 
 fn unfinished(out: &Path) {
     finished(out);
+    unrecorded(out);
     change(out, "manifest.json", "\"complete\"", "\"running\"");
 }
 
@@ -101,11 +102,79 @@ fn links_in_a_run_folder_lead_no_writer_out_of_it() {
     assert_eq!(fs::read_dir(&elsewhere).expect("a folder").count(), before);
 }
 
+/// Leaves out what the manifest tells of the other files, as before a run's end, so that they are read as they are.
+fn unrecorded(out: &Path) {
+    let mut manifest = manifest(out);
+    manifest["files"] = serde_json::json!({});
+    fs::write(
+        out.join("manifest.json"),
+        serde_json::to_string_pretty(&manifest).expect("JSON"),
+    )
+    .expect("room");
+}
+
+/// Files that are not those that the run wrote, sound or not, are refused and not drawn.
+#[test]
+fn files_of_another_run_are_not_drawn() {
+    let (_parent, out) = folder();
+    finished(&out);
+    let other = out.with_file_name("other");
+    let config = out.with_file_name("other.toml");
+    fs::write(&config, CONFIG.replace("seeds = [0]", "seeds = [1]")).expect("room");
+    let run = layerwise()
+        .arg(&config)
+        .args(["--quiet", "--out"])
+        .arg(&other)
+        .status();
+    assert!(run.expect("the program starts").success());
+    let page = fs::read(out.join("index.html")).expect("drawn");
+    let refused = |file: &str| {
+        let (code, _, stderr) = transcript(&["report", &out.display().to_string()]);
+        assert_eq!(code, 1, "{file}: {stderr}");
+        let says = format!(
+            "{file}\" is not what this run wrote: its SHA-256 is not the one in manifest.json"
+        );
+        assert!(stderr.contains(&says), "{stderr}");
+        assert!(
+            stderr.contains("\n  hint: put the file back, or let `layerwise resume`"),
+            "{stderr}"
+        );
+        assert_eq!(fs::read(out.join("index.html")).expect("drawn"), page);
+    };
+    for file in [
+        "weights.safetensors",
+        "results.json",
+        "metrics.jsonl",
+        "stages.jsonl",
+        "layers.jsonl",
+    ] {
+        let whole = fs::read(out.join(file)).expect("there");
+        fs::copy(other.join(file), out.join(file)).expect("room");
+        refused(file);
+        fs::write(out.join(file), whole).expect("room");
+    }
+    // A single number that is none, in a file that is otherwise sound.
+    let file = "weights.safetensors";
+    let mut bytes = fs::read(out.join(file)).expect("there");
+    let end = bytes.len();
+    bytes[end - 4..].copy_from_slice(&f32::NAN.to_le_bytes());
+    fs::write(out.join(file), bytes).expect("room");
+    refused(file);
+    fs::remove_file(out.join(file)).expect("there");
+    let (code, _, stderr) = transcript(&["report", &out.display().to_string()]);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("is missing, but this run wrote it"),
+        "{stderr}"
+    );
+}
+
 #[test]
 fn markup_in_a_run_folder_stays_text_on_the_page() {
     const NASTY: &str = "<script>alert(1)</script><img src=https://example.org/>";
     let (_parent, out) = folder();
     finished(&out);
+    unrecorded(&out);
     let nasty = NASTY.replace('"', "\\\"");
     for file in [
         "results.json",
@@ -263,6 +332,7 @@ impl Dice {
 fn damaged_run_folders_are_errors_that_name_the_file_or_are_drawn() {
     let (_parent, out) = folder();
     finished(&out);
+    unrecorded(&out);
     let run = RunDir::open(&out).expect("a run");
     let mut dice = Dice(7);
     let (mut drawn, mut refused) = (0, 0);

@@ -279,7 +279,7 @@ fn a_finished_run_can_be_made_longer_where_that_is_well_defined() {
     };
     assert!(
         refused("training.learning_rate=0.5").contains(
-            "cannot go on with another plan: `training.learning_rate` was 0.0005 and is 0.5\n  hint: only training.epochs can be raised"
+            "cannot continue with another plan: `training.learning_rate` was 0.0005 and is 0.5\n  hint: only training.epochs can be raised"
         )
     );
     assert!(refused("training.schedule=linear_to_zero").contains("`training.schedule` was"));
@@ -509,4 +509,128 @@ fn a_run_without_a_checkpoint_starts_from_the_beginning() {
         "{stderr}"
     );
     assert_same_results(&whole, &out);
+}
+
+/// Whatever of a finished run is lost, or is not what the run wrote, `resume` makes again.
+#[test]
+fn a_finished_run_that_lost_a_file_gets_it_back() {
+    for config in [FIGURE, PRETRAINING] {
+        let (_first, whole) = folder();
+        let (_second, out) = folder();
+        undisturbed(config, &whole, &[]);
+        undisturbed(config, &out, &[]);
+        let files: Vec<String> = manifest(&out)["files"]
+            .as_object()
+            .expect("it tells of its files")
+            .keys()
+            .cloned()
+            .collect();
+        for file in [
+            "config.toml",
+            "index.html",
+            "results.json",
+            "weights.safetensors",
+        ] {
+            assert!(files.iter().any(|known| known == file), "{files:?}");
+        }
+        for file in &files {
+            fs::remove_file(out.join(file)).expect("it was written");
+            let stderr = resumed(&out, &[]);
+            assert!(out.join(file).is_file(), "{file}: {stderr}");
+            assert_same_results(&whole, &out);
+            let again = resume(&out, &[]);
+            let stdout = String::from_utf8_lossy(&again.stdout).into_owned();
+            assert!(
+                stdout.ends_with("is finished; nothing to resume\n"),
+                "{file}: {stdout}"
+            );
+        }
+        for file in ["results.json", "weights.safetensors", "metrics.jsonl"] {
+            let mut bytes = fs::read(out.join(file)).expect("there");
+            let middle = bytes.len() / 2;
+            bytes[middle] ^= 1;
+            fs::write(out.join(file), bytes).expect("room");
+            let stderr = resumed(&out, &[]);
+            assert!(
+                stderr.contains(&format!("is finished, but without {file}; ")),
+                "{stderr}"
+            );
+            assert_same_results(&whole, &out);
+        }
+        // All at once, as after a kill between the last epoch and the first file.
+        for file in &files {
+            fs::remove_file(out.join(file)).expect("it was written");
+        }
+        resumed(&out, &[]);
+        assert_same_results(&whole, &out);
+        assert!(out.join("index.html").is_file());
+    }
+}
+
+#[test]
+fn checkpoints_of_two_tasks_that_changed_names_are_refused_by_name() {
+    let (_parent, out) = folder();
+    let child = begin(FIGURE, &out, &["--set", "training.epochs=1000"]);
+    let file = |task: usize| {
+        let files = fs::read_dir(out.join("checkpoints")).into_iter().flatten();
+        let mut files: Vec<PathBuf> = files
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .filter(|path| {
+                let name = path.file_name().and_then(|name| name.to_str());
+                name.is_some_and(|name| name.starts_with(&format!("task-000{task}.")))
+            })
+            .collect();
+        files.sort();
+        files.pop()
+    };
+    wait_for(|| file(0).is_some() && file(2).is_some());
+    signal(&child, "-INT");
+    child.wait_with_output().expect("it ends");
+    let [one, other] = [0, 2].map(|task| file(task).expect("there"));
+    let aside = out.with_file_name("aside");
+    fs::rename(&one, &aside).expect("room");
+    fs::rename(&other, &one).expect("room");
+    fs::rename(&aside, &other).expect("room");
+    let output = resume(&out, &[]);
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("is called that of task 0, but holds the state of task 2: β = 3\n  hint: "),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn a_run_goes_on_from_wherever_it_is_resumed() {
+    let (_first, whole) = folder();
+    let (parent, out) = folder();
+    let one = ["--set", "training.epochs=2"];
+    undisturbed(FIGURE, &whole, &one);
+    undisturbed(FIGURE, &out, &one);
+    let found_at = manifest(&out)["data"]["found_at"].clone();
+    assert!(Path::new(found_at.as_str().expect("text")).is_absolute());
+    fs::remove_dir_all(out.join("checkpoints")).expect("it was there");
+    fs::remove_file(out.join("results.json")).expect("it was there");
+    let output = layerwise()
+        .args(["resume", "run", "--quiet"])
+        .current_dir(parent.path())
+        .output()
+        .expect("the program starts");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success(), "{stderr}");
+    assert_same_results(&whole, &out);
+    assert_eq!(manifest(&out)["data"]["found_at"], found_at);
+}
+
+#[test]
+fn a_folder_without_a_run_is_left_as_it_is() {
+    let (_parent, out) = folder();
+    fs::create_dir(&out).expect("room");
+    fs::write(out.join("manifest.json"), "{\"manifest_version\": 3}").expect("room");
+    for verb in ["resume", "report"] {
+        let (code, _, stderr) = transcript(&[verb, &out.display().to_string()]);
+        assert_eq!(code, 1, "{stderr}");
+        assert!(stderr.contains("manifest.json"), "{stderr}");
+    }
+    assert_eq!(fs::read_dir(&out).expect("a folder").count(), 1);
 }

@@ -1,17 +1,17 @@
-//! `layerwise check`: the resolved plan and what it would cost, without training.
+//! `layerwise check`: the resolved plan and what it would cost. Reads and checks all that a run would, and trains
+//! nothing.
 
-use super::{Failure, PlanArgs, say};
-use crate::config::{Experiment, Limit, Plan};
-use crate::data;
-use crate::experiment::{self, dead_units, pretraining};
+use super::prepare::{Prepared, prepare};
+use super::{Failure, PlanArgs, cores, say};
+use crate::config::{Experiment, Plan};
+use crate::experiment::{dead_units, pretraining};
+use crate::machine::{self, readable};
 use crate::model::Autoencoder;
 use crate::redraw;
 use crate::spec::AutoencoderTraining;
+use crate::words::counted;
 
-/// What is assumed where only the headers of the data are read, which do not tell: right for MNIST and its kind.
-const CLASSES: usize = 10;
-
-/// Prints every value with its origin, then parameter counts, steps and an estimate of the work.
+/// Prints every value with its origin, then data, parameter counts, steps and estimates of work and memory.
 pub fn check(plan: PlanArgs) -> Result<(), Failure> {
     let config = plan.overrides.load(&plan.config)?;
     let width = config.values.iter().map(|value| value.key.len()).max();
@@ -31,53 +31,38 @@ pub fn check(plan: PlanArgs) -> Result<(), Failure> {
         ));
     }
     say("");
-    describe(&config.plan)
+    let prepared = prepare(&config, cores(), None)?;
+    describe(&config.plan, &prepared);
+    prepared.warn();
+    Ok(())
 }
 
-/// Checks that there are images enough for a plan.
-pub fn fits(batch: usize, images: usize, held_out: usize) -> Result<(), Failure> {
-    let left = images.saturating_sub(held_out);
-    if batch <= left {
-        return Ok(());
-    }
-    let (what, cure) = if held_out == 0 {
-        (String::new(), "raise data.train_images")
-    } else {
-        (
-            format!(" left of {images} after data.validation_images = {held_out}"),
-            "hold out fewer with data.validation_images",
-        )
-    };
-    Err(Failure::Request(format!(
-        "a batch holds {batch} images, but there are only {left} training images{what}\n  hint: lower the batch size, or \
-         {cure}"
-    )))
-}
-
-fn seeds_line(conditions: usize, seeds: usize) -> String {
+fn members_line(count: usize, what: &str, seeds: usize) -> String {
     format!(
-        "members     {}: {conditions} conditions × {seeds} seeds",
-        conditions * seeds
+        "members     {}: {what} × {}",
+        count * seeds,
+        counted(seeds, "seed")
     )
 }
 
-fn describe(plan: &Plan) -> Result<(), Failure> {
-    let shape = data::peek(&plan.data.dir).map_err(Failure::work)?;
-    let inputs = shape.height * shape.width;
-    let images = match plan.data.train_images {
-        Limit::All => shape.train,
-        Limit::First(count) => count,
-    };
-    if images > shape.train {
-        return Err(Failure::Request(format!(
-            "data.train_images is {images}, but there are {} training images\n  hint: use no more than there are",
-            shape.train
-        )));
-    }
-    let held_out = plan.data.validation_images;
-    let left = images.saturating_sub(held_out);
-    let extent = experiment::extent(plan, left, inputs, CLASSES);
-    fits(extent.largest_batch, images, held_out)?;
+fn describe(plan: &Plan, prepared: &Prepared) {
+    let data = &prepared.data;
+    let images = &data.train.images;
+    let (inputs, classes, left) = (images.pixels_per_image(), data.classes, images.count());
+    say(&format!(
+        "data        {}: {}, {}, {} of {}×{} pixels, {}",
+        data.name.unwrap_or("no set that this program knows"),
+        counted(left, "training image"),
+        match &data.validation {
+            Some(split) => counted(split.images.count(), "validation image") + " held out",
+            None => "none held out".to_owned(),
+        },
+        counted(data.test.images.count(), "test image"),
+        images.height(),
+        images.width(),
+        counted(classes, "class"),
+    ));
+    say(&format!("found in    {}", prepared.found_at.display()));
     let seeds = plan.run.seeds.len();
     match &plan.experiment {
         Experiment::Figure56(figure) => {
@@ -88,33 +73,33 @@ fn describe(plan: &Plan) -> Result<(), Failure> {
             } = &figure.setting;
             let units = autoencoder.hidden_units;
             let parameters = Autoencoder::parameter_count(autoencoder, inputs);
-            let betas = figure.sparsity_weights.len();
             let steps = left.div_ceil(training.batch_size);
             say(&format!(
                 "model       {inputs} → {units} → {inputs}, {parameters} parameters a member"
             ));
+            let betas = figure.sparsity_weights.len();
+            let what = counted(betas, "value") + " of β";
+            say(&members_line(betas, &what, seeds));
             say(&format!(
-                "members     {}: {betas} values of β × {seeds} seeds",
-                betas * seeds
-            ));
-            say(&format!(
-                "steps       {} a member: {} epochs × {steps} batches of {} images",
+                "steps       {} a member: {} × {} of {}",
                 steps * training.epochs,
-                training.epochs,
-                training.batch_size
+                counted(training.epochs, "epoch"),
+                counted(steps, "batch"),
+                counted(training.batch_size, "image"),
             ));
         }
         Experiment::Pretraining(pretraining) => {
             for condition in &pretraining.conditions {
-                let work = pretraining::multiply_accumulates(condition, left, inputs, CLASSES);
+                let work = pretraining::multiply_accumulates(condition, left, inputs, classes);
                 say(&format!(
                     "condition   {}: {}; {:.2} TFLOP a seed",
                     condition.name,
-                    pretraining::describe(condition, inputs, CLASSES),
+                    pretraining::describe(condition, inputs, classes),
                     2.0 * work as f64 / 1e12
                 ));
             }
-            say(&seeds_line(pretraining.conditions.len(), seeds));
+            let count = pretraining.conditions.len();
+            say(&members_line(count, &counted(count, "condition"), seeds));
         }
         Experiment::DeadUnits(dead_units) => {
             for condition in &dead_units.conditions {
@@ -124,15 +109,23 @@ fn describe(plan: &Plan) -> Result<(), Failure> {
                     dead_units::describe(&condition.setting, inputs)
                 ));
             }
-            say(&seeds_line(dead_units.conditions.len(), seeds));
+            let count = dead_units.conditions.len();
+            say(&members_line(count, &counted(count, "condition"), seeds));
         }
     }
     say(&format!(
         "work        {:.2} TFLOP in matrix products of the training steps, all members",
-        2.0 * extent.multiply_accumulates as f64 / 1e12
+        2.0 * prepared.extent.multiply_accumulates as f64 / 1e12
     ));
-    for line in redraw::outlook(plan, shape.height, shape.width) {
+    let limit =
+        machine::memory().map(|memory| format!("; {} {}", memory.owner, readable(memory.limit)));
+    say(&format!(
+        "memory      about {}: {}{}",
+        readable(prepared.need.bytes()),
+        prepared.need,
+        limit.unwrap_or_default()
+    ));
+    for line in redraw::outlook(plan, images.height(), images.width()) {
         say(&format!("pictures    {line}"));
     }
-    Ok(())
 }

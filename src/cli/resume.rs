@@ -3,34 +3,46 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use super::prepare::prepare;
 use super::run::{self, Job};
 use super::{Failure, ResumeArgs, printable, say};
 use crate::checkpoint::{self, Identity};
 use crate::config::{self, Config, Overrides};
 use crate::experiment;
-use crate::run_dir::{self, Manifest, RunDir, RunDirError, Status};
+use crate::redraw;
+use crate::run_dir::{self, Manifest, RunDir, Status};
 
 pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
-    let dir = RunDir::open(&args.run_dir).map_err(|error| Failure::Request(error.to_string()))?;
-    let lock = dir.lock().map_err(|error| match error {
-        RunDirError::InUse { .. } => Failure::Request(error.to_string()),
-        other => Failure::work(other),
-    })?;
-    let manifest = dir.manifest().map_err(Failure::work)?;
+    let (dir, lock, manifest) = super::open(&args.run_dir)?;
+    let path = dir.path().display();
+    restore_config(&dir, &manifest)?;
     let (earlier, config) = configs(&dir, &manifest, &args.set)?;
     if manifest.status == Status::Complete && config == earlier {
-        say(&format!(
-            "{} is finished; nothing to resume",
-            dir.path().display()
-        ));
-        return Ok(());
+        let lost = dir.lost(&manifest);
+        if lost.is_empty() {
+            say(&format!("{path} is finished; nothing to resume"));
+            return Ok(());
+        }
+        eprintln!(
+            "{path} is finished, but without {}; making what is missing",
+            printable(&lost.join(", "))
+        );
+        // What is drawn needs nothing but the folder; the rest is in the checkpoints.
+        if redraw::everything(&dir).is_ok() && dir.lost(&manifest).is_empty() {
+            eprintln!("drawn again: {path}");
+            return Ok(());
+        }
     }
-    let backend = run::open_backend(&config)?;
-    let (data, extent) = run::load_data(&config)?;
-    let identity = run::identity(&config, &data);
+    let jobs = args.watch.jobs();
+    // Where the config still says the same, the data are where they were found, from wherever this is called.
+    let same_dir = config.plan.data.dir.display().to_string() == manifest.data.dir;
+    let remembered = same_dir.then(|| Path::new(&manifest.data.found_at));
+    let prepared = prepare(&config, jobs, remembered)?;
+    let identity = run::identity(&config, &prepared.data);
     same_data(&dir, &manifest, &identity)?;
     let found = checkpoint::find(dir.path(), |saved| differs(&config, &identity, saved))
         .map_err(Failure::work)?;
+    prepared.warn();
     for warning in &found.warnings {
         eprintln!(
             "warning: {}; going on from the checkpoint before it",
@@ -41,21 +53,39 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
         eprintln!("there is no checkpoint yet: starting from the beginning");
     }
     run::carry_out(Job {
-        dir,
-        lock,
         manifest: Manifest {
             status: Status::Running,
             members: experiment::members(&config.plan),
+            data: prepared.data_record(&config),
+            warnings: prepared.warnings.clone(),
             ..manifest
         },
+        dir,
+        lock,
         config,
-        backend,
-        data,
-        extent,
+        prepared,
         found,
         style: args.watch.style(),
-        jobs: args.watch.jobs(),
+        jobs,
     })
+}
+
+/// Puts a config that is no longer there back, from the checkpoints, which all hold it.
+fn restore_config(dir: &RunDir, manifest: &Manifest) -> Result<(), Failure> {
+    if dir.has(run_dir::CONFIG) {
+        return Ok(());
+    }
+    let recorded = manifest.files.get(run_dir::CONFIG);
+    let is_it = |text: &str| recorded.is_none_or(|hash| *hash == run_dir::sha256(text.as_bytes()));
+    match checkpoint::config(dir.path(), is_it) {
+        Some(text) => dir
+            .write(run_dir::CONFIG, text.as_bytes())
+            .map_err(Failure::work),
+        None => Err(Failure::Work(format!(
+            "{} is missing, and no checkpoint holds it\n  hint: put the file back, or start a new run",
+            dir.path().join(run_dir::CONFIG).display()
+        ))),
+    }
 }
 
 /// The config that the run was begun with, and the one that it is to go on with.
@@ -80,7 +110,7 @@ fn configs(dir: &RunDir, manifest: &Manifest, set: &[String]) -> Result<(Config,
     let config = load(set)?;
     if let Some(difference) = config.cannot_continue(&earlier) {
         return Err(Failure::Request(format!(
-            "{} cannot go on with another plan: {difference}\n  hint: only training.epochs can be raised, where the learning rate is constant; start a new run for the rest",
+            "{} cannot continue with another plan: {difference}\n  hint: only training.epochs can be raised, where the learning rate is constant; start a new run for the rest",
             dir.path().display()
         )));
     }
@@ -116,7 +146,7 @@ fn differs(config: &Config, identity: &Identity, saved: &Identity) -> Option<Str
         &Overrides::default(),
     );
     match earlier {
-        Err(_) => Some("its config is none that this program knows".to_owned()),
+        Err(_) => Some("its config cannot be read by this version".to_owned()),
         Ok(earlier) => config
             .cannot_continue(&earlier)
             .or_else(|| data_differs(&saved.data, &identity.data)),

@@ -1,21 +1,19 @@
 //! The main form: from a config to a run folder.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::prepare::{Prepared, prepare};
 use super::{Failure, RunArgs, say};
-use crate::backend::{self, Backend, BackendError, Kind};
 use crate::checkpoint::{Checkpoints, Found, Identity};
-use crate::config::{Config, Limit};
-use crate::data::{self, Dataset, Limits};
+use crate::config::Config;
+use crate::data::Dataset;
 use crate::experiment::{self, Ending, Outcome, Setting};
 use crate::redraw;
 use crate::results::{Ended, Results, Spread, Subject};
-use crate::run_dir::{
-    self, DataRecord, FORMAT, FileRecord, Lock, Manifest, Records, RunDir, RunDirError, Seconds,
-    Status,
-};
+use crate::run_dir::{self, FORMAT, Lock, Manifest, Records, RunDir, RunDirError, Seconds, Status};
 use crate::spec::ExperimentName;
 use crate::train::lanes::locked;
 use crate::train::{Observer, Record, Stop};
@@ -32,9 +30,7 @@ pub struct Job {
     pub lock: Lock,
     pub manifest: Manifest,
     pub config: Config,
-    pub backend: Backend,
-    pub data: Dataset,
-    pub extent: experiment::Extent,
+    pub prepared: Prepared,
     /// What an earlier run left.
     pub found: Found,
     pub style: Style,
@@ -47,13 +43,8 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     // Without a config there is a run to resume: clap has made sure of it.
     let path = args.config.unwrap_or_default();
     let config = args.overrides.load(&path)?;
-    let backend = open_backend(&config)?;
-    let loading = Instant::now();
-    let (data, extent) = load_data(&config)?;
-    let seconds = Seconds {
-        loading: loading.elapsed().as_secs_f64(),
-        ..Seconds::default()
-    };
+    let prepared = prepare(&config, jobs, None)?;
+    prepared.warn();
     let config = Config {
         name: name(&path, &config.name),
         ..config
@@ -70,27 +61,30 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         name: config.name.clone(),
         experiment: experiment::name(&plan.experiment),
         status: Status::Running,
-        backend: backend.name.to_string(),
-        device: backend.description.clone(),
+        backend: prepared.backend.name.to_string(),
+        device: prepared.backend.description.clone(),
         jobs,
         seeds: plan.run.seeds.clone(),
         order_seed: plan.run.order_seed,
         members: experiment::members(plan),
-        data: data_record(&plan.data.dir, &data),
+        data: prepared.data_record(&config),
         parameters_before_drawing: None,
         parameters_after_drawing: None,
         started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
-        seconds,
+        seconds: Seconds {
+            loading: prepared.loading,
+            ..Seconds::default()
+        },
         member_seconds: Vec::new(),
+        warnings: prepared.warnings.clone(),
+        files: BTreeMap::new(),
     };
     carry_out(Job {
         dir,
         lock,
         manifest,
         config,
-        backend,
-        data,
-        extent,
+        prepared,
         found: Found::default(),
         style,
         jobs,
@@ -114,15 +108,23 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
         lock,
         mut manifest,
         config,
-        backend,
-        data,
-        extent,
+        prepared,
         found,
         style,
         jobs,
     } = job;
+    let Prepared {
+        backend,
+        data,
+        extent,
+        ..
+    } = prepared;
     let plan = &config.plan;
     manifest.jobs = jobs;
+    // What was written before is not what will be there in the end.
+    manifest.files.clear();
+    manifest.parameters_before_drawing = None;
+    manifest.parameters_after_drawing = None;
     dir.write(run_dir::CONFIG, config.to_toml().as_bytes())
         .and_then(|()| dir.write_json(run_dir::MANIFEST, &manifest))
         // What was found before this run goes on will not be what was found in the end.
@@ -267,62 +269,6 @@ pub fn identity(config: &Config, data: &Dataset) -> Identity {
     }
 }
 
-pub fn open_backend(config: &Config) -> Result<Backend, Failure> {
-    let backend = backend::open(config.plan.run.backend).map_err(|error| match error {
-        BackendError::NotBuilt { .. } => Failure::Request(error.to_string()),
-        BackendError::NoAdapter { .. } => Failure::work(error),
-    })?;
-    if backend.kind == Kind::SoftwareGpu {
-        eprintln!(
-            "warning: {} is a software renderer, not a GPU\n  hint: `--backend flex` is about a hundred times faster here",
-            backend.description
-        );
-    }
-    Ok(backend)
-}
-
-/// The data, and how much there is to do with them.
-pub fn load_data(config: &Config) -> Result<(Dataset, experiment::Extent), Failure> {
-    let plan = &config.plan;
-    let count = |limit| match limit {
-        Limit::All => None,
-        Limit::First(count) => Some(count),
-    };
-    let limits = Limits {
-        train: count(plan.data.train_images),
-        test: count(plan.data.test_images),
-    };
-    let mut data = data::load(&plan.data.dir, limits).map_err(Failure::work)?;
-    let (images, held_out) = (data.train.images.count(), plan.data.validation_images);
-    let inputs = data.train.images.pixels_per_image();
-    let left = images.saturating_sub(held_out);
-    let extent = experiment::extent(plan, left, inputs, data.classes);
-    super::check::fits(extent.largest_batch, images, held_out)?;
-    data.hold_out(held_out);
-    Ok((data, extent))
-}
-
-fn data_record(dir: &Path, data: &Dataset) -> DataRecord {
-    DataRecord {
-        dir: dir.display().to_string(),
-        name: data.name.map(str::to_owned),
-        train_images: data.train.images.count(),
-        test_images: data.test.images.count(),
-        height: data.train.images.height(),
-        width: data.train.images.width(),
-        classes: data.classes,
-        files: data
-            .files
-            .iter()
-            .map(|file| FileRecord {
-                name: file.name.clone(),
-                sha256: file.sha256.clone(),
-                bytes: file.bytes,
-            })
-            .collect(),
-    }
-}
-
 /// The first signal ends the run after the current batch; the second ends the program.
 fn on_interrupt(stop: &Arc<Stop>, style: Style) {
     let stop = Arc::clone(stop);
@@ -375,7 +321,6 @@ fn write_all(
     manifest.parameters_before_drawing = Some(before.clone());
     manifest.parameters_after_drawing = Some(after.clone());
     manifest.seconds.drawing = drawing.elapsed().as_secs_f64();
-    run.write_json(run_dir::MANIFEST, manifest)?;
     let proven = redraw::Run {
         dir: run,
         manifest,
@@ -383,6 +328,9 @@ fn write_all(
         records,
     };
     redraw::page(&proven, &figures)?;
+    // The last file: a run that was killed before it is not complete.
+    manifest.files = run.written();
+    run.write_json(run_dir::MANIFEST, manifest)?;
     if unchanged {
         Ok(())
     } else {

@@ -74,8 +74,12 @@ pub enum Problem {
         "`{section}` is a section, not a key\n  hint: write `[{section}]` and its keys below it"
     )]
     NotASection { section: String },
-    #[error("`{key}` is not used: {reason}\n  hint: remove it, or set it where it would be")]
-    NeverUsed { key: String, reason: String },
+    #[error("`{key}` has no effect: {reason}\n  hint: {hint}")]
+    NeverUsed {
+        key: String,
+        reason: String,
+        hint: &'static str,
+    },
     #[error(
         "`{}` is no layer's pretraining\n  hint: layers are counted from 1, as in [pretraining.layer.3]",
         shown(path)
@@ -234,6 +238,16 @@ pub enum Problem {
         prefix: &'static str,
         target: f64,
         clamp: f64,
+    },
+    #[error(
+        "{section}.learning_rate = {learning_rate:?} times {section}.weight_decay = {weight_decay:?} is {}, so that every step of SGD makes weights larger\n  hint: choose them so that their product is below {below}",
+        learning_rate * weight_decay
+    )]
+    DecayOvershoots {
+        section: &'static str,
+        learning_rate: f64,
+        weight_decay: f64,
+        below: f64,
     },
 }
 

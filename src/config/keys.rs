@@ -271,6 +271,50 @@ impl<'a> Place<'a> {
     }
 }
 
+/// What else is called so: other names of keys, in papers and in other programs.
+pub(super) const OTHER_NAMES: &[(&[&str], &[&str])] = &[
+    (
+        &["beta", "β", "sparsity"],
+        &[
+            "sparsity.weights",
+            "sparsity.weight",
+            "pretraining.sparsity_weight",
+        ],
+    ),
+    (
+        &["rho", "ρ"],
+        &["sparsity.target", "pretraining.sparsity_target"],
+    ),
+    (
+        &["lr", "eta", "η", "step_size"],
+        &["training.learning_rate"],
+    ),
+    (&["l2", "lambda", "λ"], &["training.weight_decay"]),
+    (&["batch", "bs", "minibatch"], &["training.batch_size"]),
+    (
+        &["iterations", "n_epochs", "num_epochs", "max_epochs"],
+        &["training.epochs"],
+    ),
+    (
+        &["units", "hidden", "neurons", "width", "hidden_size"],
+        &["autoencoder.hidden_units", "network.hidden_units"],
+    ),
+    (
+        &["noise", "dropout"],
+        &["autoencoder.corruption", "pretraining.corruption"],
+    ),
+    (&["device", "gpu"], &["run.backend"]),
+    (&["dataset", "path", "folder"], &["data.dir"]),
+];
+
+/// The keys that are meant by a name which is none of theirs.
+fn called_otherwise(name: &str) -> Option<&'static [&'static str]> {
+    let name = name.to_lowercase();
+    let mut entries = OTHER_NAMES.iter();
+    let entry = entries.find(|(names, _)| names.contains(&name.as_str()));
+    entry.map(|(_, keys)| *keys)
+}
+
 /// The error for a key that no experiment has, or that cannot stand where it does.
 pub(super) fn unknown(path: &str) -> Problem {
     let place = Place::of(path);
@@ -278,9 +322,17 @@ pub(super) fn unknown(path: &str) -> Problem {
     let hint = if let ("pretraining", "hidden_units" | "activation") = (section, name) {
         let what = if name == "activation" { name } else { "width" };
         let network = place.path_of(&format!("network.{name}"));
-        format!(
-            "an autoencoder has the {what} of the layer that it is the pretraining of: set {network}"
-        )
+        format!("a pretraining autoencoder always takes its layer's {what}; set {network} instead")
+    } else if let Some(keys) = called_otherwise(name) {
+        let keys: Vec<String> = keys
+            .iter()
+            .map(|key| {
+                let may_stand_here = place.may_hold(key);
+                let path = may_stand_here.then(|| place.path_of(key));
+                format!("`{}`", path.as_deref().unwrap_or(key))
+            })
+            .collect();
+        format!("did you mean {}?", keys.join(" or "))
     } else if let Some(near) = nearest_key_of(place) {
         let all = Place {
             layer: None,

@@ -16,7 +16,7 @@ mod tests;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::spec::BackendName;
@@ -45,6 +45,8 @@ pub struct Overrides {
 pub struct Config {
     /// The file's name without its extension.
     pub name: String,
+    /// The folder that the file lies in, which relative paths in it begin at.
+    pub folder: PathBuf,
     pub plan: Plan,
     /// Every key that the experiment uses, once for each place that says something of its own.
     pub values: Vec<Setting>,
@@ -140,6 +142,7 @@ pub fn parse(text: &str, file_label: &Path, overrides: &Overrides) -> Result<Con
             .unwrap_or_default()
             .to_string_lossy()
             .into_owned(),
+        folder: file_label.parent().unwrap_or(Path::new("")).to_owned(),
         plan,
         values: reader.finish()?,
         conditions,

@@ -89,6 +89,10 @@ pub struct DeadUnits {
 type Part<T> = fn(&mut Reader<'_>, &str) -> Result<T, ConfigError>;
 
 const LARGEST_SEED: u64 = i64::MAX.unsigned_abs();
+/// As many images as an IDX file can hold.
+const MOST_IMAGES: usize = u32::MAX as usize;
+/// In single precision 1 − x is then neither 1 nor far from the x that it came from.
+const NEAR_0: f64 = 1e-6;
 const DEEPEST: usize = 1000;
 
 impl Plan {
@@ -133,11 +137,11 @@ fn run(reader: &mut Reader<'_>, seeds: &[u64]) -> Result<Run, ConfigError> {
 fn data(reader: &mut Reader<'_>, experiment: ExperimentName) -> Result<Data, ConfigError> {
     Ok(Data {
         dir: reader.folder("data.dir", "data/mnist")?,
-        train_images: reader.limit("data.train_images", 1..=1_000_000)?,
-        test_images: reader.limit("data.test_images", 1..=1_000_000)?,
+        train_images: reader.limit("data.train_images", 1..=MOST_IMAGES)?,
+        test_images: reader.limit("data.test_images", 1..=MOST_IMAGES)?,
         validation_images: match experiment {
             ExperimentName::Pretraining => {
-                reader.whole("data.validation_images", 0, 0..=1_000_000)?
+                reader.whole("data.validation_images", 0, 0..=MOST_IMAGES)?
             }
             ExperimentName::Figure56 | ExperimentName::DeadUnits => 0,
         },
@@ -538,11 +542,7 @@ fn sparsity(reader: &mut Reader<'_>, keys: &SparsityKeys) -> Result<SparsitySpec
 
     let prefix = keys.prefix;
     let key = |name: &str| format!("{prefix}{name}");
-    let (open, half) = (
-        (Excluded(0.0), Excluded(1.0)),
-        (Excluded(0.0), Excluded(0.5)),
-    );
-    let target = reader.number(&key("target"), 0.05, open)?;
+    let target = reader.number(&key("target"), 0.05, NEAR_0..=1.0 - NEAR_0)?;
     let estimator = match reader.word(&key("estimator"), ESTIMATORS)? {
         Estimator::RunningMean => {
             let decay = reader.number(&key("decay"), keys.decay, 0.0..1.0)?;
@@ -550,7 +550,7 @@ fn sparsity(reader: &mut Reader<'_>, keys: &SparsityKeys) -> Result<SparsitySpec
         }
         Estimator::Batch => MeanActivationEstimator::Batch,
     };
-    let clamp = reader.number(&key("clamp"), keys.clamp, half)?;
+    let clamp = reader.number(&key("clamp"), keys.clamp, NEAR_0..0.5)?;
     if !(clamp..=1.0 - clamp).contains(&target) {
         let problem = Problem::TargetOutsideClamp {
             prefix,
@@ -604,7 +604,8 @@ fn training(reader: &mut Reader<'_>, keys: &TrainingKeys) -> Result<TrainingSpec
     const OPTIMIZERS: &[(&str, Part<OptimizerSpec>)] = &[
         ("adam", |reader, section| {
             let key = |name: &str| format!("{section}.{name}");
-            let epsilon = (Excluded(0.0), Included(1.0));
+            // A smaller one divides gradients whose squares are 0 in single precision, and makes steps of any size.
+            let epsilon = 1e-12..=1.0;
             Ok(OptimizerSpec::Adam {
                 beta_1: reader.number(&key("beta_1"), 0.9, 0.0..1.0)?,
                 beta_2: reader.number(&key("beta_2"), 0.999, 0.0..1.0)?,
@@ -624,12 +625,28 @@ fn training(reader: &mut Reader<'_>, keys: &TrainingKeys) -> Result<TrainingSpec
     let section = keys.section;
     let key = |name: &str| format!("{section}.{name}");
     let rate = (Excluded(0.0), Included(100.0));
-    Ok(TrainingSpec {
+    let training = TrainingSpec {
         optimizer: reader.word_or(&key("optimizer"), OPTIMIZERS, keys.optimizer)?(reader, section)?,
         learning_rate: reader.number(&key("learning_rate"), keys.learning_rate, rate)?,
         schedule: reader.word_or(&key("schedule"), SCHEDULES, keys.schedule)?,
         batch_size: reader.whole(&key("batch_size"), 100, 1..=1_000_000)?,
         epochs: reader.whole(&key("epochs"), keys.epochs, 1..=1_000_000)?,
         weight_decay: reader.number(&key("weight_decay"), 0.0, 0.0..=100.0)?,
-    })
+    };
+    // A step of SGD takes the weights times 1 − ηλ: below −1 (with momentum, a little further) they grow without end.
+    if let OptimizerSpec::Sgd { momentum } = training.optimizer {
+        let product = training.learning_rate * training.weight_decay;
+        let below = 2.0 * (1.0 + momentum);
+        if product >= below {
+            let problem = Problem::DecayOvershoots {
+                section,
+                learning_rate: training.learning_rate,
+                weight_decay: training.weight_decay,
+                below,
+            };
+            let keys = [key("weight_decay"), key("learning_rate")];
+            return Err(reader.broken_rule(&[&keys[0], &keys[1]], problem));
+        }
+    }
+    Ok(training)
 }

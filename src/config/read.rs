@@ -416,17 +416,28 @@ impl<'a> Reader<'a> {
                 belongs_to,
             };
         }
-        let reason = match (place.layer, place.condition) {
-            (Some(layer), None) => {
-                format!("no condition pretrains layer {layer}, unless with its own")
-            }
-            (Some(layer), Some(_)) => format!("the condition does not pretrain layer {layer}"),
-            (None, None) => "whatever could use it has its own".to_owned(),
-            (None, Some(_)) => "every layer that could use it has its own".to_owned(),
+        let (reason, hint) = match (place.layer, place.condition) {
+            (Some(layer), None) => (
+                format!("no condition that pretrains layer {layer} uses this shared value"),
+                "remove it, or set it inside a condition",
+            ),
+            (Some(layer), Some(_)) => (
+                format!("the condition does not pretrain layer {layer}"),
+                "remove it, or set pretraining.layers of the condition",
+            ),
+            (None, None) => (
+                "every condition sets its own value".to_owned(),
+                "remove it, or set it inside a condition",
+            ),
+            (None, Some(_)) => (
+                "every layer of the condition sets its own value".to_owned(),
+                "remove it, or set it for a layer",
+            ),
         };
         Problem::NeverUsed {
             key: path.to_owned(),
             reason,
+            hint,
         }
     }
 
@@ -543,7 +554,9 @@ fn in_range(
     let single = Some(number as f32)
         .filter(|single| !single.is_subnormal())
         .unwrap_or(0.0);
-    if !range.contains(&f64::from(single)) {
+    let rounded = |bound: Bound<&f64>| bound.map(|&number| number as f32);
+    let singles = (rounded(range.start_bound()), rounded(range.end_bound()));
+    if !singles.contains(&single) {
         let (key, value) = (key.to_owned(), written(value));
         return Err(Problem::RoundsOutOfRange {
             key,
@@ -561,7 +574,7 @@ fn list<T: PartialEq>(
     mut check: impl FnMut(&str, &DeValue<'_>) -> Checked<T>,
 ) -> Checked<Vec<T>> {
     let DeValue::Array(items) = value else {
-        return Err(wrong_type(key, value, "a list, such as [0, 1]".to_owned()));
+        return Err(wrong_type(key, value, as_list(value)));
     };
     let key = key.to_owned();
     if items.is_empty() {
@@ -588,8 +601,30 @@ fn list<T: PartialEq>(
     Ok(checked)
 }
 
+/// How to write a list of what is none.
+fn as_list(value: &DeValue<'_>) -> String {
+    let items: Vec<String> = match value {
+        DeValue::Integer(_) | DeValue::Float(_) => vec![written(value)],
+        DeValue::String(text) => text
+            .split([',', ' '])
+            .filter(|part| !part.is_empty())
+            .map(str::to_owned)
+            .collect(),
+        _ => Vec::new(),
+    };
+    let are_numbers = items.iter().all(|item| item.parse::<f64>().is_ok());
+    if items.is_empty() || !are_numbers {
+        "a list, such as [0, 1]".to_owned()
+    } else {
+        format!("a list: write {}", listed(items.into_iter()))
+    }
+}
+
 fn initialization(key: &str, value: &DeValue<'_>) -> Checked<WrittenInitialization> {
-    const VARIANCE: (Bound<f64>, Bound<f64>) = (Bound::Excluded(0.0), Bound::Included(1e6));
+    /// Squared sums of what is drawn wider are beyond single precision.
+    const LARGEST: f64 = 1000.0;
+    const VARIANCE: (Bound<f64>, Bound<f64>) =
+        (Bound::Excluded(0.0), Bound::Included(LARGEST * LARGEST));
     let refused = || Problem::NotAnInitialization {
         key: key.to_owned(),
         value: written(value),
@@ -608,14 +643,16 @@ fn initialization(key: &str, value: &DeValue<'_>) -> Checked<WrittenInitializati
             let gain = number(
                 &key,
                 inner,
-                &(Bound::Excluded(0.0), Bound::Included(1000.0)),
+                &(Bound::Excluded(0.0), Bound::Included(LARGEST)),
             )?;
             Ok(WrittenInitialization {
                 value: Initialization::Orthogonal { gain },
                 text: format!("{{ orthogonal = {gain:?} }}"),
             })
         }
-        ("constant", _) => number(&key, inner, &(-1e6..=1e6)).map(WrittenInitialization::constant),
+        ("constant", _) => {
+            number(&key, inner, &(-LARGEST..=LARGEST)).map(WrittenInitialization::constant)
+        }
         ("normal_variance", DeValue::String(text)) => {
             let (over_fan_in, number) = ratio(&key, text)?;
             let number = in_range(&key, inner, number, &VARIANCE)?;
@@ -700,14 +737,18 @@ fn describe_whole<T: Display>(range: &RangeInclusive<T>) -> String {
 }
 
 fn describe(range: &impl RangeBounds<f64>) -> String {
+    let readable = |number: &f64| match number.abs() {
+        tiny if 0.0 < tiny && tiny < 1e-4 => format!("{number:e}"),
+        _ => number.to_string(),
+    };
     let low = match range.start_bound() {
-        Bound::Included(low) => format!("{low} ≤ "),
-        Bound::Excluded(low) => format!("{low} < "),
+        Bound::Included(low) => format!("{} ≤ ", readable(low)),
+        Bound::Excluded(low) => format!("{} < ", readable(low)),
         Bound::Unbounded => String::new(),
     };
     let high = match range.end_bound() {
-        Bound::Included(high) => format!(" ≤ {high}"),
-        Bound::Excluded(high) => format!(" < {high}"),
+        Bound::Included(high) => format!(" ≤ {}", readable(high)),
+        Bound::Excluded(high) => format!(" < {}", readable(high)),
         Bound::Unbounded => String::new(),
     };
     format!("a number x with {low}x{high}")

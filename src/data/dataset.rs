@@ -340,7 +340,7 @@ pub enum DataError {
     )]
     NotAFolder { dir: PathBuf },
     #[error(
-        "{}: holds no {name}, neither so nor as {name}.gz or {}, expected one of them\n  hint: {hint}",
+        "{}: there is no {name} in it, nor {name}.gz, nor {}\n  hint: {hint}",
         shown(dir),
         name.replace("-idx", ".idx")
     )]
@@ -588,7 +588,7 @@ and the header
             (0, &damaged, "its gzip stream is damaged after 22 unpacked bytes (corrupt gzip stream does not have \
 a matching checksum), expected sound gzip
   hint: copy or download the file again, or unpack it with gunzip, which ignores what follows the end"),
-            (0, &[&packed[..], &[0]].concat(), "its gzip stream is damaged after 22 unpacked bytes (invalid gzip header), \
+            (0, &[&packed[..], &[0; 10]].concat(), "its gzip stream is damaged after 22 unpacked bytes (invalid gzip header), \
 expected sound gzip
   hint: copy or download the file again, or unpack it with gunzip, which ignores what follows the end"),
             (3, &encode(&[2], &[1, 255]), "label 1, counted from 0, is 255, expected 0 to 254
@@ -765,8 +765,7 @@ expected sound gzip
         fs::remove_file(at(FILE_NAMES[3])).unwrap();
         assert_eq!(
             message(dir.path(), Limits::default()),
-            "DIR: holds no t10k-labels-idx1-ubyte, neither so nor as t10k-labels-idx1-ubyte.gz or t10k-labels.idx1-ubyte, \
-             expected one of them\n  hint: put the file there under that name, or set data.dir to the folder that has it"
+            "DIR: there is no t10k-labels-idx1-ubyte in it, nor t10k-labels-idx1-ubyte.gz, nor t10k-labels.idx1-ubyte\n  hint: put the file there under that name, or set data.dir to the folder that has it"
         );
         let above = tempfile::tempdir().unwrap();
         fs::create_dir(above.path().join("raw")).unwrap();

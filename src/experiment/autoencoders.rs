@@ -140,6 +140,10 @@ where
         self.number
     }
 
+    fn members(&self) -> &[Member] {
+        &self.job.members
+    }
+
     /// One more epoch, and after the last one the summaries.
     fn advance(&mut self, setting: &Setting<'_>) -> Result<Advance, Failure> {
         if self.trainee.is_none() {

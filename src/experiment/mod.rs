@@ -4,10 +4,16 @@
 mod autoencoders;
 pub mod dead_units;
 pub mod figure56;
+mod memory;
 pub mod pretraining;
 mod tasks;
+mod warnings;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
+
+pub use memory::{Need, Part, memory};
+pub use warnings::warnings;
 
 use crate::backend::Backend;
 use crate::config::{Experiment, Plan};
@@ -39,7 +45,16 @@ pub trait Shelf: Sync {
     /// The state that a task is to go on from, if there is one; asked for once, before the task's first step.
     fn take(&self, task: usize) -> Option<State>;
     /// A task's state is there to be kept; it is only made if `state` is called.
-    fn offer(&self, task: usize, moment: Moment, state: &dyn Fn() -> State);
+    fn offer(&self, task: &TaskName, moment: Moment, state: &dyn Fn() -> State);
+}
+
+/// Which task of a run: what a state that is kept says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TaskName {
+    /// Position among all tasks of the run, counted from 0.
+    pub number: usize,
+    /// The labels of its members, which name condition and seed.
+    pub members: Vec<String>,
 }
 
 /// When a state is offered.
@@ -56,7 +71,7 @@ impl Shelf for () {
     fn take(&self, _task: usize) -> Option<State> {
         None
     }
-    fn offer(&self, _task: usize, _moment: Moment, _state: &dyn Fn() -> State) {}
+    fn offer(&self, _task: &TaskName, _moment: Moment, _state: &dyn Fn() -> State) {}
 }
 
 /// What came out.
@@ -188,11 +203,12 @@ pub fn extent(plan: &Plan, images: usize, inputs: usize, classes: usize) -> Exte
     let mut add = |training: &TrainingSpec, multiply_accumulates: u64| {
         extent.epochs = extent.epochs.max(training.epochs);
         extent.largest_batch = extent.largest_batch.max(training.batch_size);
-        extent.multiply_accumulates += seeds * multiply_accumulates;
+        let of_all = seeds.saturating_mul(multiply_accumulates);
+        extent.multiply_accumulates = extent.multiply_accumulates.saturating_add(of_all);
     };
     let of_autoencoder = |setting: &AutoencoderTraining| {
         let step = Autoencoder::step_multiply_accumulates(&setting.autoencoder, inputs);
-        step * (images * setting.training.epochs) as u64
+        step.saturating_mul((images * setting.training.epochs) as u64)
     };
     match &plan.experiment {
         Experiment::Figure56(figure) => {

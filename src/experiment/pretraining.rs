@@ -51,10 +51,12 @@ pub fn multiply_accumulates(
     let pretraining: u64 = stages
         .map(|stage| {
             let [epoch, codes] = stage_work(condition, stage, images, inputs);
-            epoch * condition.stages[stage].setting.training.epochs as u64 + codes
+            let epochs = condition.stages[stage].setting.training.epochs as u64;
+            epoch.saturating_mul(epochs).saturating_add(codes)
         })
-        .sum();
-    pretraining + step(condition, inputs, classes) * (images * condition.training.epochs) as u64
+        .fold(0, u64::saturating_add);
+    let images = (images * condition.training.epochs) as u64;
+    pretraining.saturating_add(step(condition, inputs, classes).saturating_mul(images))
 }
 
 /// Trains every condition under every seed.
@@ -497,6 +499,10 @@ fn end_after(member: &Member, record: &ClassifierRecord, layers: &[LayerRecord])
 impl Task for Group {
     fn number(&self) -> usize {
         self.task
+    }
+
+    fn members(&self) -> &[Member] {
+        &self.members
     }
 
     /// One step of the way: an epoch of an autoencoder, or of the classifier.

@@ -3,7 +3,8 @@
 
 use std::sync::Mutex;
 
-use super::{Failure, Moment, Setting};
+use super::{Failure, Moment, Setting, TaskName};
+use crate::results::Member;
 use crate::train::State;
 use crate::train::lanes::{Turn, locked, take_turns};
 
@@ -11,6 +12,8 @@ use crate::train::lanes::{Turn, locked, take_turns};
 pub trait Task: Send {
     /// Position among all tasks of the run, in the order of the plan.
     fn number(&self) -> usize;
+
+    fn members(&self) -> &[Member];
 
     /// One step of the way, such as an epoch.
     fn advance(&mut self, setting: &Setting<'_>) -> Result<Advance, Failure>;
@@ -24,6 +27,10 @@ pub enum Advance {
     More,
     /// Trained to the end, or stopped.
     Done,
+}
+
+fn labels(members: &[Member]) -> Vec<String> {
+    members.iter().map(|member| member.label.clone()).collect()
 }
 
 /// Carries out all tasks; they come back in the order in which they were given.
@@ -45,7 +52,11 @@ pub fn carry_out<T: Task>(tasks: Vec<T>, setting: &Setting<'_>) -> Result<Vec<T>
                 return Turn::Done(task);
             }
         };
-        setting.shelf.offer(task.number(), moment, &|| task.state());
+        let name = TaskName {
+            number: task.number(),
+            members: labels(task.members()),
+        };
+        setting.shelf.offer(&name, moment, &|| task.state());
         match moment {
             Moment::Epoch => Turn::Again(task),
             Moment::Last => Turn::Done(task),

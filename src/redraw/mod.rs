@@ -251,6 +251,7 @@ pub fn page(run: &Run, figures: &Figures) -> Result<(), RedrawError> {
     let notices: Vec<Notice> = stopped
         .iter()
         .chain(&ended)
+        .chain(&manifest.warnings)
         .map(|text| Notice::Warning(text))
         .chain(figures.failures().map(Notice::Warning))
         .chain(spelled.map(Notice::Note))
@@ -361,6 +362,7 @@ fn subject(run: &Run) -> Subject {
 /// Returns [`RedrawError`] if the folder is not a run, is damaged, or cannot be written to.
 pub fn everything(dir: &RunDir) -> Result<Vec<String>, RedrawError> {
     let manifest = dir.manifest()?;
+    dir.verify(&manifest)?;
     let results: Option<Results> = if dir.has(run_dir::RESULTS) {
         Some(dir.read_json(run_dir::RESULTS)?)
     } else {
@@ -407,12 +409,16 @@ fn other_results(run: &Run) -> RedrawError {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
     use crate::report::UnitWeights;
     use crate::run_dir::{DataRecord, FORMAT, Seconds};
 
     fn manifest() -> Manifest {
         Manifest {
+            warnings: Vec::new(),
+            files: BTreeMap::new(),
             format: FORMAT,
             version: "layerwise 0.1.0".to_owned(),
             name: "x".to_owned(),
@@ -425,6 +431,7 @@ mod tests {
             order_seed: 0,
             members: Vec::new(),
             data: DataRecord {
+                found_at: String::new(),
                 dir: "data".to_owned(),
                 name: None,
                 train_images: 1,

@@ -5,17 +5,22 @@
 
 mod records;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 pub use records::Records;
 
 use crate::results::{Member, MemberSeconds};
 use crate::spec::ExperimentName;
+use crate::train::lanes::locked;
+use crate::weights::hexadecimal;
 
 pub const CONFIG: &str = "config.toml";
 pub const MANIFEST: &str = "manifest.json";
@@ -79,6 +84,10 @@ pub struct Manifest {
     pub seconds: Seconds,
     /// What each member's training took, where the experiment compares it.
     pub member_seconds: Vec<MemberSeconds>,
+    /// What was odd about the plan on its data when the run began, each with a cure.
+    pub warnings: Vec<String>,
+    /// The SHA-256 of every file that the run wrote, this one and checkpoints aside; empty until it has come to its end.
+    pub files: BTreeMap<String, String>,
 }
 
 /// What every manifest has told of itself, whatever its format.
@@ -104,7 +113,10 @@ pub enum Status {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataRecord {
+    /// The folder as the config has it.
     pub dir: String,
+    /// The folder as it was found: absolute, so that a run goes on from wherever it is resumed.
+    pub found_at: String,
     /// The data set's name where its hashes are known.
     pub name: Option<String>,
     pub train_images: usize,
@@ -167,6 +179,8 @@ pub enum RunDirError {
         "{path:?} is damaged: {reason}\n  hint: run the experiment again, or restore the file from a copy"
     )]
     Damaged { path: PathBuf, reason: String },
+    #[error("{path:?} {found}\n  hint: put the file back, or let `layerwise resume` make it again")]
+    NotOfThisRun { path: PathBuf, found: &'static str },
 }
 
 /// The right to write into a run folder.
@@ -174,12 +188,24 @@ pub enum RunDirError {
 pub struct Lock(#[expect(dead_code, reason = "held, not used")] fs::File);
 
 /// A folder that holds one run.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct RunDir {
     path: PathBuf,
+    /// The SHA-256 of every file that was written through this value.
+    written: Mutex<BTreeMap<String, String>>,
 }
 
+/// The files that a run's figures and page are drawn from.
+const READ_BACK: [&str; 5] = [RESULTS, WEIGHTS, METRICS_JSONL, STAGES_JSONL, LAYERS_JSONL];
+
 impl RunDir {
+    fn at(path: &Path) -> Self {
+        Self {
+            path: path.into(),
+            written: Mutex::default(),
+        }
+    }
+
     /// Makes the folder `out`, or the next free `runs/NAME-001`.
     ///
     /// # Errors
@@ -191,7 +217,7 @@ impl RunDir {
                 make_all(parent)?;
             }
             return match fs::create_dir(path) {
-                Ok(()) => Ok(Self { path: path.into() }),
+                Ok(()) => Ok(Self::at(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     Err(RunDirError::Exists { path: path.into() })
                 }
@@ -204,14 +230,14 @@ impl RunDir {
         loop {
             let path = Path::new(RUNS).join(format!("{name}-{number:03}"));
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Self { path }),
+                Ok(()) => return Ok(Self::at(&path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
                 Err(source) => return Err(cannot_make(&path, source)),
             }
         }
     }
 
-    /// An existing run folder.
+    /// An existing run folder, in which nothing is changed.
     ///
     /// # Errors
     ///
@@ -224,7 +250,7 @@ impl RunDir {
         } else if !path.join(MANIFEST).is_file() {
             format!("it has no {MANIFEST}")
         } else {
-            return Ok(Self { path: path.into() });
+            return Ok(Self::at(path));
         };
         Err(RunDirError::NotARun {
             path: path.into(),
@@ -285,6 +311,57 @@ impl RunDir {
             path,
             source,
             hint: "make room on the disk or make the folder writable, then go on with `layerwise resume`",
+        })?;
+        locked(&self.written).insert(file.to_owned(), sha256(bytes));
+        Ok(())
+    }
+
+    /// The SHA-256 of every file that was written through this value, the manifest aside.
+    #[must_use]
+    pub fn written(&self) -> BTreeMap<String, String> {
+        let mut written = locked(&self.written).clone();
+        written.remove(MANIFEST);
+        written
+    }
+
+    /// The files of a run that came to its end that are no longer there, or are read back and are not what was written.
+    #[must_use]
+    pub fn lost(&self, manifest: &Manifest) -> Vec<String> {
+        let names = manifest.files.keys();
+        names
+            .filter(|file| !self.has(file) || self.is_of_this_run(manifest, file).is_err())
+            .cloned()
+            .collect()
+    }
+
+    /// Holds every file that figures and page are drawn from against the manifest.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError::NotOfThisRun`] for the first that is missing or was changed since the run ended.
+    pub fn verify(&self, manifest: &Manifest) -> Result<(), RunDirError> {
+        let mut names = manifest.files.keys();
+        names.try_for_each(|file| self.is_of_this_run(manifest, file))
+    }
+
+    fn is_of_this_run(&self, manifest: &Manifest, file: &str) -> Result<(), RunDirError> {
+        let Some(expected) = manifest
+            .files
+            .get(file)
+            .filter(|_| READ_BACK.contains(&file))
+        else {
+            return Ok(());
+        };
+        let found = if !self.has(file) {
+            "is missing, but this run wrote it"
+        } else if sha256(&self.read(file)?) != *expected {
+            "is not what this run wrote: its SHA-256 is not the one in manifest.json"
+        } else {
+            return Ok(());
+        };
+        Err(RunDirError::NotOfThisRun {
+            path: self.path.join(file),
+            found,
         })
     }
 
@@ -295,6 +372,7 @@ impl RunDir {
     /// Returns [`RunDirError::Io`] if it is there and stays.
     pub fn remove(&self, file: &str) -> Result<(), RunDirError> {
         let path = self.path.join(file);
+        locked(&self.written).remove(file);
         match fs::remove_file(&path) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(RunDirError::Io {
                 action: "remove",
@@ -368,6 +446,7 @@ impl RunDir {
         let names = manifest.members.iter().map(|member| &member.label);
         let is_tricky = names
             .chain([&manifest.name, &manifest.version])
+            .chain(manifest.files.keys())
             .any(|text| text.chars().any(char::is_control));
         if is_tricky {
             return Err(self.damaged(MANIFEST, "a name in it holds control characters"));
@@ -383,6 +462,12 @@ impl RunDir {
             reason: reason.to_owned(),
         }
     }
+}
+
+/// In lower-case hexadecimal.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(&Sha256::digest(bytes))
 }
 
 /// A name that is one plain file name on every system and in every terminal.

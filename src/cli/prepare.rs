@@ -1,0 +1,186 @@
+//! What a run needs before it begins: a backend, its data, and room. Found and checked in one way for `check`, for new
+//! runs and for resumed ones, so that what is refused by one is refused by all, in the same words.
+
+use std::path::{self, Path, PathBuf};
+use std::time::Instant;
+
+use super::{Failure, printable};
+use crate::backend::{self, Backend, BackendError, Kind};
+use crate::config::{Config, Limit};
+use crate::data::{self, DataError, Dataset, Limits};
+use crate::experiment::{self, Need};
+use crate::machine::{self, readable};
+use crate::run_dir::{DataRecord, FileRecord};
+use crate::words::counted;
+
+pub struct Prepared {
+    pub backend: Backend,
+    pub data: Dataset,
+    /// The folder of the data, absolute.
+    pub found_at: PathBuf,
+    /// Seconds that reading them took.
+    pub loading: f64,
+    pub extent: experiment::Extent,
+    pub need: Need,
+    /// What is odd about the plan on these data.
+    pub warnings: Vec<String>,
+}
+
+/// Opens the backend, reads the data whole and holds the plan against both. `remembered` is where an earlier run found
+/// its data.
+pub fn prepare(
+    config: &Config,
+    jobs: usize,
+    remembered: Option<&Path>,
+) -> Result<Prepared, Failure> {
+    let plan = &config.plan;
+    let backend = open_backend(config)?;
+    let start = Instant::now();
+    let (mut data, found_at) = read_data(config, remembered)?;
+    let loading = start.elapsed().as_secs_f64();
+
+    let (images, held_out) = (data.train.images.count(), plan.data.validation_images);
+    let inputs = data.train.images.pixels_per_image();
+    let left = images.saturating_sub(held_out);
+    let extent = experiment::extent(plan, left, inputs, data.classes);
+    fits(extent.largest_batch, images, held_out)?;
+    data.hold_out(held_out);
+    let need = experiment::memory(plan, &data, backend.kind, jobs);
+    has_room(&need, backend.kind)?;
+    Ok(Prepared {
+        warnings: experiment::warnings(plan, &data),
+        backend,
+        data,
+        found_at,
+        loading,
+        extent,
+        need,
+    })
+}
+
+impl Prepared {
+    /// Tells on stderr what is odd.
+    pub fn warn(&self) {
+        if self.backend.kind == Kind::SoftwareGpu {
+            warn(&format!(
+                "{} is a software renderer, not a GPU\n  hint: `--backend flex` is about a hundred times faster here",
+                self.backend.description
+            ));
+        }
+        for warning in &self.warnings {
+            warn(warning);
+        }
+        let free = machine::memory().and_then(|memory| memory.free);
+        if let Some(free) = free.filter(|&free| free < self.need.bytes())
+            && self.backend.kind != Kind::Gpu
+        {
+            warn(&format!(
+                "this needs about {} of memory, and {} are free at the moment\n  hint: end other programs, or lower {}",
+                readable(self.need.bytes()),
+                readable(free),
+                self.need.keys()
+            ));
+        }
+    }
+
+    pub fn data_record(&self, config: &Config) -> DataRecord {
+        let data = &self.data;
+        DataRecord {
+            dir: config.plan.data.dir.display().to_string(),
+            found_at: self.found_at.display().to_string(),
+            name: data.name.map(str::to_owned),
+            train_images: data.train.images.count(),
+            test_images: data.test.images.count(),
+            height: data.train.images.height(),
+            width: data.train.images.width(),
+            classes: data.classes,
+            files: data
+                .files
+                .iter()
+                .map(|file| FileRecord {
+                    name: file.name.clone(),
+                    sha256: file.sha256.clone(),
+                    bytes: file.bytes,
+                })
+                .collect(),
+        }
+    }
+}
+
+fn warn(text: &str) {
+    eprintln!("warning: {}", printable(text));
+}
+
+fn open_backend(config: &Config) -> Result<Backend, Failure> {
+    backend::open(config.plan.run.backend).map_err(|error| match error {
+        BackendError::NotBuilt { .. } => Failure::Request(error.to_string()),
+        BackendError::NoAdapter { .. } => Failure::work(error),
+    })
+}
+
+fn read_data(config: &Config, remembered: Option<&Path>) -> Result<(Dataset, PathBuf), Failure> {
+    let plan = &config.plan.data;
+    let count = |limit| match limit {
+        Limit::All => None,
+        Limit::First(count) => Some(count),
+    };
+    let limits = Limits {
+        train: count(plan.train_images),
+        test: count(plan.test_images),
+    };
+    let folder = match remembered.filter(|path| path.is_dir()) {
+        Some(path) => Ok(path.to_owned()),
+        None => data::locate(&plan.dir, &[&config.folder, Path::new("")]),
+    };
+    folder
+        .and_then(|folder| {
+            let data = data::load(&folder, limits)?;
+            Ok((data, path::absolute(&folder).unwrap_or(folder)))
+        })
+        .map_err(|error| match error {
+            // The config asks for what is not there.
+            DataError::NoFolder { .. } | DataError::NotAFolder { .. } | DataError::Limit { .. } => {
+                Failure::Request(error.to_string())
+            }
+            damaged => Failure::work(damaged),
+        })
+}
+
+/// Checks that there are images enough for a plan.
+fn fits(batch: usize, images: usize, held_out: usize) -> Result<(), Failure> {
+    let left = images.saturating_sub(held_out);
+    if batch <= left {
+        return Ok(());
+    }
+    let (what, cure) = if held_out == 0 {
+        (String::new(), "raise data.train_images")
+    } else {
+        (
+            format!(" left of {images} after data.validation_images = {held_out}"),
+            "hold out fewer with data.validation_images",
+        )
+    };
+    Err(Failure::Request(format!(
+        "a batch holds {}, but there {} only {}{what}\n  hint: lower the batch size, or {cure}",
+        counted(batch, "image"),
+        if left == 1 { "is" } else { "are" },
+        counted(left, "training image"),
+    )))
+}
+
+/// Checks that the machine has the memory that a plan needs; that of a GPU of its own is not known.
+fn has_room(need: &Need, kind: Kind) -> Result<(), Failure> {
+    let Some(memory) = machine::memory().filter(|_| kind != Kind::Gpu) else {
+        return Ok(());
+    };
+    if need.bytes() <= memory.limit {
+        return Ok(());
+    }
+    Err(Failure::Request(format!(
+        "this needs about {} of memory ({need}), but {} {}\n  hint: lower {}",
+        readable(need.bytes()),
+        memory.owner,
+        readable(memory.limit),
+        need.keys()
+    )))
+}

@@ -1,0 +1,275 @@
+//! How much memory a plan will need, from its sizes alone, so that what cannot be run is refused before it begins.
+//!
+//! Counted is what grows with the plan: pictures, models with what optimisers and comparisons remember of them, codes
+//! that are learnt from, what a step, a checkpoint and the end of the run copy, and records. All members are held at
+//! once, for they take turns. The counts are those of this program's CPU backends; measured peaks of runs are within a
+//! quarter of them (`tests/memory_need.rs`).
+
+use std::fmt;
+
+use crate::backend::Kind;
+use crate::config::{Experiment, Plan};
+use crate::data::Dataset;
+use crate::machine::readable;
+use crate::model::{Autoencoder, Classifier};
+use crate::spec::{AutoencoderTraining, ClassifierCondition, OptimizerSpec, TrainingSpec};
+
+use super::pretraining::PROBE_IMAGES;
+
+/// The program itself, its threads, and the blocks that its allocator keeps.
+const PROGRAM: f64 = 75e6;
+const FLOAT: f64 = 4.0;
+/// An epoch of a member: its record in memory, in its state and as a line of each file.
+const RECORD: f64 = 2000.0;
+/// The same of a layer.
+const LAYER_RECORD: f64 = 1500.0;
+/// A pixel of a unit's picture on its way onto the page, drawn larger than it is; and the most that pictures take.
+const DRAWN: f64 = 9.0;
+const DRAWN_AT_MOST: f64 = 360e6;
+
+/// What a run needs, in bytes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Need {
+    /// By what it is for, the largest first.
+    pub parts: Vec<Part>,
+}
+
+/// What something needs.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Part {
+    /// For a reader: `models`.
+    pub what: &'static str,
+    pub bytes: u64,
+    /// The keys that make it smaller.
+    pub keys: &'static str,
+}
+
+impl Need {
+    /// The keys that make the largest part smaller.
+    #[must_use]
+    pub fn keys(&self) -> &'static str {
+        let mut keys = self.parts.iter().map(|part| part.keys);
+        keys.find(|keys| !keys.is_empty())
+            .unwrap_or("training.batch_size")
+    }
+
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        let parts = self.parts.iter();
+        parts.fold(0, |sum, part| sum.saturating_add(part.bytes))
+    }
+}
+
+/// `models 3.1 GB, pictures 55 MB`: the parts that matter.
+impl fmt::Display for Need {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let total = self.bytes();
+        let telling = self.parts.iter().filter(|part| part.bytes > total / 20);
+        let words: Vec<String> = telling
+            .map(|part| format!("{} {}", part.what, readable(part.bytes)))
+            .collect();
+        f.write_str(&words.join(", "))
+    }
+}
+
+/// What one member needs, in bytes.
+#[derive(Debug, Clone, Copy, Default)]
+struct Load {
+    /// As long as the run lasts.
+    held: f64,
+    /// Of the codes of the layers below, that a stage of its pretraining learns from.
+    codes: f64,
+    /// While it has a turn, above what is held; and what of it grows with the batch.
+    turn: f64,
+    batch: f64,
+    /// Of the pictures of its units.
+    drawn: f64,
+    /// Of all that is written to the file of weights.
+    parameters: f64,
+    records: f64,
+}
+
+/// The memory that a run of `plan` on `data` needs, with `lanes` threads on a CPU backend.
+#[must_use]
+pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
+    let inputs = data.train.images.pixels_per_image();
+    let seeds = plan.run.seeds.len() as f64;
+    // (how many, what each needs)
+    let (loads, keys): (Vec<(f64, Load)>, [&'static str; 3]) = match &plan.experiment {
+        Experiment::Figure56(figure) => {
+            let members = seeds * figure.sparsity_weights.len() as f64;
+            (
+                vec![(members, autoencoder(&figure.setting, inputs))],
+                [
+                    "autoencoder.hidden_units, or fewer of run.seeds and sparsity.weights",
+                    "",
+                    "training.batch_size",
+                ],
+            )
+        }
+        Experiment::DeadUnits(dead_units) => {
+            let conditions = dead_units.conditions.iter();
+            (
+                conditions
+                    .map(|condition| (seeds, autoencoder(&condition.setting, inputs)))
+                    .collect(),
+                [
+                    "autoencoder.hidden_units, or fewer of run.seeds and conditions",
+                    "",
+                    "training.batch_size",
+                ],
+            )
+        }
+        Experiment::Pretraining(pretraining) => {
+            let conditions = pretraining.conditions.iter();
+            (
+                conditions
+                    .map(|condition| (seeds, classifier(condition, data)))
+                    .collect(),
+                [
+                    "network.hidden_units, or fewer of run.seeds and conditions",
+                    "data.train_images, network.hidden_units, or fewer of run.seeds and conditions",
+                    "training.batch_size and pretraining.batch_size",
+                ],
+            )
+        }
+    };
+    let sum = |of: &dyn Fn(&Load) -> f64| -> f64 {
+        loads.iter().map(|(count, load)| count * of(load)).sum()
+    };
+    let members = sum(&|_| 1.0);
+    let lanes = match kind {
+        Kind::Cpu => members.min(lanes as f64),
+        // All seeds of a condition are one batched model.
+        Kind::Gpu | Kind::SoftwareGpu => seeds,
+    };
+    let largest =
+        |of: &dyn Fn(&Load) -> f64| loads.iter().map(|(_, load)| of(load)).fold(0.0, f64::max);
+    let (turn, batch) = (largest(&|load| load.turn), largest(&|load| load.batch));
+    // Their values, the bytes of the file, and either once more.
+    let end = 3.0 * sum(&|load| load.parameters) + sum(&|load| load.drawn).min(DRAWN_AT_MOST);
+    let images = [
+        Some(&data.train),
+        data.validation.as_ref(),
+        Some(&data.test),
+    ];
+    let pixels: usize = images
+        .into_iter()
+        .flatten()
+        .map(|split| split.images.pixels().len() + split.labels.len())
+        .sum();
+    let part = |what, bytes: f64, keys| Part {
+        what,
+        // Beyond what a number can hold it is as good as the largest.
+        bytes: bytes as u64,
+        keys,
+    };
+    let mut parts = vec![
+        part("the program", PROGRAM, ""),
+        part(
+            "pictures",
+            pixels as f64,
+            "data.train_images and data.test_images",
+        ),
+        part("models", sum(&|load| load.held), keys[0]),
+        part("codes to learn from", sum(&|load| load.codes), keys[1]),
+        if lanes * turn > end {
+            let keys = if batch > turn / 2.0 { keys[2] } else { keys[0] };
+            part("training steps and checkpoints", lanes * turn, keys)
+        } else {
+            part("weights and pictures on their way into files", end, keys[0])
+        },
+        part("records", sum(&|load| load.records), "training.epochs"),
+    ];
+    parts.retain(|part| part.bytes > 0);
+    parts.sort_by_key(|part| std::cmp::Reverse(part.bytes));
+    Need { parts }
+}
+
+/// Bytes that an optimiser remembers for each byte of parameters.
+fn moments(training: &TrainingSpec) -> f64 {
+    match training.optimizer {
+        OptimizerSpec::Adam { .. } => 2.0,
+        OptimizerSpec::Sgd { momentum } if momentum > 0.0 => 1.0,
+        OptimizerSpec::Sgd { .. } => 0.0,
+    }
+}
+
+fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
+    let spec = &setting.autoencoder;
+    let (n, units) = (inputs as f64, spec.hidden_units as f64);
+    let batch = setting.training.batch_size as f64;
+    let weights = n * units;
+    let parameters = Autoencoder::parameter_count(spec, inputs) as f64;
+    let state = parameters * (1.0 + moments(&setting.training));
+    // The batch at both ends of each layer, forward and backward; a gradient and a transpose of each matrix.
+    let batch = batch * (1.5 * n + 3.0 * units);
+    let step = 2.0 * parameters + batch;
+    // At its end: the weights on the host, scaled, as a tensor, and unit by unit.
+    let summary = 4.0 * weights;
+    // As bytes, as a file, and framed.
+    let checkpoint = 3.0 * state;
+    Load {
+        // The initial weights are kept for comparison.
+        held: FLOAT * (state + weights),
+        codes: 0.0,
+        turn: FLOAT * step.max(summary).max(checkpoint),
+        batch: FLOAT * batch,
+        drawn: DRAWN * weights,
+        parameters: FLOAT * parameters,
+        records: RECORD * setting.training.epochs as f64,
+    }
+}
+
+fn classifier(condition: &ClassifierCondition, data: &Dataset) -> Load {
+    let spec = &condition.classifier;
+    let images = data.train.images.count() as f64;
+    let inputs = data.train.images.pixels_per_image();
+    let units: f64 = spec.hidden_units.iter().map(|&units| units as f64).sum();
+    let widths = inputs as f64 + units + data.classes as f64;
+    let parameters = Classifier::parameter_count(spec, inputs, data.classes) as f64;
+    let state = parameters * (1.0 + moments(&condition.training));
+    let of_training = condition.training.batch_size as f64;
+    let probe = PROBE_IMAGES.min(data.train.images.count()) as f64;
+
+    let below = std::iter::once(&inputs).chain(&spec.hidden_units);
+    let stages = condition.stages.iter().zip(below);
+    let (mut encoders, mut held, mut codes, mut turn) = (0.0, 0.0_f64, 0.0_f64, 0.0_f64);
+    let (mut epochs, mut batch) = (0.0, 0.0_f64);
+    for (at, (stage, &inputs)) in stages.enumerate() {
+        let of_stage = autoencoder(&stage.setting, inputs);
+        let of_codes = match at {
+            0 => 0.0,
+            _ => FLOAT * images * inputs as f64,
+        };
+        codes = codes.max(of_codes);
+        held = held.max(FLOAT * encoders + of_stage.held);
+        let next = match condition.stages.get(at + 1) {
+            Some(_) => FLOAT * images * stage.setting.autoencoder.hidden_units as f64,
+            None => 0.0,
+        };
+        turn = turn.max(of_stage.turn).max(next);
+        batch = batch.max(of_stage.batch / FLOAT);
+        encoders += (inputs * stage.setting.autoencoder.hidden_units) as f64;
+        epochs += stage.setting.training.epochs as f64;
+    }
+    let checkpoint = 3.0 * (state + encoders);
+    batch = batch.max(2.0 * of_training * widths);
+    let step = 2.0 * parameters + 2.0 * of_training * widths;
+    let look = 2.0 * parameters + 3.0 * probe * widths;
+    let layers = spec.hidden_units.len() as f64 + 1.0;
+    Load {
+        held: held.max(FLOAT * (encoders + state)),
+        codes,
+        turn: turn.max(FLOAT * step.max(look).max(checkpoint)),
+        batch: FLOAT * batch,
+        // Units of pretrained layers are shown as pictures.
+        drawn: match condition.stages.len() {
+            0 => 0.0,
+            _ => DRAWN * inputs as f64 * units,
+        },
+        parameters: FLOAT * (parameters + encoders),
+        records: RECORD * (epochs + condition.training.epochs as f64)
+            + LAYER_RECORD * layers * condition.training.epochs as f64,
+    }
+}

@@ -1,0 +1,243 @@
+//! What is allowed, but odd about a plan on its data: told by `check`, at the start of a run, and on its page.
+
+use crate::config::{Experiment, Plan};
+use crate::data::Dataset;
+use crate::spec::{AutoencoderTraining, Initialization, MeanActivationEstimator, Variance};
+use crate::words::counted;
+
+/// How much wider than with the usual 1/fan-in a unit's first sum may be, as a ratio of variances. At 4, most units of
+/// the figure's autoencoders are dead after an epoch; too narrow a start did no harm.
+const WIDE: f64 = 2.0;
+/// Pixels of the pictures that the default learning rates are right for.
+const USUAL_INPUTS: f64 = 784.0;
+
+/// Each with its cure, after `hint:`.
+#[must_use]
+pub fn warnings(plan: &Plan, data: &Dataset) -> Vec<String> {
+    let mut warnings = Warnings {
+        inputs: data.train.images.pixels_per_image(),
+        images: data.train.images.count(),
+        found: Vec::new(),
+    };
+    match &plan.experiment {
+        Experiment::Figure56(figure) => {
+            warnings.autoencoder(&figure.setting);
+            if figure.sparsity_weights.iter().any(|&weight| weight > 0.0) {
+                warnings.sparsity("sparsity.", &figure.setting);
+            }
+        }
+        Experiment::DeadUnits(dead_units) => {
+            for condition in &dead_units.conditions {
+                warnings.autoencoder(&condition.setting);
+                if condition.sparsity_weight > 0.0 {
+                    warnings.sparsity("sparsity.", &condition.setting);
+                }
+            }
+        }
+        Experiment::Pretraining(pretraining) => {
+            warnings.classes(data);
+            for condition in &pretraining.conditions {
+                warnings.first_weights("network.weight", condition.classifier.weight, "");
+                for stage in &condition.stages {
+                    if stage.sparsity_weight > 0.0 {
+                        warnings.sparsity("pretraining.sparsity_", &stage.setting);
+                    }
+                }
+            }
+        }
+    }
+    warnings.found
+}
+
+struct Warnings {
+    /// Pixels of a picture.
+    inputs: usize,
+    /// Images to learn from.
+    images: usize,
+    found: Vec<String>,
+}
+
+impl Warnings {
+    /// What many conditions share is told once.
+    fn add(&mut self, warning: String) {
+        if !self.found.contains(&warning) {
+            self.found.push(warning);
+        }
+    }
+
+    fn autoencoder(&mut self, setting: &AutoencoderTraining) {
+        // Adam's steps do not shrink where a unit has more inputs, but its sum moves by all of them.
+        let rate = setting.training.learning_rate * USUAL_INPUTS / self.inputs as f64;
+        let more = format!(
+            ", autoencoder.encoder_bias = {{ normal_variance = \"1/fan_in/10\" }}, and training.learning_rate near {rate:.1e}"
+        );
+        let weight = setting.autoencoder.encoder_weight;
+        self.first_weights("autoencoder.encoder_weight", weight, &more);
+    }
+
+    /// Weights whose variance was chosen for pictures of another size; `more` goes on with the cure.
+    fn first_weights(&mut self, key: &str, weight: Initialization, more: &str) {
+        let Initialization::Normal {
+            variance: variance @ Variance::Fixed { value },
+        } = weight
+        else {
+            return;
+        };
+        let inputs = self.inputs;
+        let ratio = value * inputs as f64;
+        if ratio > WIDE {
+            let times = ratio.sqrt();
+            self.add(format!(
+                "{key} has variance {variance}, but a picture has {inputs} pixels: sums of the first units are {times:.1} \
+                 times as wide as with 1/fan_in, and units may die at once\n  hint: set {key} = {{ normal_variance = \
+                 \"1/fan_in\" }}{more}"
+            ));
+        }
+    }
+
+    /// A mean activation that is taken from too few images to be one.
+    fn sparsity(&mut self, prefix: &str, setting: &AutoencoderTraining) {
+        let sparsity = setting.sparsity;
+        let of_batch = match sparsity.estimator {
+            MeanActivationEstimator::Batch => true,
+            MeanActivationEstimator::RunningMean { decay } => decay == 0.0,
+        };
+        let batch = setting.training.batch_size;
+        let (last, few) = match self.images % batch {
+            0 => (batch, "every batch"),
+            last => (last, "the last batch of every epoch"),
+        };
+        if !of_batch || last as f64 * sparsity.target >= 1.0 {
+            return;
+        }
+        let images = counted(last, "image");
+        let target = sparsity.target;
+        self.add(format!(
+            "{few} has {images}, and {prefix}estimator takes mean activations from a batch alone: with a target of {target} \
+             it needs {} or more\n  hint: set {prefix}estimator = \"running_mean\", or choose the batch size so that no \
+             batch is so small",
+            (1.0 / target).ceil()
+        ));
+    }
+
+    fn classes(&mut self, data: &Dataset) {
+        let missing: Vec<String> = (0..data.classes)
+            .filter(|&class| {
+                !data
+                    .train
+                    .labels
+                    .iter()
+                    .any(|&label| usize::from(label) == class)
+            })
+            .map(|class| class.to_string())
+            .collect();
+        if data.classes == 1 {
+            self.add("all images are of one class, so that every classifier is right\n  hint: check the files of labels".to_owned());
+        } else if !missing.is_empty() {
+            self.add(format!(
+                "of {}, counted from 0 to the highest label, no training image is of {}\n  hint: number the labels from 0 \
+                 without gaps, or raise data.train_images",
+                counted(data.classes, "class"),
+                missing.join(", ")
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{self, Overrides};
+    use crate::data::{Images, Split};
+
+    /// What is odd about a config on so many pictures of `side`×`side` with these labels.
+    fn of(text: &str, images: usize, side: usize, labels: &[u8]) -> Vec<String> {
+        let config = config::parse(text, Path::new("x.toml"), &Overrides::default());
+        let split = Split {
+            images: Images::new(vec![9; images * side * side], side, side).expect("pictures"),
+            labels: labels.iter().copied().cycle().take(images).collect(),
+        };
+        let data = Dataset {
+            name: None,
+            classes: 10,
+            train: split.clone(),
+            validation: None,
+            test: split,
+            files: Vec::new(),
+        };
+        warnings(&config.expect(text).plan, &data)
+    }
+
+    const DIGITS: [u8; 10] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+    #[test]
+    fn the_figure_on_its_pictures_is_not_odd() {
+        for (images, side) in [(60_000, 28), (101, 28), (1000, 32), (1000, 4)] {
+            let found = of("experiment = \"figure56\"", images, side, &DIGITS);
+            assert!(found.is_empty(), "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_variance_for_smaller_pictures_is_told_with_the_cure() {
+        let found = of("experiment = \"figure56\"", 300, 56, &DIGITS);
+        assert_eq!(
+            found,
+            [
+                "autoencoder.encoder_weight has variance 1/784, but a picture has 3136 pixels: sums of the first units are \
+                 2.0 times as wide as with 1/fan_in, and units may die at once\n  hint: set autoencoder.encoder_weight = { \
+                 normal_variance = \"1/fan_in\" }, autoencoder.encoder_bias = { normal_variance = \"1/fan_in/10\" }, and \
+                 training.learning_rate near 1.2e-4"
+            ]
+        );
+        let cured = "experiment = \"figure56\"\n[autoencoder]\nencoder_weight.normal_variance = \"1/fan_in\"";
+        assert!(of(cured, 300, 56, &DIGITS).is_empty());
+        // Conditions that share it are told once.
+        let classifiers = "experiment = \"pretraining\"\n[conditions.A]\n[conditions.B]\nnetwork.hidden_units = [9]";
+        let found = of(classifiers, 300, 56, &DIGITS);
+        assert_eq!(found.len(), 1, "{found:?}");
+        assert!(found[0].starts_with("network.weight has variance 1/784"));
+    }
+
+    #[test]
+    fn means_over_a_batch_need_as_many_images_as_show_the_target() {
+        let batch = "experiment = \"figure56\"\n[sparsity]\nestimator = \"batch\"\n[training]\nbatch_size = ";
+        let found =
+            |images, batch_size: usize| of(&format!("{batch}{batch_size}"), images, 28, &DIGITS);
+        assert_eq!(
+            found(301, 100),
+            [
+                "the last batch of every epoch has 1 image, and sparsity.estimator takes mean activations from a batch \
+                 alone: with a target of 0.05 it needs 20 or more\n  hint: set sparsity.estimator = \"running_mean\", or \
+                 choose the batch size so that no batch is so small"
+            ]
+        );
+        assert!(found(300, 10)[0].starts_with("every batch has 10 images, "));
+        assert!(
+            found(300, 100).is_empty() && found(320, 100).is_empty() && found(319, 100).len() == 1
+        );
+        // Without a sparsity term nothing is made of the mean, and a mean over batches bears with it.
+        let none = batch.replace("estimator", "weights = [0]\nestimator");
+        assert!(of(&format!("{none}100"), 301, 28, &DIGITS).is_empty());
+        assert!(of("experiment = \"figure56\"", 301, 28, &DIGITS).is_empty());
+    }
+
+    #[test]
+    fn classes_without_an_image_are_named() {
+        let found = of(
+            "experiment = \"pretraining\"\n[conditions.A]",
+            300,
+            28,
+            &[0, 1, 2, 4, 5, 6, 8, 9],
+        );
+        assert_eq!(
+            found,
+            [
+                "of 10 classes, counted from 0 to the highest label, no training image is of 3, 7\n  hint: number the \
+                 labels from 0 without gaps, or raise data.train_images"
+            ]
+        );
+    }
+}

@@ -1,0 +1,403 @@
+//! The ranges of numbers in configs are those that single precision can bear: at both edges of each, an epoch is
+//! trained and every number is finite; just outside, the config is refused with the range.
+
+use std::path::Path;
+use std::sync::Mutex;
+
+use layerwise::backend;
+use layerwise::config::{self, Config, Overrides};
+use layerwise::data::{self, Dataset, Limits};
+use layerwise::experiment::{self, Setting};
+use layerwise::results::Ended;
+use layerwise::spec::BackendName;
+use layerwise::train::{Observer, Record, Stop};
+
+const FIGURE: &str =
+    "experiment = \"figure56\"\n[sparsity]\nweights = [3]\n[training]\nepochs = 1\n";
+
+const PRETRAINING: &str = "experiment = \"pretraining\"\n[run]\nseeds = [0]\n[training]\nepochs = 1\n[pretraining]\nepochs = 1\n\
+    [conditions.D]\nnetwork.hidden_units = [30, 20]\npretraining.layers = \"all\"\n";
+
+/// A key with what else has to be set; values at the edges of its range, and values just outside.
+struct Range {
+    key: &'static str,
+    with: &'static [&'static str],
+    inside: &'static [&'static str],
+    outside: &'static [&'static str],
+}
+
+const fn range(
+    key: &'static str,
+    with: &'static [&'static str],
+    inside: &'static [&'static str],
+    outside: &'static [&'static str],
+) -> Range {
+    Range {
+        key,
+        with,
+        inside,
+        outside,
+    }
+}
+
+const SHARE: &[&str] = &["0", "0.9999999"];
+/// 1, and what becomes 1 in single precision.
+const NO_SHARE: &[&str] = &["-0.0000001", "1", "0.99999999"];
+const VARIANCE: &[&str] = &["1.2e-38", "1e6", "1.2e-38/fan_in", "1e6/fan_in"];
+/// 0, what becomes 0 where small numbers are flushed, and what is too large.
+const NO_VARIANCE: &[&str] = &["0", "1e-39", "1.1e6", "1e-60/fan_in"];
+const SGD: &[&str] = &["training.optimizer=sgd", "training.learning_rate=1e-4"];
+
+const FIGURE_RANGES: &[Range] = &[
+    range(
+        "run.seeds",
+        &[],
+        &["[0, 9223372036854775807]"],
+        &["[-1]", "[9223372036854775808]"],
+    ),
+    range(
+        "run.order_seed",
+        &[],
+        &["0", "9223372036854775807"],
+        &["-1", "9223372036854775808"],
+    ),
+    range(
+        "data.train_images",
+        &[],
+        &["4294967295"],
+        &["0", "4294967296"],
+    ),
+    range(
+        "data.test_images",
+        &[],
+        &["4294967295"],
+        &["0", "4294967296"],
+    ),
+    range("autoencoder.hidden_units", &[], &["1"], &["0", "1000001"]),
+    range(
+        "autoencoder.slope",
+        &["autoencoder.activation=prelu"],
+        &["-10", "10"],
+        &["-10.1", "10.1"],
+    ),
+    range(
+        "autoencoder.slope",
+        &["autoencoder.activation=leaky_relu"],
+        &["-10", "10"],
+        &["-10.1", "10.1"],
+    ),
+    range(
+        "autoencoder.encoder_weight.normal_variance",
+        &[],
+        VARIANCE,
+        NO_VARIANCE,
+    ),
+    range(
+        "autoencoder.encoder_weight.constant",
+        &[],
+        &["-1000", "1000"],
+        &["-1001", "1001"],
+    ),
+    range(
+        "autoencoder.encoder_weight.orthogonal",
+        &[],
+        &["1.2e-38", "1000"],
+        &["0", "1e-39", "1001"],
+    ),
+    range(
+        "autoencoder.encoder_bias.normal_variance",
+        &[],
+        VARIANCE,
+        NO_VARIANCE,
+    ),
+    range(
+        "autoencoder.encoder_bias.constant",
+        &[],
+        &["-1000", "1000"],
+        &["-1001", "1001"],
+    ),
+    range(
+        "autoencoder.decoder_bias.normal_variance",
+        &[],
+        VARIANCE,
+        NO_VARIANCE,
+    ),
+    range(
+        "autoencoder.decoder_bias.constant",
+        &[],
+        &["-1000", "1000"],
+        &["-1001", "1001"],
+    ),
+    range(
+        "autoencoder.decoder_weight.normal_variance",
+        &["autoencoder.decoder=untied"],
+        VARIANCE,
+        NO_VARIANCE,
+    ),
+    range(
+        "autoencoder.corruption_fraction",
+        &["autoencoder.corruption=masking"],
+        SHARE,
+        NO_SHARE,
+    ),
+    range(
+        "autoencoder.corruption_deviation",
+        &["autoencoder.corruption=gaussian"],
+        &["0", "100"],
+        &["-0.1", "100.1"],
+    ),
+    range(
+        "sparsity.weights",
+        &[],
+        &["[0]", "[1e6]"],
+        &["[-1]", "[1000001]"],
+    ),
+    range(
+        "sparsity.target",
+        &["sparsity.clamp=1e-6"],
+        &["1e-6", "0.999999"],
+        &["9e-7", "0.9999991", "0", "1"],
+    ),
+    range(
+        "sparsity.clamp",
+        &["sparsity.target=0.5"],
+        &["1e-6", "0.4999999"],
+        &["1e-8", "9e-7", "0.5", "0.49999999"],
+    ),
+    range("sparsity.decay", &[], SHARE, NO_SHARE),
+    range("training.beta_1", &[], SHARE, NO_SHARE),
+    range("training.beta_2", &[], SHARE, NO_SHARE),
+    range(
+        "training.epsilon",
+        &[],
+        &["1e-12", "1"],
+        &["9e-13", "1.1", "0"],
+    ),
+    range("training.momentum", SGD, SHARE, NO_SHARE),
+    range(
+        "training.learning_rate",
+        &[],
+        &["1.2e-38", "100"],
+        &["0", "1e-39", "100.1"],
+    ),
+    range(
+        "training.batch_size",
+        &[],
+        &["1", "2000"],
+        &["0", "1000001"],
+    ),
+    range("training.epochs", &[], &["1"], &["0", "1000001"]),
+    range(
+        "training.weight_decay",
+        &[],
+        &["0", "100"],
+        &["-0.1", "100.1"],
+    ),
+    // 1 − ηλ is above −1: 1e-4 · 100 is 0.01; at a learning rate of 0.1, 19.
+    range("training.weight_decay", SGD, &["100"], &["100.1"]),
+    range(
+        "training.weight_decay",
+        &[
+            "training.optimizer=sgd",
+            "training.learning_rate=0.001",
+            "training.momentum=0.5",
+        ],
+        &["100"],
+        &["100.1"],
+    ),
+];
+
+const PRETRAINING_RANGES: &[Range] = &[
+    range(
+        "data.validation_images",
+        &[],
+        &["0", "1900"],
+        &["-1", "4294967296"],
+    ),
+    range(
+        "conditions.D.network.weight.normal_variance",
+        &[],
+        &["1.2e-38", "1e6/fan_in"],
+        NO_VARIANCE,
+    ),
+    range(
+        "network.weight.orthogonal",
+        &[],
+        &["1.2e-38", "1000"],
+        &["0", "1001"],
+    ),
+    range(
+        "network.bias.constant",
+        &[],
+        &["-1000", "1000"],
+        &["-1001", "1001"],
+    ),
+    range(
+        "pretraining.sparsity_weight",
+        &[],
+        &["0", "1e6"],
+        &["-1", "1000001"],
+    ),
+    range(
+        "pretraining.sparsity_target",
+        &["pretraining.sparsity_clamp=1e-6"],
+        &["1e-6", "0.999999"],
+        &["0", "1"],
+    ),
+    range(
+        "pretraining.sparsity_clamp",
+        &["pretraining.sparsity_target=0.5"],
+        &["1e-6", "0.4999999"],
+        &["1e-8", "0.5"],
+    ),
+    range("pretraining.sparsity_decay", &[], SHARE, NO_SHARE),
+    range(
+        "pretraining.learning_rate",
+        &[],
+        &["1.2e-38"],
+        &["0", "100.1"],
+    ),
+    range(
+        "training.learning_rate",
+        &[],
+        &["1.2e-38", "100"],
+        &["0", "100.1"],
+    ),
+    range("training.momentum", &[], SHARE, NO_SHARE),
+    range(
+        "training.batch_size",
+        &[],
+        &["1", "2000"],
+        &["0", "1000001"],
+    ),
+];
+
+/// Whatever a run tells of that is not a finite number.
+#[derive(Default)]
+struct Watch(Mutex<Vec<String>>);
+
+impl Observer for Watch {
+    fn worked(&self, _multiply_accumulates: u64) {}
+    fn worked_before(&self, _multiply_accumulates: u64) {}
+    fn record(&self, record: Record<'_>) {
+        let numbers = match record {
+            Record::Epoch(record) => vec![record.cost, record.test_reconstruction, record.sparsity],
+            Record::Stage(record) => vec![record.cost, record.sparsity],
+            Record::Classifier(record, _) => vec![record.cost.unwrap_or(0.0), record.test_cost],
+        };
+        if !numbers.iter().all(|number| number.is_finite()) {
+            self.0.lock().expect("no panic").push(format!("{record:?}"));
+        }
+    }
+    fn recall(&self, _record: Record<'_>) {}
+    fn ended(&self, ended: &Ended) {
+        self.0.lock().expect("no panic").push(ended.to_string());
+    }
+}
+
+fn parsed(text: &str, set: &[&str]) -> Result<Config, String> {
+    let overrides = Overrides {
+        set: set.iter().map(ToString::to_string).collect(),
+        backend: None,
+    };
+    config::parse(text, Path::new("edge.toml"), &overrides).map_err(|error| error.to_string())
+}
+
+/// What an epoch of this config finds that is not finite.
+fn troubles(config: &Config, data: &Dataset) -> Vec<String> {
+    let backend = backend::open(BackendName::Flex).expect("in every build");
+    let mut data = data.clone();
+    data.hold_out(config.plan.data.validation_images);
+    let watch = Watch::default();
+    let outcome = experiment::run(
+        &config.plan,
+        &Setting {
+            data: &data,
+            backend: &backend,
+            lanes: 2,
+            order_seed: 0,
+            observer: &watch,
+            stop: &Stop::default(),
+            shelf: &(),
+        },
+    );
+    let mut troubles = watch.0.into_inner().expect("no panic");
+    troubles.extend(outcome.err().map(|error| error.to_string()));
+    troubles
+}
+
+fn hold(text: &str, ranges: &[Range]) {
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
+    let limits = Limits {
+        train: Some(2000),
+        test: Some(500),
+    };
+    let data = data::load(&dir, limits).expect("the shipped data");
+    let mut wrong = Vec::new();
+    for Range {
+        key,
+        with,
+        inside,
+        outside,
+    } in ranges
+    {
+        for value in *inside {
+            let edge = format!("{key}={value}");
+            let set = [with, &[edge.as_str()][..]].concat();
+            match parsed(text, &set) {
+                Ok(config) => wrong.extend(
+                    troubles(&config, &data)
+                        .into_iter()
+                        .map(|trouble| format!("{set:?}: {trouble}")),
+                ),
+                Err(error) => wrong.push(format!("{set:?}: {error}")),
+            }
+        }
+        for value in *outside {
+            let edge = format!("{key}={value}");
+            let set = [with, &[edge.as_str()][..]].concat();
+            match parsed(text, &set) {
+                Ok(_) => wrong.push(format!("{set:?} is accepted")),
+                Err(error) if error.contains("out of range") && error.contains("it must be ") => {}
+                Err(error) => wrong.push(format!("{set:?}: {error}")),
+            }
+        }
+    }
+    // That a number without bounds would be seen.
+    let grows = ["training.optimizer=sgd", "training.learning_rate=50"];
+    let grows = parsed(FIGURE, &grows).expect("in range");
+    assert!(!troubles(&grows, &data).is_empty());
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn an_epoch_of_the_figure_is_finite_at_every_edge() {
+    hold(FIGURE, FIGURE_RANGES);
+}
+
+#[test]
+fn an_epoch_of_pretraining_is_finite_at_every_edge() {
+    hold(PRETRAINING, PRETRAINING_RANGES);
+}
+
+#[test]
+fn a_decay_that_makes_weights_larger_is_refused() {
+    let sgd = |rate: &str, decay: &str, momentum: &str| {
+        let set = [
+            "training.optimizer=sgd".to_owned(),
+            format!("training.learning_rate={rate}"),
+            format!("training.weight_decay={decay}"),
+            format!("training.momentum={momentum}"),
+        ];
+        parsed(FIGURE, &set.each_ref().map(String::as_str))
+    };
+    assert!(sgd("0.1", "19", "0").is_ok());
+    assert!(sgd("0.1", "29", "0.5").is_ok());
+    let error = sgd("0.1", "20", "0").expect_err("1 − ηλ is −1");
+    assert_eq!(
+        error,
+        "--set training.weight_decay=20: training.learning_rate = 0.1 times training.weight_decay = 20.0 is 2, so that \
+         every step of SGD makes weights larger\n  hint: choose them so that their product is below 2"
+    );
+    assert!(sgd("0.1", "30", "0.5").is_err());
+}
