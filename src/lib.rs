@@ -21,7 +21,7 @@
 //! | [`report`], [`redraw`] | figures, curves and the page, from a run's files alone |
 //! | [`ui`] | the dashboard and the plain lines |
 //! | [`spec`] | the vocabulary that the rooms share |
-//! | `words` | counts in words |
+//! | `words` | counts, lists and paths in words |
 
 pub mod backend;
 mod bytes;

@@ -97,7 +97,13 @@ fn name(path: &Path, name: &str) -> String {
         .file_name()
         .filter(|file| *file == run_dir::CONFIG)
         .and(path.parent());
-    let run = folder.and_then(|folder| RunDir::open(folder).ok()?.manifest().ok());
+    // The folder of a bare file name is the empty path.
+    let run = folder.and_then(|folder| {
+        RunDir::open(&Path::new(".").join(folder))
+            .ok()?
+            .manifest()
+            .ok()
+    });
     run.map_or_else(|| name.to_owned(), |manifest| manifest.name)
 }
 
