@@ -183,7 +183,11 @@ fn map(records: &[LayerRecord], condition: &str, quantity: &Quantity) -> Map {
         layers,
         epochs,
         cells,
-        remark: sampled.join(", "),
+        remark: if sampled.is_empty() {
+            String::new()
+        } else {
+            format!("drawn: {}", sampled.join(", "))
+        },
     }
 }
 
@@ -423,7 +427,7 @@ mod tests {
         assert_eq!((map.layers.len(), map.epochs.len()), (61, 101));
         assert_eq!((map.layers[1], map.layers[60]), (6, 300));
         assert_eq!((map.epochs[1], map.epochs[100]), (5, 500));
-        assert_eq!(map.remark, "one layer in 5, one epoch in 5");
+        assert_eq!(map.remark, "drawn: one layer in 5, one epoch in 5");
         let conditions: Vec<String> = (0..40).map(|n| format!("condition {n}")).collect();
         let svg = layers(&records, &conditions).svg();
         assert!(svg.contains("; the first 12 of 40 conditions are drawn</text>"));
