@@ -45,6 +45,16 @@ fn prepare(tmp: &Path) {
         &|_| labels(20),
     );
     fs::create_dir_all(tmp.join("empty")).expect("room");
+    write("above/raw/train-images-idx3-ubyte", b"");
+    data(
+        "header",
+        &|_| {
+            let mut damaged = images(20);
+            damaged[7] ^= 4;
+            damaged
+        },
+        &|_| labels(20),
+    );
 
     write("notoml.toml", b"experiment = figure56\n");
     write("latin.toml", b"# caf\xe9\n");
@@ -62,7 +72,7 @@ fn prepare(tmp: &Path) {
         "tiny.toml",
         b"experiment = \"figure56\"\n[data]\ntrain_images = 100\ntest_images = 50\n[autoencoder]\nhidden_units = 4\n[training]\nepochs = 1\n",
     );
-    for run in ["run", "damaged", "newer", "cutweights"] {
+    for run in ["run", "damaged", "newer", "cutweights", "noresults"] {
         let ended = layerwise()
             .arg(tmp.join("tiny.toml"))
             .args(["--quiet", "--out"])
@@ -75,6 +85,7 @@ fn prepare(tmp: &Path) {
     let ours = format!("\"format\": {}", layerwise::run_dir::FORMAT);
     let newer = manifest.replace(&ours, "\"format\": 99");
     write("newer/manifest.json", newer.as_bytes());
+    fs::remove_file(tmp.join("noresults/results.json")).expect("there");
     let weights = fs::read(tmp.join("cutweights/weights.safetensors")).expect("there");
     write("cutweights/weights.safetensors", &weights[..500]);
 }
@@ -103,7 +114,10 @@ fn shown(command: &str, tmp: &str) -> String {
     let (code, stdout, stderr) = transcript(&args);
     let mut text = format!("$ layerwise {command}\nexit {code}\n");
     for (mark, stream) in [('>', &stdout), ('|', &stderr)] {
-        for line in stream.replace(tmp, "{tmp}").lines() {
+        let stream = stream
+            .replace(tmp, "{tmp}")
+            .replace(env!("CARGO_MANIFEST_DIR"), "{here}");
+        for line in stream.lines() {
             let _ = writeln!(text, "{}", format!("{mark} {line}").trim_end());
         }
     }

@@ -620,6 +620,13 @@ fn a_run_goes_on_from_wherever_it_is_resumed() {
     assert!(output.status.success(), "{stderr}");
     assert_same_results(&whole, &out);
     assert_eq!(manifest(&out)["data"]["found_at"], found_at);
+    // A run's own config, too, runs from anywhere.
+    let again = layerwise()
+        .args(["run/config.toml", "--quiet", "--out", "again"])
+        .current_dir(parent.path())
+        .status();
+    assert!(again.expect("the program starts").success());
+    assert_same_results(&whole, &parent.path().join("again"));
 }
 
 #[test]

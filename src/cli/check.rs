@@ -31,7 +31,7 @@ pub fn check(plan: PlanArgs) -> Result<(), Failure> {
         ));
     }
     say("");
-    let prepared = prepare(&config, cores(), None)?;
+    let prepared = prepare(&config, cores())?;
     describe(&config.plan, &prepared);
     prepared.warn();
     Ok(())

@@ -10,7 +10,7 @@ use crate::config::{Config, Limit};
 use crate::data::{self, DataError, Dataset, Limits};
 use crate::experiment::{self, Need};
 use crate::machine::{self, readable};
-use crate::run_dir::{DataRecord, FileRecord};
+use crate::run_dir::{DataRecord, FileRecord, RunDir};
 use crate::words::counted;
 
 pub struct Prepared {
@@ -26,17 +26,12 @@ pub struct Prepared {
     pub warnings: Vec<String>,
 }
 
-/// Opens the backend, reads the data whole and holds the plan against both. `remembered` is where an earlier run found
-/// its data.
-pub fn prepare(
-    config: &Config,
-    jobs: usize,
-    remembered: Option<&Path>,
-) -> Result<Prepared, Failure> {
+/// Opens the backend, reads the data whole and holds the plan against both.
+pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
     let plan = &config.plan;
     let backend = open_backend(config)?;
     let start = Instant::now();
-    let (mut data, found_at) = read_data(config, remembered)?;
+    let (mut data, found_at) = read_data(config)?;
     let loading = start.elapsed().as_secs_f64();
 
     let (images, held_out) = (data.train.images.count(), plan.data.validation_images);
@@ -118,7 +113,15 @@ fn open_backend(config: &Config) -> Result<Backend, Failure> {
     })
 }
 
-fn read_data(config: &Config, remembered: Option<&Path>) -> Result<(Dataset, PathBuf), Failure> {
+/// Where the run whose config this is found its data; absent if it is the config of none, or names another folder now.
+fn found_before(config: &Config) -> Option<PathBuf> {
+    let manifest = RunDir::open(&config.folder).ok()?.manifest().ok()?;
+    let same = manifest.data.dir == config.plan.data.dir.display().to_string();
+    let path = PathBuf::from(manifest.data.found_at);
+    (same && path.is_dir()).then_some(path)
+}
+
+fn read_data(config: &Config) -> Result<(Dataset, PathBuf), Failure> {
     let plan = &config.plan.data;
     let count = |limit| match limit {
         Limit::All => None,
@@ -128,8 +131,8 @@ fn read_data(config: &Config, remembered: Option<&Path>) -> Result<(Dataset, Pat
         train: count(plan.train_images),
         test: count(plan.test_images),
     };
-    let folder = match remembered.filter(|path| path.is_dir()) {
-        Some(path) => Ok(path.to_owned()),
+    let folder = match found_before(config) {
+        Some(path) => Ok(path),
         None => data::locate(&plan.dir, &[&config.folder, Path::new("")]),
     };
     folder

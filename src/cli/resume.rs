@@ -34,10 +34,7 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
         }
     }
     let jobs = args.watch.jobs();
-    // Where the config still says the same, the data are where they were found, from wherever this is called.
-    let same_dir = config.plan.data.dir.display().to_string() == manifest.data.dir;
-    let remembered = same_dir.then(|| Path::new(&manifest.data.found_at));
-    let prepared = prepare(&config, jobs, remembered)?;
+    let prepared = prepare(&config, jobs)?;
     let identity = run::identity(&config, &prepared.data);
     same_data(&dir, &manifest, &identity)?;
     let found = checkpoint::find(dir.path(), |saved| differs(&config, &identity, saved))

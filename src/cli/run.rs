@@ -43,7 +43,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
     // Without a config there is a run to resume: clap has made sure of it.
     let path = args.config.unwrap_or_default();
     let config = args.overrides.load(&path)?;
-    let prepared = prepare(&config, jobs, None)?;
+    let prepared = prepare(&config, jobs)?;
     prepared.warn();
     let config = Config {
         name: name(&path, &config.name),

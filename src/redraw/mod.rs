@@ -248,10 +248,14 @@ pub fn page(run: &Run, figures: &Figures) -> Result<(), RedrawError> {
         .then_some(
             "PNG files spell names in Latin letters where their font lacks the names’ own; this page and SVG files keep them.",
         );
+    let warnings = manifest.warnings.iter();
+    let warnings: Vec<String> = warnings
+        .map(|warning| warning.replace("\n  hint: ", ". What helps: "))
+        .collect();
     let notices: Vec<Notice> = stopped
         .iter()
         .chain(&ended)
-        .chain(&manifest.warnings)
+        .chain(&warnings)
         .map(|text| Notice::Warning(text))
         .chain(figures.failures().map(Notice::Warning))
         .chain(spelled.map(Notice::Note))
