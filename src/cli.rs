@@ -2,14 +2,17 @@
 //!
 //! stdout is for data (epoch lines, plans, summaries), stderr for talk (warnings, errors, where files went).
 //! Exit codes: 0 done; 1 the run or a file failed, or a model could not go on, after everything was written; 2 the request
-//! was wrong; 130 interrupted.
+//! was wrong; 130 interrupted. Where neither stream can be written any more, a run goes on, as its folder is what it is
+//! for; what is for printing alone fails, unless its reader has closed the pipe.
 
 mod check;
 mod prepare;
 mod resume;
 mod run;
+mod signals;
 
-use std::io::Write;
+use std::ffi::OsString;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -22,6 +25,7 @@ use crate::redraw;
 use crate::run_dir::{Lock, Manifest, RunDir, RunDirError};
 use crate::spec::BackendName;
 use crate::ui::Style;
+use crate::ui::print::{lost, say, say_bytes, tell};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -33,6 +37,8 @@ Examples:
   layerwise report runs/figure56-001                   draw everything again
   layerwise backends                                   what this build and machine offer
 
+Exit codes: 0 done, 1 failed, 2 wrong request, 130 stopped by Ctrl-C, `q`, a signal, or a terminal that was closed.
+
 In a fresh clone, write `cargo run --` for `layerwise`.";
 
 /// Sparse autoencoders and greedy layer-wise pretraining as reproducible experiments.
@@ -40,9 +46,9 @@ In a fresh clone, write `cargo run --` for `layerwise`.";
 #[command(
     version,
     after_help = EXAMPLES,
+    arg_required_else_help = true,
     args_conflicts_with_subcommands = true,
-    subcommand_negates_reqs = true,
-    disable_help_subcommand = true
+    subcommand_negates_reqs = true
 )]
 struct Cli {
     #[command(subcommand)]
@@ -53,6 +59,8 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Verb {
+    /// Train what a config says, draw, and write a run folder; `run` may be left out
+    Run(RunArgs),
     /// Print the resolved plan of a config and what it would cost; train nothing
     Check(PlanArgs),
     /// List the backends of this build and what this machine offers for each
@@ -174,6 +182,8 @@ enum Failure {
     Work(String),
     /// Ended early, on request; what was computed is kept.
     Interrupted,
+    /// There is nothing more to say: the exit code.
+    Told(i32),
 }
 
 impl Failure {
@@ -185,42 +195,95 @@ impl Failure {
 /// Parses the command line, does what it says, and tells the exit code.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // clap prints help and version to stdout and exits with 0, usage errors to stderr with 2.
-            let _ = error.print();
-            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(2));
-        }
-    };
-    let done = match cli.verb {
-        None => match cli.run.resume {
-            Some(run_dir) => resume::resume(&ResumeArgs {
-                run_dir,
-                set: cli.run.overrides.set,
-                watch: cli.run.watch,
-            }),
-            None => run::run(cli.run),
+    let args: Vec<OsString> = std::env::args_os().collect();
+    let done = mistyped_verb(&args).and_then(|()| match Cli::try_parse_from(args) {
+        Ok(Cli {
+            verb: None,
+            run: args,
+        }) => carry_out(Verb::Run(args)),
+        Ok(Cli {
+            verb: Some(verb), ..
+        }) => carry_out(verb),
+        // clap prints help and version to stdout and exits with 0, usage errors to stderr with 2.
+        Err(error) => match error.print() {
+            Err(lost) if !error.use_stderr() => all_printed(Some(&lost)),
+            _ => Err(Failure::Told(error.exit_code())),
         },
-        Some(Verb::Check(plan)) => check::check(plan),
-        Some(Verb::Backends) => {
-            print_backends();
-            Ok(())
-        }
-        Some(Verb::Resume(args)) => resume::resume(&args),
-        Some(Verb::Report { run_dir }) => report(&run_dir),
-        Some(Verb::Completions { shell }) => {
-            let mut script = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "layerwise", &mut script);
-            say_bytes(&script);
-            Ok(())
-        }
-    };
+    });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Request(message)) => failed(&message, 2),
         Err(Failure::Work(message)) => failed(&message, 1),
-        Err(Failure::Interrupted) => ExitCode::from(130),
+        Err(Failure::Interrupted) => ExitCode::from(signals::INTERRUPTED),
+        Err(Failure::Told(code)) => ExitCode::from(u8::try_from(code).unwrap_or(2)),
+    }
+}
+
+fn carry_out(verb: Verb) -> Result<(), Failure> {
+    match verb {
+        Verb::Run(RunArgs {
+            resume: Some(run_dir),
+            overrides,
+            watch,
+            ..
+        }) => resume::resume(&ResumeArgs {
+            run_dir,
+            set: overrides.set,
+            watch,
+        }),
+        Verb::Run(args) => run::run(args),
+        Verb::Resume(args) => resume::resume(&args),
+        Verb::Report { run_dir } => report(&run_dir),
+        Verb::Check(plan) => check::check(plan).and_then(|()| all_printed(lost())),
+        Verb::Backends => {
+            print_backends();
+            all_printed(lost())
+        }
+        Verb::Completions { shell } => {
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "layerwise", &mut script);
+            say_bytes(&script);
+            all_printed(lost())
+        }
+    }
+}
+
+/// Refuses a first word that is neither a verb nor a file nor looks like one: clap would take it for a config and
+/// complain of what comes next.
+fn mistyped_verb(args: &[OsString]) -> Result<(), Failure> {
+    let mut words = args.iter().skip(1).skip_while(|word| *word == "help");
+    let Some(word) = words.next().and_then(|word| word.to_str()) else {
+        return Ok(());
+    };
+    let mut command = Cli::command();
+    command.build();
+    let verbs: Vec<&str> = command
+        .get_subcommands()
+        .map(clap::Command::get_name)
+        .collect();
+    let is_a_path = word.contains(['.', '/', '\\']) || Path::new(word).exists();
+    if word.starts_with('-') || is_a_path || verbs.contains(&word) {
+        return Ok(());
+    }
+    let hint = match config::nearest(word, verbs.iter().copied()) {
+        Some(verb) => format!("did you mean `layerwise {verb}`?"),
+        None => format!(
+            "give the path of a config, such as configs/figure56.toml, or one of: {}",
+            verbs.join(", ")
+        ),
+    };
+    Err(Failure::Request(format!(
+        "`{word}` is neither a verb nor a file\n  hint: {hint}"
+    )))
+}
+
+/// Whether what is for printing alone was printed.
+fn all_printed(lost: Option<&io::Error>) -> Result<(), Failure> {
+    match lost {
+        Some(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::Work(format!(
+            "cannot write to stdout: {error}\n  hint: make room, or send it somewhere else"
+        ))),
+        _ => Ok(()),
     }
 }
 
@@ -231,7 +294,7 @@ fn printable(message: &str) -> String {
 }
 
 fn failed(message: &str, code: u8) -> ExitCode {
-    eprintln!("error: {}", printable(message));
+    tell(&format!("error: {}", printable(message)));
     ExitCode::from(code)
 }
 
@@ -252,9 +315,9 @@ fn open(path: &Path) -> Result<(RunDir, Lock, Manifest), Failure> {
 fn report(path: &std::path::Path) -> Result<(), Failure> {
     let (run, _lock, _) = open(path)?;
     for failure in redraw::everything(&run).map_err(Failure::work)? {
-        eprintln!("warning: {failure}");
+        tell(&format!("warning: {failure}"));
     }
-    eprintln!("drawn again: {}", run.path().display());
+    tell(&format!("drawn again: {}", run.path().display()));
     Ok(())
 }
 
@@ -282,15 +345,6 @@ fn print_backends() {
             }
         }
     }
-}
-
-/// Prints a line on stdout. A reader who closed the pipe has seen enough.
-fn say(line: &str) {
-    let _ = writeln!(std::io::stdout().lock(), "{line}");
-}
-
-fn say_bytes(bytes: &[u8]) {
-    let _ = std::io::stdout().lock().write_all(bytes);
 }
 
 #[cfg(test)]

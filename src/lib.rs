@@ -19,7 +19,7 @@
 //! | [`run_dir`] | a run's files |
 //! | [`checkpoint`] | what an unfinished run goes on from |
 //! | [`report`], [`redraw`] | figures, curves and the page, from a run's files alone |
-//! | [`ui`] | the dashboard and the plain lines |
+//! | [`ui`] | the terminal: the dashboard, the plain lines, everything that is printed |
 //! | [`spec`] | the vocabulary that the rooms share |
 //! | `words` | counts, lists and paths in words |
 

@@ -360,9 +360,27 @@ fn check_prints_the_plan_and_trains_nothing() {
 }
 
 #[test]
+fn a_bare_command_is_a_wrong_request_that_is_helped() {
+    let (code, stdout, stderr) = transcript(&[]);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert!(
+        stderr.contains("Usage: layerwise") && stderr.contains("layerwise configs/figure56.toml"),
+        "{stderr}"
+    );
+}
+
+#[test]
 fn help_version_and_completions_go_to_stdout() {
     for (args, part) in [
         (&["--help"][..], "cargo run --"),
+        (
+            &["help"],
+            "Exit codes: 0 done, 1 failed, 2 wrong request, 130 ",
+        ),
+        (
+            &["help", "resume"],
+            "Go on with a run that was stopped or killed",
+        ),
         (
             &["--version"],
             concat!("layerwise ", env!("CARGO_PKG_VERSION")),

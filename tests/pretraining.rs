@@ -378,6 +378,7 @@ impl Observer for Listener<'_> {
             }
             Record::Classifier(record, layers) => (0, record.epoch, layers.len()),
             Record::Epoch(record) => panic!("{record:?}"),
+            Record::Reading(reading) => panic!("nobody asked for {reading:?}"),
         };
         self.heard.lock().expect("nobody panics").push(place);
     }

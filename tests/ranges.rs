@@ -284,6 +284,7 @@ impl Observer for Watch {
             Record::Epoch(record) => vec![record.cost, record.test_reconstruction, record.sparsity],
             Record::Stage(record) => vec![record.cost, record.sparsity],
             Record::Classifier(record, _) => vec![record.cost.unwrap_or(0.0), record.test_cost],
+            Record::Reading(reading) => vec![reading.cost],
         };
         if !numbers.iter().all(|number| number.is_finite()) {
             self.0.lock().expect("no panic").push(format!("{record:?}"));

@@ -2,13 +2,14 @@
 //! nothing.
 
 use super::prepare::{Prepared, prepare};
-use super::{Failure, PlanArgs, cores, say};
+use super::{Failure, PlanArgs, cores};
 use crate::config::{Experiment, Plan};
 use crate::experiment::{dead_units, pretraining};
 use crate::machine::{self, readable};
 use crate::model::Autoencoder;
 use crate::redraw;
 use crate::spec::AutoencoderTraining;
+use crate::ui::print::say;
 use crate::words::counted;
 
 /// Prints every value with its origin, then data, parameter counts, steps and estimates of work and memory.

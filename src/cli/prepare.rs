@@ -11,6 +11,7 @@ use crate::data::{self, DataError, Dataset, Limits};
 use crate::experiment::{self, Need};
 use crate::machine::{self, readable};
 use crate::run_dir::{DataRecord, FileRecord, RunDir};
+use crate::ui::print::tell;
 use crate::words::counted;
 
 pub struct Prepared {
@@ -103,7 +104,7 @@ impl Prepared {
 }
 
 fn warn(text: &str) {
-    eprintln!("warning: {}", printable(text));
+    tell(&format!("warning: {}", printable(text)));
 }
 
 fn open_backend(config: &Config) -> Result<Backend, Failure> {

@@ -5,12 +5,13 @@ use std::path::Path;
 
 use super::prepare::prepare;
 use super::run::{self, Job};
-use super::{Failure, ResumeArgs, printable, say};
+use super::{Failure, ResumeArgs, printable};
 use crate::checkpoint::{self, Identity};
 use crate::config::{self, Config, Overrides};
 use crate::experiment;
 use crate::redraw;
 use crate::run_dir::{self, Manifest, RunDir, Status};
+use crate::ui::print::{say, tell};
 
 pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
     let (dir, lock, manifest) = super::open(&args.run_dir)?;
@@ -23,13 +24,13 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
             say(&format!("{path} is finished; nothing to resume"));
             return Ok(());
         }
-        eprintln!(
+        tell(&format!(
             "{path} is finished, but without {}; making what is missing",
             printable(&lost.join(", "))
-        );
+        ));
         // What is drawn needs nothing but the folder; the rest is in the checkpoints.
         if redraw::everything(&dir).is_ok() && dir.lost(&manifest).is_empty() {
-            eprintln!("drawn again: {path}");
+            tell(&format!("drawn again: {path}"));
             return Ok(());
         }
     }
@@ -41,13 +42,13 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
         .map_err(Failure::work)?;
     prepared.warn();
     for warning in &found.warnings {
-        eprintln!(
+        tell(&format!(
             "warning: {}; going on from the checkpoint before it",
             printable(warning)
-        );
+        ));
     }
     if found.is_empty() {
-        eprintln!("there is no checkpoint yet: starting from the beginning");
+        tell("there is no checkpoint yet: starting from the beginning");
     }
     run::carry_out(Job {
         manifest: Manifest {

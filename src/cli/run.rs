@@ -1,12 +1,13 @@
 //! The main form: from a config to a run folder.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::prepare::{Prepared, prepare};
-use super::{Failure, RunArgs, say};
+use super::{Failure, RunArgs, signals};
 use crate::checkpoint::{Checkpoints, Found, Identity};
 use crate::config::Config;
 use crate::data::Dataset;
@@ -17,6 +18,7 @@ use crate::run_dir::{self, FORMAT, Lock, Manifest, Records, RunDir, RunDirError,
 use crate::spec::ExperimentName;
 use crate::train::lanes::locked;
 use crate::train::{Observer, Record, Stop};
+use crate::ui::print::{lost, say, tell};
 use crate::ui::{Extent, Style, Watcher};
 use crate::words::counted;
 
@@ -136,25 +138,28 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
         // What was found before this run goes on will not be what was found in the end.
         .and_then(|()| dir.remove(run_dir::RESULTS))
         .map_err(Failure::work)?;
-    eprintln!("run folder: {}", dir.path().display());
+    tell(&format!("run folder: {}", dir.path().display()));
     let (height, width) = (manifest.data.height, manifest.data.width);
     for line in redraw::outlook(plan, height, width) {
-        eprintln!("note: {line}");
+        tell(&format!("note: {line}"));
     }
 
     let stop = Arc::new(Stop::default());
-    on_interrupt(&stop, style);
+    signals::listen(&stop, style);
     let identity = identity(&config, &data);
     let checkpoints =
         Checkpoints::new(dir.path(), identity, found, jobs, &stop).map_err(Failure::work)?;
     let extent = Extent {
         title: config.name.clone(),
+        experiment: manifest.experiment,
         members: manifest.members.clone(),
         epochs: extent.epochs,
+        epochs_of_all: extent.epochs_of_all,
+        images: data.train.images.count(),
         work: extent.multiply_accumulates,
     };
     let training = Instant::now();
-    let watcher = Watcher::start(style, extent, Arc::clone(&stop));
+    let watcher = Watcher::start(style, &extent, &stop);
     let keeper = Keeper::new(&dir, manifest.experiment, watcher, &stop);
     let outcome = experiment::run(
         plan,
@@ -209,7 +214,15 @@ fn end(
             if style != Style::Quiet {
                 summarize(&results, Subject::of(manifest.data.name.as_deref()));
             }
-            eprintln!("open {}", dir.path().join(run_dir::PAGE).display());
+            if let Some(error) = lost().filter(|error| error.kind() != ErrorKind::BrokenPipe) {
+                tell(&format!(
+                    "warning: cannot write to stdout: {error}; lines are missing there, the run folder has everything"
+                ));
+            }
+            tell(&format!(
+                "open {}",
+                dir.path().join(run_dir::PAGE).display()
+            ));
             match results.ended() {
                 [] => Ok(()),
                 ended => Err(Failure::Work(some_ended(ended, manifest.members.len()))),
@@ -217,11 +230,11 @@ fn end(
         }
         Ok(Outcome { results, .. }) => {
             for ended in results.ended() {
-                eprintln!("warning: {ended}\n  hint: {}", ended.hint);
+                tell(&format!("warning: {ended}\n  hint: {}", ended.hint));
             }
             let path = dir.path().display();
-            eprintln!("stopped; what was computed is in {path}");
-            eprintln!("go on with: layerwise resume {path}");
+            tell(&format!("stopped; what was computed is in {path}"));
+            tell(&format!("go on with: layerwise resume {path}"));
             Err(Failure::Interrupted)
         }
         Err(failure) => {
@@ -275,23 +288,6 @@ pub fn identity(config: &Config, data: &Dataset) -> Identity {
     }
 }
 
-/// The first signal ends the run after the current batch; the second ends the program.
-fn on_interrupt(stop: &Arc<Stop>, style: Style) {
-    let stop = Arc::clone(stop);
-    let handler = move || {
-        if stop.requested() {
-            std::process::exit(130);
-        }
-        stop.request();
-        if style.prints_lines() {
-            eprintln!("stopping after this batch; once more to leave at once");
-        }
-    };
-    if let Err(error) = ctrlc::set_handler(handler) {
-        eprintln!("warning: Ctrl-C will end the program at once: {error}");
-    }
-}
-
 /// Writes everything that a run leaves behind, with the proof that drawing did not touch the models.
 fn write_all(
     run: &RunDir,
@@ -319,7 +315,7 @@ fn write_all(
     };
     let figures = redraw::pictures(&unproven, &weights)?;
     for failure in figures.failures() {
-        eprintln!("warning: {failure}");
+        tell(&format!("warning: {failure}"));
     }
     // Taken from the models again: neither they nor the copy may have changed.
     let after = (outcome.weights)().hash();
@@ -469,6 +465,10 @@ impl Observer for Keeper<'_> {
     fn ended(&self, ended: &Ended) {
         self.watcher.ended(ended);
     }
+
+    fn readings(&self) -> usize {
+        self.watcher.readings()
+    }
 }
 
 impl Keeper<'_> {
@@ -478,6 +478,8 @@ impl Keeper<'_> {
             Record::Epoch(record) => kept.records.add_epoch(record),
             Record::Stage(record) => kept.records.add_stage(record),
             Record::Classifier(record, layers) => kept.records.add_classifier(record, layers),
+            // For whoever watches; the epoch's record has its mean.
+            Record::Reading(_) => return,
         }
         if kept.written.is_none_or(|at| at.elapsed() > RECORDS_EVERY) {
             if let Err(error) = kept.records.write(self.run, self.experiment) {

@@ -431,7 +431,7 @@ fn nearest_key_of(place: Place<'_>) -> Option<&'static str> {
 
 /// The candidate whose name differs from `word` by few enough slips (a third of its letters) to be meant, and not
 /// in every letter.
-pub(super) fn nearest<'a>(
+pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
 ) -> Option<&'a str> {

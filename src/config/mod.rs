@@ -25,6 +25,7 @@ pub use error::{ConfigError, FileProblem, Problem, escaped};
 pub use plan::{Data, DeadUnits, Experiment, Figure56, Limit, Plan, Pretraining, Run};
 
 use keys::Place;
+pub(crate) use keys::nearest;
 use raw::Document;
 use read::Reader;
 

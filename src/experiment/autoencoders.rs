@@ -10,7 +10,7 @@ use crate::backend::Kind;
 use crate::model::{Autoencoder, numbers};
 use crate::results::{Ended, EpochRecord, Member, Results};
 use crate::spec::AutoencoderTraining;
-use crate::train::{Epoch, Evaluation, Order, Record, State, Trainee};
+use crate::train::{Epoch, Evaluation, MemberObserver, Order, Record, State, Trainee};
 use crate::weights::{Weights, member_prefix};
 use crate::words::counted;
 
@@ -157,7 +157,12 @@ where
             return Ok(Advance::Done);
         }
         let images = &setting.data.train.images;
-        let (trainee, costs) = trainee.epoch(images, self.order, setting.observer, setting.stop);
+        let observer = MemberObserver {
+            observer: setting.observer,
+            members: &self.job.members,
+            stage: None,
+        };
+        let (trainee, costs) = trainee.epoch(images, self.order, &observer, setting.stop);
         let trainee = self.trainee.insert(trainee);
         let Some(costs) = costs else {
             return Ok(Advance::Done);

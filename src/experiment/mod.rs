@@ -197,11 +197,13 @@ pub fn extent(plan: &Plan, images: usize, inputs: usize, classes: usize) -> Exte
     let seeds = plan.run.seeds.len() as u64;
     let mut extent = Extent {
         epochs: 0,
+        epochs_of_all: 0,
         largest_batch: 0,
         multiply_accumulates: 0,
     };
     let mut add = |training: &TrainingSpec, multiply_accumulates: u64| {
         extent.epochs = extent.epochs.max(training.epochs);
+        extent.epochs_of_all += seeds as usize * training.epochs;
         extent.largest_batch = extent.largest_batch.max(training.batch_size);
         let of_all = seeds.saturating_mul(multiply_accumulates);
         extent.multiply_accumulates = extent.multiply_accumulates.saturating_add(of_all);
@@ -223,8 +225,9 @@ pub fn extent(plan: &Plan, images: usize, inputs: usize, classes: usize) -> Exte
             }
             for condition in &pretraining.conditions {
                 for stage in &condition.stages {
-                    let batch = stage.setting.training.batch_size;
-                    extent.largest_batch = extent.largest_batch.max(batch);
+                    let training = &stage.setting.training;
+                    extent.epochs_of_all += seeds as usize * training.epochs;
+                    extent.largest_batch = extent.largest_batch.max(training.batch_size);
                 }
             }
         }
@@ -243,6 +246,8 @@ pub fn extent(plan: &Plan, images: usize, inputs: usize, classes: usize) -> Exte
 pub struct Extent {
     /// Epochs of the longest member, without its pretraining.
     pub epochs: usize,
+    /// Of all members together, pretraining included.
+    pub epochs_of_all: usize,
     /// The most images of a batch.
     pub largest_batch: usize,
     /// Of all members' training, pretraining included.

@@ -24,7 +24,7 @@ use crate::spec::{ClassifierCondition, TrainedLayers, Transfer};
 use crate::train::pretraining::{
     Pretraining, copy_into, fits, layers_state, restored_layers, transferred,
 };
-use crate::train::{ClassifierTrainee, Order, Record, State};
+use crate::train::{ClassifierTrainee, MemberObserver, Order, Record, State};
 use crate::weights::{Weights, hash_of, layer_name, member_prefix};
 use crate::words::counted;
 
@@ -262,8 +262,13 @@ impl Group {
     fn pretrain(&mut self, pretraining: Pretraining, setting: &Setting<'_>) -> Advance {
         let images = &setting.data.train.images;
         let start = Instant::now();
+        let observer = MemberObserver {
+            observer: setting.observer,
+            members: &self.members,
+            stage: Some(pretraining.encoders().len() + 1),
+        };
         let (pretraining, epoch) =
-            pretraining.epoch(images, setting.order_seed, setting.observer, setting.stop);
+            pretraining.epoch(images, setting.order_seed, &observer, setting.stop);
         let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
         let finished = pretraining.encoders().len();
         self.phase = Phase::Pretraining(Box::new(pretraining));
@@ -376,7 +381,12 @@ impl Group {
             stage: 0,
         };
         let start = Instant::now();
-        let (trainee, costs) = trainee.epoch(split, order, setting.observer, setting.stop);
+        let observer = MemberObserver {
+            observer: setting.observer,
+            members: &self.members,
+            stage: None,
+        };
+        let (trainee, costs) = trainee.epoch(split, order, &observer, setting.stop);
         let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
         let Some(costs) = costs else {
             self.phase = Phase::Training(Box::new(trainee));

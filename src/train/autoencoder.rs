@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 
 use super::corruption::corrupt;
 use super::dead::OutputRange;
-use super::observe::{Observer, Stop};
+use super::observe::{Meter, Observer, Stop};
 use super::optimizer::Optimizer;
 use super::state::{State, parameters_state, restored_parameters, tensor};
 use crate::data::Images;
@@ -249,6 +249,7 @@ impl Trainee {
             divergence_sum: zeros(),
         });
         let mut stopped = false;
+        let mut meter = Meter::new(observer, rows.len());
 
         for indices in rows.chunks(training.batch_size).skip(batches as usize) {
             stopped = stop.requested();
@@ -266,6 +267,8 @@ impl Trainee {
             batches += 1;
             model = optimizer.step(learning_rate, model, gradients);
             observer.worked(work * (indices.len() * seeds.len()) as u64);
+            let done = (batches as usize * training.batch_size).min(rows.len());
+            meter.after(done, || numbers(reconstruction_sum.clone()));
         }
 
         let costs = (!stopped).then(|| {

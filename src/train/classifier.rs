@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::autoencoder::{EVALUATION_BATCH, Order};
 use super::dead::OutputRange;
-use super::observe::{Observer, Stop};
+use super::observe::{Meter, Observer, Stop};
 use super::optimizer::Optimizer;
 use super::state::{State, parameters_state, restored_parameters, tensor};
 use crate::data::Split;
@@ -164,6 +164,7 @@ impl ClassifierTrainee {
         let (mut batches, mut sum) =
             partial.unwrap_or_else(|| (0, Tensor::zeros([members, 1, 1], &device)));
         let mut stopped = false;
+        let mut meter = Meter::new(observer, rows.len());
 
         for indices in rows.chunks(training.batch_size).skip(batches) {
             stopped = stop.requested();
@@ -184,6 +185,8 @@ impl ClassifierTrainee {
             sum = sum + costs;
             batches += 1;
             observer.worked(work * (indices.len() * members) as u64);
+            let done = (batches * training.batch_size).min(rows.len());
+            meter.after(done, || numbers(sum.clone()));
         }
 
         let costs = (!stopped).then(|| {

@@ -15,5 +15,5 @@ mod state;
 
 pub use autoencoder::{ACTIVE_ABOVE, Epoch, Evaluation, Order, Trainee, encode_all};
 pub use classifier::{ClassifierTrainee, LayerProbe, Score};
-pub use observe::{Observer, Record, Stop};
+pub use observe::{MemberObserver, Observer, Reading, Record, Stop};
 pub use state::State;

@@ -1,15 +1,15 @@
 //! burn's terminal dashboard, driven from a thread of our own.
 //!
-//! The dashboard belongs to that thread alone, so that a training thread never waits for the terminal, and a
-//! "kill" from the dashboard's menu, which burn carries out as a panic, ends the dashboard and not the run:
-//! either of its ways to stop becomes a [`Stop`], and what was computed is kept.
+//! The dashboard belongs to that thread alone, so that a training thread never waits for the terminal. Its panics (burn
+//! carries out a "kill" from its menu as one, and a terminal that goes away is another) end the dashboard and not the
+//! run.
 
-use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::io::{self, IsTerminal};
+use std::panic::{AssertUnwindSafe, PanicHookInfo, catch_unwind, set_hook, take_hook};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::thread::JoinHandle;
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use burn::train::Interrupter;
@@ -19,191 +19,281 @@ use burn::train::metric::{
     SerializedEntry,
 };
 use burn::train::renderer::tui::TuiMetricsRendererWrapper;
-use burn::train::renderer::{
-    EvaluationName, MetricState, MetricsRenderer, MetricsRendererEvaluation,
-};
+use burn::train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining};
 
-use super::Extent;
+use super::clock::Clock;
+use super::plots::{Metric, Note, Plots, Quantity, Split, Step};
+use super::print::say;
+use super::screen::{self, Screen};
+use super::{Extent, outlives_terminal};
+use crate::results::Ended;
 use crate::train::{Record, Stop};
 
-/// How often progress is passed on; the dashboard redraws no faster.
+/// How often what is shown is brought up to date; burn draws no faster.
 const REFRESH: Duration = Duration::from_millis(100);
 
-/// One point of a plot: the plot's title, whether more is better, and the value.
-type Point = (&'static str, bool, f64);
-
-/// What an epoch adds to the plots.
-struct Points {
-    member: usize,
-    epoch: usize,
-    values: Vec<Point>,
-}
+/// The thread here, and burn's, which draws.
+const THREADS: [&str; 2] = ["dashboard", "train-renderer"];
 
 /// A dashboard on the screen.
 pub struct Dashboard {
-    done: Arc<AtomicU64>,
-    points: Sender<Points>,
-    thread: JoinHandle<()>,
+    clock: Arc<Clock>,
+    readings: usize,
+    /// What is to be shown, and whether it was known before this run went on.
+    notes: Option<Sender<(Note, bool)>>,
+    thread: Option<JoinHandle<Plots>>,
+    /// Comes last, so that the terminal is held until the thread has ended.
+    _screen: Screen,
 }
 
 impl Dashboard {
-    pub fn start(extent: Extent, stop: Arc<Stop>) -> Self {
-        let (points, received) = channel();
-        let done = Arc::new(AtomicU64::new(0));
-        let progress = Arc::clone(&done);
-        let thread = std::thread::spawn(move || {
-            // burn's own hook restores the terminal before the panic of a "kill" gets here.
-            let shown = catch_unwind(AssertUnwindSafe(|| {
-                show(&extent, &progress, &received, &stop);
-            }));
-            if shown.is_err() {
-                stop.request();
-            }
-        });
+    pub fn start(extent: &Extent, stop: &Arc<Stop>) -> Self {
+        let screen = Screen::take();
+        let clock = Arc::new(Clock::start(extent.work));
+        let plots = Plots::new(extent);
+        let readings = plots.readings();
+        let (notes, received) = channel();
+        let view = View {
+            extent: extent.clone(),
+            clock: Arc::clone(&clock),
+            stop: Arc::clone(stop),
+            received,
+        };
+        let named = Builder::new().name(THREADS[0].to_owned());
         Self {
-            done,
-            points,
-            thread,
+            clock,
+            readings,
+            notes: Some(notes),
+            thread: named.spawn(|| view.carry_out(plots)).ok(),
+            _screen: screen,
         }
     }
 
-    pub fn worked(&self, multiply_accumulates: u64) {
-        self.done.fetch_add(multiply_accumulates, Ordering::Relaxed);
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
-    /// What was done before is done: the dashboard knows no other progress.
-    pub fn worked_before(&self, multiply_accumulates: u64) {
-        self.worked(multiply_accumulates);
+    pub fn readings(&self) -> usize {
+        self.readings
     }
 
-    pub fn record(&self, record: Record<'_>) {
-        // Nobody receives any more if the dashboard was killed.
-        let _ = self.points.send(points(record));
+    pub fn record(&self, record: Record<'_>, recalled: bool) {
+        self.note(record.into(), recalled);
     }
 
-    pub fn finish(self) {
-        drop(self.points);
-        // Its panics are caught inside.
-        let _ = self.thread.join();
+    /// A member that could not go on.
+    pub fn ended(&self, ended: &Ended) {
+        let note = Note::Ended {
+            member: ended.member.index,
+            reason: ended.reason(),
+        };
+        self.note(note, false);
+    }
+
+    fn note(&self, note: Note, recalled: bool) {
+        if let Some(notes) = &self.notes {
+            // A dashboard that was ended early has nobody who receives.
+            let _ = notes.send((note, recalled));
+        }
+    }
+
+    /// Takes the dashboard off the screen, and prints the last numbers of each model.
+    pub fn finish(mut self: Box<Self>) {
+        let plots = self.end();
+        drop(self);
+        for line in plots.iter().flat_map(Plots::table) {
+            say(&line);
+        }
+    }
+
+    fn end(&mut self) -> Option<Plots> {
+        self.notes = None;
+        self.thread.take()?.join().ok()
     }
 }
 
-fn points(record: Record<'_>) -> Points {
-    match record {
-        Record::Epoch(record) => Points {
-            member: record.member,
-            epoch: record.epoch,
-            values: [
-                Some(("Test error", false, record.test_reconstruction)),
-                Some(("Training cost", false, record.cost)),
-                Some(("Sparsity Σ KL", false, record.sparsity)),
-                Some(("Mean activation", false, record.mean_activation)),
-                Some(("Active units", false, record.active_units)),
-                Some(("Dead units", false, record.dead_units as f64)),
-                Some(("Untrained units", false, record.untrained_units as f64)),
-                record
-                    .explained_variance
-                    .map(|value| ("Explained variance", true, value)),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-        },
-        Record::Stage(record) => Points {
-            member: record.member,
-            epoch: record.epoch,
-            values: vec![
-                ("Pretraining error", false, record.reconstruction),
-                ("Pretraining Σ KL", false, record.sparsity),
-            ],
-        },
-        Record::Classifier(record, layers) => Points {
-            member: record.member,
-            epoch: record.epoch,
-            values: [
-                Some(("Test accuracy %", true, 100.0 * record.test_accuracy)),
-                record.cost.map(|cost| ("Training cost", false, cost)),
-                layers.first().map(|layer| {
-                    let magnitude = layer.gradient_norm.max(1e-30).log10();
-                    ("log₁₀ gradient, layer 1", true, magnitude)
-                }),
-            ]
-            .into_iter()
-            .flatten()
-            .collect(),
-        },
+/// Also where a panic leads past [`Dashboard::finish`].
+impl Drop for Dashboard {
+    fn drop(&mut self) {
+        self.end();
     }
 }
 
-/// Draws until the sender of points is gone.
-fn show(extent: &Extent, done: &AtomicU64, received: &Receiver<Points>, stop: &Stop) {
-    let interrupter = Interrupter::new();
-    let mut renderer = TuiMetricsRendererWrapper::new(interrupter.clone(), None);
-    // The whole run's work is shared out evenly over the dashboard's epochs, in millions.
-    let epochs = extent.epochs.max(1);
-    let items = (extent.work / 1_000_000) as usize / epochs;
-    let items = items.max(1);
-    renderer.start(epochs, 1, Some(items), Some(&extent.title));
-    renderer.start_split("train", items);
-    let mut known = HashSet::new();
-    let mut shown = usize::MAX;
-    loop {
-        if interrupter.should_stop() {
-            stop.request();
+/// What the dashboard's thread is given.
+struct View {
+    extent: Extent,
+    clock: Arc<Clock>,
+    stop: Arc<Stop>,
+    received: Receiver<(Note, bool)>,
+}
+
+impl View {
+    /// Shows what it receives until nobody sends any more.
+    fn carry_out(self, mut plots: Plots) -> Plots {
+        let hook = Hook::set();
+        let shown = catch_unwind(AssertUnwindSafe(|| self.show(&mut plots, &hook.panicked)));
+        hook.unset();
+        // A closed terminal is not told to everybody who runs in it.
+        let is_gone = !io::stdout().is_terminal() && !outlives_terminal();
+        if shown.is_err() || is_gone {
+            self.stop.request();
         }
-        let work = (done.load(Ordering::Relaxed) / 1_000_000) as usize;
-        let work = work.min(items * epochs);
-        if work != shown {
-            shown = work;
-            let epoch = (work / items).min(epochs - 1);
-            renderer.update_epoch(epoch);
-            renderer.update_split(work - epoch * items);
+        for (note, recalled) in &self.received {
+            plots.take(note, recalled);
         }
-        match received.recv_timeout(REFRESH) {
-            Ok(points) => plot(&mut renderer, extent, &mut known, &points),
-            Err(RecvTimeoutError::Timeout) => (),
-            Err(RecvTimeoutError::Disconnected) => break,
+        plots
+    }
+
+    fn show(&self, plots: &mut Plots, panicked: &AtomicBool) {
+        let interrupter = Interrupter::new();
+        let mut renderer = TuiMetricsRendererWrapper::new(interrupter.clone(), None);
+        renderer.start_split("train", self.extent.images);
+        self.count(&mut renderer, plots);
+        register(&mut renderer, plots.metrics());
+        let mut known = plots.metrics().len();
+        let mut keys_are_signals = false;
+        let mut shown = None;
+        // burn's hook takes the dashboard off the screen when anything panics.
+        while !panicked.load(Ordering::Relaxed) {
+            keys_are_signals = keys_are_signals || screen::make_keys_signals();
+            if interrupter.should_stop() {
+                self.stop.request();
+            }
+            let progress = self.progress(plots);
+            if shown.as_ref() != Some(&progress) {
+                let (label, epoch, images) = &progress;
+                let all = self.extent.epochs_of_all.max(1);
+                renderer.start(all, 1, Some(self.extent.images), Some(label));
+                renderer.update_epoch(*epoch);
+                renderer.update_split(*images);
+                shown = Some(progress);
+            }
+            match self.received.recv_timeout(REFRESH) {
+                Ok((note, recalled)) => {
+                    let steps = plots.take(note, recalled);
+                    register(&mut renderer, &plots.metrics()[known..]);
+                    known = plots.metrics().len();
+                    for step in steps {
+                        plot(&mut renderer, &plots.metrics()[step.metric], &step);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => (),
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+        }
+    }
+
+    /// What else there is to know, as burn's counters: lines with a number.
+    fn count(&self, renderer: &mut TuiMetricsRendererWrapper, plots: &Plots) {
+        for _ in 0..plots.steps() {
+            renderer.log_event_training("x per epoch".to_owned());
+        }
+        let seeds = self.extent.members.len() / plots.models().max(1);
+        if seeds > 1 {
+            for _ in 0..seeds {
+                renderer.log_event_training("seeds".to_owned());
+            }
+        }
+    }
+
+    /// The title, and where the whole run is: the epoch, counted from 0 over all members, and how many of its images are
+    /// behind.
+    fn progress(&self, plots: &Plots) -> (String, usize, usize) {
+        let Extent {
+            title,
+            epochs_of_all,
+            images,
+            ..
+        } = &self.extent;
+        let left = if self.stop.requested() {
+            "stopping".to_owned()
+        } else {
+            self.clock.left()
+        };
+        let label = match left.as_str() {
+            "" => title.clone(),
+            left => format!("{left}, {title}"),
+        };
+        let done = plots.epochs();
+        let epoch = (done as usize).min(epochs_of_all.saturating_sub(1));
+        let of_epoch = (done - epoch as f64) * *images as f64;
+        (label, epoch, (of_epoch.round() as usize).min(*images))
+    }
+}
+
+/// Makes plots, and places among the numbers beside them.
+fn register(renderer: &mut TuiMetricsRendererWrapper, metrics: &[Metric]) {
+    for metric in metrics {
+        renderer.register_metric(MetricDefinition {
+            metric_id: id(metric),
+            name: Arc::new(metric.name.clone()),
+            description: None,
+            attributes: MetricAttributes::Numeric(NumericAttributes {
+                unit: None,
+                higher_is_better: metric.quantity == Quantity::Accuracy,
+            }),
+        });
+        let nothing = MetricState::Generic(entry(metric, "–".to_owned(), String::new()));
+        match metric.quantity.split() {
+            Split::Train => renderer.update_train(nothing),
+            Split::Valid => renderer.update_valid(nothing),
         }
     }
 }
 
-/// Adds an epoch to every plot: a metric is a quantity, a line in it a member. burn offers named lines for
-/// evaluations only, hence the "Test" before each name. Members of the first seed stand for the others: more lines
-/// than that cannot be told apart.
-fn plot(
-    renderer: &mut TuiMetricsRendererWrapper,
-    extent: &Extent,
-    known: &mut HashSet<&'static str>,
-    points: &Points,
-) {
-    let Some(member) = extent.members.get(points.member) else {
-        return;
+fn plot(renderer: &mut TuiMetricsRendererWrapper, metric: &Metric, step: &Step) {
+    let mut update = |value: Option<NumericEntry>| {
+        let serialized = value.as_ref().map(NumericEntry::serialize);
+        let entry = entry(metric, step.text.clone(), serialized.unwrap_or_default());
+        let state = MetricState::Numeric(entry, value);
+        match step.split {
+            Split::Train => renderer.update_train(state),
+            Split::Valid => renderer.update_valid(state),
+        }
     };
-    if member.seed != extent.members[0].seed {
-        return;
+    update(step.value.map(NumericEntry::Value));
+    // A final value adds no point: it makes the last one, not the mean of all, what the summary shows.
+    if let Some(value) = step.value {
+        update(Some(NumericEntry::Final(value)));
     }
-    for &(name, higher_is_better, value) in &points.values {
-        if known.insert(name) {
-            renderer.register_metric(MetricDefinition {
-                metric_id: MetricId::new(Arc::new(name.to_owned())),
-                name: Arc::new(name.to_owned()),
-                description: None,
-                attributes: MetricAttributes::Numeric(NumericAttributes {
-                    unit: None,
-                    higher_is_better,
-                }),
-            });
-        }
-        let entry = MetricEntry::new(
-            MetricId::new(Arc::new(name.to_owned())),
-            SerializedEntry::new(
-                format!("epoch {}: {value:.4}", points.epoch),
-                value.to_string(),
-            ),
-        );
-        renderer.update_test(
-            EvaluationName::new(&member.label),
-            MetricState::Numeric(entry, Some(NumericEntry::Value(value))),
-        );
+}
+
+fn id(metric: &Metric) -> MetricId {
+    MetricId::new(Arc::new(metric.name.clone()))
+}
+
+fn entry(metric: &Metric, text: String, serialized: String) -> MetricEntry {
+    MetricEntry::new(id(metric), SerializedEntry::new(text, serialized))
+}
+
+/// The panic hook while a dashboard is on: as before, but that the dashboard's own threads, whose panics end nothing but
+/// the dashboard, say nothing.
+struct Hook {
+    before: Arc<PanicHook>,
+    panicked: Arc<AtomicBool>,
+}
+
+type PanicHook = Box<dyn Fn(&PanicHookInfo<'_>) + Sync + Send>;
+
+impl Hook {
+    fn set() -> Self {
+        let hook = Self {
+            before: Arc::new(take_hook()),
+            panicked: Arc::default(),
+        };
+        let (before, panicked) = (Arc::clone(&hook.before), Arc::clone(&hook.panicked));
+        set_hook(Box::new(move |info| {
+            panicked.store(true, Ordering::Relaxed);
+            let thread = std::thread::current();
+            if !thread.name().is_some_and(|name| THREADS.contains(&name)) {
+                before(info);
+            }
+        }));
+        hook
+    }
+
+    fn unset(self) {
+        drop(take_hook());
+        set_hook(Box::new(move |info| (self.before)(info)));
     }
 }

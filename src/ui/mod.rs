@@ -1,16 +1,23 @@
 //! How a run is watched: burn's dashboard on a terminal, one line per epoch elsewhere, or nothing.
 //!
-//! This room is the only one that draws on the terminal while a run is on. It takes what [`Observer`] tells
-//! and gives back one thing: a request to stop.
+//! This room is the only one that prints, and the only one that knows the terminal. It takes what [`Observer`] tells and
+//! gives back one thing: a request to stop.
 
+mod clock;
 #[cfg(feature = "dashboard")]
 mod dashboard;
 mod plain;
+#[cfg(feature = "dashboard")]
+mod plots;
+pub mod print;
+#[cfg(feature = "dashboard")]
+mod screen;
 
 use std::io::IsTerminal;
 use std::sync::Arc;
 
 use crate::results::{Ended, Member};
+use crate::spec::ExperimentName;
 use crate::train::{Observer, Record, Stop};
 
 /// How much to show.
@@ -25,13 +32,15 @@ pub enum Style {
 }
 
 impl Style {
-    /// Whether lines of talk may be printed while a run is on; they would garble a dashboard.
+    /// Whether there will be a dashboard.
     #[must_use]
-    pub fn prints_lines(self) -> bool {
-        match self {
-            Self::Automatic => !wants_dashboard(),
-            Self::Plain | Self::Quiet => true,
-        }
+    pub fn is_dashboard(self) -> bool {
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        self == Self::Automatic
+            && cfg!(feature = "dashboard")
+            && std::io::stdout().is_terminal()
+            && std::io::stdin().is_terminal()
+            && !dumb
     }
 }
 
@@ -39,17 +48,22 @@ impl Style {
 #[derive(Debug, Clone)]
 pub struct Extent {
     pub title: String,
+    pub experiment: ExperimentName,
     pub members: Vec<Member>,
     /// Of every member, without its pretraining.
     pub epochs: usize,
-    /// Multiply–accumulate operations of all training: the measure of progress.
+    /// Of all members together, pretraining included.
+    pub epochs_of_all: usize,
+    /// Training images, which every epoch goes through once.
+    pub images: usize,
+    /// Multiply–accumulate operations of all training: the measure of time.
     pub work: u64,
 }
 
 /// Whoever watches a run.
 pub enum Watcher {
     #[cfg(feature = "dashboard")]
-    Dashboard(dashboard::Dashboard),
+    Dashboard(Box<dashboard::Dashboard>),
     Plain(plain::Lines),
     Nobody,
 }
@@ -57,21 +71,21 @@ pub enum Watcher {
 impl Watcher {
     /// Starts watching.
     #[must_use]
-    pub fn start(style: Style, extent: Extent, stop: Arc<Stop>) -> Self {
+    pub fn start(style: Style, extent: &Extent, stop: &Arc<Stop>) -> Self {
         match style {
             Style::Quiet => Self::Nobody,
             #[cfg(feature = "dashboard")]
-            Style::Automatic if wants_dashboard() => {
-                Self::Dashboard(dashboard::Dashboard::start(extent, stop))
+            Style::Automatic if style.is_dashboard() => {
+                Self::Dashboard(Box::new(dashboard::Dashboard::start(extent, stop)))
             }
             Style::Automatic | Style::Plain => {
-                drop(stop);
-                Self::Plain(plain::Lines::start(&extent))
+                let _ = stop;
+                Self::Plain(plain::Lines::start(extent))
             }
         }
     }
 
-    /// Stops watching and leaves the terminal as it was found.
+    /// Stops watching and leaves the terminal as it was found, with the last numbers on it.
     pub fn finish(self) {
         match self {
             #[cfg(feature = "dashboard")]
@@ -79,31 +93,34 @@ impl Watcher {
             Self::Plain(_) | Self::Nobody => (),
         }
     }
+
+    fn clock(&self) -> Option<&clock::Clock> {
+        match self {
+            #[cfg(feature = "dashboard")]
+            Self::Dashboard(dashboard) => Some(dashboard.clock()),
+            Self::Plain(lines) => Some(&lines.clock),
+            Self::Nobody => None,
+        }
+    }
 }
 
 impl Observer for Watcher {
     fn worked(&self, multiply_accumulates: u64) {
-        match self {
-            #[cfg(feature = "dashboard")]
-            Self::Dashboard(dashboard) => dashboard.worked(multiply_accumulates),
-            Self::Plain(lines) => lines.worked(multiply_accumulates),
-            Self::Nobody => (),
+        if let Some(clock) = self.clock() {
+            clock.worked(multiply_accumulates);
         }
     }
 
     fn worked_before(&self, multiply_accumulates: u64) {
-        match self {
-            #[cfg(feature = "dashboard")]
-            Self::Dashboard(dashboard) => dashboard.worked_before(multiply_accumulates),
-            Self::Plain(lines) => lines.worked_before(multiply_accumulates),
-            Self::Nobody => (),
+        if let Some(clock) = self.clock() {
+            clock.worked_before(multiply_accumulates);
         }
     }
 
     fn record(&self, record: Record<'_>) {
         match self {
             #[cfg(feature = "dashboard")]
-            Self::Dashboard(dashboard) => dashboard.record(record),
+            Self::Dashboard(dashboard) => dashboard.record(record, false),
             Self::Plain(lines) => lines.record(record),
             Self::Nobody => (),
         }
@@ -113,25 +130,56 @@ impl Observer for Watcher {
     fn recall(&self, record: Record<'_>) {
         match self {
             #[cfg(feature = "dashboard")]
-            Self::Dashboard(dashboard) => dashboard.record(record),
+            Self::Dashboard(dashboard) => dashboard.record(record, true),
             Self::Plain(_) | Self::Nobody => {
                 let _ = record;
             }
         }
     }
 
-    /// A dashboard has no place for it: it is told when the run is over.
     fn ended(&self, ended: &Ended) {
-        if let Self::Plain(lines) = self {
-            lines.ended(ended);
+        match self {
+            #[cfg(feature = "dashboard")]
+            Self::Dashboard(dashboard) => dashboard.ended(ended),
+            Self::Plain(lines) => lines.ended(ended),
+            Self::Nobody => (),
+        }
+    }
+
+    fn readings(&self) -> usize {
+        match self {
+            #[cfg(feature = "dashboard")]
+            Self::Dashboard(dashboard) => dashboard.readings(),
+            Self::Plain(_) | Self::Nobody => 0,
         }
     }
 }
 
-fn wants_dashboard() -> bool {
-    let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-    cfg!(feature = "dashboard")
-        && std::io::stdout().is_terminal()
-        && std::io::stdin().is_terminal()
-        && !dumb
+/// Gives a terminal back that a dashboard may be on, for whoever ends the program at once.
+pub fn leave_terminal() {
+    #[cfg(feature = "dashboard")]
+    screen::leave();
+}
+
+/// Whether the program was told, as by `nohup`, to outlive its terminal.
+#[cfg(unix)]
+#[expect(
+    unsafe_code,
+    reason = "what a signal does can be asked in no other way"
+)]
+#[must_use]
+pub fn outlives_terminal() -> bool {
+    // SAFETY: all bits zero are a value of this plain struct; without a new action the call changes nothing but it.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        libc::sigaction(libc::SIGHUP, std::ptr::null(), &raw mut action) == 0
+            && action.sa_sigaction == libc::SIG_IGN
+    }
+}
+
+/// Whether the program was told to outlive its terminal: not where nobody can tell it.
+#[cfg(not(unix))]
+#[must_use]
+pub fn outlives_terminal() -> bool {
+    false
 }

@@ -1,0 +1,91 @@
+//! How long the rest of a run will take.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+/// Measures the speed of a run in multiply–accumulate operations.
+pub struct Clock {
+    started: Instant,
+    work: u64,
+    done: AtomicU64,
+    /// Of `work`, what an earlier run did.
+    done_before: AtomicU64,
+}
+
+impl Clock {
+    /// Starts now, for a run of so much work.
+    pub fn start(work: u64) -> Self {
+        Self {
+            started: Instant::now(),
+            work,
+            done: AtomicU64::new(0),
+            done_before: AtomicU64::new(0),
+        }
+    }
+
+    pub fn worked(&self, multiply_accumulates: u64) {
+        self.done.fetch_add(multiply_accumulates, Ordering::Relaxed);
+    }
+
+    pub fn worked_before(&self, multiply_accumulates: u64) {
+        self.done_before
+            .fetch_add(multiply_accumulates, Ordering::Relaxed);
+    }
+
+    /// `12 s left`, if the rest goes on as it went; empty before anything was done.
+    pub fn left(&self) -> String {
+        let done_before = self.done_before.load(Ordering::Relaxed);
+        let work = self.work.saturating_sub(done_before);
+        let done = self.done.load(Ordering::Relaxed);
+        match time_left(self.started.elapsed(), done, work) {
+            Some(left) => format!("{} left", duration(left)),
+            None => String::new(),
+        }
+    }
+}
+
+/// The time that the rest will take if it goes on as it went; `None` before anything was done.
+fn time_left(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
+    let rest = total.saturating_sub(done) as f64 / done as f64;
+    (done > 0).then(|| elapsed.mul_f64(rest))
+}
+
+/// A duration as a person writes it: `42 s`, `3 min 05 s`, `2 h 10 min`.
+fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_left_is_in_proportion() {
+        let half_a_minute = Duration::from_secs(30);
+        let left = |done| time_left(half_a_minute, done, 300).map(|left| left.as_secs());
+        assert_eq!([left(100), left(300), left(0)], [Some(60), Some(0), None]);
+    }
+
+    #[test]
+    fn durations_read_well() {
+        let text = |seconds| duration(Duration::from_secs_f64(seconds));
+        assert_eq!(
+            [text(59.4), text(59.6), text(61.0), text(7260.0)],
+            ["59 s", "1 min 00 s", "1 min 01 s", "2 h 01 min"]
+        );
+    }
+
+    #[test]
+    fn the_number_comes_before_the_word() {
+        let clock = Clock::start(300);
+        assert_eq!(clock.left(), "");
+        clock.worked_before(100);
+        clock.worked(200);
+        assert_eq!(clock.left(), "0 s left");
+    }
+}
