@@ -202,9 +202,9 @@ pub fn regime(scores: &Scores) -> (Regime, String) {
 /// As [`regime`], for pictures of `subject` with as many pixels as a square `side` pixels wide: thresholds on lengths are
 /// scaled by `side` / 28, and the words of the reason are true of other images than digits.
 ///
-/// A regime holds when all of its conditions do; no two can hold at once. Otherwise, if a score is not defined the answer
-/// is [`Regime::NotJudged`], and if all are it is [`Regime::Unclear`], and the reason names what failed for the regime
-/// with the smallest share of failures. Active and dead units count as shares of the hidden units.
+/// A regime holds when all of its conditions do; no two can hold at once. Otherwise, if one might hold but for scores that
+/// are not defined, the answer is [`Regime::NotJudged`]; if none might, it is [`Regime::Unclear`], and the reason names
+/// what failed for the regime with the smallest share of failures. Active and dead units count as shares of the hidden units.
 #[must_use]
 pub fn regime_of(scores: &Scores, side: f64, subject: Subject) -> (Regime, String) {
     let rules = rules(scores, side / PICTURE_SIDE);
@@ -221,7 +221,11 @@ pub fn regime_of(scores: &Scores, side: f64, subject: Subject) -> (Regime, Strin
         .collect();
     undefined.sort_unstable();
     undefined.dedup();
-    if !undefined.is_empty() {
+    let is_open = |conditions: &[Condition]| {
+        let mut clauses = conditions.iter();
+        clauses.all(|clause| clause.value.is_none() || clause.holds())
+    };
+    if rules.iter().any(|(_, conditions)| is_open(conditions)) {
         let reason = format!(
             "not defined: {}; {}",
             undefined.join(", "),
@@ -706,6 +710,17 @@ mod tests {
             ..scores([20.0, 5.0, 0.3, 0.4, 40.0], 0)
         };
         assert_eq!(regime(&without_correlation).0, Regime::Strokes);
+        // Nor does it take what is missing to see that all rules fail.
+        let without_correlation = Scores {
+            digit_correlation: None,
+            ..scores([8.0, 6.5, 0.2, 0.4, 50.0], 0)
+        };
+        assert_eq!(regime(&without_correlation).0, Regime::Unclear);
+        let might_be_digits = Scores {
+            digit_correlation: None,
+            ..scores([8.0, 6.5, 0.2, 0.4, 5.0], 0)
+        };
+        assert_eq!(regime(&might_be_digits).0, Regime::NotJudged);
     }
 
     #[test]

@@ -125,7 +125,7 @@ fn without_a_live_unit_no_score_is_defined_and_no_regime_is_judged() {
     }
     let page = read(&out, "index.html");
     assert!(page.contains("<strong>not judged</strong>"));
-    assert!(page.contains("Not defined for β = 0.1: no unit is live."));
+    assert!(page.contains("Not defined for β = 0 and β = 0.1: no unit is live."));
     assert!(!page.contains("nearest"), "{page}");
 }
 
@@ -146,7 +146,7 @@ fn flat_pictures_correlate_with_nothing() {
         members[0]["scores"]["kurtosis"].is_f64(),
         "weights vary: {members}"
     );
-    assert!(read(&out, "index.html").contains("Not defined for β = 0: no live unit"));
+    assert!(read(&out, "index.html").contains("Not defined for β = 0 and β = 0.1: no live unit"));
 }
 
 #[test]

@@ -212,6 +212,9 @@ pub fn outlook(plan: &Plan, height: usize, width: usize) -> Vec<String> {
     }
 }
 
+/// Of models that could not go on, as many have a notice each.
+const MOST_ENDED: usize = 8;
+
 /// A line for each remark on a file.
 fn remarks(file: &str, remarks: impl IntoIterator<Item = String>) -> Vec<String> {
     let remarks = remarks.into_iter();
@@ -236,11 +239,7 @@ pub fn page(run: &Run, figures: &Figures) -> Result<(), RedrawError> {
         )),
         Status::Failed { reason } => Some(format!("This run failed: {reason}")),
     };
-    let ended = run.results.map_or(&[][..], Results::ended);
-    let ended: Vec<String> = ended
-        .iter()
-        .map(|ended| format!("{ended}. What it had found by then is kept."))
-        .collect();
+    let ended = who_ended(run);
     let spelled = manifest
         .members
         .iter()
@@ -321,6 +320,21 @@ pub fn page(run: &Run, figures: &Figures) -> Result<(), RedrawError> {
     };
     run.dir.write(run_dir::PAGE, html.as_bytes())?;
     Ok(())
+}
+
+/// A notice for each model that could not go on, or for the first of them.
+fn who_ended(run: &Run) -> Vec<String> {
+    let ended = run.results.map_or(&[][..], Results::ended);
+    let further = ended.len().saturating_sub(MOST_ENDED);
+    let further = (further > 0).then(|| {
+        let models = counted(further, "further model");
+        format!("{models} ended early; {} tells which.", run_dir::RESULTS)
+    });
+    let notices = ended
+        .iter()
+        .take(MOST_ENDED)
+        .map(|ended| format!("{ended}. What it had found by then is kept."));
+    notices.chain(further).collect()
 }
 
 /// A data set in a reader's words.

@@ -1,5 +1,7 @@
 //! The page of a Figure 5-6 run.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 
 use super::{Figure, MOST_NAMES, MOST_ROWS, if_defined, last_epochs, number, table};
@@ -148,14 +150,24 @@ fn scores(members: &[MemberSummary]) -> Markup {
         ]
         .contains(&None)
     };
+    let mut undefined: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for summary in members
+        .iter()
+        .filter(|summary| is_undefined(&summary.scores))
+    {
+        let labels = undefined
+            .entry(summary.scores.why_not_defined())
+            .or_default();
+        labels.push(&summary.member.label);
+    }
     html! {
         (table(
             "Scores of the pictures; medians over live units, those that are not dead on the test images",
             &head,
             &rows,
         ))
-        @for summary in members.iter().filter(|summary| is_undefined(&summary.scores)) {
-            p { "Not defined for " (summary.member.label) ": " (summary.scores.why_not_defined()) "." }
+        @for (reason, labels) in &undefined {
+            p { "Not defined for " (listed(labels, MOST_NAMES)) ": " (reason) "." }
         }
     }
 }
