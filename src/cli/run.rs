@@ -20,7 +20,7 @@ use crate::train::lanes::locked;
 use crate::train::{Observer, Record, Stop};
 use crate::ui::print::{lost, say, tell};
 use crate::ui::{Extent, Style, Watcher};
-use crate::words::counted;
+use crate::words::{counted, in_shell};
 
 /// Records are written at most this often while a run is on, for whoever wants to look, and once at its end: whoever
 /// goes on with a run has them from its checkpoints.
@@ -232,9 +232,12 @@ fn end(
             for ended in results.ended() {
                 tell(&format!("warning: {ended}\n  hint: {}", ended.hint));
             }
-            let path = dir.path().display();
-            tell(&format!("stopped; what was computed is in {path}"));
-            tell(&format!("go on with: layerwise resume {path}"));
+            let path = dir.path();
+            tell(&format!(
+                "stopped; what was computed is in {}",
+                path.display()
+            ));
+            tell(&format!("go on with: layerwise resume {}", in_shell(path)));
             Err(Failure::Interrupted)
         }
         Err(failure) => {
