@@ -38,6 +38,7 @@ Examples:
   layerwise backends                                   what this build and machine offer
 
 Exit codes: 0 done, 1 failed, 2 wrong request, 130 stopped by Ctrl-C, `q`, a signal, or a terminal that was closed.
+It is 1, too, if a model could not go on: everything is written then, and the page tells which model and why.
 
 In a fresh clone, write `cargo run --` for `layerwise`.";
 

@@ -39,7 +39,7 @@ impl DeadUnitsPage<'_> {
                 h2 { "Training" }
                 (figure.markup(
                     &format!("Learning curves of {conditions}: reconstruction, sparsity, activity and dead units against the epoch"),
-                    "Every model after every epoch, on the test images.",
+                    "Every model after every epoch: the sparsity term over the epoch’s training images, all else over the test images.",
                 ))
             }
             (last_epochs(self.records))

@@ -58,7 +58,7 @@ impl Figure56Page<'_> {
                 h2 { "Training" }
                 (figure.markup(
                     &format!("Learning curves of {conditions}: reconstruction, sparsity, activity and dead units against the epoch"),
-                    "Every model after every epoch.",
+                    "Every model after every epoch: the sparsity term over the epoch’s training images, all else over the test images.",
                 ))
             }
             (last_epochs(self.records))
