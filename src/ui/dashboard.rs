@@ -22,7 +22,7 @@ use burn::train::renderer::tui::TuiMetricsRendererWrapper;
 use burn::train::renderer::{MetricState, MetricsRenderer, MetricsRendererTraining};
 
 use super::clock::Clock;
-use super::plots::{Metric, Note, Plots, Quantity, Split, Step};
+use super::plots::{Mark, Metric, Note, Plots, Quantity, Split, Step};
 use super::print::say;
 use super::screen::{self, Screen};
 use super::{Extent, outlives_terminal};
@@ -42,13 +42,10 @@ pub struct Dashboard {
     /// What is to be shown, and whether it was known before this run went on.
     notes: Option<Sender<(Note, bool)>>,
     thread: Option<JoinHandle<Plots>>,
-    /// Comes last, so that the terminal is held until the thread has ended.
-    _screen: Screen,
 }
 
 impl Dashboard {
     pub fn start(extent: &Extent, stop: &Arc<Stop>) -> Self {
-        let screen = Screen::take();
         let clock = Arc::new(Clock::start(extent.work));
         let plots = Plots::new(extent);
         let readings = plots.readings();
@@ -65,7 +62,6 @@ impl Dashboard {
             readings,
             notes: Some(notes),
             thread: named.spawn(|| view.carry_out(plots)).ok(),
-            _screen: screen,
         }
     }
 
@@ -130,9 +126,11 @@ struct View {
 impl View {
     /// Shows what it receives until nobody sends any more.
     fn carry_out(self, mut plots: Plots) -> Plots {
+        let screen = Screen::take();
         let hook = Hook::set();
         let shown = catch_unwind(AssertUnwindSafe(|| self.show(&mut plots, &hook.panicked)));
         hook.unset();
+        drop(screen);
         // A closed terminal is not told to everybody who runs in it.
         let is_gone = !io::stdout().is_terminal() && !outlives_terminal();
         if shown.is_err() || is_gone {
@@ -242,19 +240,20 @@ fn register(renderer: &mut TuiMetricsRendererWrapper, metrics: &[Metric]) {
 }
 
 fn plot(renderer: &mut TuiMetricsRendererWrapper, metric: &Metric, step: &Step) {
-    let mut update = |value: Option<NumericEntry>| {
-        let serialized = value.as_ref().map(NumericEntry::serialize);
-        let entry = entry(metric, step.text.clone(), serialized.unwrap_or_default());
-        let state = MetricState::Numeric(entry, value);
-        match step.split {
-            Split::Train => renderer.update_train(state),
-            Split::Valid => renderer.update_valid(state),
-        }
+    let mut update = |state| match step.split {
+        Split::Train => renderer.update_train(state),
+        Split::Valid => renderer.update_valid(state),
     };
-    update(step.value.map(NumericEntry::Value));
-    // A final value adds no point: it makes the last one, not the mean of all, what the summary shows.
-    if let Some(value) = step.value {
-        update(Some(NumericEntry::Final(value)));
+    let entry = |serialized| entry(metric, step.text.clone(), serialized);
+    match step.mark {
+        Mark::Point(value) => {
+            // A final value adds no point: it makes the last one, not the mean of all, what the summary shows.
+            for value in [NumericEntry::Value(value), NumericEntry::Final(value)] {
+                update(MetricState::Numeric(entry(value.serialize()), Some(value)));
+            }
+        }
+        Mark::Gap => update(MetricState::Numeric(entry(String::new()), None)),
+        Mark::None => update(MetricState::Generic(entry(String::new()))),
     }
 }
 

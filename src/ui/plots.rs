@@ -137,16 +137,26 @@ pub enum Split {
     Valid,
 }
 
-/// A step of a metric's x.
+/// What changes in a metric.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Step {
     /// Position in [`Plots::metrics`].
     pub metric: usize,
     pub split: Split,
-    /// Absent where there is no point.
-    pub value: Option<f64>,
-    /// The split's latest value in words.
+    pub mark: Mark,
+    /// The split's latest value in words, which stand beside the plots.
     pub text: String,
+}
+
+/// What a step draws.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Mark {
+    /// A point at the next x.
+    Point(f64),
+    /// Nothing at the next x. A point always follows, as burn's axes cannot do without any.
+    Gap,
+    /// Nothing: x stays.
+    None,
 }
 
 /// One quantity of one model.
@@ -284,7 +294,7 @@ impl Plots {
                         .map(|(metric, of)| Step {
                             metric,
                             split: of.quantity.split(),
-                            value: None,
+                            mark: Mark::None,
                             text: reason.clone(),
                         }),
                 );
@@ -374,7 +384,7 @@ impl Plots {
         self.step(metric, x, Split::Train, cost, &text, steps);
     }
 
-    /// A point at `x`, and the steps that lead there.
+    /// A point at `x`, and the steps that lead there; what is not a number has no place in a plot.
     fn step(
         &mut self,
         metric: usize,
@@ -384,18 +394,20 @@ impl Plots {
         text: &str,
         steps: &mut Vec<Step>,
     ) {
+        if !value.is_finite() {
+            return;
+        }
         let next = &mut self.metrics[metric].x;
-        let empty = x.saturating_sub(*next);
-        *next += empty + 1;
-        let step = |value| Step {
+        let gaps = x.saturating_sub(*next);
+        *next += gaps + 1;
+        let step = |mark| Step {
             metric,
             split,
-            value,
+            mark,
             text: text.to_owned(),
         };
-        steps.extend((0..empty).map(|_| step(None)));
-        // What is not a number has no place in a plot.
-        steps.push(step(Some(value).filter(|value| value.is_finite())));
+        steps.extend((0..gaps).map(|_| step(Mark::Gap)));
+        steps.push(step(Mark::Point(value)));
     }
 }
 
@@ -487,9 +499,12 @@ mod tests {
         let metric = metric.expect("there is such a metric");
         steps
             .iter()
-            .filter(|step| step.metric == metric)
+            .filter(|step| step.metric == metric && step.mark != Mark::None)
             .enumerate()
-            .filter_map(|(x, step)| Some((x, step.split, step.value?)))
+            .filter_map(|(x, step)| match step.mark {
+                Mark::Point(value) => Some((x, step.split, value)),
+                Mark::Gap | Mark::None => None,
+            })
             .collect()
     }
 
@@ -635,11 +650,36 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_a_number_is_a_step_without_a_point() {
+    fn what_is_not_a_number_leaves_a_gap() {
         let mut plots = plots(ExperimentName::Figure56, &["β = 0"], &[0], 10);
-        let steps = plots.take(reading(0, None, 1.0, f64::NAN), false);
-        assert_eq!(steps.len(), 20);
-        assert!(steps.iter().all(|step| step.value.is_none()));
+        let mut steps = plots.take(reading(0, None, 0.5, f64::NAN), false);
+        assert!(steps.is_empty());
+        steps.extend(plots.take(reading(0, None, 1.0, 2.0), false));
+        assert_eq!(
+            points(&plots, &steps, "error, β = 0"),
+            [(19, Split::Train, 2.0)]
+        );
+    }
+
+    #[test]
+    fn a_model_that_cannot_go_on_says_why_beside_its_plots() {
+        let mut plots = plots(ExperimentName::Figure56, &["β = 0", "β = 3"], &[0], 10);
+        let reason = "ended in epoch 1: the training cost became NaN";
+        let note = Note::Ended {
+            member: 1,
+            reason: reason.to_owned(),
+        };
+        let steps = plots.take(note, false);
+        let name = |step: &Step| plots.metrics()[step.metric].name.clone();
+        assert_eq!(
+            steps.iter().map(name).collect::<Vec<_>>(),
+            ["error, β = 3", "active units, β = 3", "dead units, β = 3"]
+        );
+        assert!(
+            steps
+                .iter()
+                .all(|step| (step.mark, step.text.as_str()) == (Mark::None, reason))
+        );
     }
 
     #[test]

@@ -17,7 +17,8 @@ mod unix {
     use std::io::{self, Read, Write};
     use std::os::fd::{AsFd, OwnedFd};
     use std::sync::Mutex;
-    use std::thread::JoinHandle;
+    use std::sync::mpsc::{Receiver, channel};
+    use std::time::Duration;
 
     use rustix::stdio::dup2_stderr;
     use rustix::termios::{
@@ -42,7 +43,7 @@ mod unix {
 
     /// The terminal, for as long as a dashboard is on it.
     pub struct Screen {
-        stderr: Option<(OwnedFd, JoinHandle<String>)>,
+        stderr: Option<(OwnedFd, Receiver<String>)>,
     }
 
     impl Screen {
@@ -60,9 +61,10 @@ mod unix {
             let Some((stderr, said)) = self.stderr.take() else {
                 return;
             };
-            // With stderr back in its place the pipe has no writer, and its reader comes to an end.
+            // With stderr back in its place the pipe has no writer, and its reader comes to an end, unless some library
+            // holds on to it.
             if dup2_stderr(&stderr).is_ok()
-                && let Ok(said) = said.join()
+                && let Ok(said) = said.recv_timeout(Duration::from_secs(1))
                 && !said.is_empty()
             {
                 tell(said.trim_end());
@@ -99,18 +101,19 @@ mod unix {
     }
 
     /// Where stderr went before, and who collects what goes there now.
-    fn divert_stderr() -> io::Result<(OwnedFd, JoinHandle<String>)> {
+    fn divert_stderr() -> io::Result<(OwnedFd, Receiver<String>)> {
         let stderr = io::stderr().as_fd().try_clone_to_owned()?;
         let (mut reader, writer) = io::pipe()?;
         dup2_stderr(&writer)?;
-        let collect = move || {
+        let (told, said) = channel();
+        std::thread::spawn(move || {
             let mut said = Vec::new();
             let _ = reader.by_ref().take(MOST).read_to_end(&mut said);
             // The rest is read so that no writer waits.
             let _ = io::copy(&mut reader, &mut io::sink());
-            String::from_utf8_lossy(&said).into_owned()
-        };
-        Ok((stderr, std::thread::spawn(collect)))
+            let _ = told.send(String::from_utf8_lossy(&said).into_owned());
+        });
+        Ok((stderr, said))
     }
 }
 
