@@ -552,7 +552,9 @@ fn a_finished_run_that_lost_a_file_gets_it_back() {
             fs::write(out.join(file), bytes).expect("room");
             let stderr = resumed(&out, &[]);
             assert!(
-                stderr.contains(&format!("is finished, but without {file}; ")),
+                stderr.contains(&format!(
+                    "is finished, but these files are missing or changed: {file}\n"
+                )),
                 "{stderr}"
             );
             assert_same_results(&whole, &out);

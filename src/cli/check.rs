@@ -50,14 +50,14 @@ fn describe(plan: &Plan, prepared: &Prepared) {
     let data = &prepared.data;
     let images = &data.train.images;
     let (inputs, classes, left) = (images.pixels_per_image(), data.classes, images.count());
+    let held_out = data.validation.as_ref().map_or(String::new(), |split| {
+        let count = counted(split.images.count(), "validation image");
+        format!(", {count} held out")
+    });
     say(&format!(
-        "data        {}: {}, {}, {} of {}×{} pixels, {}",
+        "data        {}: {}{held_out}, {} of {}×{} pixels, {}",
         data.name.unwrap_or("no set that this program knows"),
         counted(left, "training image"),
-        match &data.validation {
-            Some(split) => counted(split.images.count(), "validation image") + " held out",
-            None => "none held out".to_owned(),
-        },
         counted(data.test.images.count(), "test image"),
         images.height(),
         images.width(),

@@ -25,7 +25,7 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
             return Ok(());
         }
         tell(&format!(
-            "{path} is finished, but without {}; making what is missing",
+            "{path} is finished, but these files are missing or changed: {}\nmaking them again",
             printable(&lost.join(", "))
         ));
         // What is drawn needs nothing but the folder; the rest is in the checkpoints.

@@ -12,7 +12,9 @@ use crate::config::{Experiment, Plan};
 use crate::data::Dataset;
 use crate::machine::readable;
 use crate::model::{Autoencoder, Classifier};
-use crate::spec::{AutoencoderTraining, ClassifierCondition, OptimizerSpec, TrainingSpec};
+use crate::spec::{
+    Activation, AutoencoderTraining, ClassifierCondition, OptimizerSpec, TrainingSpec,
+};
 
 use super::pretraining::PROBE_IMAGES;
 
@@ -195,6 +197,14 @@ fn moments(training: &TrainingSpec) -> f64 {
     }
 }
 
+/// Whether back-propagation through it keeps no graph.
+fn is_written_out(activation: Activation) -> bool {
+    matches!(
+        activation,
+        Activation::Relu | Activation::LeakyRelu { .. } | Activation::Identity
+    )
+}
+
 fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
     let spec = &setting.autoencoder;
     let (n, units) = (inputs as f64, spec.hidden_units as f64);
@@ -203,7 +213,12 @@ fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
     let parameters = Autoencoder::parameter_count(spec, inputs) as f64;
     let state = parameters * (1.0 + moments(&setting.training));
     // The batch at both ends of each layer, forward and backward; a gradient and a transpose of each matrix.
-    let batch = batch * (1.5 * n + 3.0 * units);
+    let copies = if is_written_out(spec.activation) {
+        2.0
+    } else {
+        6.0
+    };
+    let batch = batch * (1.5 * n + copies * units);
     let step = 2.0 * parameters + batch;
     // At its end: the weights on the host, scaled, as a tensor, and unit by unit.
     let summary = 4.0 * weights;
@@ -254,9 +269,15 @@ fn classifier(condition: &ClassifierCondition, data: &Dataset) -> Load {
         epochs += stage.setting.training.epochs as f64;
     }
     let checkpoint = 3.0 * (state + encoders);
-    batch = batch.max(2.0 * of_training * widths);
-    let step = 2.0 * parameters + 2.0 * of_training * widths;
-    let look = 2.0 * parameters + 3.0 * probe * widths;
+    let copies = if is_written_out(spec.activation) {
+        1.0
+    } else {
+        3.0
+    };
+    let of_batch = copies * of_training * (units + data.classes as f64);
+    batch = batch.max(of_batch);
+    let step = 2.0 * parameters + of_batch;
+    let look = 2.0 * parameters + 1.5 * probe * widths;
     let layers = spec.hidden_units.len() as f64 + 1.0;
     Load {
         held: held.max(FLOAT * (encoders + state)),
