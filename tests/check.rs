@@ -146,14 +146,20 @@ fn what_needs_more_memory_than_there_is_is_refused_before_it_begins() {
     let (_parent, out) = folder();
     for (sets, what, keys) in [
         (
-            "--set autoencoder.hidden_units=100000",
+            "configs/figure56.toml --set autoencoder.hidden_units=100000",
             "models ",
             "lower autoencoder.hidden_units, or fewer of run.seeds and sparsity.weights",
         ),
         (
-            "--set training.epochs=1000000",
+            "configs/figure56.toml --set training.epochs=1000000",
             "records ",
             "lower training.epochs",
+        ),
+        // More numbers than 64 bits can count are as many as they can.
+        (
+            "configs/pretraining.toml --set 'conditions.D.network.hidden_units=1000 x 1000000' --set training.epochs=1000000",
+            "models ",
+            "lower network.hidden_units, or fewer of run.seeds and conditions",
         ),
     ] {
         for verb in ["check", ""] {
@@ -162,7 +168,7 @@ fn what_needs_more_memory_than_there_is_is_refused_before_it_begins() {
                 _ => String::new(),
             };
             let script = format!(
-                "ulimit -v 4000000; exec '{}' {verb} configs/figure56.toml {sets} {out}",
+                "ulimit -v 4000000; exec '{}' {verb} {sets} {out}",
                 env!("CARGO_BIN_EXE_layerwise"),
             );
             let output = std::process::Command::new("bash")

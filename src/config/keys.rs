@@ -324,15 +324,14 @@ pub(super) fn unknown(path: &str) -> Problem {
         let network = place.path_of(&format!("network.{name}"));
         format!("a pretraining autoencoder always takes its layer's {what}; set {network} instead")
     } else if let Some(keys) = called_otherwise(name) {
-        let keys: Vec<String> = keys
+        // The one in this section, if it has one.
+        let mut here = keys
             .iter()
-            .map(|key| {
-                let may_stand_here = place.may_hold(key);
-                let path = may_stand_here.then(|| place.path_of(key));
-                format!("`{}`", path.as_deref().unwrap_or(key))
-            })
-            .collect();
-        format!("did you mean {}?", keys.join(" or "))
+            .filter_map(|key| find(&format!("{section}.{}", split(key).1)));
+        match here.find(|key| place.may_hold(key.name)) {
+            Some(key) => format!("did you mean `{}`?", place.path_of(key.name)),
+            None => format!("did you mean `{}`?", keys.join("` or `")),
+        }
     } else if let Some(near) = nearest_key_of(place) {
         let all = Place {
             layer: None,

@@ -380,6 +380,10 @@ fn names_that_keys_have_elsewhere_are_known() {
     for (key, hint) in [
         ("training.lr", "did you mean `training.learning_rate`?"),
         (
+            "pretraining.lr",
+            "did you mean `pretraining.learning_rate`?",
+        ),
+        (
             "beta",
             "did you mean `sparsity.weights` or `sparsity.weight` or `pretraining.sparsity_weight`?",
         ),
@@ -1713,7 +1717,7 @@ fn layers_are_numbers_from_1() {
     );
     assert_eq!(
         refused_pretraining("[pretraining.layer.2]\nlr = 3"),
-        ":3: unknown key `pretraining.layer.2.lr`\n  hint: [pretraining.layer.2] knows `decoder`, `decoder_activation`, `reconstruction`, `decoder_weight`, `decoder_bias`, `corruption`, `corruption_fraction`, `corruption_deviation`, `sparsity_weight`, `sparsity_target`, `sparsity_estimator`, `sparsity_decay`, `sparsity_clamp`, `optimizer`, `momentum`, `beta_1`, `beta_2`, `epsilon`, `learning_rate`, `schedule`, `batch_size`, `epochs`, `weight_decay`"
+        ":3: unknown key `pretraining.layer.2.lr`\n  hint: did you mean `pretraining.layer.2.learning_rate`?"
     );
 }
 
@@ -1784,7 +1788,7 @@ fn keys_that_no_condition_would_use_are_refused() {
     );
     assert_eq!(
         refused("[data]\nvalidation_images = -1"),
-        ":3: `data.validation_images` is -1, which is out of range\n  hint: it must be a whole number from 0 to 1000000"
+        ":3: `data.validation_images` is -1, which is out of range\n  hint: it must be a whole number from 0 to 4294967295"
     );
     assert_eq!(
         refused_in("data", "validation_images = 5"),

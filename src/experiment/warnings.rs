@@ -189,7 +189,7 @@ mod tests {
                 "autoencoder.encoder_weight has variance 1/784, but a picture has 3136 pixels: sums of the first units are \
                  2.0 times as wide as with 1/fan_in, and units may die at once\n  hint: set autoencoder.encoder_weight = { \
                  normal_variance = \"1/fan_in\" }, autoencoder.encoder_bias = { normal_variance = \"1/fan_in/10\" }, and \
-                 training.learning_rate near 1.2e-4"
+                 training.learning_rate near 1.3e-4"
             ]
         );
         let cured = "experiment = \"figure56\"\n[autoencoder]\nencoder_weight.normal_variance = \"1/fan_in\"";
