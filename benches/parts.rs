@@ -8,18 +8,18 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
 use layerwise::config::{self, Experiment, Overrides};
-use layerwise::data::batches::Source;
-use layerwise::data::{self, Images, Limits, Split};
-use layerwise::model::loss::Sparsity;
-use layerwise::model::{Autoencoder, Classifier};
+use layerwise::data::{self, Images, Limits};
+use layerwise::experiment::{Examples, rows};
+use layerwise::model::{Autoencoder, Classifier, Sparsity};
+use layerwise::ops::Rows;
 use layerwise::report::{Grid, Scaling, UnitWeights, figure};
-use layerwise::spec::{AutoencoderTraining, ClassifierCondition, TrainedLayers};
+use layerwise::spec::{self, AutoencoderTraining, ClassifierCondition, TrainedLayers};
 use layerwise::train::lanes::{Turn, take_turns};
-use layerwise::train::{ClassifierTrainee, Order, Stop, Trainee};
+use layerwise::train::{ClassifierTrainee, Examples as _, Labelled, Order, Stop, Trainee};
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -51,29 +51,28 @@ fn all() {
         .measurement_time(Duration::from_secs(2))
         .sample_size(20)
         .configure_from_args();
-    let images = &data.train.images;
+    let examples = Examples::new(&data, &device);
 
-    batches(&mut criterion, images, &device);
-    autoencoders(&mut criterion, images, &data.test.images, &device);
-    classifiers(&mut criterion, &data.train, &data.test, &device);
+    batches(&mut criterion, &examples.train.images, &device);
+    autoencoders(&mut criterion, &data, &device);
+    classifiers(&mut criterion, &examples, &device);
     divergence(&mut criterion, &device);
     drawing(&mut criterion);
     criterion.final_summary();
 }
 
-fn batches(criterion: &mut Criterion<ShareOfPeak>, images: &Images, device: &Device) {
-    let indices: Vec<u32> = (0..100).map(|at| at * 17 % 2000).collect();
+fn batches(criterion: &mut Criterion<ShareOfPeak>, images: &Rows, device: &Device) {
+    let indices: Vec<i32> = (0..100).map(|at| at * 17 % 2000).collect();
     criterion.bench_function("batch of 100 from bytes", |bencher| {
-        bencher.iter(|| black_box(images.batch(&indices, device)));
+        bencher.iter(|| {
+            let indices = TensorData::new(indices.clone(), [100]);
+            black_box(images.select(Tensor::from_data(indices, device)))
+        });
     });
 }
 
-fn autoencoders(
-    criterion: &mut Criterion<ShareOfPeak>,
-    train: &Images,
-    test: &Images,
-    device: &Device,
-) {
+fn autoencoders(criterion: &mut Criterion<ShareOfPeak>, data: &data::Dataset, device: &Device) {
+    let (train, test) = (&data.train.images, &data.test.images);
     let setting = figure56();
     let mut group = criterion.benchmark_group("20 steps, 784-h-784");
     for (hidden, members, batch) in [
@@ -91,34 +90,35 @@ fn autoencoders(
         let steps = 20.min(IMAGES / batch);
         let some = Images::new(train.pixels()[..784 * batch * steps].to_vec(), 28, 28)
             .expect("whole pictures");
+        let some = rows(&some, device);
+        let sparsity: Vec<_> = betas
+            .iter()
+            .map(|&weight| spec::Sparsity {
+                weight,
+                ..setting.sparsity
+            })
+            .collect();
         group.throughput(Throughput::Elements(
             2 * work * (members * batch * steps) as u64,
         ));
         let name = format!("h {hidden}, batch {batch}, members {members}, steps {steps}");
         group.bench_function(name, |bencher| {
-            let mut trainee = Some(Trainee::new(
-                &setting,
-                &vec![0; members],
-                betas,
-                784,
-                0,
-                device,
-            ));
-            bencher.iter(|| {
-                let before = trainee.take().expect("put back after every epoch");
-                trainee = Some(before.epoch(&some, ORDER, &(), &Stop::default()).0);
-            });
+            let seeds = vec![0; members];
+            let mut trainee = Trainee::autoencoders(&setting, &seeds, &sparsity, 784, 0, device);
+            bencher.iter(|| trainee.epoch(&some, ORDER, &(), &Stop::default()));
         });
     }
     group.finish();
 
-    let trainee = Trainee::new(&setting, &[0], &[0.1], 784, 0, device);
+    let trainee = Trainee::autoencoders(&setting, &[0], &[setting.sparsity], 784, 0, device);
+    let variation = test.total_variation();
+    let test = rows(test, device);
     let mut group = criterion.benchmark_group("figure's member");
     group.throughput(Throughput::Elements(
         2 * 2 * 784 * 100 * test.count() as u64,
     ));
     group.bench_function("evaluation on 1,000 images", |bencher| {
-        bencher.iter(|| black_box(trainee.evaluate(test)));
+        bencher.iter(|| black_box(trainee.evaluate(&test, variation)));
     });
     group.finish();
     criterion.bench_function("figure's member/state for a checkpoint", |bencher| {
@@ -126,12 +126,8 @@ fn autoencoders(
     });
 }
 
-fn classifiers(
-    criterion: &mut Criterion<ShareOfPeak>,
-    train: &Split,
-    test: &Split,
-    device: &Device,
-) {
+fn classifiers(criterion: &mut Criterion<ShareOfPeak>, examples: &Examples, device: &Device) {
+    let (train, test): (&Labelled, &Labelled) = (&examples.train, &examples.test);
     let mut group = criterion.benchmark_group("20 steps, classifier");
     for condition in conditions() {
         if !["A", "B", "C", "C 1/fan_in"].contains(&condition.name.as_str()) {
@@ -145,20 +141,15 @@ fn classifiers(
         );
         let fresh = || {
             let model = Classifier::new(&condition.classifier, 784, 10, &[0], device);
-            ClassifierTrainee::new(model, &condition.training, TrainedLayers::All, work, device)
+            ClassifierTrainee::classifiers(model, &condition.training, TrainedLayers::All, work)
         };
         group.throughput(Throughput::Elements(2 * work * IMAGES as u64));
         group.bench_function(&condition.name, |bencher| {
-            let mut trainee = Some(fresh());
-            bencher.iter(|| {
-                let before = trainee.take().expect("put back after every epoch");
-                trainee = Some(before.epoch(train, ORDER, &(), &Stop::default()).0);
-            });
+            let mut trainee = fresh();
+            bencher.iter(|| trainee.epoch(train, ORDER, &(), &Stop::default()));
         });
         let trainee = fresh();
-        group.throughput(Throughput::Elements(
-            2 * work / 3 * test.labels.len() as u64,
-        ));
+        group.throughput(Throughput::Elements(2 * work / 3 * test.count() as u64));
         group.bench_function(
             format!("{}, test on 1,000 images", condition.name),
             |bencher| {
@@ -170,13 +161,10 @@ fn classifiers(
 }
 
 fn divergence(criterion: &mut Criterion<ShareOfPeak>, device: &Device) {
-    let term = Sparsity {
-        target: 0.05,
-        clamp: 0.01,
-    };
-    let mean_activation = Tensor::<3>::full([1, 1, 100], 0.1, device);
+    let mut sparsity = Sparsity::new(&[figure56().sparsity], 100, device);
+    let h = Tensor::<3>::full([1, 100, 100], 0.1, device);
     criterion.bench_function("KL term of 100 units, value and slope", |bencher| {
-        bencher.iter(|| black_box(term.both(&mean_activation)));
+        bencher.iter(|| black_box(sparsity.term(h.clone())));
     });
 }
 
@@ -210,7 +198,8 @@ fn plan(file: &str) -> Experiment {
 
 fn figure56() -> AutoencoderTraining {
     match plan("configs/figure56.toml") {
-        Experiment::Figure56(figure) => figure.setting,
+        // β = 0.1.
+        Experiment::Figure56(figure) => figure.settings[1].clone(),
         _ => unreachable!("it is that of the figure"),
     }
 }

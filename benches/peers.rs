@@ -18,7 +18,8 @@ use std::time::Instant;
 
 use burn::tensor::Device;
 use layerwise::config::{self, Experiment, Overrides, Plan};
-use layerwise::model::{Autoencoder, Classifier, numbers};
+use layerwise::experiment::pretraining::named_parameters;
+use layerwise::model::{Autoencoder, Classifier, parameters};
 use layerwise::seed::epoch_order;
 use layerwise::weights::Weights;
 use serde_json::Value;
@@ -176,17 +177,18 @@ fn write_start(file: &str, start: &Path) {
 fn beginning(plan: &Plan) -> (Weights, Vec<usize>) {
     let device = Device::flex();
     let mut weights = Weights::default();
-    let mut keep = |prefix: &str, parameters: Vec<(String, burn::tensor::Tensor<3>)>| {
-        for (name, tensor) in parameters {
-            weights.append(&format!("{prefix}{name}"), tensor.dims(), numbers(tensor));
+    let mut keep = |prefix: &str, parameters: Vec<(String, [usize; 3], Vec<f32>)>| {
+        for (name, shape, values) in parameters {
+            weights.append(&format!("{prefix}{name}"), shape, values);
         }
     };
     let epochs = match &plan.experiment {
         Experiment::Figure56(figure) => {
-            let seeds = vec![plan.run.seeds[0]; figure.sparsity_weights.len()];
-            let model = Autoencoder::new(&figure.setting.autoencoder, 784, 0, &seeds, &device);
-            keep("", model.parameters());
-            vec![figure.setting.training.epochs]
+            let seeds = vec![plan.run.seeds[0]; figure.settings.len()];
+            let setting = &figure.settings[0];
+            let model = Autoencoder::new(&setting.autoencoder, 784, 0, &seeds, &device);
+            keep("", parameters(&model));
+            vec![setting.training.epochs]
         }
         Experiment::Pretraining(pretraining) => {
             let mut epochs = vec![0; 16];
@@ -195,12 +197,12 @@ fn beginning(plan: &Plan) -> (Weights, Vec<usize>) {
                     let model = Classifier::new(&condition.classifier, 784, 10, &[seed], &device);
                     keep(
                         &format!("{}/seed {seed}/", condition.name),
-                        model.parameters(),
+                        named_parameters(&model),
                     );
                 }
                 epochs[0] = condition.training.epochs;
                 for (stage, spec) in condition.stages.iter().enumerate() {
-                    epochs[stage + 1] = spec.setting.training.epochs;
+                    epochs[stage + 1] = spec.training.epochs;
                 }
             }
             epochs

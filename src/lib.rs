@@ -1,5 +1,88 @@
 //! Sparse autoencoders and greedy layer-wise pretraining as reproducible experiments, on burn.
 //!
+//! # A sparse autoencoder by hand
+//!
+//! Forward, cost, backward, step: and ρ̂, the mean activation of each hidden unit, falls towards the ρ that is asked for.
+//!
+//! ```
+//! use layerwise::burn::optim::{AdamConfig, GradientsParams};
+//! use layerwise::burn::tensor::Device;
+//! use layerwise::data::{self, Limits};
+//! use layerwise::experiment::rows;
+//! use layerwise::model::{Autoencoder, Sparsity};
+//! use layerwise::spec::{self, AutoencoderSpec};
+//!
+//! let limits = Limits { train: Some(3000), test: Some(100) };
+//! let digits = data::load("data/mnist".as_ref(), limits)?.train.images;
+//! let device = Device::flex();
+//! let images = rows(&digits, &device);
+//!
+//! let (spec, seed) = (AutoencoderSpec::default(), 0);
+//! let mut model = Autoencoder::new(&spec, 28 * 28, 0, &[seed], &device.clone().autodiff());
+//! let term = spec::Sparsity { weight: 3.0, target: 0.05, ..spec::Sparsity::default() };
+//! let mut sparsity = Sparsity::new(&[term], spec.hidden_units, &device);
+//! let mut adam = AdamConfig::new().init();
+//! for epoch in 1..=3 {
+//!     for batch in images.parts(100) {
+//!         let cost = model.cost(&batch, None, &mut sparsity);
+//!         let gradients = GradientsParams::from_grads(cost.total.backward(), &model);
+//!         model = adam.step(5e-4, model, gradients);
+//!     }
+//!     let mean = sparsity.mean_activation.clone().mean().into_scalar::<f32>();
+//!     println!("epoch {epoch}: a unit's mean activation is {mean:.3} on average");
+//!     assert!(mean < 0.1);
+//! }
+//! # Ok::<(), data::DataError>(())
+//! ```
+//!
+//! # Two encoders, stacked into a classifier
+//!
+//! Each autoencoder learns from the codes of the one below; their encoders become the classifier's hidden layers.
+//!
+//! ```
+//! use layerwise::burn::tensor::Device;
+//! use layerwise::data::{self, Limits};
+//! use layerwise::experiment::Examples;
+//! use layerwise::model::Classifier;
+//! use layerwise::spec::{AutoencoderSpec, AutoencoderTraining, ClassifierSpec, TrainedLayers, TrainingSpec};
+//! use layerwise::train::{ClassifierTrainee, Order, Stop, Trainee};
+//!
+//! let limits = Limits { train: Some(5000), test: Some(1000) };
+//! let data = data::load("data/mnist".as_ref(), limits)?;
+//! let device = Device::flex();
+//! let digits = Examples::new(&data, &device);
+//! let (order, stop) = (Order { seed: 0, stage: 0 }, Stop::default());
+//!
+//! let hidden_units = vec![100, 50];
+//! let mut encoders = Vec::new();
+//! let mut codes = digits.train.images.clone();
+//! for (layer, &units) in hidden_units.iter().enumerate() {
+//!     let autoencoder = AutoencoderSpec { hidden_units: units, ..AutoencoderSpec::default() };
+//!     let setting = AutoencoderTraining { autoencoder, ..AutoencoderTraining::default() };
+//!     let sparsity = [setting.sparsity];
+//!     let mut trainee =
+//!         Trainee::autoencoders(&setting, &[0], &sparsity, codes.inputs(), layer as u64, &device);
+//!     trainee.epoch(&codes, order, &(), &stop);
+//!     encoders.push(trainee.model().encoder);
+//!     codes = encoders[layer].forward(&codes).into();
+//! }
+//!
+//! let spec = ClassifierSpec { hidden_units, ..ClassifierSpec::default() };
+//! let mut classifier = Classifier::new(&spec, 28 * 28, data.classes, &[0], &device);
+//! classifier.hidden = encoders;
+//! let training = TrainingSpec::default();
+//! let mut trainee = ClassifierTrainee::classifiers(classifier, &training, TrainedLayers::All, 0);
+//! while trainee.epochs_done() < 3 {
+//!     trainee.epoch(&digits.train, order, &(), &stop);
+//! }
+//! let accuracy = trainee.score(&digits.test)[0].accuracy;
+//! println!("{:.1} % of the test images are named rightly", 100.0 * accuracy);
+//! assert!(accuracy > 0.8);
+//! # Ok::<(), data::DataError>(())
+//! ```
+//!
+//! # The rooms
+//!
 //! | room | owns |
 //! |---|---|
 //! | [`cli`] | the command line: verbs, messages, exit codes |
@@ -7,9 +90,7 @@
 //! | [`experiment`] | recipes: plan and data → results |
 //! | [`train`] | an epoch of training, and the sharing out of epochs over cores |
 //! | [`model`] | burn modules and their costs, each with a leading member dimension |
-//! | `fused` | what a batch is given as; operations of a step in one pass, where burn composes several, on flex |
-//! | `wide` | loops for the widest vectors that the processor has |
-//! | `bytes` | exact sums over the bytes of pictures |
+//! | [`ops`] | the few operations that a step spends its time in: their definitions, and fast forms on flex |
 //! | [`data`] | IDX files → bytes → batches |
 //! | [`backend`] | backend names ⇄ burn devices |
 //! | `machine` | how much memory a process can have |
@@ -23,17 +104,18 @@
 //! | [`spec`] | the vocabulary that the rooms share |
 //! | `words` | counts, lists and paths in words |
 
+pub use burn;
+
 pub mod backend;
-mod bytes;
 pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod data;
 pub mod evidence;
 pub mod experiment;
-mod fused;
 mod machine;
 pub mod model;
+pub mod ops;
 pub mod redraw;
 pub mod report;
 pub mod results;
@@ -43,5 +125,4 @@ pub mod spec;
 pub mod train;
 pub mod ui;
 pub mod weights;
-mod wide;
 mod words;

@@ -103,9 +103,11 @@ pub struct AutoencoderSpec {
     pub decoder_bias: Initialization,
 }
 
-/// The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ), without β, which differs from member to member.
+/// The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct SparsitySpec {
+pub struct Sparsity {
+    /// β, at least 0.
+    pub weight: f64,
     /// ρ, the mean activation asked of every unit; in (0, 1).
     pub target: f64,
     pub estimator: MeanActivationEstimator,
@@ -115,25 +117,23 @@ pub struct SparsitySpec {
 
 /// How the input of an autoencoder is disturbed before it is encoded, while its reconstruction is compared with
 /// the undisturbed input: the denoising autoencoder (Vincent et al. 2010, section 3).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Corruption {
+    #[default]
     None,
     /// Each input is set to 0 with probability `fraction`.
-    Masking {
-        fraction: f64,
-    },
+    Masking { fraction: f64 },
     /// Normal noise of this standard deviation is added to each input.
-    Gaussian {
-        deviation: f64,
-    },
+    Gaussian { deviation: f64 },
 }
 
-/// Everything about the training of one autoencoder but its β, its seed and its data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+/// Everything about the training of one autoencoder but its seed and its data. As a stage of greedy layer-wise pretraining
+/// (Bengio et al. 2007, algorithm 1) the data are the codes of the layers below.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AutoencoderTraining {
     pub autoencoder: AutoencoderSpec,
-    pub sparsity: SparsitySpec,
+    pub sparsity: Sparsity,
     pub corruption: Corruption,
     pub training: TrainingSpec,
 }
@@ -172,15 +172,6 @@ pub enum Transfer {
     ShuffledWeightsZeroBiases,
 }
 
-/// One stage of greedy layer-wise pretraining (Bengio et al. 2007, algorithm 1): an autoencoder on the codes of
-/// the layers below.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Stage {
-    pub setting: AutoencoderTraining,
-    /// β.
-    pub sparsity_weight: f64,
-}
-
 /// A classifier and how it comes to be.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassifierCondition {
@@ -188,7 +179,7 @@ pub struct ClassifierCondition {
     pub classifier: ClassifierSpec,
     /// One stage for each pretrained layer, from the input up: none, or as many as there are hidden layers at
     /// most. Stage k's autoencoder has as many hidden units as hidden layer k, and its activation.
-    pub stages: Vec<Stage>,
+    pub stages: Vec<AutoencoderTraining>,
     pub transfer: Transfer,
     /// The training of the whole: fine-tuning where there are stages.
     pub training: TrainingSpec,
@@ -200,8 +191,6 @@ pub struct ClassifierCondition {
 pub struct AutoencoderCondition {
     pub name: String,
     pub setting: AutoencoderTraining,
-    /// β.
-    pub sparsity_weight: f64,
 }
 
 /// How ρ̂ⱼ, unit j's mean activation, is estimated.
@@ -248,6 +237,74 @@ pub struct TrainingSpec {
     pub epochs: usize,
     /// λ of ½ λ Σ W² over weights; biases and slopes do not decay.
     pub weight_decay: f64,
+}
+
+/// Adam with a constant learning rate of 5e-4, ten epochs, batches of 100: those of Figure 5-6.
+impl Default for TrainingSpec {
+    fn default() -> Self {
+        Self {
+            optimizer: OptimizerSpec::Adam {
+                beta_1: 0.9,
+                beta_2: 0.999,
+                epsilon: 1e-8,
+            },
+            learning_rate: 5e-4,
+            schedule: Schedule::Constant,
+            batch_size: 100,
+            epochs: 10,
+            weight_decay: 0.0,
+        }
+    }
+}
+
+/// 100 ramps with tied weights and a linear decoder: those of Figure 5-6.
+impl Default for AutoencoderSpec {
+    fn default() -> Self {
+        Self {
+            hidden_units: 100,
+            activation: Activation::Relu,
+            decoder: Decoder::Tied,
+            decoder_activation: DecoderActivation::Identity,
+            reconstruction: Reconstruction::SquaredError,
+            encoder_weight: Initialization::normal(1.0 / 784.0),
+            encoder_bias: Initialization::normal(1.0 / 7840.0),
+            decoder_bias: Initialization::Constant { value: 0.0 },
+        }
+    }
+}
+
+/// Softmax regression; hidden layers, where there are any, of ramps.
+impl Default for ClassifierSpec {
+    fn default() -> Self {
+        Self {
+            hidden_units: Vec::new(),
+            activation: Activation::Relu,
+            weight: Initialization::normal(1.0 / 784.0),
+            bias: Initialization::normal(1.0 / 7840.0),
+        }
+    }
+}
+
+/// No sparsity at all; the rest is that of Figure 5-6.
+impl Default for Sparsity {
+    fn default() -> Self {
+        Self {
+            weight: 0.0,
+            target: 0.05,
+            estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },
+            clamp: 0.01,
+        }
+    }
+}
+
+impl Initialization {
+    /// Normal with mean 0 and this variance, in every layer.
+    #[must_use]
+    pub fn normal(variance: f64) -> Self {
+        Self::Normal {
+            variance: Variance::Fixed { value: variance },
+        }
+    }
 }
 
 impl TrainingSpec {

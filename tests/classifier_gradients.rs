@@ -3,8 +3,9 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use layerwise::model::{Classifier, Layer, loss::cross_entropy, numbers};
-use layerwise::spec::{Activation, ClassifierSpec, Initialization, Variance};
+use layerwise::model::{Classifier, Layer, numbers};
+use layerwise::ops::Rows;
+use layerwise::spec::{Activation, ClassifierSpec, Initialization, TrainedLayers, Variance};
 
 const INPUTS: usize = 5;
 const CLASSES: usize = 3;
@@ -66,8 +67,8 @@ fn check(activation: Activation, variance: f64) {
             variance: Variance::Fixed { value: 0.1 },
         },
     };
-    let device = Device::flex().autodiff();
-    let model = Classifier::new(&spec, INPUTS, CLASSES, &[1, 2], &device);
+    let device = Device::flex();
+    let model = Classifier::new(&spec, INPUTS, CLASSES, &[1, 2], &device.clone().autodiff());
     let x: Vec<f32> = (0..IMAGES * INPUTS)
         .map(|i| (i * 7 % 11) as f32 / 10.0)
         .collect();
@@ -78,10 +79,9 @@ fn check(activation: Activation, variance: f64) {
     }
     let input = Tensor::<3>::from_data(TensorData::new(x.clone(), [1, IMAGES, INPUTS]), &device);
     let targets = Tensor::<3>::from_data(TensorData::new(targets, [1, IMAGES, CLASSES]), &device);
-    let costs = cross_entropy(model.logits(model.code(input)), targets);
-    let means = numbers(costs.clone().mul_scalar(1.0 / IMAGES as f64));
-    let total = costs.sum().mul_scalar(1.0 / IMAGES as f64);
-    let gradients = GradientsParams::from_grads(total.backward(), &model);
+    let found = model.cost(&Rows::Numbers(input), targets, TrainedLayers::All);
+    let means = numbers(found.parts[0].clone());
+    let gradients = GradientsParams::from_grads(found.total.backward(), &model);
 
     let x: Vec<f64> = x.into_iter().map(f64::from).collect();
     let layers: Vec<&Layer> = model.hidden.iter().chain([&model.output]).collect();

@@ -8,7 +8,7 @@ use std::path::Path;
 use common::{folder, manifest, transcript};
 use layerwise::backend::{self, Kind};
 use layerwise::config::{self, Experiment, Figure56};
-use layerwise::experiment::{Ending, Setting, figure56};
+use layerwise::experiment::{Ending, Examples, Setting, figure56};
 use layerwise::results::{Figure56Results, Results};
 use layerwise::spec::BackendName;
 use layerwise::train::Stop;
@@ -272,13 +272,18 @@ fn in_one_batched_model_the_numbers_of_the_others_are_untouched() {
     };
     let data = layerwise::data::load(&folder, limits).expect("it comes along");
     let results = |sparsity_weights: &[f64]| {
+        let with = |&weight: &f64| {
+            let mut setting = figure.settings[0].clone();
+            setting.sparsity.weight = weight;
+            setting
+        };
         let figure = Figure56 {
-            sparsity_weights: sparsity_weights.to_vec(),
-            ..figure.clone()
+            settings: sparsity_weights.iter().map(with).collect(),
         };
         let stop = Stop::default();
         let setting = Setting {
             data: &data,
+            examples: &Examples::new(&data, &batched.device),
             backend: &batched,
             lanes: 1,
             order_seed: 0,

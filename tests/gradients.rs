@@ -4,12 +4,13 @@
 //! the slope that the program passes to the batch is the derivative of the term itself.
 
 use burn::module::Module;
+use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use layerwise::model::numbers;
-use layerwise::model::{Autoencoder, Objective};
+use layerwise::model::{Autoencoder, Sparsity, numbers, parameters};
+use layerwise::ops::Rows;
 use layerwise::spec::{
-    Activation, AutoencoderSpec, Decoder, DecoderActivation, Initialization,
-    MeanActivationEstimator, Reconstruction, SparsitySpec, Variance,
+    self, Activation, AutoencoderSpec, Decoder, DecoderActivation, Initialization,
+    MeanActivationEstimator, Reconstruction, Variance,
 };
 
 const INPUTS: usize = 5;
@@ -139,7 +140,7 @@ fn normal(value: f64) -> Initialization {
     }
 }
 
-fn spec(
+fn autoencoder(
     activation: Activation,
     decoder: Decoder,
     reconstruction: Reconstruction,
@@ -163,19 +164,20 @@ fn spec(
 fn check(spec: &AutoencoderSpec) {
     let device = Device::flex();
     let betas = [0.0, 0.7];
-    let model = Autoencoder::new(spec, INPUTS, 0, &[1, 2], &device);
-    let sparsity = SparsitySpec {
+    let model = Autoencoder::new(spec, INPUTS, 0, &[1, 2], &device.clone().autodiff());
+    let terms = betas.map(|weight| spec::Sparsity {
+        weight,
         target: RHO,
         estimator: MeanActivationEstimator::Batch,
         clamp: CLAMP,
-    };
-    let objective = Objective::new(spec.reconstruction, sparsity, &betas, &device);
+    });
+    let mut sparsity = Sparsity::new(&terms, UNITS, &device);
     let x: Vec<f32> = (0..IMAGES * INPUTS)
         .map(|i| (i * 7 % 11) as f32 / 10.0)
         .collect();
     let batch = Tensor::from_data(TensorData::new(x.clone(), [1, IMAGES, INPUTS]), &device);
-    let start = objective.first_mean_activation(2, UNITS, &device);
-    let (_, gradients) = objective.cost(&model, &batch.into(), None, &start);
+    let cost = model.cost(&Rows::Numbers(batch), None, &mut sparsity);
+    let gradients = GradientsParams::from_grads(cost.total.backward(), &model);
     let of = |name: &str| -> Vec<f32> {
         let id = match name {
             "encoder.weight" => model.encoder.weight.id,
@@ -192,10 +194,9 @@ fn check(spec: &AutoencoderSpec) {
     };
 
     let x: Vec<f64> = x.into_iter().map(f64::from).collect();
-    let parameters: std::collections::HashMap<_, _> = model
-        .parameters()
+    let parameters: std::collections::HashMap<_, _> = parameters(&model)
         .into_iter()
-        .map(|(name, tensor)| (name, numbers(tensor)))
+        .map(|(name, _, values)| (name, values))
         .collect();
     assert_eq!(
         model.num_params(),
@@ -239,7 +240,7 @@ fn check(spec: &AutoencoderSpec) {
 
 #[test]
 fn tied_ramp_with_squared_error_as_in_the_figure() {
-    check(&spec(
+    check(&autoencoder(
         Activation::Relu,
         Decoder::Tied,
         Reconstruction::SquaredError,
@@ -266,7 +267,7 @@ fn every_activation_tied_and_untied_with_both_losses() {
             },
         ] {
             for reconstruction in [Reconstruction::SquaredError, Reconstruction::CrossEntropy] {
-                check(&spec(activation, decoder, reconstruction));
+                check(&autoencoder(activation, decoder, reconstruction));
             }
         }
     }
@@ -283,24 +284,26 @@ fn a_running_mean_passes_its_slope_whole() {
         encoder_weight: zero,
         encoder_bias: Initialization::Constant { value: 2.0 },
         decoder_bias: zero,
-        ..spec(
+        ..autoencoder(
             Activation::Relu,
             Decoder::Tied,
             Reconstruction::SquaredError,
         )
     };
-    let model = Autoencoder::new(&spec, 1, 0, &[0], &device);
-    let sparsity = SparsitySpec {
+    let model = Autoencoder::new(&spec, 1, 0, &[0], &device.clone().autodiff());
+    let term = spec::Sparsity {
+        weight: 3.0,
         target: 0.05,
         estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },
         clamp: 0.01,
     };
-    let objective = Objective::new(spec.reconstruction, sparsity, &[3.0], &device);
     for (so_far, expected_mean) in [(0.05_f64, 0.0695_f64), (5.0, 4.97)] {
-        let x = Tensor::zeros([1, 4, 1], &device);
-        let start = Tensor::full([1, 1, 1], so_far, &device);
-        let (cost, gradients) = objective.cost(&model, &x.into(), None, &start);
-        let mean = f64::from(numbers(cost.mean_activation)[0]);
+        let x = Rows::Numbers(Tensor::zeros([1, 4, 1], &device));
+        let mut sparsity = Sparsity::new(&[term], 1, &device);
+        sparsity.mean_activation = Tensor::full([1, 1, 1], so_far, &device);
+        let cost = model.cost(&x, None, &mut sparsity);
+        let gradients = GradientsParams::from_grads(cost.total.backward(), &model);
+        let mean = f64::from(numbers(sparsity.mean_activation)[0]);
         assert!((mean - expected_mean).abs() < 1e-6, "{mean}");
         let at = expected_mean.min(0.99);
         let expected = 3.0 * (-0.05 / at + 0.95 / (1.0 - at));

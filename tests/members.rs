@@ -3,13 +3,13 @@
 use layerwise::backend::{self, Backend};
 use layerwise::config::Figure56;
 use layerwise::data::{Dataset, Images, Split};
-use layerwise::experiment::{Ending, Setting, figure56};
-use layerwise::model::numbers;
+use layerwise::experiment::{Ending, Examples, Setting, figure56, rows};
+use layerwise::model::{numbers, parameters};
 use layerwise::results::{Ended, Figure56Results, Results};
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, BackendName, Corruption, Decoder,
     DecoderActivation, Initialization, MeanActivationEstimator, OptimizerSpec, Reconstruction,
-    Schedule, SparsitySpec, TrainingSpec, Variance,
+    Schedule, Sparsity, TrainingSpec, Variance,
 };
 use layerwise::train::{Observer, Order, Record, Stop, Trainee};
 
@@ -44,7 +44,8 @@ fn training() -> TrainingSpec {
     }
 }
 
-const SPARSITY: SparsitySpec = SparsitySpec {
+const SPARSITY: Sparsity = Sparsity {
+    weight: 0.1,
     target: 0.05,
     estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
     clamp: 0.01,
@@ -59,10 +60,22 @@ fn setting() -> AutoencoderTraining {
     }
 }
 
+fn terms(sparsity_weights: &[f64]) -> Vec<Sparsity> {
+    let weights = sparsity_weights.iter();
+    weights
+        .map(|&weight| Sparsity { weight, ..SPARSITY })
+        .collect()
+}
+
 fn figure(sparsity_weights: &[f64]) -> Figure56 {
     Figure56 {
-        setting: setting(),
-        sparsity_weights: sparsity_weights.to_vec(),
+        settings: terms(sparsity_weights)
+            .into_iter()
+            .map(|sparsity| AutoencoderTraining {
+                sparsity,
+                ..setting()
+            })
+            .collect(),
     }
 }
 
@@ -97,10 +110,10 @@ fn blobs() -> Dataset {
 
 fn trainee(seeds: &[u64], sparsity_weights: &[f64], backend: &Backend, data: &Dataset) -> Trainee {
     let inputs = data.train.images.pixels_per_image();
-    Trainee::new(
+    Trainee::autoencoders(
         &setting(),
         seeds,
-        sparsity_weights,
+        &terms(sparsity_weights),
         inputs,
         0,
         &backend.device,
@@ -115,15 +128,14 @@ fn trained(
 ) -> Vec<Vec<f32>> {
     let mut trainee = trainee(seeds, sparsity_weights, backend, data);
     let order = Order { seed: 0, stage: 0 };
+    let images = rows(&data.train.images, &backend.device);
     while !trainee.is_trained() {
-        trainee = trainee
-            .epoch(&data.train.images, order, &(), &Stop::default())
-            .0;
+        let costs = trainee.epoch(&images, order, &(), &Stop::default());
+        assert_eq!(costs.map(|costs| costs[0].len()), Some(seeds.len()));
     }
     let count = seeds.len();
     let mut by_member = vec![Vec::new(); count];
-    for (_, tensor) in trainee.model().parameters() {
-        let values = numbers(tensor);
+    for (_, _, values) in parameters(&trainee.model()) {
         let size = values.len() / count;
         for (member, values) in by_member.iter_mut().zip(values.chunks_exact(size)) {
             member.extend_from_slice(values);
@@ -158,6 +170,7 @@ fn results_do_not_depend_on_the_number_of_jobs() {
         let stop = Stop::default();
         let setting = Setting {
             data: &data,
+            examples: &Examples::new(&data, &backend.device),
             backend: &backend,
             lanes,
             order_seed: 0,
@@ -176,16 +189,84 @@ fn results_do_not_depend_on_the_number_of_jobs() {
     }
 }
 
+/// Wide enough for its products to be shared out over the threads of a lane.
+#[test]
+fn one_model_is_the_same_on_one_thread_and_on_several_bit_for_bit() {
+    let data = digits();
+    let backend = flex();
+    let mut setting = setting();
+    setting.autoencoder.hidden_units = 300;
+    setting.training.batch_size = 50;
+    setting.training.epochs = 1;
+    for (activation, corruption) in [
+        (Activation::Relu, Corruption::None),
+        (Activation::Sigmoid, Corruption::Masking { fraction: 0.1 }),
+    ] {
+        setting.autoencoder.activation = activation;
+        setting.corruption = corruption;
+        let figure = Figure56 {
+            settings: vec![setting.clone()],
+        };
+        let run = |lanes| {
+            let stop = Stop::default();
+            let setting = Setting {
+                data: &data,
+                examples: &Examples::new(&data, &backend.device),
+                backend: &backend,
+                lanes,
+                order_seed: 0,
+                observer: &(),
+                stop: &stop,
+                shelf: &(),
+            };
+            let outcome = figure56::run(&figure, &[0], &setting).expect("a task of its own");
+            ((outcome.weights)().hash(), outcome.results)
+        };
+        let alone = run(1);
+        for threads in [2, 3] {
+            assert_eq!(run(threads), alone, "{activation:?} on {threads} threads");
+        }
+    }
+}
+
+/// Noisy pictures of 28×28 pixels, 200 to learn from and 100 to test on.
+fn digits() -> Dataset {
+    let split = |count: usize, salt: usize| Split {
+        images: Images::new(
+            (0..count * 784)
+                .map(|at| {
+                    let noise = (at + salt).wrapping_mul(2_654_435_761) >> 13;
+                    if noise.is_multiple_of(5) {
+                        (noise >> 3) as u8
+                    } else {
+                        0
+                    }
+                })
+                .collect(),
+            28,
+            28,
+        )
+        .expect("whole pictures"),
+        labels: (0..count).map(|image| (image % 10) as u8).collect(),
+    };
+    Dataset {
+        train: split(200, 0),
+        test: split(100, 7),
+        ..blobs()
+    }
+}
+
 #[test]
 fn members_of_one_seed_start_from_the_same_weights() {
     let data = blobs();
-    let trainee = trainee(&[0, 0, 1, 1], &[0.0, 3.0, 0.0, 3.0], &flex(), &data);
+    let backend = flex();
+    let trainee = trainee(&[0, 0, 1, 1], &[0.0, 3.0, 0.0, 3.0], &backend, &data);
     let weight = numbers(trainee.model().encoder.weight.val());
     let of: Vec<&[f32]> = weight.chunks_exact(weight.len() / 4).collect();
     assert_eq!(of[0], of[1], "same seed, other β");
     assert_eq!(of[2], of[3], "same seed, other β");
     assert_ne!(of[0], of[2], "other seed");
-    let evaluations = trainee.evaluate(&data.test.images);
+    let evaluations = trainee.evaluate(&rows(&data.test.images, &backend.device), 1.0);
     assert!(
         evaluations.iter().all(|e| e.untrained.len() == 20),
         "nothing was trained yet"
@@ -208,9 +289,11 @@ impl Observer for Impatient<'_> {
 fn a_run_that_is_stopped_keeps_what_it_has() {
     let data = blobs();
     let stop = Stop::default();
+    let backend = flex();
     let setting = Setting {
         data: &data,
-        backend: &flex(),
+        examples: &Examples::new(&data, &backend.device),
+        backend: &backend,
         lanes: 1,
         order_seed: 0,
         observer: &Impatient(&stop),

@@ -9,13 +9,14 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicIsize, Ordering};
 
 use layerwise::data::{Images, Split};
+use layerwise::experiment::rows;
 use layerwise::model::Classifier;
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Decoder,
     DecoderActivation, Initialization, MeanActivationEstimator, OptimizerSpec, Reconstruction,
-    Schedule, SparsitySpec, TrainedLayers, TrainingSpec, Variance,
+    Schedule, Sparsity, TrainedLayers, TrainingSpec, Variance,
 };
-use layerwise::train::{ClassifierTrainee, Order, Stop, Trainee};
+use layerwise::train::{ClassifierTrainee, Labelled, Learner, Order, Stop, Trainee, Training};
 
 use burn::tensor::Device;
 
@@ -78,7 +79,8 @@ fn autoencoder(activation: Activation) -> Trainee {
             encoder_bias: NORMAL,
             decoder_bias: NORMAL,
         },
-        sparsity: SparsitySpec {
+        sparsity: Sparsity {
+            weight: 0.1,
             target: 0.05,
             estimator: MeanActivationEstimator::Batch,
             clamp: 0.01,
@@ -90,7 +92,8 @@ fn autoencoder(activation: Activation) -> Trainee {
             epsilon: 1e-8,
         }),
     };
-    Trainee::new(&setting, &[0], &[0.1], 36, 0, &Device::flex())
+    let sparsity = [setting.sparsity];
+    Trainee::autoencoders(&setting, &[0], &sparsity, 36, 0, &Device::flex())
 }
 
 fn classifier(activation: Activation) -> ClassifierTrainee {
@@ -100,38 +103,37 @@ fn classifier(activation: Activation) -> ClassifierTrainee {
         weight: NORMAL,
         bias: NORMAL,
     };
-    let device = Device::flex();
-    let model = Classifier::new(&spec, 36, 10, &[0], &device);
+    let model = Classifier::new(&spec, 36, 10, &[0], &Device::flex());
     let training = training(OptimizerSpec::Sgd { momentum: 0.0 });
-    ClassifierTrainee::new(model, &training, TrainedLayers::All, 0, &device)
+    ClassifierTrainee::classifiers(model, &training, TrainedLayers::All, 0)
 }
 
-/// Bytes in use that `epoch` adds when it is called again and again, each time with what it gave before.
-fn growth<T>(start: T, epoch: impl Fn(T) -> T) -> isize {
-    let many = |from, count| (0..count).fold(from, |trainee, _| epoch(trainee));
-    let trainee = many(start, 5);
-    let before = IN_USE.load(Ordering::Relaxed);
-    let trainee = many(trainee, 100);
-    let after = IN_USE.load(Ordering::Relaxed);
-    drop(trainee);
-    after - before
+/// Bytes in use that further epochs add.
+fn growth<L: Learner>(mut training: Training<L>, examples: &L::Examples) -> isize {
+    let mut many = |count| {
+        for _ in 0..count {
+            let costs = training.epoch(examples, ORDER, &(), &Stop::default());
+            assert!(costs.is_some(), "nobody stops it");
+        }
+        IN_USE.load(Ordering::Relaxed)
+    };
+    let before = many(5);
+    many(100) - before
 }
 
 // One test alone, as what others hold would be counted too.
 #[test]
 fn many_epochs_need_no_more_memory_than_a_few() {
     let split = digits();
+    let images = rows(&split.images, &Device::flex());
+    let labelled = Labelled::new(images.clone(), &split.labels, 10);
     let prelu = Activation::Prelu {
         initial_slope: 0.25,
     };
-    // By back-propagation written out, and by burn's graph.
+    // With operations of our own, and with burn's.
     for activation in [Activation::Relu, prelu] {
-        let of_autoencoder = growth(autoencoder(activation), |trainee| {
-            trainee.epoch(&split.images, ORDER, &(), &Stop::default()).0
-        });
-        let of_classifier = growth(classifier(activation), |trainee| {
-            trainee.epoch(&split, ORDER, &(), &Stop::default()).0
-        });
+        let of_autoencoder = growth(autoencoder(activation), &images);
+        let of_classifier = growth(classifier(activation), &labelled);
         // A thousand steps: not ten bytes for each.
         for grown in [of_autoencoder, of_classifier] {
             assert!(grown < 10_000, "{activation:?}: {grown} bytes");

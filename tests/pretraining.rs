@@ -6,14 +6,14 @@ use std::sync::Mutex;
 use layerwise::backend::{self, Backend};
 use layerwise::config;
 use layerwise::data::{Dataset, Images, Split};
-use layerwise::experiment::{Ending, Outcome, Setting, pretraining};
+use layerwise::experiment::{Ending, Examples, Outcome, Setting, pretraining, rows};
 use layerwise::model::Classifier;
 use layerwise::results::{Ended, PretrainingResults, Results};
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, BackendName, ClassifierCondition,
     ClassifierSpec, Corruption, Decoder, DecoderActivation, Initialization,
-    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, SparsitySpec, Stage,
-    TrainedLayers, TrainingSpec, Transfer, Variance,
+    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, Sparsity, TrainedLayers,
+    TrainingSpec, Transfer, Variance,
 };
 use layerwise::train::pretraining::{Pretraining, copy_into, transferred};
 use layerwise::train::{Observer, Record, Stop};
@@ -43,30 +43,28 @@ fn adam(epochs: usize) -> TrainingSpec {
     }
 }
 
-fn stage(units: usize) -> Stage {
-    Stage {
-        setting: AutoencoderTraining {
-            autoencoder: AutoencoderSpec {
-                hidden_units: units,
-                activation: Activation::Prelu {
-                    initial_slope: 0.25,
-                },
-                decoder: Decoder::Tied,
-                decoder_activation: DecoderActivation::Identity,
-                reconstruction: Reconstruction::SquaredError,
-                encoder_weight: normal(0.05),
-                encoder_bias: normal(0.01),
-                decoder_bias: Initialization::Constant { value: 0.0 },
+fn stage(units: usize) -> AutoencoderTraining {
+    AutoencoderTraining {
+        autoencoder: AutoencoderSpec {
+            hidden_units: units,
+            activation: Activation::Prelu {
+                initial_slope: 0.25,
             },
-            sparsity: SparsitySpec {
-                target: 0.05,
-                estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
-                clamp: 1e-4,
-            },
-            corruption: Corruption::Gaussian { deviation: 0.1 },
-            training: adam(2),
+            decoder: Decoder::Tied,
+            decoder_activation: DecoderActivation::Identity,
+            reconstruction: Reconstruction::SquaredError,
+            encoder_weight: normal(0.05),
+            encoder_bias: normal(0.01),
+            decoder_bias: Initialization::Constant { value: 0.0 },
         },
-        sparsity_weight: 0.1,
+        sparsity: Sparsity {
+            weight: 0.1,
+            target: 0.05,
+            estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
+            clamp: 1e-4,
+        },
+        corruption: Corruption::Gaussian { deviation: 0.1 },
+        training: adam(2),
     }
 }
 
@@ -131,9 +129,11 @@ fn run(
         differences: Vec::new(),
         layers_of: Vec::new(),
     };
+    let backend = flex();
     let setting = Setting {
         data: &data,
-        backend: &flex(),
+        examples: &Examples::new(&data, &backend.device),
+        backend: &backend,
         lanes,
         order_seed: 0,
         observer,
@@ -163,10 +163,10 @@ fn copying_k_layers_copies_exactly_k() {
     let data = blobs();
     let condition = condition("D", 3);
     let mut pretraining = Pretraining::new(&condition.stages, &seeds, INPUTS, &device);
+    let images = rows(&data.train.images, &device);
     while !pretraining.is_done() {
-        pretraining = pretraining
-            .epoch(&data.train.images, 0, &(), &Stop::default())
-            .0;
+        let epoch = pretraining.epoch(&images, 0, &(), &Stop::default());
+        assert!(epoch.is_some(), "nobody stops it");
     }
     let encoders = pretraining.encoders();
     let fresh = || Classifier::new(&condition.classifier, INPUTS, 6, &seeds, &device);
@@ -343,7 +343,7 @@ fn conditions_of_one_seed_draw_the_same_first_weights() {
         &flex().device,
     );
     let encoder = layerwise::model::Autoencoder::new(
-        &stage(WIDTHS[0]).setting.autoencoder,
+        &stage(WIDTHS[0]).autoencoder,
         INPUTS,
         0,
         &[5],

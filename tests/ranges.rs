@@ -7,7 +7,7 @@ use std::sync::Mutex;
 use layerwise::backend;
 use layerwise::config::{self, Config, Overrides};
 use layerwise::data::{self, Dataset, Limits};
-use layerwise::experiment::{self, Setting};
+use layerwise::experiment::{self, Examples, Setting};
 use layerwise::results::Ended;
 use layerwise::spec::BackendName;
 use layerwise::train::{Observer, Record, Stop};
@@ -166,7 +166,7 @@ const FIGURE_RANGES: &[Range] = &[
     ),
     range("sparsity.decay", &[], SHARE, NO_SHARE),
     range("training.beta_1", &[], SHARE, NO_SHARE),
-    range("training.beta_2", &[], SHARE, NO_SHARE),
+    range("training.beta_2", &["training.beta_1=0"], SHARE, NO_SHARE),
     range(
         "training.epsilon",
         &[],
@@ -314,6 +314,7 @@ fn troubles(config: &Config, data: &Dataset) -> Vec<String> {
         &config.plan,
         &Setting {
             data: &data,
+            examples: &Examples::new(&data, &backend.device),
             backend: &backend,
             lanes: 2,
             order_seed: 0,
@@ -379,6 +380,25 @@ fn an_epoch_of_the_figure_is_finite_at_every_edge() {
 #[test]
 fn an_epoch_of_pretraining_is_finite_at_every_edge() {
     hold(PRETRAINING, PRETRAINING_RANGES);
+}
+
+#[test]
+fn moments_of_adam_whose_steps_would_grow_are_refused() {
+    let adam = |beta_1: &str, beta_2: &str| {
+        let set = [
+            format!("training.beta_1={beta_1}"),
+            format!("training.beta_2={beta_2}"),
+        ];
+        parsed(FIGURE, &set.each_ref().map(String::as_str))
+    };
+    assert!(adam("0.9", "0.81").is_ok());
+    assert!(adam("0.99", "0.9").is_ok());
+    let error = adam("0.9", "0.8").expect_err("0.9 / √0.8 is above 1");
+    assert_eq!(
+        error,
+        "--set training.beta_2=0.8: training.beta_2 = 0.8 is too small for training.beta_1 = 0.9: steps of Adam would \
+         grow once a gradient vanishes\n  hint: set training.beta_2 to at least 0.810, or lower training.beta_1"
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::Path;
 use layerwise::backend;
 use layerwise::config::{self, Overrides};
 use layerwise::data::{self, Limits};
-use layerwise::experiment::{self, Setting};
+use layerwise::experiment::{self, Examples, Setting};
 use layerwise::results::{Regime, Results};
 use layerwise::train::Stop;
 
@@ -24,6 +24,7 @@ fn the_three_regimes_are_there_after_eight_epochs() {
     let backend = backend::open(config.plan.run.backend).expect("flex is in every default build");
     let setting = Setting {
         data: &data,
+        examples: &Examples::new(&data, &backend.device),
         backend: &backend,
         lanes: std::thread::available_parallelism().map_or(1, usize::from),
         order_seed: config.plan.run.order_seed,

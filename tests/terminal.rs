@@ -33,8 +33,22 @@ fn endless(out: &Path) -> String {
     )
 }
 
+/// A command that heeds signals, even if these tests were started under `nohup` and what they start would inherit that.
+fn heeding_signals(program: &str) -> Command {
+    const AS_THEY_ARE_AT_FIRST: &str = "--default-signal";
+    let has_env = Command::new("env")
+        .args([AS_THEY_ARE_AT_FIRST, "true"])
+        .output();
+    if has_env.is_ok_and(|output| output.status.success()) {
+        let mut command = Command::new("env");
+        command.args([AS_THEY_ARE_AT_FIRST, program]);
+        return command;
+    }
+    Command::new(program)
+}
+
 fn shell(script: &str) -> Command {
-    let mut command = Command::new("bash");
+    let mut command = heeding_signals("bash");
     command
         .args(["-c", script])
         .current_dir(env!("CARGO_MANIFEST_DIR"));
@@ -258,7 +272,7 @@ fn on_a_terminal(columns: usize, rows: usize, command: &str) -> Option<Command> 
         println!("no `script` of util-linux, or no dashboard: the dashboard was NOT tested");
         return None;
     }
-    let mut terminal = Command::new("script");
+    let mut terminal = heeding_signals("script");
     terminal
         .args(["--quiet", "--return", "--command"])
         .arg(format!("stty cols {columns} rows {rows}; {command}"))

@@ -71,14 +71,14 @@ fn describe(plan: &Plan, prepared: &Prepared) {
                 autoencoder,
                 training,
                 ..
-            } = &figure.setting;
+            } = &figure.settings[0];
             let units = autoencoder.hidden_units;
             let parameters = Autoencoder::parameter_count(autoencoder, inputs);
             let steps = left.div_ceil(training.batch_size);
             say(&format!(
                 "model       {inputs} → {units} → {inputs}, {parameters} parameters a member"
             ));
-            let betas = figure.sparsity_weights.len();
+            let betas = figure.settings.len();
             let what = counted(betas, "value") + " of β";
             say(&members_line(betas, &what, seeds));
             say(&format!(

@@ -11,7 +11,7 @@ use super::{Failure, RunArgs, signals};
 use crate::checkpoint::{Checkpoints, Found, Identity};
 use crate::config::Config;
 use crate::data::Dataset;
-use crate::experiment::{self, Ending, Outcome, Setting};
+use crate::experiment::{self, Ending, Examples, Outcome, Setting};
 use crate::redraw;
 use crate::results::{Ended, Results, Spread, Subject};
 use crate::run_dir::{self, FORMAT, Lock, Manifest, Records, RunDir, RunDirError, Seconds, Status};
@@ -164,6 +164,7 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
     let outcome = experiment::run(
         plan,
         &Setting {
+            examples: &Examples::new(&data, &backend.device),
             data: &data,
             backend: &backend,
             lanes: jobs,

@@ -240,6 +240,15 @@ pub enum Problem {
         clamp: f64,
     },
     #[error(
+        "{section}.beta_2 = {beta_2:?} is too small for {section}.beta_1 = {beta_1:?}: steps of Adam would grow once a gradient vanishes\n  hint: set {section}.beta_2 to at least {at_least:.3}, or lower {section}.beta_1"
+    )]
+    StepsGrow {
+        section: &'static str,
+        beta_1: f64,
+        beta_2: f64,
+        at_least: f64,
+    },
+    #[error(
         "{section}.learning_rate = {learning_rate:?} times {section}.weight_decay = {weight_decay:?} is {}, so that every step of SGD makes weights larger\n  hint: choose them so that their product is below {below}",
         learning_rate * weight_decay
     )]

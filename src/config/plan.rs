@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use crate::spec::{
     Activation, AutoencoderCondition, AutoencoderSpec, AutoencoderTraining, BackendName,
     ClassifierCondition, ClassifierSpec, Corruption, Decoder, DecoderActivation, ExperimentName,
-    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, SparsitySpec, Stage,
-    TrainedLayers, TrainingSpec, Transfer,
+    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, Sparsity, TrainedLayers,
+    TrainingSpec, Transfer,
 };
 
 use super::error::{ConfigError, Problem};
@@ -62,9 +62,8 @@ pub enum Experiment {
 /// Sparse autoencoders that differ in the sparsity weight β alone.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Figure56 {
-    pub setting: AutoencoderTraining,
-    /// β, one member each; distinct, at least one.
-    pub sparsity_weights: Vec<f64>,
+    /// One for each β, in which alone they differ; at least one.
+    pub settings: Vec<AutoencoderTraining>,
 }
 
 /// Classifiers that are trained from different starts.
@@ -161,23 +160,24 @@ fn figure56(reader: &mut Reader<'_>) -> Result<Experiment, ConfigError> {
     let (autoencoder, corruption) = autoencoder(reader)?;
     let sparsity_weights =
         reader.numbers("sparsity.weights", vec![0.0, 0.1, 3.0], 0.0..=1e6, 1000)?;
-    let sparsity = sparsity(reader, &SPARSITY)?;
+    let sparsity = sparsity(reader, &SPARSITY, 0.0)?;
+    let training = training(reader, &ALONE)?;
+    let setting = |weight| AutoencoderTraining {
+        autoencoder: autoencoder.clone(),
+        sparsity: Sparsity { weight, ..sparsity },
+        corruption,
+        training: training.clone(),
+    };
     Ok(Experiment::Figure56(Figure56 {
-        setting: AutoencoderTraining {
-            autoencoder,
-            sparsity,
-            corruption,
-            training: training(reader, &ALONE)?,
-        },
-        sparsity_weights,
+        settings: sparsity_weights.into_iter().map(setting).collect(),
     }))
 }
 
 fn dead_units(reader: &mut Reader<'_>) -> Result<Experiment, ConfigError> {
     let conditions = each_condition(reader, |reader, name| {
         let (autoencoder, corruption) = autoencoder(reader)?;
-        let sparsity_weight = reader.number("sparsity.weight", 0.0, 0.0..=1e6)?;
-        let sparsity = sparsity(reader, &SPARSITY)?;
+        let weight = reader.number("sparsity.weight", 0.0, 0.0..=1e6)?;
+        let sparsity = sparsity(reader, &SPARSITY, weight)?;
         Ok(AutoencoderCondition {
             name,
             setting: AutoencoderTraining {
@@ -186,7 +186,6 @@ fn dead_units(reader: &mut Reader<'_>) -> Result<Experiment, ConfigError> {
                 corruption,
                 training: training(reader, &ALONE)?,
             },
-            sparsity_weight,
         })
     })?;
     Ok(Experiment::DeadUnits(DeadUnits { conditions }))
@@ -307,7 +306,11 @@ struct Encoder {
 }
 
 /// The pretraining of hidden layer `layer`, counted from 1.
-fn stage(reader: &mut Reader<'_>, encoder: &Encoder, layer: usize) -> Result<Stage, ConfigError> {
+fn stage(
+    reader: &mut Reader<'_>,
+    encoder: &Encoder,
+    layer: usize,
+) -> Result<AutoencoderTraining, ConfigError> {
     let activation = encoder.activation;
     let autoencoder = with_decoder(reader, "pretraining", encoder)?;
     if autoencoder.reconstruction == Reconstruction::CrossEntropy
@@ -319,16 +322,13 @@ fn stage(reader: &mut Reader<'_>, encoder: &Encoder, layer: usize) -> Result<Sta
         return Err(reader.broken_rule(&["pretraining.reconstruction"], problem));
     }
     let corruption = corruption(reader, "pretraining")?;
-    let sparsity_weight = reader.number("pretraining.sparsity_weight", 0.1, 0.0..=1e6)?;
-    let sparsity = sparsity(reader, &STAGE_SPARSITY)?;
-    Ok(Stage {
-        setting: AutoencoderTraining {
-            autoencoder,
-            sparsity,
-            corruption,
-            training: training(reader, &STAGE)?,
-        },
-        sparsity_weight,
+    let weight = reader.number("pretraining.sparsity_weight", 0.1, 0.0..=1e6)?;
+    let sparsity = sparsity(reader, &STAGE_SPARSITY, weight)?;
+    Ok(AutoencoderTraining {
+        autoencoder,
+        sparsity,
+        corruption,
+        training: training(reader, &STAGE)?,
     })
 }
 
@@ -528,8 +528,12 @@ const STAGE_SPARSITY: SparsityKeys = SparsityKeys {
     clamp: 1e-4,
 };
 
-/// The sparsity term, without β.
-fn sparsity(reader: &mut Reader<'_>, keys: &SparsityKeys) -> Result<SparsitySpec, ConfigError> {
+/// The sparsity term with this β.
+fn sparsity(
+    reader: &mut Reader<'_>,
+    keys: &SparsityKeys,
+    weight: f64,
+) -> Result<Sparsity, ConfigError> {
     #[derive(Clone, Copy)]
     enum Estimator {
         RunningMean,
@@ -559,7 +563,8 @@ fn sparsity(reader: &mut Reader<'_>, keys: &SparsityKeys) -> Result<SparsitySpec
         };
         return Err(reader.broken_rule(&[&key("target"), &key("clamp")], problem));
     }
-    Ok(SparsitySpec {
+    Ok(Sparsity {
+        weight,
         target,
         estimator,
         clamp,
@@ -633,6 +638,20 @@ fn training(reader: &mut Reader<'_>, keys: &TrainingKeys) -> Result<TrainingSpec
         epochs: reader.whole(&key("epochs"), keys.epochs, 1..=1_000_000)?,
         weight_decay: reader.number(&key("weight_decay"), 0.0, 0.0..=100.0)?,
     };
+    // Once a gradient vanishes, a step of Adam grows by β₁ / √β₂ each time, until ε stops it.
+    if let OptimizerSpec::Adam { beta_1, beta_2, .. } = training.optimizer {
+        let at_least = beta_1.powi(2).min(0.9);
+        if beta_2 < at_least {
+            let problem = Problem::StepsGrow {
+                section,
+                beta_1,
+                beta_2,
+                at_least,
+            };
+            let keys = [key("beta_2"), key("beta_1")];
+            return Err(reader.broken_rule(&[&keys[0], &keys[1]], problem));
+        }
+    }
     // A step of SGD takes the weights times 1 − ηλ: below −1 (with momentum, a little further) they grow without end.
     if let OptimizerSpec::Sgd { momentum } = training.optimizer {
         let product = training.learning_rate * training.weight_decay;

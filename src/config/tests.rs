@@ -6,8 +6,8 @@ use super::*;
 use crate::spec::{
     Activation, AutoencoderCondition, AutoencoderSpec, AutoencoderTraining, ClassifierCondition,
     ClassifierSpec, Corruption, Decoder, DecoderActivation, Initialization,
-    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, SparsitySpec, Stage,
-    TrainedLayers, TrainingSpec, Transfer, Variance,
+    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, Sparsity, TrainedLayers,
+    TrainingSpec, Transfer, Variance,
 };
 
 const FILE: &str = "configs/figure56.toml";
@@ -121,33 +121,35 @@ fn an_almost_empty_config_is_the_figure() {
             validation_images: 0,
         },
         experiment: Experiment::Figure56(Figure56 {
-            setting: AutoencoderTraining {
-                autoencoder: AutoencoderSpec {
-                    hidden_units: 100,
-                    activation: Activation::Relu,
-                    decoder: Decoder::Tied,
-                    decoder_activation: DecoderActivation::Identity,
-                    reconstruction: Reconstruction::SquaredError,
-                    encoder_weight: variance(1.0 / 784.0),
-                    encoder_bias: variance(1.0 / 7840.0),
-                    decoder_bias: Initialization::Constant { value: 0.0 },
-                },
-                sparsity: SparsitySpec {
-                    target: 0.05,
-                    estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },
-                    clamp: 0.01,
-                },
-                corruption: Corruption::None,
-                training: TrainingSpec {
-                    optimizer: ADAM,
-                    learning_rate: 5e-4,
-                    schedule: Schedule::Constant,
-                    batch_size: 100,
-                    epochs: 10,
-                    weight_decay: 0.0,
-                },
-            },
-            sparsity_weights: vec![0.0, 0.1, 3.0],
+            settings: [0.0, 0.1, 3.0]
+                .map(|weight| AutoencoderTraining {
+                    autoencoder: AutoencoderSpec {
+                        hidden_units: 100,
+                        activation: Activation::Relu,
+                        decoder: Decoder::Tied,
+                        decoder_activation: DecoderActivation::Identity,
+                        reconstruction: Reconstruction::SquaredError,
+                        encoder_weight: variance(1.0 / 784.0),
+                        encoder_bias: variance(1.0 / 7840.0),
+                        decoder_bias: Initialization::Constant { value: 0.0 },
+                    },
+                    sparsity: Sparsity {
+                        weight,
+                        target: 0.05,
+                        estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },
+                        clamp: 0.01,
+                    },
+                    corruption: Corruption::None,
+                    training: TrainingSpec {
+                        optimizer: ADAM,
+                        learning_rate: 5e-4,
+                        schedule: Schedule::Constant,
+                        batch_size: 100,
+                        epochs: 10,
+                        weight_decay: 0.0,
+                    },
+                })
+                .to_vec(),
         }),
     };
     assert_eq!(config.plan, expected);
@@ -159,8 +161,7 @@ fn an_almost_empty_config_is_the_figure() {
 #[test]
 fn each_word_has_its_meaning() {
     let activation = |word: &str| {
-        with_set(&[&format!("autoencoder.activation={word}")])
-            .setting
+        with_set(&[&format!("autoencoder.activation={word}")]).settings[0]
             .autoencoder
             .activation
     };
@@ -179,7 +180,7 @@ fn each_word_has_its_meaning() {
     assert_eq!(activation("tanh"), Activation::Tanh);
     let sloped = with_set(&["autoencoder.activation=leaky_relu", "autoencoder.slope=0.2"]);
     assert_eq!(
-        sloped.setting.autoencoder.activation,
+        sloped.settings[0].autoencoder.activation,
         Activation::LeakyRelu { slope: 0.2 }
     );
 
@@ -188,26 +189,26 @@ fn each_word_has_its_meaning() {
         "autoencoder.reconstruction=cross_entropy",
     ]);
     assert_eq!(
-        outputs.setting.autoencoder.decoder_activation,
+        outputs.settings[0].autoencoder.decoder_activation,
         DecoderActivation::Sigmoid
     );
     assert_eq!(
-        outputs.setting.autoencoder.reconstruction,
+        outputs.settings[0].autoencoder.reconstruction,
         Reconstruction::CrossEntropy
     );
 
     let batch = with_set(&["sparsity.estimator=batch"]);
     assert_eq!(
-        batch.setting.sparsity.estimator,
+        batch.settings[0].sparsity.estimator,
         MeanActivationEstimator::Batch
     );
 
     let sgd = with_set(&["training.optimizer=sgd", "training.schedule=linear_to_zero"]);
     assert_eq!(
-        sgd.setting.training.optimizer,
+        sgd.settings[0].training.optimizer,
         OptimizerSpec::Sgd { momentum: 0.0 }
     );
-    assert_eq!(sgd.setting.training.schedule, Schedule::LinearToZero);
+    assert_eq!(sgd.settings[0].training.schedule, Schedule::LinearToZero);
 
     for backend in BackendName::ALL {
         let config = accepted(ALMOST_EMPTY, &set(&[&format!("run.backend={backend}")]));
@@ -221,7 +222,10 @@ fn each_word_has_its_meaning() {
 fn variances_are_numbers_or_ratios() {
     let variance = |text: &str| {
         let assignment = format!("autoencoder.encoder_weight.normal_variance={text}");
-        match with_set(&[&assignment]).setting.autoencoder.encoder_weight {
+        match with_set(&[&assignment]).settings[0]
+            .autoencoder
+            .encoder_weight
+        {
             Initialization::Normal { variance } => variance,
             other => panic!("{text} became {other:?}"),
         }
@@ -243,7 +247,7 @@ fn an_untied_decoder_starts_like_the_encoder_unless_told_otherwise() {
     let encoder = "autoencoder.encoder_weight={ constant = 0.5 }";
     let alike = with_set(&["autoencoder.decoder=untied", encoder]);
     assert_eq!(
-        alike.setting.autoencoder.decoder,
+        alike.settings[0].autoencoder.decoder,
         Decoder::Untied { weight: constant }
     );
     let own = with_set(&[
@@ -251,20 +255,23 @@ fn an_untied_decoder_starts_like_the_encoder_unless_told_otherwise() {
         "autoencoder.decoder_weight.constant=0.5",
     ]);
     assert_eq!(
-        own.setting.autoencoder.decoder,
+        own.settings[0].autoencoder.decoder,
         Decoder::Untied { weight: constant }
     );
-    assert_ne!(own.setting.autoencoder.encoder_weight, constant);
+    assert_ne!(own.settings[0].autoencoder.encoder_weight, constant);
 }
 
 #[test]
 fn whole_numbers_do_for_floats_and_minus_zero_is_zero() {
     let plan = with_set(&["training.learning_rate=1", "sparsity.weights=[-0.0, 2]"]);
     assert_eq!(
-        plan.setting.training.learning_rate.to_bits(),
+        plan.settings[0].training.learning_rate.to_bits(),
         1.0_f64.to_bits()
     );
-    assert_eq!(plan.sparsity_weights[0].to_bits(), 0.0_f64.to_bits());
+    assert_eq!(
+        plan.settings[0].sparsity.weight.to_bits(),
+        0.0_f64.to_bits()
+    );
 }
 
 #[test]
@@ -310,9 +317,9 @@ fn dotted_keys_and_subsections_are_the_same_as_sections() {
     let text = "experiment = \"figure56\"\ntraining.epochs = 3\n\
                 [autoencoder.encoder_bias]\nconstant = 1\n";
     let plan = figure56(accepted(text, &Overrides::default()));
-    assert_eq!(plan.setting.training.epochs, 3);
+    assert_eq!(plan.settings[0].training.epochs, 3);
     assert_eq!(
-        plan.setting.autoencoder.encoder_bias,
+        plan.settings[0].autoencoder.encoder_bias,
         Initialization::Constant { value: 1.0 }
     );
 }
@@ -1086,34 +1093,32 @@ fn an_almost_empty_pretraining_config_holds_the_defaults() {
         training: fine_tuning,
         trained_layers: TrainedLayers::All,
     };
-    let stage = Stage {
-        setting: AutoencoderTraining {
-            autoencoder: AutoencoderSpec {
-                hidden_units: 7,
-                activation: Activation::Relu,
-                decoder: Decoder::Tied,
-                decoder_activation: DecoderActivation::Identity,
-                reconstruction: Reconstruction::SquaredError,
-                encoder_weight: variance(1.0 / 784.0),
-                encoder_bias: variance(1.0 / 7840.0),
-                decoder_bias: Initialization::Constant { value: 0.0 },
-            },
-            sparsity: SparsitySpec {
-                target: 0.05,
-                estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
-                clamp: 1e-4,
-            },
-            corruption: Corruption::None,
-            training: TrainingSpec {
-                optimizer: ADAM,
-                learning_rate: 1e-3,
-                schedule: Schedule::Constant,
-                batch_size: 100,
-                epochs: 3,
-                weight_decay: 0.0,
-            },
+    let stage = AutoencoderTraining {
+        autoencoder: AutoencoderSpec {
+            hidden_units: 7,
+            activation: Activation::Relu,
+            decoder: Decoder::Tied,
+            decoder_activation: DecoderActivation::Identity,
+            reconstruction: Reconstruction::SquaredError,
+            encoder_weight: variance(1.0 / 784.0),
+            encoder_bias: variance(1.0 / 7840.0),
+            decoder_bias: Initialization::Constant { value: 0.0 },
         },
-        sparsity_weight: 0.1,
+        sparsity: Sparsity {
+            weight: 0.1,
+            target: 0.05,
+            estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
+            clamp: 1e-4,
+        },
+        corruption: Corruption::None,
+        training: TrainingSpec {
+            optimizer: ADAM,
+            learning_rate: 1e-3,
+            schedule: Schedule::Constant,
+            batch_size: 100,
+            epochs: 3,
+            weight_decay: 0.0,
+        },
     };
     let mut deep = softmax_regression.clone();
     deep.name = "B".to_owned();
@@ -1150,13 +1155,12 @@ fn an_almost_empty_dead_units_config_is_the_figure_without_sparsity() {
          autoencoder.encoder_bias.normal_variance = 1\n[conditions.A]\n",
         &Overrides::default(),
     );
-    let setting = with_set(&[]).setting;
+    let setting = with_set(&[]).settings[0].clone();
     let mut wide = setting.clone();
     wide.autoencoder.encoder_bias = variance(1.0);
     let condition = |name: &str, setting| AutoencoderCondition {
         name: name.to_owned(),
         setting,
-        sparsity_weight: 0.0,
     };
     let expected = Plan {
         run: Run {
@@ -1214,20 +1218,20 @@ epochs = 9
     };
     let epochs = |condition: &ClassifierCondition| -> Vec<usize> {
         let stages = condition.stages.iter();
-        stages.map(|stage| stage.setting.training.epochs).collect()
+        stages.map(|stage| stage.training.epochs).collect()
     };
     assert_eq!(epochs(shared), [5, 6, 5]);
     // What a condition says for all its layers is nearer than what is said of one layer for everybody.
     assert_eq!(epochs(own), [7, 7, 9]);
     let sparsity_weights = |condition: &ClassifierCondition| -> Vec<f64> {
         let stages = condition.stages.iter();
-        stages.map(|stage| stage.sparsity_weight).collect()
+        stages.map(|stage| stage.sparsity.weight).collect()
     };
     assert_eq!(sparsity_weights(shared), [0.1, 0.6, 0.1]);
     assert_eq!(sparsity_weights(own), [0.1, 0.8, 0.1]);
     for condition in [shared, own] {
         let stages = condition.stages.iter();
-        let batch_sizes = stages.map(|stage| stage.setting.training.batch_size);
+        let batch_sizes = stages.map(|stage| stage.training.batch_size);
         assert_eq!(batch_sizes.collect::<Vec<_>>(), [100, 60, 100]);
         assert_eq!(condition.training.batch_size, 100);
     }
@@ -1244,8 +1248,8 @@ epochs = 9
     assert_eq!(own.classifier, classifier(Activation::Tanh, 0.25));
     // An autoencoder's encoder is the layer that it is the pretraining of.
     for stage in &own.stages {
-        assert_eq!(stage.setting.autoencoder.activation, Activation::Tanh);
-        assert_eq!(stage.setting.autoencoder.encoder_bias, constant(0.25));
+        assert_eq!(stage.autoencoder.activation, Activation::Tanh);
+        assert_eq!(stage.autoencoder.encoder_bias, constant(0.25));
     }
 }
 
@@ -1296,9 +1300,7 @@ network.weight = { normal_variance = 0.25 }
         panic!("{config:?}");
     };
     let decoders = plan.conditions.iter().flat_map(|c| &c.stages);
-    let decoders: Vec<_> = decoders
-        .map(|stage| stage.setting.autoencoder.decoder)
-        .collect();
+    let decoders: Vec<_> = decoders.map(|stage| stage.autoencoder.decoder).collect();
     let untied = |weight| Decoder::Untied { weight };
     let constant = Initialization::Constant { value: 0.5 };
     assert_eq!(
@@ -1379,9 +1381,7 @@ fn all_layers_are_pretrained_or_none_or_the_first_so_many() {
     let stages = |layers: &str| -> Vec<usize> {
         let keys = format!("network.hidden_units = [5, 6, 7]\npretraining.layers = {layers}\n");
         let stages = one_condition(&keys).stages.into_iter();
-        stages
-            .map(|stage| stage.setting.autoencoder.hidden_units)
-            .collect()
+        stages.map(|stage| stage.autoencoder.hidden_units).collect()
     };
     assert_eq!(stages("\"all\""), [5, 6, 7]);
     assert_eq!(stages("\"none\""), [0; 0]);
@@ -1411,8 +1411,7 @@ fn weights_may_be_orthogonal_but_biases_not() {
     let orthogonal = Initialization::Orthogonal { gain: 1.5 };
     assert_eq!(condition.classifier.weight, orthogonal);
     assert_eq!(
-        with_set(&["autoencoder.encoder_weight.orthogonal=1.5"])
-            .setting
+        with_set(&["autoencoder.encoder_weight.orthogonal=1.5"]).settings[0]
             .autoencoder
             .encoder_weight,
         orthogonal
@@ -1429,7 +1428,7 @@ fn weights_may_be_orthogonal_but_biases_not() {
 
 #[test]
 fn inputs_are_corrupted_as_each_layer_says() {
-    let corruption = |assignments: &[&str]| with_set(assignments).setting.corruption;
+    let corruption = |assignments: &[&str]| with_set(assignments).settings[0].corruption;
     assert_eq!(
         corruption(&["autoencoder.corruption=masking"]),
         Corruption::Masking { fraction: 0.25 }
@@ -1448,10 +1447,7 @@ fn inputs_are_corrupted_as_each_layer_says() {
          pretraining.layer.3.corruption = \"gaussian\"\n\
          pretraining.layer.4.corruption = \"none\"\n",
     );
-    let corruptions = condition
-        .stages
-        .iter()
-        .map(|stage| stage.setting.corruption);
+    let corruptions = condition.stages.iter().map(|stage| stage.corruption);
     assert_eq!(
         corruptions.collect::<Vec<_>>(),
         [
@@ -1829,7 +1825,7 @@ fn cross_entropy_of_codes_needs_codes_in_the_unit_interval() {
             "network.hidden_units = [3, 3]\npretraining.layers = \"all\"\n{keys}"
         ))
         .stages;
-        let settings = stages.into_iter().map(|stage| stage.setting);
+        let settings = stages.into_iter();
         settings
             .map(|setting| setting.autoencoder.reconstruction)
             .collect()
@@ -1865,7 +1861,7 @@ fn conditions_and_layers_can_be_overridden() {
     let stages = |at: usize| -> Vec<(f64, usize)> {
         let stages = plan.conditions[at].stages.iter();
         stages
-            .map(|stage| (stage.sparsity_weight, stage.setting.training.epochs))
+            .map(|stage| (stage.sparsity.weight, stage.training.epochs))
             .collect()
     };
     assert_eq!(stages(1), [(0.0, 3)]);

@@ -7,9 +7,8 @@
 use std::fmt;
 use std::sync::OnceLock;
 
-use crate::bytes;
+use bytes::Bytes;
 
-pub mod batches;
 mod dataset;
 pub mod idx;
 
@@ -77,7 +76,7 @@ pub struct Limits {
 #[derive(Clone)]
 pub struct Images {
     /// Picture after picture, row after row.
-    pixels: Vec<u8>,
+    pixels: Bytes,
     height: usize,
     width: usize,
     /// n times [`total_variation`](Self::total_variation) in squares of a byte's unit, once somebody has asked.
@@ -102,7 +101,7 @@ impl Images {
         match height.checked_mul(width) {
             Some(size) if size > 0 && !pixels.is_empty() && pixels.len().is_multiple_of(size) => {
                 Ok(Self {
-                    pixels,
+                    pixels: pixels.into(),
                     height,
                     width,
                     variation: OnceLock::new(),
@@ -153,6 +152,12 @@ impl Images {
         &self.pixels
     }
 
+    /// The same memory once more.
+    #[must_use]
+    pub fn shared_pixels(&self) -> Bytes {
+        self.pixels.clone()
+    }
+
     /// Σ‖x − x̄‖² over all images of inputs in [0, 1], exactly: pixels are bytes, so sums of their squares are whole
     /// numbers.
     #[must_use]
@@ -161,7 +166,16 @@ impl Images {
         let variation = *self.variation.get_or_init(|| {
             let pixels = self.pixels_per_image();
             let mut sums = vec![0_u64; pixels];
-            let squares = bytes::add_pictures(&mut sums, &self.pixels);
+            let mut squares = 0_u64;
+            for image in self.pixels.chunks_exact(pixels) {
+                for (sum, &byte) in sums.iter_mut().zip(image) {
+                    *sum += u64::from(byte);
+                }
+                squares += image
+                    .iter()
+                    .map(|&byte| u64::from(byte).pow(2))
+                    .sum::<u64>();
+            }
             let of_sums: u128 = sums.iter().map(|&sum| u128::from(sum).pow(2)).sum();
             count * u128::from(squares) - of_sums
         });

@@ -7,10 +7,10 @@ use serde::de::DeserializeOwned;
 use super::tasks::{Advance, Task, carry_out};
 use super::{Ending, Failure, Outcome, Setting, Watched, end_of};
 use crate::backend::Kind;
-use crate::model::{Autoencoder, numbers};
+use crate::model::{Autoencoder, parameters};
 use crate::results::{Ended, EpochRecord, Member, Results};
-use crate::spec::AutoencoderTraining;
-use crate::train::{Epoch, Evaluation, MemberObserver, Order, Record, State, Trainee};
+use crate::spec::{AutoencoderTraining, Sparsity};
+use crate::train::{Evaluation, MemberObserver, Order, Record, State, Trainee};
 use crate::weights::{Weights, member_prefix};
 use crate::words::counted;
 
@@ -18,8 +18,8 @@ use crate::words::counted;
 pub struct Job {
     pub setting: AutoencoderTraining,
     pub members: Vec<Member>,
-    /// β of each member.
-    pub sparsity_weights: Vec<f64>,
+    /// Of each member.
+    pub sparsity: Vec<Sparsity>,
 }
 
 /// How the parameters of many members lie in one file.
@@ -77,11 +77,11 @@ impl Job {
         let setting = self.setting;
         self.members
             .into_iter()
-            .zip(self.sparsity_weights)
-            .map(move |(member, sparsity_weight)| Self {
+            .zip(self.sparsity)
+            .map(move |(member, sparsity)| Self {
                 setting: setting.clone(),
                 members: vec![member],
-                sparsity_weights: vec![sparsity_weight],
+                sparsity: vec![sparsity],
             })
     }
 }
@@ -149,25 +149,23 @@ where
         if self.trainee.is_none() {
             self.begin(setting)?;
         }
-        let Some(trainee) = self.trainee.take() else {
-            return Ok(Advance::Done);
-        };
         if self.summaries.is_some() || self.all_have_ended() {
-            self.trainee = Some(trainee);
             return Ok(Advance::Done);
         }
-        let images = &setting.data.train.images;
+        let Some(trainee) = &mut self.trainee else {
+            return Ok(Advance::Done);
+        };
+        let images = &setting.examples.train.images;
         let observer = MemberObserver {
             observer: setting.observer,
             members: &self.job.members,
             stage: None,
         };
-        let (trainee, costs) = trainee.epoch(images, self.order, &observer, setting.stop);
-        let trainee = self.trainee.insert(trainee);
-        let Some(costs) = costs else {
+        let Some(costs) = trainee.epoch(images, self.order, &observer, setting.stop) else {
             return Ok(Advance::Done);
         };
-        let evaluations = trainee.evaluate(&setting.data.test.images);
+        let variation = setting.data.test.images.total_variation();
+        let evaluations = trainee.evaluate(&setting.examples.test.images, variation);
         let records = records(&self.job, trainee, &costs, &evaluations);
         for (member, record) in self.job.members.iter().zip(&records) {
             if has_ended(&self.ended, member) {
@@ -232,7 +230,7 @@ impl<S: DeserializeOwned, F> Progress<'_, S, F> {
         let ended: Vec<Ended> = state.take("ended").ok_or_else(other)?;
         let summaries: Option<Vec<S>> = state.take("summaries").ok_or_else(other)?;
         let trainee = fresh
-            .restored(state.take_part("trainee"))
+            .restored(state.take_part("trainee"), &setting.backend.device)
             .ok_or_else(other)?;
         // Of a training that was to be shorter, the end is no end any more.
         self.summaries = summaries.filter(|_| trainee.is_trained());
@@ -332,9 +330,8 @@ impl<S: 'static> Trained<S> {
             let Some(trainee) = &group.trainee else {
                 continue;
             };
-            for (name, tensor) in trainee.model().parameters() {
-                let [members, rows, columns] = tensor.dims();
-                let values = numbers(tensor);
+            for (name, shape, values) in parameters(&trainee.model()) {
+                let [members, rows, columns] = shape;
                 match naming {
                     Naming::Stacked => weights.append(&name, [members, rows, columns], values),
                     Naming::ByMember => {
@@ -356,29 +353,26 @@ impl Job {
         let seeds: Vec<u64> = self.members.iter().map(|member| member.seed).collect();
         let inputs = setting.data.train.images.pixels_per_image();
         let device = &setting.backend.device;
-        Trainee::new(
-            &self.setting,
-            &seeds,
-            &self.sparsity_weights,
-            inputs,
-            0,
-            device,
-        )
+        Trainee::autoencoders(&self.setting, &seeds, &self.sparsity, inputs, 0, device)
     }
 }
 
 fn records(
     job: &Job,
     trainee: &Trainee,
-    costs: &[Epoch],
+    costs: &[Vec<f64>],
     evaluations: &[Evaluation],
 ) -> Vec<EpochRecord> {
-    let members = job.members.iter().zip(&job.sparsity_weights);
+    let members = job.members.iter().zip(&job.sparsity);
+    let costs = costs[0].iter().zip(&costs[1]);
     members
-        .zip(costs.iter().zip(evaluations))
-        .map(|((member, &sparsity_weight), (cost, evaluation))| {
-            record(member, sparsity_weight, trainee, *cost, evaluation)
-        })
+        .zip(costs.zip(evaluations))
+        .map(
+            |((member, sparsity), ((&error, &divergence), evaluation))| {
+                let cost = [error, divergence];
+                record(member, sparsity.weight, trainee, cost, evaluation)
+            },
+        )
         .collect()
 }
 
@@ -386,7 +380,7 @@ fn record(
     member: &Member,
     sparsity_weight: f64,
     trainee: &Trainee,
-    cost: Epoch,
+    [reconstruction, divergence]: [f64; 2],
     evaluation: &Evaluation,
 ) -> EpochRecord {
     let units = evaluation.mean_activation.len() as f64;
@@ -395,9 +389,9 @@ fn record(
         member: member.index,
         label: member.label.clone(),
         learning_rate: trainee.last_learning_rate(),
-        cost: cost.reconstruction + sparsity_weight * cost.divergence,
-        reconstruction: cost.reconstruction,
-        sparsity: cost.divergence,
+        cost: reconstruction + sparsity_weight * divergence,
+        reconstruction,
+        sparsity: divergence,
         test_reconstruction: evaluation.reconstruction,
         explained_variance: evaluation.explained_variance,
         mean_activation: evaluation.mean_activation.iter().sum::<f64>() / units,

@@ -5,15 +5,15 @@
 //! there are: units that are on for no training image before training, units whose weights are unchanged in every
 //! bit after it, and units whose picture still looks like the noise it was drawn from.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::Tensor;
 
 use super::autoencoders::{self, Group, Job, Naming};
 use super::{Failure, Outcome, Setting, by_condition_and_seed};
 use crate::config::DeadUnits;
 use crate::data::Images;
-use crate::data::batches::Source;
 use crate::evidence;
 use crate::model::{Autoencoder, numbers};
+use crate::ops::Rows;
 use crate::results::{DeadUnitsResults, DeadUnitsSummary, Member, Results};
 use crate::spec::{AutoencoderTraining, Decoder};
 
@@ -40,13 +40,13 @@ pub fn run(plan: &DeadUnits, seeds: &[u64], setting: &Setting<'_>) -> Result<Out
         .map(|condition| Job {
             setting: condition.setting.clone(),
             members: members.by_ref().take(seeds.len()).collect(),
-            sparsity_weights: vec![condition.sparsity_weight; seeds.len()],
+            sparsity: vec![condition.setting.sparsity; seeds.len()],
         })
         .collect();
     let images = &setting.data.train.images;
     let lit = ever_lit(images);
     let trained = autoencoders::train(jobs, setting, |group| {
-        summarize(group, images, &lit, &setting.backend.device)
+        summarize(group, &setting.examples.train.images, &lit)
     })?;
     let results = Results::DeadUnits(DeadUnitsResults {
         members: trained.summaries(),
@@ -55,19 +55,14 @@ pub fn run(plan: &DeadUnits, seeds: &[u64], setting: &Setting<'_>) -> Result<Out
     Ok(trained.outcome(results, Naming::ByMember))
 }
 
-fn summarize(
-    group: &Group<'_>,
-    images: &Images,
-    lit: &[bool],
-    device: &Device,
-) -> Vec<DeadUnitsSummary> {
+fn summarize(group: &Group<'_>, images: &Rows, lit: &[bool]) -> Vec<DeadUnitsSummary> {
     let seeds: Vec<u64> = group.members.iter().map(|member| member.seed).collect();
-    let inputs = images.pixels_per_image();
+    let inputs = images.inputs();
     let spec = &group.setting.autoencoder;
     let units = spec.hidden_units;
-    let start = Autoencoder::new(spec, inputs, 0, &seeds, device);
+    let start = Autoencoder::new(spec, inputs, 0, &seeds, &images.device());
     let trained = group.trainee.model();
-    let [at_start, at_end] = [&start, trained].map(|model| never_on(model, images, device));
+    let [at_start, at_end] = [&start, &trained].map(|model| never_on(model, images));
     let (before, after) = (
         group.trainee.initial_weight(),
         numbers(trained.encoder.weight.val()),
@@ -130,12 +125,12 @@ pub fn describe(setting: &AutoencoderTraining, inputs: usize) -> String {
 }
 
 /// For each member, the units whose pre-activation is above 0 for no image.
-fn never_on(model: &Autoencoder, images: &Images, device: &Device) -> Vec<Vec<usize>> {
+fn never_on(model: &Autoencoder, images: &Rows) -> Vec<Vec<usize>> {
     let [members, _, units] = model.encoder.weight.dims();
-    let everything: Vec<u32> = (0..images.count() as u32).collect();
-    let mut highest = Tensor::<3>::full([members, 1, units], f32::NEG_INFINITY, device);
-    for indices in everything.chunks(500) {
-        let z = model.encoder.pre_activation(images.batch(indices, device));
+    let lowest = f32::NEG_INFINITY;
+    let mut highest = Tensor::<3>::full([members, 1, units], lowest, &images.device());
+    for x in images.parts(500) {
+        let z = model.encoder.pre_activation(&x);
         highest = highest.max_pair(z.max_dim(1));
     }
     numbers(highest)

@@ -4,27 +4,32 @@
 //! One member for each seed and β. Members of one seed start from the same weights and all members see the
 //! same batches in the same order, so that what tells two members of a seed apart is β alone.
 
-use burn::tensor::Device;
+use burn::tensor::{Tensor, TensorData};
 
 use super::autoencoders::{self, Group, Job, Naming};
 use super::{Failure, Outcome, Setting};
-use crate::bytes;
 use crate::config::Figure56;
-use crate::data::{Dataset, Images};
+use crate::data::Images;
 use crate::evidence;
 use crate::model::{Layer, numbers, whole_numbers};
+use crate::ops::Rows;
 use crate::results;
 use crate::results::{Figure56Results, Member, MemberSummary, Results, Scores, Subject};
-use crate::spec::Activation;
-use crate::train::{Trainee, encode_all};
-use crate::wide::{Pass, wide};
+use crate::spec::{Activation, Sparsity};
+use crate::train::encode_all;
 
 /// The members of a run, in the order of their grids: by seed, then by β.
 #[must_use]
-pub fn members(sparsity_weights: &[f64], seeds: &[u64]) -> Vec<Member> {
+pub fn members(figure: &Figure56, seeds: &[u64]) -> Vec<Member> {
+    let weights = || {
+        figure
+            .settings
+            .iter()
+            .map(|setting| setting.sparsity.weight)
+    };
     let pairs = seeds
         .iter()
-        .flat_map(|&seed| sparsity_weights.iter().map(move |&weight| (seed, weight)));
+        .flat_map(|&seed| weights().map(move |weight| (seed, weight)));
     pairs
         .enumerate()
         .map(|(index, (seed, sparsity_weight))| {
@@ -39,14 +44,17 @@ pub fn members(sparsity_weights: &[f64], seeds: &[u64]) -> Vec<Member> {
 ///
 /// As [`autoencoders::train`].
 pub fn run(figure: &Figure56, seeds: &[u64], setting: &Setting<'_>) -> Result<Outcome, Failure> {
+    let terms: Vec<Sparsity> = figure
+        .settings
+        .iter()
+        .map(|setting| setting.sparsity)
+        .collect();
     let job = Job {
-        setting: figure.setting.clone(),
-        members: members(&figure.sparsity_weights, seeds),
-        sparsity_weights: figure.sparsity_weights.repeat(seeds.len()),
+        setting: figure.settings[0].clone(),
+        members: members(figure, seeds),
+        sparsity: terms.repeat(seeds.len()),
     };
-    let trained = autoencoders::train(vec![job], setting, |group| {
-        summarize(group, setting.data, &setting.backend.device)
-    })?;
+    let trained = autoencoders::train(vec![job], setting, |group| summarize(group, setting))?;
     let results = Results::Figure56(Figure56Results {
         members: trained.summaries(),
         ended: trained.ended(),
@@ -55,7 +63,8 @@ pub fn run(figure: &Figure56, seeds: &[u64], setting: &Setting<'_>) -> Result<Ou
 }
 
 /// The members' scores after the last epoch.
-fn summarize(group: &Group<'_>, data: &Dataset, device: &Device) -> Vec<MemberSummary> {
+fn summarize(group: &Group<'_>, setting: &Setting<'_>) -> Vec<MemberSummary> {
+    let data = setting.data;
     let (trainee, evaluations) = (group.trainee, group.evaluations);
     let model = trainee.model();
     let weight = model.encoder.weight.val();
@@ -65,9 +74,9 @@ fn summarize(group: &Group<'_>, data: &Dataset, device: &Device) -> Vec<MemberSu
         &weight,
         [members, inputs, units],
         &data.train.images,
-        device,
+        &setting.examples.train.images,
     );
-    let top_units = top_units(trainee, members, &data.test.images, device);
+    let top_units = top_units(&model.encoder, members, &setting.examples.test.images);
     let (height, width) = (data.train.images.height(), data.train.images.width());
     let (side, subject) = (((height * width) as f64).sqrt(), Subject::of(data.name));
 
@@ -137,7 +146,7 @@ fn highest_correlations(
     weight: &[f32],
     [members, inputs, units]: [usize; 3],
     images: &Images,
-    device: &Device,
+    rows: &Rows,
 ) -> Vec<Option<f32>> {
     let mut pictures = weight.to_vec();
     let mut has_picture = Vec::with_capacity(members * units);
@@ -149,24 +158,20 @@ fn highest_correlations(
         pictures,
         vec![0.0; members * units],
         Activation::Identity,
-        device,
+        &rows.device(),
     );
-    let mut image_lengths = (0..images.count()).map(|index| length_about_mean(images.image(index)));
-    let mut highest = vec![f32::NEG_INFINITY; members * units];
-    encode_all(&pictures, images, device, |products| {
-        let [_, batch, _] = products.dims();
-        let lengths: Vec<f32> = image_lengths.by_ref().take(batch).collect();
-        let products = numbers(products);
-        let of_members = products.chunks_exact(batch * units);
-        for (highest, products) in highest.chunks_exact_mut(units).zip(of_members) {
-            wide(RaiseTo {
-                highest,
-                products,
-                lengths: &lengths,
-            });
-        }
+    let mut lengths = (0..images.count()).map(|index| length_about_mean(images.image(index)));
+    let mut highest = Tensor::full([members, 1, units], f32::NEG_INFINITY, &rows.device());
+    encode_all(&pictures, rows, |products| {
+        let batch = products.dims()[1];
+        let lengths: Vec<f32> = lengths.by_ref().take(batch).collect();
+        let lengths = Tensor::from_data(TensorData::new(lengths, [1, batch, 1]), &rows.device());
+        let correlations: Tensor<3> = products / lengths;
+        let is_none = correlations.clone().is_nan();
+        let correlations = correlations.mask_fill(is_none, f32::NEG_INFINITY);
+        highest = highest.clone().max_pair(correlations.max_dim(1));
     });
-    let found = highest.into_iter().zip(has_picture);
+    let found = numbers(highest).into_iter().zip(has_picture);
     found
         .map(|(highest, has_picture)| (has_picture && highest.is_finite()).then_some(highest))
         .collect()
@@ -211,7 +216,8 @@ fn standardize_columns(matrix: &mut [f32], columns: usize) -> Vec<bool> {
 
 /// √ Σ (x − x̄)² of pixels in [0, 1]; not a number for a flat image, which correlates with nothing.
 fn length_about_mean(pixels: &[u8]) -> f32 {
-    let (sum, squares) = bytes::sum_and_squares(pixels);
+    let sum: u64 = pixels.iter().map(|&byte| u64::from(byte)).sum();
+    let squares: u64 = pixels.iter().map(|&byte| u64::from(byte).pow(2)).sum();
     // n² times the variance is a whole number: no rounding makes a blank image anything else.
     let pixels = pixels.len() as u128;
     match pixels * u128::from(squares) - u128::from(sum).pow(2) {
@@ -220,40 +226,10 @@ fn length_about_mean(pixels: &[u8]) -> f32 {
     }
 }
 
-/// Raises each unit's highest correlation to those with a batch of images.
-struct RaiseTo<'a> {
-    highest: &'a mut [f32],
-    /// Row-major `[image, unit]`.
-    products: &'a [f32],
-    lengths: &'a [f32],
-}
-
-impl Pass for RaiseTo<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run(self) {
-        let images = self.products.chunks_exact(self.highest.len());
-        for (products, &length) in images.zip(self.lengths) {
-            for (highest, &product) in self.highest.iter_mut().zip(products) {
-                let correlation = product / length;
-                if correlation > *highest {
-                    *highest = correlation;
-                }
-            }
-        }
-    }
-}
-
 /// For each member, the most active unit of every image.
-fn top_units(
-    trainee: &Trainee,
-    members: usize,
-    images: &Images,
-    device: &Device,
-) -> Vec<Vec<usize>> {
+fn top_units(encoder: &Layer, members: usize, images: &Rows) -> Vec<Vec<usize>> {
     let mut top = vec![Vec::with_capacity(images.count()); members];
-    encode_all(&trainee.model().encoder, images, device, |h| {
+    encode_all(encoder, images, |h| {
         let batch = h.dims()[1];
         let units = whole_numbers(h.argmax(2));
         for (member, units) in units.chunks_exact(batch).enumerate() {
@@ -265,7 +241,10 @@ fn top_units(
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
+    use crate::experiment::rows;
 
     #[test]
     fn correlations_are_pearsons() {
@@ -273,7 +252,8 @@ mod tests {
         let images =
             Images::new(vec![0, 0, 255, 255, 255, 0, 9, 9, 9], 1, 3).expect("three of them");
         let weight = [1., -1., 5., 2., -2., 5., 6., -6., 5.];
-        let found = highest_correlations(&weight, [1, 3, 3], &images, &Device::flex());
+        let found =
+            highest_correlations(&weight, [1, 3, 3], &images, &rows(&images, &Device::flex()));
         // About the mean 3 the picture is (−2, −1, 3), of length √14; the image is (−1, −1, 2)/3, of length √6/3.
         let expected = (2.0 + 1.0 + 6.0) / 3.0 / (14.0_f32.sqrt() * 6.0_f32.sqrt() / 3.0);
         for found in &found[..2] {
@@ -286,7 +266,12 @@ mod tests {
     #[test]
     fn among_flat_images_no_correlation_is_defined() {
         let images = Images::new(vec![0, 0, 0, 255, 255, 255], 1, 3).expect("two of them");
-        let found = highest_correlations(&[1., 2., 6.], [1, 3, 1], &images, &Device::flex());
+        let found = highest_correlations(
+            &[1., 2., 6.],
+            [1, 3, 1],
+            &images,
+            &rows(&images, &Device::flex()),
+        );
         assert_eq!(found, [None]);
     }
 }

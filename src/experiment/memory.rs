@@ -99,9 +99,9 @@ pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
     // (how many, what each needs)
     let (loads, keys): (Vec<(f64, Load)>, [&'static str; 3]) = match &plan.experiment {
         Experiment::Figure56(figure) => {
-            let members = seeds * figure.sparsity_weights.len() as f64;
+            let members = seeds * figure.settings.len() as f64;
             (
-                vec![(members, autoencoder(&figure.setting, inputs))],
+                vec![(members, autoencoder(&figure.settings[0], inputs))],
                 [
                     "autoencoder.hidden_units, or fewer of run.seeds and sparsity.weights",
                     "",
@@ -197,12 +197,9 @@ fn moments(training: &TrainingSpec) -> f64 {
     }
 }
 
-/// Whether back-propagation through it keeps no graph.
-fn is_written_out(activation: Activation) -> bool {
-    matches!(
-        activation,
-        Activation::Relu | Activation::LeakyRelu { .. } | Activation::Identity
-    )
+/// Whether a layer of it is one operation, which keeps nothing but what it gives.
+fn is_one_operation(activation: Activation) -> bool {
+    matches!(activation, Activation::Relu | Activation::Identity)
 }
 
 fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
@@ -213,7 +210,7 @@ fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
     let parameters = Autoencoder::parameter_count(spec, inputs) as f64;
     let state = parameters * (1.0 + moments(&setting.training));
     // The batch at both ends of each layer, forward and backward; a gradient and a transpose of each matrix.
-    let copies = if is_written_out(spec.activation) {
+    let copies = if is_one_operation(spec.activation) {
         2.0
     } else {
         6.0
@@ -252,7 +249,7 @@ fn classifier(condition: &ClassifierCondition, data: &Dataset) -> Load {
     let (mut encoders, mut held, mut codes, mut turn) = (0.0, 0.0_f64, 0.0_f64, 0.0_f64);
     let (mut epochs, mut batch) = (0.0, 0.0_f64);
     for (at, (stage, &inputs)) in stages.enumerate() {
-        let of_stage = autoencoder(&stage.setting, inputs);
+        let of_stage = autoencoder(stage, inputs);
         let of_codes = match at {
             0 => 0.0,
             _ => FLOAT * images * inputs as f64,
@@ -260,16 +257,17 @@ fn classifier(condition: &ClassifierCondition, data: &Dataset) -> Load {
         codes = codes.max(of_codes);
         held = held.max(FLOAT * encoders + of_stage.held);
         let next = match condition.stages.get(at + 1) {
-            Some(_) => FLOAT * images * stage.setting.autoencoder.hidden_units as f64,
+            // Once more for what the codes before them leave behind, which is not given back at once.
+            Some(_) => 2.0 * FLOAT * images * stage.autoencoder.hidden_units as f64,
             None => 0.0,
         };
         turn = turn.max(of_stage.turn).max(next);
         batch = batch.max(of_stage.batch / FLOAT);
-        encoders += (inputs * stage.setting.autoencoder.hidden_units) as f64;
-        epochs += stage.setting.training.epochs as f64;
+        encoders += (inputs * stage.autoencoder.hidden_units) as f64;
+        epochs += stage.training.epochs as f64;
     }
     let checkpoint = 3.0 * (state + encoders);
-    let copies = if is_written_out(spec.activation) {
+    let copies = if is_one_operation(spec.activation) {
         1.0
     } else {
         3.0

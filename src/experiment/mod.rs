@@ -9,6 +9,7 @@ pub mod pretraining;
 mod tasks;
 mod warnings;
 
+use burn::tensor::{AllocationProperty, Bytes, Device};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -17,17 +18,20 @@ pub use warnings::warnings;
 
 use crate::backend::Backend;
 use crate::config::{Experiment, Plan};
-use crate::data::Dataset;
+use crate::data::{Dataset, Images, Split};
 use crate::model::Autoencoder;
+use crate::ops::Rows;
 use crate::results::{Ended, Member, MemberSeconds, Results};
 use crate::spec::{AutoencoderTraining, ExperimentName, TrainingSpec};
-use crate::train::{Observer, State, Stop};
+use crate::train::{Labelled, Observer, State, Stop};
 use crate::weights::Weights;
 
 /// What every experiment is given, whatever its plan.
 #[derive(Clone, Copy)]
 pub struct Setting<'a> {
     pub data: &'a Dataset,
+    /// The same on the backend's device.
+    pub examples: &'a Examples,
     pub backend: &'a Backend,
     /// Compute threads on a CPU backend.
     pub lanes: usize,
@@ -36,6 +40,34 @@ pub struct Setting<'a> {
     pub observer: &'a dyn Observer,
     pub stop: &'a Stop,
     pub shelf: &'a dyn Shelf,
+}
+
+/// A data set on a device.
+pub struct Examples {
+    pub train: Labelled,
+    pub validation: Option<Labelled>,
+    pub test: Labelled,
+}
+
+impl Examples {
+    #[must_use]
+    pub fn new(data: &Dataset, device: &Device) -> Self {
+        let labelled =
+            |split: &Split| Labelled::new(rows(&split.images, device), &split.labels, data.classes);
+        Self {
+            train: labelled(&data.train),
+            validation: data.validation.as_ref().map(labelled),
+            test: labelled(&data.test),
+        }
+    }
+}
+
+/// Images on a device, one row each.
+#[must_use]
+pub fn rows(images: &Images, device: &Device) -> Rows {
+    let shape = [images.count(), images.pixels_per_image()];
+    let bytes = Bytes::from_shared(images.shared_pixels(), AllocationProperty::Native);
+    Rows::of_bytes(bytes, shape, device)
 }
 
 /// Where the states of a run's tasks are kept, so that another run can go on with them. A task is what is trained
@@ -173,7 +205,7 @@ pub fn run(plan: &Plan, setting: &Setting<'_>) -> Result<Outcome, Failure> {
 pub fn members(plan: &Plan) -> Vec<Member> {
     let seeds = &plan.run.seeds;
     match &plan.experiment {
-        Experiment::Figure56(figure) => figure56::members(&figure.sparsity_weights, seeds),
+        Experiment::Figure56(figure) => figure56::members(figure, seeds),
         Experiment::Pretraining(pretraining) => pretraining::members(pretraining, seeds),
         Experiment::DeadUnits(dead_units) => dead_units::members(dead_units, seeds),
     }
@@ -214,8 +246,8 @@ pub fn extent(plan: &Plan, images: usize, inputs: usize, classes: usize) -> Exte
     };
     match &plan.experiment {
         Experiment::Figure56(figure) => {
-            for _ in &figure.sparsity_weights {
-                add(&figure.setting.training, of_autoencoder(&figure.setting));
+            for setting in &figure.settings {
+                add(&setting.training, of_autoencoder(setting));
             }
         }
         Experiment::Pretraining(pretraining) => {
@@ -225,7 +257,7 @@ pub fn extent(plan: &Plan, images: usize, inputs: usize, classes: usize) -> Exte
             }
             for condition in &pretraining.conditions {
                 for stage in &condition.stages {
-                    let training = &stage.setting.training;
+                    let training = &stage.training;
                     extent.epochs_of_all += seeds as usize * training.epochs;
                     extent.largest_batch = extent.largest_batch.max(training.batch_size);
                 }

@@ -15,7 +15,7 @@ use super::tasks::{Advance, Task, carry_out};
 use super::{Ending, Failure, Outcome, Setting, Watched, end_of};
 use crate::backend::Kind;
 use crate::config;
-use crate::model::{Autoencoder, Classifier, LayerValues, numbers};
+use crate::model::{Autoencoder, Classifier, LayerValues, parameters};
 use crate::results::{
     Chance, ClassifierRecord, ConditionSummary, Difference, Ended, LayerRecord, Member,
     MemberSeconds, PretrainingResults, Results, Spread, StageRecord, TransferProof,
@@ -51,7 +51,7 @@ pub fn multiply_accumulates(
     let pretraining: u64 = stages
         .map(|stage| {
             let [epoch, codes] = stage_work(condition, stage, images, inputs);
-            let epochs = condition.stages[stage].setting.training.epochs as u64;
+            let epochs = condition.stages[stage].training.epochs as u64;
             epoch.saturating_mul(epochs).saturating_add(codes)
         })
         .fold(0, u64::saturating_add);
@@ -195,11 +195,10 @@ impl Group {
 
     /// The group at its start, or where an earlier run left it, with what was found so far told again.
     fn begin(&mut self, setting: &Setting<'_>) -> Result<(), Failure> {
-        let images = &setting.data.train.images;
         let fresh = Pretraining::new(
             &self.condition.stages,
             &self.seeds(),
-            images.pixels_per_image(),
+            setting.examples.train.images.inputs(),
             &setting.backend.device,
         );
         let Some(state) = setting.shelf.take(self.task) else {
@@ -250,25 +249,28 @@ impl Group {
         }
         let training = state.take_part("training");
         self.phase = if training.is_empty() {
-            let images = &setting.data.train.images;
+            let images = &setting.examples.train.images;
             let pretraining = fresh.restored(state.take_part("pretraining"), images)?;
             Phase::Pretraining(Box::new(pretraining))
         } else {
-            Phase::Training(Box::new(self.fresh_classifier(setting).restored(training)?))
+            {
+                let fresh = self.fresh_classifier(setting);
+                let trainee = fresh.restored(training, &setting.backend.device)?;
+                Phase::Training(Box::new(trainee))
+            }
         };
         Some(())
     }
 
-    fn pretrain(&mut self, pretraining: Pretraining, setting: &Setting<'_>) -> Advance {
-        let images = &setting.data.train.images;
+    fn pretrain(&mut self, mut pretraining: Pretraining, setting: &Setting<'_>) -> Advance {
+        let images = &setting.examples.train.images;
         let start = Instant::now();
         let observer = MemberObserver {
             observer: setting.observer,
             members: &self.members,
             stage: Some(pretraining.encoders().len() + 1),
         };
-        let (pretraining, epoch) =
-            pretraining.epoch(images, setting.order_seed, &observer, setting.stop);
+        let epoch = pretraining.epoch(images, setting.order_seed, &observer, setting.stop);
         let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
         let finished = pretraining.encoders().len();
         self.phase = Phase::Pretraining(Box::new(pretraining));
@@ -276,12 +278,14 @@ impl Group {
             return Advance::Done;
         };
         let stage = &self.condition.stages[epoch.stage];
-        let inputs = images.pixels_per_image();
+        let inputs = images.inputs();
         let [work, codes] = stage_work(&self.condition, epoch.stage, images.count(), inputs);
         self.multiply_accumulates += work + codes * u64::from(finished > epoch.stage);
-        self.updates += images.count().div_ceil(stage.setting.training.batch_size) as u64;
-        let sparsity_weight = stage.sparsity_weight;
-        for (at, (member, cost)) in self.members.clone().iter().zip(&epoch.costs).enumerate() {
+        self.updates += images.count().div_ceil(stage.training.batch_size) as u64;
+        let sparsity_weight = stage.sparsity.weight;
+        for (at, (member, &[reconstruction, divergence])) in
+            self.members.clone().iter().zip(&epoch.costs).enumerate()
+        {
             if self.has_ended(member) {
                 continue;
             }
@@ -294,9 +298,9 @@ impl Group {
                 condition: member.condition.clone(),
                 seed: member.seed,
                 learning_rate: epoch.learning_rate,
-                cost: cost.reconstruction + sparsity_weight * cost.divergence,
-                reconstruction: cost.reconstruction,
-                sparsity: cost.divergence,
+                cost: reconstruction + sparsity_weight * divergence,
+                reconstruction,
+                sparsity: divergence,
             };
             let watched = [
                 ("the pretraining cost", record.cost),
@@ -371,11 +375,11 @@ impl Group {
         let start = transferred(&self.encoders, self.condition.transfer, &self.seeds());
         let model = copy_into(drawn, &start, device);
         let step = step(&self.condition, inputs, classes);
-        ClassifierTrainee::new(model, training, *trained_layers, step, device)
+        ClassifierTrainee::classifiers(model, training, *trained_layers, step)
     }
 
-    fn train(&mut self, trainee: ClassifierTrainee, setting: &Setting<'_>) -> Advance {
-        let split = &setting.data.train;
+    fn train(&mut self, mut trainee: ClassifierTrainee, setting: &Setting<'_>) -> Advance {
+        let examples = &setting.examples.train;
         let order = Order {
             seed: setting.order_seed,
             stage: 0,
@@ -386,21 +390,20 @@ impl Group {
             members: &self.members,
             stage: None,
         };
-        let (trainee, costs) = trainee.epoch(split, order, &observer, setting.stop);
+        let parts = trainee.epoch(examples, order, &observer, setting.stop);
         let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
-        let Some(costs) = costs else {
+        let Some(parts) = parts else {
             self.phase = Phase::Training(Box::new(trainee));
             return Advance::Done;
         };
-        let images = split.labels.len();
-        let inputs = split.images.pixels_per_image();
+        let (images, inputs) = (examples.images.count(), examples.images.inputs());
         let step = step(&self.condition, inputs, setting.data.classes);
         self.multiply_accumulates += step * images as u64;
         self.updates += images.div_ceil(self.condition.training.batch_size) as u64;
         for member in &mut self.seconds {
             member.epochs.push(seconds);
         }
-        self.measure(&trainee, Some(&costs), setting);
+        self.measure(&trainee, Some(&parts[0]), setting);
         self.phase = Phase::Training(Box::new(trainee));
         if self.is_through() {
             Advance::Done
@@ -416,14 +419,14 @@ impl Group {
         costs: Option<&[f64]>,
         setting: &Setting<'_>,
     ) {
-        let test = trainee.score(&setting.data.test);
+        let test = trainee.score(&setting.examples.test);
         let validation = setting
-            .data
+            .examples
             .validation
             .as_ref()
-            .map(|split| trainee.score(split));
+            .map(|examples| trainee.score(examples));
         let start = Instant::now();
-        let probes = trainee.probe(&setting.data.train, PROBE_IMAGES);
+        let probes = trainee.probe(&setting.examples.train, PROBE_IMAGES);
         let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
         let epoch = trainee.epochs_done();
         for (at, member) in self.members.clone().iter().enumerate() {
@@ -567,9 +570,8 @@ fn weights(groups: &[Group]) -> Weights {
     let mut weights = Weights::default();
     for group in groups {
         if let Phase::Training(trainee) = &group.phase {
-            for (name, tensor) in trainee.model().parameters() {
-                let [members, rows, columns] = tensor.dims();
-                let values = numbers(tensor);
+            for (name, shape, values) in named_parameters(&trainee.model()) {
+                let [members, rows, columns] = shape;
                 for (member, values) in group
                     .members
                     .iter()
@@ -598,6 +600,21 @@ fn weights(groups: &[Group]) -> Weights {
     weights
 }
 
+/// Every parameter of a classifier by the name it is saved under.
+#[must_use]
+pub fn named_parameters(model: &Classifier) -> Vec<(String, [usize; 3], Vec<f32>)> {
+    let hidden = model.hidden.iter().enumerate();
+    let layers = hidden.map(|(at, layer)| (layer_name(at), layer));
+    layers
+        .chain([("output".to_owned(), &model.output)])
+        .flat_map(|(name, layer)| {
+            let named =
+                move |(parameter, shape, values)| (format!("{name}.{parameter}"), shape, values);
+            parameters(layer).into_iter().map(named)
+        })
+        .collect()
+}
+
 fn layer_hash(layer: &LayerValues) -> String {
     let slope = layer.slope.as_deref().unwrap_or_default();
     hash_of(&[&layer.weight, &layer.bias, slope])
@@ -617,7 +634,7 @@ fn stage_work(
     inputs: usize,
 ) -> [u64; 2] {
     let inputs = stage_inputs(condition, stage, inputs);
-    let spec = &condition.stages[stage].setting.autoencoder;
+    let spec = &condition.stages[stage].autoencoder;
     let step = Autoencoder::step_multiply_accumulates(spec, inputs);
     // Nobody needs the codes of the last stage.
     let codes = if stage + 1 < condition.stages.len() {
@@ -631,7 +648,7 @@ fn stage_work(
 fn stage_inputs(condition: &ClassifierCondition, stage: usize, inputs: usize) -> usize {
     match stage {
         0 => inputs,
-        stage => condition.stages[stage - 1].setting.autoencoder.hidden_units,
+        stage => condition.stages[stage - 1].autoencoder.hidden_units,
     }
 }
 
@@ -650,7 +667,7 @@ fn summarize(
             let parameters = Classifier::parameter_count(&condition.classifier, inputs, classes);
             let pretraining: usize = (0..condition.stages.len())
                 .map(|stage| {
-                    let spec = &condition.stages[stage].setting.autoencoder;
+                    let spec = &condition.stages[stage].autoencoder;
                     Autoencoder::parameter_count(spec, stage_inputs(condition, stage, inputs))
                 })
                 .sum();
@@ -794,12 +811,11 @@ pub fn describe(condition: &ClassifierCondition, inputs: usize, classes: usize) 
         words.push("only the softmax layer trained".to_owned());
     }
     if let Some(first) = stages.first() {
-        let alike = stages.iter().all(|stage| {
-            stage.sparsity_weight.to_bits() == first.sparsity_weight.to_bits()
-                && stage.setting.training == first.setting.training
-        });
+        let alike = stages
+            .iter()
+            .all(|stage| stage.sparsity == first.sparsity && stage.training == first.training);
         let setting = if alike {
-            format!("β {}, {}", first.sparsity_weight, first.setting.training)
+            format!("β {}, {}", first.sparsity.weight, first.training)
         } else {
             "settings differ by layer".to_owned()
         };

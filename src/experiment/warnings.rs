@@ -21,15 +21,19 @@ pub fn warnings(plan: &Plan, data: &Dataset) -> Vec<String> {
     };
     match &plan.experiment {
         Experiment::Figure56(figure) => {
-            warnings.autoencoder(&figure.setting);
-            if figure.sparsity_weights.iter().any(|&weight| weight > 0.0) {
-                warnings.sparsity("sparsity.", &figure.setting);
+            warnings.autoencoder(&figure.settings[0]);
+            if figure
+                .settings
+                .iter()
+                .any(|setting| setting.sparsity.weight > 0.0)
+            {
+                warnings.sparsity("sparsity.", &figure.settings[0]);
             }
         }
         Experiment::DeadUnits(dead_units) => {
             for condition in &dead_units.conditions {
                 warnings.autoencoder(&condition.setting);
-                if condition.sparsity_weight > 0.0 {
+                if condition.setting.sparsity.weight > 0.0 {
                     warnings.sparsity("sparsity.", &condition.setting);
                 }
             }
@@ -39,8 +43,8 @@ pub fn warnings(plan: &Plan, data: &Dataset) -> Vec<String> {
             for condition in &pretraining.conditions {
                 warnings.first_weights("network.weight", condition.classifier.weight, "");
                 for stage in &condition.stages {
-                    if stage.sparsity_weight > 0.0 {
-                        warnings.sparsity("pretraining.sparsity_", &stage.setting);
+                    if stage.sparsity.weight > 0.0 {
+                        warnings.sparsity("pretraining.sparsity_", stage);
                     }
                 }
             }

@@ -1,14 +1,13 @@
-//! The autoencoder of Okatani, *Deep Learning*, chapter 5: code h = f(x W + b), reconstruction x̂ = g(h W̃ + c).
+//! The autoencoder of Okatani, *Deep Learning*, chapter 5: code h = f(x W + b), reconstruction x̂ = g(h W̃ + c), and its
+//! cost E + β Σⱼ KL(ρ‖ρ̂ⱼ) (section 5.3.3).
 
 use burn::module::{Module, Param};
-use burn::optim::GradientsParams;
-use burn::tensor::activation::sigmoid;
+use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Tensor};
 
 use super::layer::{Layer, drawn, parameter};
-use super::loss::reconstruction;
-use super::{Change, Kind, Parameters};
-use crate::fused::{self, DecoderPass, DecoderWeight, Gram, Input, LayerPass, TiedPass, Wanted};
+use super::{Cost, Sparsity};
+use crate::ops::{self, Rows};
 use crate::seed::Purpose;
 use crate::spec::{self, Activation, AutoencoderSpec, DecoderActivation, Reconstruction};
 
@@ -17,35 +16,19 @@ use crate::spec::{self, Activation, AutoencoderSpec, DecoderActivation, Reconstr
 pub struct Autoencoder {
     pub encoder: Layer,
     pub decoder: Decoder,
+    #[module(skip)]
+    reconstruction: Reconstruction,
 }
 
 /// The way back from code to input.
 #[derive(Module, Debug)]
 pub struct Decoder {
-    /// W̃, `[member, unit, input]`; absent when tied, where W̃ = Wᵀ.
-    pub weight: Option<Param<Tensor<3>>>,
     /// c, `[member, 1, input]`.
     pub bias: Param<Tensor<3>>,
+    /// W̃, `[member, unit, input]`; absent when tied, where W̃ = Wᵀ.
+    pub weight: Option<Param<Tensor<3>>>,
     #[module(skip)]
     activation: DecoderActivation,
-}
-
-impl Parameters for Autoencoder {
-    fn map_parameters(self, change: &mut Change<'_>) -> Self {
-        let Decoder {
-            weight,
-            bias,
-            activation,
-        } = self.decoder;
-        Self {
-            encoder: self.encoder.map_parameters(change),
-            decoder: Decoder {
-                weight: weight.map(|weight| change(Kind::Weight, weight)),
-                bias: change(Kind::Bias, bias),
-                activation,
-            },
-        }
-    }
 }
 
 impl Autoencoder {
@@ -90,6 +73,7 @@ impl Autoencoder {
                 bias: parameter(bias, [members, 1, inputs], device),
                 activation: spec.decoder_activation,
             },
+            reconstruction: spec.reconstruction,
         }
     }
 
@@ -100,159 +84,111 @@ impl Autoencoder {
     /// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same batch
     /// - output: `[member, batch, unit]`
     #[must_use]
-    pub fn encode(&self, x: impl Into<Input>) -> Tensor<3> {
+    pub fn encode(&self, x: &Rows) -> Tensor<3> {
         self.encoder.forward(x)
     }
 
-    /// The decoder's pre-activation h W̃ + c: what cross-entropy is taken from.
+    /// The reconstruction x̂ = g(h W̃ + c) of a code.
     ///
     /// # Shapes
     ///
     /// - h: `[member, batch, unit]`
     /// - output: `[member, batch, input]`
     #[must_use]
-    pub fn decode_logits(&self, h: Tensor<3>) -> Tensor<3> {
-        let weight = match &self.decoder.weight {
-            Some(weight) => weight.val(),
-            None => self.encoder.weight.val().swap_dims(1, 2),
-        };
-        h.matmul(weight) + self.decoder.bias.val()
-    }
-
-    /// The reconstruction x̂ = g(logits); shapes as in [`decode_logits`](Self::decode_logits).
-    #[must_use]
-    pub fn reconstruct(&self, logits: Tensor<3>) -> Tensor<3> {
+    pub fn decode(&self, h: Tensor<3>) -> Tensor<3> {
+        let logits = self.decode_logits(h);
         match self.decoder.activation {
             DecoderActivation::Identity => logits,
             DecoderActivation::Sigmoid => sigmoid(logits),
         }
     }
 
-    /// The reconstruction of a code; shapes as in [`decode_logits`](Self::decode_logits).
+    /// The cost of a batch: E + β Σⱼ KL(ρ‖ρ̂ⱼ), with E the mean reconstruction error. Its parts are the reconstruction error
+    /// and Σⱼ KL(ρ‖ρ̂ⱼ), without β.
+    ///
+    /// # Shapes
+    ///
+    /// - x (what is to be reconstructed) and `corrupted` (what is encoded, where that is another): as of
+    ///   [`encode`](Self::encode)
     #[must_use]
-    pub fn decode(&self, h: Tensor<3>) -> Tensor<3> {
-        self.reconstruct(self.decode_logits(h))
+    pub fn cost(&self, x: &Rows, corrupted: Option<&Rows>, sparsity: &mut Sparsity) -> Cost {
+        let h = self.encode(corrupted.unwrap_or(x));
+        let (term, divergence) = sparsity.term(h.clone());
+        let error = match corrupted {
+            None => self.error_of_own_code(h, x),
+            Some(_) => self.error(h, x),
+        };
+        Cost {
+            parts: vec![error.clone().inner(), divergence],
+            total: (error + term).sum(),
+        }
     }
 
-    /// ½ Σ ‖x̂ − x‖² over all images of a batch.
+    /// The reconstruction error of a code, as a mean over the batch: of each image ½ ‖x̂ − x‖² or, for probabilities of
+    /// pixels, the cross-entropy.
     ///
     /// # Shapes
     ///
     /// - h: `[member, batch, unit]`
-    /// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same batch
+    /// - x: as of [`encode`](Self::encode)
     /// - output: `[member, 1, 1]`
     #[must_use]
-    pub fn squared_errors(&self, h: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
-        let (weight, kind) = self.decoder_weight();
-        if self.decoder.activation == DecoderActivation::Identity
-            && let Some(errors) =
-                fused::squared_error(&h, &weight, kind, &self.decoder.bias.val(), &x)
-        {
-            return errors;
+    pub fn error(&self, h: Tensor<3>, x: &Rows) -> Tensor<3> {
+        match self.reconstruction {
+            Reconstruction::SquaredError => self.squared_error(h, x),
+            Reconstruction::CrossEntropy => pixel_cross_entropy(self.decode_logits(h), x.numbers()),
         }
-        reconstruction(Reconstruction::SquaredError, self.decode(h), x).sum_dim(1)
     }
 
-    /// These autoencoders as they are, to be looked at with many batches.
+    /// [`error`](Self::error) of the code that x itself has; shapes as there.
     #[must_use]
-    pub fn evaluator(&self) -> Evaluator<'_> {
-        let [_, inputs, units] = self.encoder.weight.dims();
-        let is_worth_it = self.is_tied_and_linear() && units < inputs;
-        Evaluator {
-            model: self,
-            gram: is_worth_it
-                .then(|| Gram::new(&self.encoder.weight.val()))
-                .flatten(),
+    pub fn error_of_own_code(&self, h: Tensor<3>, x: &Rows) -> Tensor<3> {
+        let Self {
+            encoder, decoder, ..
+        } = self;
+        let is_tied_ramp = encoder.activation() == Activation::Relu
+            && decoder.weight.is_none()
+            && decoder.activation == DecoderActivation::Identity
+            && self.reconstruction == Reconstruction::SquaredError;
+        if !is_tied_ramp {
+            return self.error(h, x);
         }
+        let (weight, bias) = (encoder.weight.val(), encoder.bias.val());
+        ops::tied_squared_error(h, weight, bias, decoder.bias.val(), x)
     }
 
-    /// Whether the cost follows from the code alone, as in [`TiedPass`].
-    fn is_tied_and_linear(&self) -> bool {
-        self.encoder.activation() == Activation::Relu
-            && self.decoder.weight.is_none()
-            && self.decoder.activation == DecoderActivation::Identity
-    }
-
-    /// The way of x through the encoder, to come back from with [`back_propagated`](Self::back_propagated); `None` where
-    /// the backend, the activation or the decoder does not offer it. x: as in [`encode`](Self::encode), outside of any
-    /// graph.
-    pub(super) fn pass(&self, x: &Input) -> Option<LayerPass> {
-        let is_linear = self.decoder.activation == DecoderActivation::Identity;
-        is_linear.then(|| self.encoder.pass(x)).flatten()
-    }
-
-    /// The squared errors of reconstructing `target` from the code of `input`, and `scale` times their gradient, by
-    /// back-propagation written out (Okatani, *Deep Learning*, section 4.4). `pull`, `[member, 1, unit]`, is added to
-    /// the gradient of every image's code.
-    ///
-    /// # Panics
-    ///
-    /// Panics if `encoded` is not the [way](Self::pass) of `input`, or of `target` where that is absent.
-    pub(super) fn back_propagated(
-        &self,
-        encoded: LayerPass,
-        target: &Input,
-        input: Option<&Input>,
-        pull: Option<Tensor<3>>,
-        scale: f32,
-    ) -> (Tensor<3>, GradientsParams) {
-        let decoder_bias = self.decoder.bias.val();
-        let mut gradients = GradientsParams::new();
-        let Self { encoder, decoder } = self;
-        let weight = encoder.weight.val();
-        if input.is_none()
-            && self.is_tied_and_linear()
-            && fused::prefers_tied(target, &weight)
-            && let Some(gram) = Gram::new(&weight)
-        {
-            let pass = TiedPass::new(encoded, &decoder_bias, &gram);
-            let errors = pass.errors();
-            let [of_weight, of_bias, of_decoder_bias] = pass.gradients(scale, pull);
-            gradients.register(encoder.weight.id, of_weight);
-            gradients.register(encoder.bias.id, of_bias);
-            gradients.register(decoder.bias.id, of_decoder_bias);
-            return (errors, gradients);
-        }
-        let (weight, kind) = self.decoder_weight();
-        let h = encoded.output();
-        let pass = DecoderPass::new(&h, &weight, kind, &decoder_bias, &target.tensor())
-            .expect("where the encoder is offered, so is the decoder");
-        let errors = pass.errors();
-        let [of_h, of_decoder_weight, of_decoder_bias] = pass.gradients(scale, pull);
-        let ([of_weight, of_bias], _) = encoded.gradients(of_h, Wanted::No);
-        let of_weight = match &decoder.weight {
-            Some(own) => {
-                gradients.register(own.id, of_decoder_weight);
-                of_weight
+    /// ½ ‖x̂ − x‖² as a mean over the batch, whatever the cost is; shapes as of [`error`](Self::error).
+    #[must_use]
+    pub fn squared_error(&self, h: Tensor<3>, x: &Rows) -> Tensor<3> {
+        match self.decoder.activation {
+            DecoderActivation::Identity => {
+                let (weight, bias) = (self.decoder_weight(), self.decoder.bias.val());
+                ops::squared_error(h, weight, bias, x)
             }
-            None => of_weight + of_decoder_weight,
-        };
-        gradients.register(encoder.weight.id, of_weight);
-        gradients.register(encoder.bias.id, of_bias);
-        gradients.register(decoder.bias.id, of_decoder_bias);
-        (errors, gradients)
-    }
-
-    /// W̃ as it lies in memory.
-    fn decoder_weight(&self) -> (Tensor<3>, DecoderWeight) {
-        match &self.decoder.weight {
-            Some(weight) => (weight.val(), DecoderWeight::Own),
-            None => (self.encoder.weight.val(), DecoderWeight::Tied),
+            DecoderActivation::Sigmoid => {
+                let residual = self.decode(h) - x.numbers();
+                residual.square().sum_dim(2).mean_dim(1).mul_scalar(0.5)
+            }
         }
     }
 
-    /// Every parameter by the name it is saved under, each with its leading member dimension.
+    /// Whether [`error`](Self::error) is [`squared_error`](Self::squared_error).
     #[must_use]
-    pub fn parameters(&self) -> Vec<(String, Tensor<3>)> {
-        let encoder = self.encoder.parameters().into_iter();
-        let mut parameters: Vec<_> = encoder
-            .map(|(name, tensor)| (format!("encoder.{name}"), tensor))
-            .collect();
-        parameters.push(("decoder.bias".to_owned(), self.decoder.bias.val()));
-        if let Some(weight) = &self.decoder.weight {
-            parameters.push(("decoder.weight".to_owned(), weight.val()));
+    pub fn costs_squared_error(&self) -> bool {
+        self.reconstruction == Reconstruction::SquaredError
+    }
+
+    /// The decoder's pre-activation h W̃ + c.
+    fn decode_logits(&self, h: Tensor<3>) -> Tensor<3> {
+        ops::affine(&h.into(), self.decoder_weight(), self.decoder.bias.val())
+    }
+
+    /// W̃, `[member, unit, input]`.
+    fn decoder_weight(&self) -> Tensor<3> {
+        match &self.decoder.weight {
+            Some(weight) => weight.val(),
+            None => self.encoder.weight.val().swap_dims(1, 2),
         }
-        parameters
     }
 
     /// How many numbers one member of such an autoencoder learns.
@@ -274,26 +210,32 @@ impl Autoencoder {
     }
 }
 
-/// Autoencoders whose weights stay as they are, with what that spares every batch.
-#[derive(Debug)]
-pub struct Evaluator<'a> {
-    model: &'a Autoencoder,
-    gram: Option<Gram>,
+/// −Σᵢ [xᵢ ln x̂ᵢ + (1 − xᵢ) ln(1 − x̂ᵢ)] as a mean over the batch, with x̂ = sigmoid(z) and x in [0, 1], computed from the logits z as
+/// max(z, 0) − z x + ln(1 + exp(−|z|)), which overflows for no z.
+///
+/// # Shapes
+///
+/// - z: `[member, batch, input]`; x: the same, or `[1, batch, input]`
+/// - output: `[member, 1, 1]`
+fn pixel_cross_entropy(z: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
+    let tail = z.clone().abs().neg().exp().log1p();
+    let of_pixels = relu(z.clone()) - z * x + tail;
+    of_pixels.sum_dim(2).mean_dim(1)
 }
 
-impl Evaluator<'_> {
-    /// The code of x and its [`squared_errors`](Autoencoder::squared_errors), x outside of any graph.
-    #[must_use]
-    pub fn code_and_squared_errors(&self, x: &Input) -> (Tensor<3>, Tensor<3>) {
-        let model = self.model;
-        if let Some(gram) = &self.gram
-            && let Some(pass) = model.encoder.pass(x)
-        {
-            let h = pass.output();
-            let pass = TiedPass::new(pass, &model.decoder.bias.val(), gram);
-            return (h, pass.errors());
-        }
-        let h = model.encode(x.clone());
-        (h.clone(), model.squared_errors(h, x.tensor()))
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::numbers;
+
+    #[test]
+    fn cross_entropy_takes_grey_pixels_and_extreme_logits() {
+        let device = Device::flex();
+        let logits = Tensor::<3>::from_floats([[[0.0, 2.0]], [[100.0, -100.0]]], &device);
+        let x = Tensor::<3>::from_floats([[[0.3, 0.25]], [[1.0, 1.0]]], &device);
+        let values = numbers(pixel_cross_entropy(logits, x));
+        // ln 2 + (2 − 0.5 + ln(1 + e⁻²)) = 0.6931472 + 1.6269280; and 0 + 100.
+        assert!((values[0] - 2.320_075).abs() < 1e-5, "{values:?}");
+        assert!((values[1] - 100.0).abs() < 1e-4, "{values:?}");
     }
 }

@@ -1,14 +1,12 @@
 //! A classifier of any depth: hidden layers and a softmax layer on top (Okatani, *Deep Learning*, chapters 2 and 4).
 
 use burn::module::Module;
-use burn::optim::GradientsParams;
 use burn::tensor::activation::softmax;
 use burn::tensor::{Device, Tensor};
 
+use super::Cost;
 use super::layer::{Layer, drawn};
-use super::loss::cross_entropy;
-use super::{Change, Parameters};
-use crate::fused::{self, Input, LayerPass, Wanted};
+use crate::ops::{self, Rows};
 use crate::seed::Purpose;
 use crate::spec::{Activation, ClassifierSpec, TrainedLayers};
 
@@ -19,16 +17,6 @@ pub struct Classifier {
     pub hidden: Vec<Layer>,
     /// Its pre-activations are the logits.
     pub output: Layer,
-}
-
-impl Parameters for Classifier {
-    fn map_parameters(self, change: &mut Change<'_>) -> Self {
-        let hidden = self.hidden.into_iter();
-        Self {
-            hidden: hidden.map(|layer| layer.map_parameters(change)).collect(),
-            output: self.output.map_parameters(change),
-        }
-    }
 }
 
 impl Classifier {
@@ -77,11 +65,11 @@ impl Classifier {
     /// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same batch
     /// - output: `[member, batch, unit]` each
     #[must_use]
-    pub fn activations(&self, x: impl Into<Input>) -> Vec<Tensor<3>> {
-        let mut below = x.into();
+    pub fn activations(&self, x: &Rows) -> Vec<Tensor<3>> {
+        let mut below = x.clone();
         let layers = self.hidden.iter();
         let activations = layers.map(|layer| {
-            let h = layer.forward(below.clone());
+            let h = layer.forward(&below);
             below = h.clone().into();
             h
         });
@@ -90,144 +78,40 @@ impl Classifier {
 
     /// What the softmax layer sees: the activations of the highest hidden layer, or x where there is none.
     #[must_use]
-    pub fn code(&self, x: impl Into<Input>) -> Input {
-        self.hidden
-            .iter()
-            .fold(x.into(), |below, layer| layer.forward(below).into())
+    pub fn code(&self, x: &Rows) -> Rows {
+        let layers = self.hidden.iter();
+        layers.fold(x.clone(), |below, layer| layer.forward(&below).into())
     }
 
     /// The pre-activations of the softmax layer, `[member, batch, class]`, from [`code`](Self::code).
     #[must_use]
-    pub fn logits(&self, code: impl Into<Input>) -> Tensor<3> {
+    pub fn logits(&self, code: &Rows) -> Tensor<3> {
         self.output.pre_activation(code)
     }
 
-    /// The cost of a batch, summed over its images, and the gradient of its mean in every layer that learns.
+    /// The cost of a batch: the mean cross-entropy, which is its only part too. Layers that are not `trained` have no
+    /// gradient, and need no graph.
     ///
     /// # Shapes
     ///
-    /// - x: `[1, batch, input]`, targets: `[1, batch, class]`
-    /// - cost: `[member, 1, 1]`
-    ///
-    /// All of them, and the parameters, outside of any graph.
+    /// - x: as of [`activations`](Self::activations); targets (1 for an image's class, 0 elsewhere): `[1, batch, class]`
     #[must_use]
-    pub fn cost(
-        &self,
-        x: &Input,
-        targets: &Tensor<3>,
-        trained_layers: TrainedLayers,
-    ) -> (Tensor<3>, GradientsParams) {
-        let written_out = match trained_layers {
-            TrainedLayers::All => self.back_propagated(x, targets),
-            TrainedLayers::Output => None,
+    pub fn cost(&self, x: &Rows, targets: Tensor<3>, trained: TrainedLayers) -> Cost {
+        let code = match trained {
+            TrainedLayers::All => self.code(x),
+            TrainedLayers::Output => self.valid().code(x),
         };
-        written_out.unwrap_or_else(|| self.differentiated(x, targets, trained_layers))
-    }
-
-    /// [`cost`](Self::cost) by burn's autodiff.
-    fn differentiated(
-        &self,
-        x: &Input,
-        targets: &Tensor<3>,
-        trained_layers: TrainedLayers,
-    ) -> (Tensor<3>, GradientsParams) {
-        let learner = self.clone().train();
-        let code = match trained_layers {
-            TrainedLayers::All => learner.code(Tensor::from_inner(x.tensor())),
-            // Layers that do not learn need no graph.
-            TrainedLayers::Output => Tensor::from_inner(self.code(x.clone()).tensor()).into(),
-        };
-        let costs = cross_entropy(learner.logits(code), Tensor::from_inner(targets.clone()));
-        let mean = costs.clone().sum().mul_scalar(1.0 / x.dims()[1] as f64);
-        let gradients = GradientsParams::from_grads(mean.backward(), &learner);
-        (costs.inner(), gradients)
-    }
-
-    /// The model after a step of plain gradient descent on a batch in every layer, and the cost before it; shapes as in
-    /// [`cost`](Self::cost). The step is part of the backward pass, and no gradient is kept. Where the backend or an
-    /// activation does not offer this, there is no cost, and the model is as it was.
-    #[must_use]
-    pub fn descend(
-        self,
-        x: &Input,
-        targets: &Tensor<3>,
-        learning_rate: f32,
-    ) -> (Self, Option<Tensor<3>>) {
-        let Some((passes, top)) = self.passes(x) else {
-            return (self, None);
-        };
-        let [cost, slope] = mean_slope(top.output(), targets);
-        let Self { hidden, output } = self;
-        let (output, mut of_h) = output.descend(top, slope, learning_rate, below(hidden.len()));
-        let mut learnt = Vec::with_capacity(hidden.len());
-        for (at, (layer, pass)) in hidden.into_iter().zip(passes).enumerate().rev() {
-            if let Some(slope) = of_h {
-                let (layer, of_below) = layer.descend(pass, slope, learning_rate, below(at));
-                of_h = of_below;
-                learnt.push(layer);
-            }
+        let cost = ops::cross_entropy(self.logits(&code), targets);
+        Cost {
+            parts: vec![cost.clone().inner()],
+            total: cost.sum(),
         }
-        learnt.reverse();
-        let hidden = learnt;
-        (Self { hidden, output }, Some(cost))
-    }
-
-    /// [`cost`](Self::cost) of all layers by back-propagation written out (Okatani, *Deep Learning*, section 4.4); `None`
-    /// where the backend or an activation does not offer it.
-    fn back_propagated(
-        &self,
-        x: &Input,
-        targets: &Tensor<3>,
-    ) -> Option<(Tensor<3>, GradientsParams)> {
-        let (passes, top) = self.passes(x)?;
-        let [cost, slope] = mean_slope(top.output(), targets);
-        let mut gradients = GradientsParams::new();
-        let mut register = |layer: &Layer, [of_weight, of_bias]: [Tensor<3>; 2]| {
-            gradients.register(layer.weight.id, of_weight);
-            gradients.register(layer.bias.id, of_bias);
-        };
-        let (found, mut of_h) = top.gradients(slope, below(passes.len()));
-        register(&self.output, found);
-        for (at, (layer, pass)) in self.hidden.iter().zip(passes).enumerate().rev() {
-            if let Some(slope) = of_h {
-                let (found, of_below) = pass.gradients(slope, below(at));
-                of_h = of_below;
-                register(layer, found);
-            }
-        }
-        Some((cost, gradients))
-    }
-
-    /// A batch's way through every hidden layer, and through the softmax layer, which ends in the logits.
-    fn passes(&self, x: &Input) -> Option<(Vec<LayerPass>, LayerPass)> {
-        let mut passes = Vec::with_capacity(self.hidden.len());
-        let mut below = x.clone();
-        for layer in &self.hidden {
-            let pass = layer.pass(&below)?;
-            below = pass.output().into();
-            passes.push(pass);
-        }
-        Some((passes, self.output.pass(&below)?))
     }
 
     /// The probabilities of the classes, `[member, batch, class]`.
     #[must_use]
-    pub fn forward(&self, x: impl Into<Input>) -> Tensor<3> {
-        softmax(self.logits(self.code(x)), 2)
-    }
-
-    /// Every parameter by the name it is saved under, each with its leading member dimension.
-    #[must_use]
-    pub fn parameters(&self) -> Vec<(String, Tensor<3>)> {
-        let hidden = self.hidden.iter().enumerate().flat_map(|(at, layer)| {
-            let name = crate::weights::layer_name(at);
-            let named = move |(parameter, tensor)| (format!("{name}.{parameter}"), tensor);
-            layer.parameters().into_iter().map(named)
-        });
-        let output = self.output.parameters().into_iter();
-        hidden
-            .chain(output.map(|(parameter, tensor)| (format!("output.{parameter}"), tensor)))
-            .collect()
+    pub fn forward(&self, x: &Rows) -> Tensor<3> {
+        softmax(self.logits(&self.code(x)), 2)
     }
 
     /// How many numbers one member of such a classifier learns.
@@ -263,17 +147,6 @@ impl Classifier {
     }
 }
 
-/// The cost of a batch, and the slope of its mean over the images with respect to the logits.
-fn mean_slope(logits: Tensor<3>, targets: &Tensor<3>) -> [Tensor<3>; 2] {
-    let per_image = 1.0 / logits.dims()[1] as f32;
-    fused::cross_entropy_with_slope(logits, targets.clone(), per_image)
-}
-
-/// Whether anything learns below a layer that stands on this many.
-fn below(layers: usize) -> Wanted {
-    if layers == 0 { Wanted::No } else { Wanted::Yes }
-}
-
 /// Inputs and units of every hidden layer.
 fn layer_sizes(spec: &ClassifierSpec, inputs: usize) -> impl Iterator<Item = [usize; 2]> + '_ {
     let below = std::iter::once(inputs).chain(spec.hidden_units.iter().copied());
@@ -284,8 +157,6 @@ fn layer_sizes(spec: &ClassifierSpec, inputs: usize) -> impl Iterator<Item = [us
 
 #[cfg(test)]
 mod tests {
-    use burn::tensor::TensorData;
-
     use super::*;
     use crate::model::numbers;
     use crate::spec::{Initialization, Variance};
@@ -336,92 +207,18 @@ mod tests {
     fn probabilities_are_the_softmax_of_the_layers_one_on_the_other() {
         let device = Device::flex();
         let model = Classifier::new(&spec(&[5, 4]), 6, 3, &[1, 2], &device);
-        let x = Tensor::ones([1, 2, 6], &device);
-        let layers = model.activations(x.clone());
+        let x = Rows::from(Tensor::ones([1, 2, 6], &device));
+        let layers = model.activations(&x);
         assert_eq!(layers.len(), 2);
         assert_eq!(
             numbers(layers[1].clone()),
-            numbers(model.code(x.clone()).tensor()),
+            numbers(model.code(&x).numbers()),
             "the code is the highest layer"
         );
-        let probabilities = model.forward(x);
+        let probabilities = model.forward(&x);
         assert_eq!(probabilities.dims(), [2, 2, 3]);
         for image in numbers(probabilities).chunks_exact(3) {
             assert!((image.iter().sum::<f32>() - 1.0).abs() < 1e-6);
         }
-    }
-
-    /// Eight images of seven inputs, and which of three classes each is of.
-    fn batch(device: &Device) -> (Input, Tensor<3>) {
-        let number = |at: usize| ((at * 7919) % 100) as f32 / 50.0 - 1.0;
-        let x: Vec<f32> = (0..8 * 7).map(number).collect();
-        let wanted: Vec<f32> = (0..8 * 3)
-            .map(|at| f32::from(u8::from(at % 3 == at / 3 % 3)))
-            .collect();
-        let [x, wanted] = [(x, 7), (wanted, 3)].map(|(values, width)| {
-            Tensor::<3>::from_data(TensorData::new(values, [1, 8, width]), device)
-        });
-        (x.into(), wanted)
-    }
-
-    #[test]
-    fn back_propagation_written_out_is_what_autodiff_gives() {
-        let device = Device::flex();
-        for hidden in [&[][..], &[5, 4], &[6; 5]] {
-            let model = Classifier::new(&spec(hidden), 7, 3, &[1, 2], &device);
-            let (x, wanted) = batch(&device);
-            let (cost, ours) = model.back_propagated(&x, &wanted).expect("offered on flex");
-            let (expected, theirs) = model.differentiated(&x, &wanted, TrainedLayers::All);
-            // Each layer of the graph is the same operation: the same bits.
-            assert_eq!(numbers(cost), numbers(expected));
-            assert_eq!(ours.len(), theirs.len());
-            for layer in model.hidden.iter().chain([&model.output]) {
-                for id in [layer.weight.id, layer.bias.id] {
-                    let of = |gradients: &GradientsParams| {
-                        numbers(gradients.get::<3>(id).expect("every parameter has one"))
-                    };
-                    assert_eq!(of(&ours), of(&theirs), "{} hidden layers", hidden.len());
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_step_in_the_backward_pass_is_a_step_against_the_gradient() {
-        let device = Device::flex();
-        for hidden in [&[][..], &[5, 4], &[6; 5]] {
-            let model = Classifier::new(&spec(hidden), 7, 3, &[1, 2], &device);
-            let (x, wanted) = batch(&device);
-            let (expected, gradients) = model.cost(&x, &wanted, TrainedLayers::All);
-            let (stepped, cost) = model.clone().descend(&x, &wanted, 0.5);
-            assert_eq!(numbers(cost.expect("offered on flex")), numbers(expected));
-            let layers = |model: &Classifier| -> Vec<Layer> {
-                let hidden = model.hidden.iter().cloned();
-                hidden.chain([model.output.clone()]).collect()
-            };
-            for (before, after) in layers(&model).iter().zip(&layers(&stepped)) {
-                for (before, after) in
-                    [(&before.weight, &after.weight), (&before.bias, &after.bias)]
-                {
-                    assert_eq!(before.id, after.id);
-                    let gradient = numbers(gradients.get::<3>(before.id).expect("one for each"));
-                    let (before, after) = (numbers(before.val()), numbers(after.val()));
-                    for ((before, after), gradient) in before.iter().zip(after).zip(gradient) {
-                        assert!((after - (before - 0.5 * gradient)).abs() < 1e-6);
-                    }
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn names_sort_as_layers_lie() {
-        let model = Classifier::new(&spec(&[2; 11]), 2, 2, &[1], &Device::flex());
-        let names: Vec<String> = model.parameters().into_iter().map(|p| p.0).collect();
-        let mut sorted = names.clone();
-        sorted.sort_by_key(|name| name.rsplit_once('.').map(|(layer, _)| layer.to_owned()));
-        assert_eq!(names, sorted);
-        assert_eq!(names[0], "layer.01.weight");
-        assert_eq!(names.last().map(String::as_str), Some("output.bias"));
     }
 }

@@ -4,8 +4,8 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{Change, Kind, Parameters, numbers};
-use crate::fused::{self, Input, LayerPass, Wanted};
+use super::numbers;
+use crate::ops::{self, Rows};
 use crate::seed::{Purpose, draw, stream};
 use crate::spec::{Activation, Initialization};
 
@@ -73,9 +73,12 @@ impl Layer {
     pub fn values(&self) -> LayerValues {
         LayerValues {
             shape: self.weight.dims(),
-            weight: numbers(self.weight.val()),
-            bias: numbers(self.bias.val()),
-            slope: self.slope.as_ref().map(|slope| numbers(slope.val())),
+            weight: numbers(self.weight.val().inner()),
+            bias: numbers(self.bias.val().inner()),
+            slope: self
+                .slope
+                .as_ref()
+                .map(|slope| numbers(slope.val().inner())),
         }
     }
 
@@ -156,43 +159,6 @@ impl Layer {
         )
     }
 
-    /// A batch's way through the layer, to come back from without a graph; `None` where the backend or the activation
-    /// does not offer it. Shapes as in [`forward`](Self::forward), x outside of any graph.
-    pub(super) fn pass(&self, x: &Input) -> Option<LayerPass> {
-        let slope = self.slope_below()?;
-        LayerPass::new(x, &self.weight.val(), &self.bias.val(), slope)
-    }
-
-    /// The layer after a step of plain gradient descent on the batch of `pass`, from ∂E/∂h, and ∂E/∂x if it is wanted.
-    pub(super) fn descend(
-        self,
-        pass: LayerPass,
-        of_h: Tensor<3>,
-        learning_rate: f32,
-        of_x: Wanted,
-    ) -> (Self, Option<Tensor<3>>) {
-        // The layer gives its numbers up first, so that they can be changed where they lie.
-        let (weight_id, _, weight_mapper) = self.weight.consume();
-        let (bias_id, _, bias_mapper) = self.bias.consume();
-        let ([weight, bias], of_x) = pass.descend(of_h, learning_rate, of_x);
-        let layer = Self {
-            weight: Param::from_mapped_value(weight_id, weight, weight_mapper),
-            bias: Param::from_mapped_value(bias_id, bias, bias_mapper),
-            ..self
-        };
-        (layer, of_x)
-    }
-
-    /// a of f(z) = z above 0 and a·z below, where f is of that form and h tells the sign of z.
-    fn slope_below(&self) -> Option<f32> {
-        match self.activation {
-            Activation::Relu => Some(0.0),
-            Activation::LeakyRelu { slope } if slope >= 0.0 => Some(slope as f32),
-            Activation::Identity => Some(1.0),
-            _ => None,
-        }
-    }
-
     #[must_use]
     pub fn activation(&self) -> Activation {
         self.activation
@@ -205,12 +171,9 @@ impl Layer {
     /// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same batch
     /// - output: `[member, batch, unit]`
     #[must_use]
-    pub fn forward(&self, x: impl Into<Input>) -> Tensor<3> {
-        let x = x.into();
-        if let Some(slope) = self.slope_below()
-            && let Some(h) = fused::layer(&x, &self.weight.val(), &self.bias.val(), slope)
-        {
-            return h;
+    pub fn forward(&self, x: &Rows) -> Tensor<3> {
+        if self.activation == Activation::Relu {
+            return ops::ramp(x, self.weight.val(), self.bias.val());
         }
         let z = self.pre_activation(x);
         match (self.activation, &self.slope) {
@@ -226,22 +189,10 @@ impl Layer {
         }
     }
 
-    /// z = x W + b; shapes as in [`forward`](Self::forward).
+    /// z = x W + b; shapes as of [`forward`](Self::forward).
     #[must_use]
-    pub fn pre_activation(&self, x: impl Into<Input>) -> Tensor<3> {
-        let x = x.into();
-        let (weight, bias) = (self.weight.val(), self.bias.val());
-        fused::layer(&x, &weight, &bias, 1.0).unwrap_or_else(|| x.tensor().matmul(weight) + bias)
-    }
-
-    /// Every parameter by its name, each with its leading member dimension.
-    #[must_use]
-    pub fn parameters(&self) -> Vec<(&'static str, Tensor<3>)> {
-        let mut parameters = vec![("weight", self.weight.val()), ("bias", self.bias.val())];
-        if let Some(slope) = &self.slope {
-            parameters.push(("slope", slope.val()));
-        }
-        parameters
+    pub fn pre_activation(&self, x: &Rows) -> Tensor<3> {
+        ops::affine(x, self.weight.val(), self.bias.val())
     }
 
     /// How many numbers one member of such a layer learns.
@@ -249,17 +200,6 @@ impl Layer {
     pub fn parameter_count([inputs, units]: [usize; 2], activation: Activation) -> usize {
         let slope = usize::from(matches!(activation, Activation::Prelu { .. }));
         inputs * units + units + slope
-    }
-}
-
-impl Parameters for Layer {
-    fn map_parameters(self, change: &mut Change<'_>) -> Self {
-        Self {
-            weight: change(Kind::Weight, self.weight),
-            bias: change(Kind::Bias, self.bias),
-            slope: self.slope.map(|slope| change(Kind::Slope, slope)),
-            activation: self.activation,
-        }
     }
 }
 

@@ -2,23 +2,31 @@
 //!
 //! Every model carries a leading *member* dimension: weights `[member, in, out]`, biases `[member, 1, out]`,
 //! activations `[member, batch, unit]`. Members are separate models that share a batch; no operation here
-//! mixes them. Nothing in this room knows of configs, files, optimisers or the command line.
+//! mixes them. On a GPU many models run as one this way; on a CPU there is one member.
+//!
+//! Nothing in this room knows of configs, files, optimisers or the command line, or of the backend it runs on.
 
 mod autoencoder;
 mod classifier;
 mod layer;
-pub mod loss;
-mod objective;
+mod sparsity;
 
-pub use autoencoder::{Autoencoder, Decoder, Evaluator};
+pub use autoencoder::{Autoencoder, Decoder};
 pub use classifier::Classifier;
 pub use layer::{Layer, LayerValues};
-pub use objective::{BatchCost, Objective};
+pub use sparsity::Sparsity;
 
-pub use crate::fused::Input;
-
-use burn::module::Param;
+use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{Int, Tensor};
+
+/// What a batch costs.
+#[derive(Debug)]
+pub struct Cost {
+    /// The mean over the batch's images, added up over members: one number whose gradient is every member's own.
+    pub total: Tensor<1>,
+    /// What it consists of, in the model's own order, each a mean over the images; `[member, 1, 1]`, outside of any graph.
+    pub parts: Vec<Tensor<3>>,
+}
 
 /// A tensor's entries in row-major order.
 ///
@@ -46,19 +54,38 @@ pub fn whole_numbers<const D: usize>(tensor: Tensor<D, Int>) -> Vec<i64> {
         .expect("an integer tensor converted to i64 is i64")
 }
 
-/// What a parameter is to the unit that it belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    Weight,
-    Bias,
-    Slope,
-}
+/// Every parameter of a model by its path, such as `encoder.weight`, in the order of the model's fields: shape and
+/// entries, outside of any graph.
+#[must_use]
+pub fn parameters(model: &impl Module) -> Vec<(String, [usize; 3], Vec<f32>)> {
+    struct Visitor {
+        path: Vec<String>,
+        found: Vec<(String, [usize; 3], Vec<f32>)>,
+    }
 
-/// A change of one parameter.
-pub type Change<'a> = dyn FnMut(Kind, Param<Tensor<3>>) -> Param<Tensor<3>> + 'a;
+    impl ModuleVisitor for Visitor {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
 
-/// A model whose parameters can be changed one after the other, always in the same order.
-pub trait Parameters: burn::module::Module {
-    #[must_use]
-    fn map_parameters(self, change: &mut Change<'_>) -> Self;
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            let tensor = parameter.val().inner();
+            let shape = tensor.dims()[..]
+                .try_into()
+                .expect("every parameter has a member dimension and two more");
+            self.found
+                .push((self.path.join("."), shape, numbers(tensor)));
+        }
+    }
+
+    let mut visitor = Visitor {
+        path: Vec::new(),
+        found: Vec::new(),
+    };
+    model.visit(&mut visitor);
+    visitor.found
 }

@@ -91,8 +91,8 @@ pub fn outlook(
     seeds: usize,
     shape: impl Fn(usize) -> GridShape,
 ) -> Vec<String> {
-    let members = plan.sparsity_weights.len() * seeds;
-    let grids = vec![shape(plan.setting.autoencoder.hidden_units); members];
+    let members = plan.settings.len() * seeds;
+    let grids = vec![shape(plan.settings[0].autoencoder.hidden_units); members];
     [
         remarks(run_dir::FIGURE, report::left_out(&grids)),
         remarks(run_dir::CURVES_SVG, report::lines_left_out(members)),

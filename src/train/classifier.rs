@@ -1,38 +1,84 @@
-//! The training of a group of classifiers in lockstep: the same batches, each member its own cost.
-//!
-//! Cost of a member: the cross-entropy of its softmax output, averaged over the batch. As no operation mixes
-//! members, one backward pass over the sum of their costs gives each the gradient of its own.
+//! The training of classifiers, how well they do, and what is in their layers.
 
+use burn::optim::GradientsParams;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Int, Tensor, TensorData};
 
-use super::autoencoder::{EVALUATION_BATCH, Order};
+use super::autoencoder::{EVALUATION_BATCH, add};
 use super::dead::OutputRange;
-use super::observe::{Meter, Observer, Stop};
-use super::optimizer::Optimizer;
-use super::state::{State, parameters_state, restored_parameters, tensor};
-use crate::data::Split;
-use crate::data::batches::Source;
-use crate::fused::Input;
-use crate::model::loss::cross_entropy;
-use crate::model::{Classifier, Layer, numbers, whole_numbers};
-use crate::seed::epoch_order;
+use super::training::{Examples, Learner, Training};
+use crate::model::{Classifier, Cost, Layer, numbers};
+use crate::ops::{self, Rows};
 use crate::spec::{Activation, TrainedLayers, TrainingSpec};
 
 /// A group of classifiers at some point of their training.
-pub struct ClassifierTrainee {
-    model: Classifier,
-    optimizer: Optimizer,
-    members: usize,
-    classes: usize,
-    epochs_done: usize,
-    /// Where the epoch that is on was left: batches done, and the sum of their costs, `[member, 1, 1]`.
-    partial: Option<(usize, Tensor<3>)>,
-    training: TrainingSpec,
+pub type ClassifierTrainee = Training<Classification>;
+
+/// Images with their classes, on a device: a data set, or a batch of one.
+#[derive(Debug, Clone)]
+pub struct Labelled {
+    pub images: Rows,
+    /// 1 for each image's class and 0 elsewhere, `[1, image, class]`.
+    targets: Tensor<3>,
+}
+
+impl Labelled {
+    /// # Panics
+    ///
+    /// Panics if there is not one label below `classes` for each image.
+    #[must_use]
+    pub fn new(images: Rows, labels: &[u8], classes: usize) -> Self {
+        assert_eq!(images.count(), labels.len(), "a label for each image");
+        let mut targets = vec![0.0_f32; labels.len() * classes];
+        for (row, &label) in targets.chunks_exact_mut(classes).zip(labels) {
+            row[usize::from(label)] = 1.0;
+        }
+        let data = TensorData::new(targets, [1, labels.len(), classes]);
+        Self {
+            targets: Tensor::from_data(data, &images.device()),
+            images,
+        }
+    }
+
+    fn part(&self, start: usize, count: usize) -> Self {
+        let images = self.images.part(start, count);
+        let targets = self.targets.clone().narrow(1, start, images.count());
+        Self { images, targets }
+    }
+}
+
+impl Examples for Labelled {
+    fn count(&self) -> usize {
+        self.images.count()
+    }
+
+    fn select(&self, indices: Tensor<1, Int>) -> Self {
+        Self {
+            targets: self.targets.clone().select(1, indices.clone()),
+            images: self.images.select(indices),
+        }
+    }
+
+    fn device(&self) -> Device {
+        self.images.device()
+    }
+}
+
+/// The learning of a classifier: to name classes.
+pub struct Classification {
     trained_layers: TrainedLayers,
-    /// Multiply–accumulate operations of a step, for each image and member.
-    step: u64,
-    device: Device,
+}
+
+impl Learner for Classification {
+    type Model = Classifier;
+    type Examples = Labelled;
+
+    const PARTS: &'static [&'static str] = &["cost"];
+
+    fn cost(&mut self, model: &Classifier, examples: &Labelled, _: usize, _: usize) -> Cost {
+        let targets = examples.targets.clone();
+        model.cost(&examples.images, targets, self.trained_layers)
+    }
 }
 
 /// What one member makes of images with their labels.
@@ -56,221 +102,76 @@ pub struct LayerProbe {
 }
 
 impl ClassifierTrainee {
-    /// A group about to start its first epoch, from a model on `device`, which has no autodiff.
+    /// A group about to start its first epoch, from a model on a device without autodiff. `work`: multiply–accumulates of a
+    /// step, for each image and member.
     #[must_use]
-    pub fn new(
+    pub fn classifiers(
         model: Classifier,
         training: &TrainingSpec,
         trained_layers: TrainedLayers,
-        step: u64,
-        device: &Device,
+        work: u64,
     ) -> Self {
-        let [members, _, classes] = model.output.weight.dims();
-        Self {
-            model,
-            optimizer: Optimizer::new(training),
-            members,
-            classes,
-            epochs_done: 0,
-            partial: None,
-            training: training.clone(),
-            trained_layers,
-            step,
-            device: device.clone(),
+        let [members, _, _] = model.output.weight.dims();
+        let learner = Classification { trained_layers };
+        Self::new(model, learner, training, members, work)
+    }
+
+    /// How well each member does on `examples`.
+    #[must_use]
+    pub fn score(&self, examples: &Labelled) -> Vec<Score> {
+        let model = self.model();
+        let [members, _, _] = model.output.weight.dims();
+        let mut right = vec![0.0_f64; members];
+        let mut cost = vec![0.0_f64; members];
+        for start in (0..examples.count()).step_by(EVALUATION_BATCH) {
+            let Labelled { images, targets } = examples.part(start, EVALUATION_BATCH);
+            let logits = model.logits(&model.code(&images));
+            let wanted = targets
+                .clone()
+                .argmax(2)
+                .expand([members, images.count(), 1]);
+            let is_right = logits.clone().argmax(2).equal(wanted).float();
+            add(&mut right, is_right.sum_dim(1));
+            let mean = ops::cross_entropy(logits, targets);
+            add(&mut cost, mean.mul_scalar(images.count() as f64));
         }
-    }
-
-    #[must_use]
-    pub fn epochs_done(&self) -> usize {
-        self.epochs_done
-    }
-
-    #[must_use]
-    pub fn is_trained(&self) -> bool {
-        self.epochs_done >= self.training.epochs
-    }
-
-    /// The models as they are.
-    #[must_use]
-    pub fn model(&self) -> &Classifier {
-        &self.model
-    }
-
-    /// Everything that the training needs to go on from here, in the middle of an epoch too.
-    #[must_use]
-    pub fn state(&self) -> State {
-        let mut state = State::default();
-        state.put_part("model", parameters_state(&self.model));
-        state.put_part("optimizer", self.optimizer.state());
-        state.put("epochs_done", &self.epochs_done);
-        if let Some((batches, sum)) = &self.partial {
-            state.put("batches", batches);
-            state.put_numbers("cost_sum", numbers(sum.clone()));
-        }
-        state
-    }
-
-    /// This group, which is about to start, at the point that [`state`](Self::state) tells of; `None` if the state
-    /// is that of another group.
-    #[must_use]
-    pub fn restored(self, mut state: State) -> Option<Self> {
-        let device = &self.device;
-        let (model, shapes) = restored_parameters(self.model, state.take_part("model"), device)?;
-        let optimizer = self
-            .optimizer
-            .restored(state.take_part("optimizer"), &shapes, device)?;
-        let partial = match state.take("batches") {
-            None => None,
-            Some(batches) => {
-                let sum = state.take_numbers("cost_sum");
-                Some((batches, tensor(sum, [self.members, 1, 1], device)?))
-            }
-        };
-        Some(Self {
-            model,
-            optimizer,
-            epochs_done: state.take("epochs_done")?,
-            partial,
-            ..self
-        })
-    }
-
-    /// Trains every member on all of `split` once, or on what is left of an epoch, and gives each member's mean
-    /// cost; `None` if a stop came in between, which leaves the epoch unfinished.
-    #[must_use]
-    pub fn epoch(
-        self,
-        split: &Split,
-        order: Order,
-        observer: &dyn Observer,
-        stop: &Stop,
-    ) -> (Self, Option<Vec<f64>>) {
-        let Self {
-            mut model,
-            mut optimizer,
-            members,
-            classes,
-            epochs_done,
-            partial,
-            training,
-            trained_layers,
-            step: work,
-            device,
-        } = self;
-        let learning_rate = training.learning_rate_at(epochs_done);
-        let images = split.labels.len();
-        let rows = epoch_order(order.seed, order.stage, epochs_done as u64, images);
-        // Sums stay on the device: reading them every step would make a GPU wait for the host.
-        let (mut batches, mut sum) =
-            partial.unwrap_or_else(|| (0, Tensor::zeros([members, 1, 1], &device)));
-        let mut stopped = false;
-        let mut meter = Meter::new(observer, rows.len());
-
-        for indices in rows.chunks(training.batch_size).skip(batches) {
-            stopped = stop.requested();
-            if stopped {
-                break;
-            }
-            let x = split.images.batch(indices, &device);
-            let targets = targets(&split.labels, indices, classes, &device);
-            let costs;
-            (model, costs) = step(
-                model,
-                &mut optimizer,
-                learning_rate,
-                trained_layers,
-                &x,
-                &targets,
-            );
-            sum = sum + costs;
-            batches += 1;
-            observer.worked(work * (indices.len() * members) as u64);
-            let done = (batches * training.batch_size).min(rows.len());
-            meter.after(done, || numbers(sum.clone()));
-        }
-
-        let costs = (!stopped).then(|| {
-            let sums = numbers(sum.clone()).into_iter();
-            sums.map(|sum| f64::from(sum) / images as f64).collect()
-        });
-        let trainee = Self {
-            model,
-            optimizer,
-            members,
-            classes,
-            epochs_done: epochs_done + usize::from(!stopped),
-            partial: stopped.then_some((batches, sum)),
-            training,
-            trained_layers,
-            step: work,
-            device,
-        };
-        (trainee, costs)
-    }
-
-    /// How well each member does on `split`.
-    #[must_use]
-    pub fn score(&self, split: &Split) -> Vec<Score> {
-        let model = &self.model;
-        let mut right = vec![0_usize; self.members];
-        let mut cost = vec![0.0_f64; self.members];
-        let everything: Vec<u32> = (0..split.labels.len() as u32).collect();
-        for indices in everything.chunks(EVALUATION_BATCH) {
-            let x = split.images.batch(indices, &self.device);
-            let targets = targets(&split.labels, indices, self.classes, &self.device);
-            let logits = model.logits(model.code(x));
-            let costs = numbers(cross_entropy(logits.clone(), targets));
-            let classes = whole_numbers(logits.argmax(2));
-            for (member, classes) in classes.chunks_exact(indices.len()).enumerate() {
-                cost[member] += f64::from(costs[member]);
-                right[member] += indices
-                    .iter()
-                    .zip(classes)
-                    .filter(|&(&index, &class)| i64::from(split.labels[index as usize]) == class)
-                    .count();
-            }
-        }
-        let images = split.labels.len() as f64;
-        right
-            .into_iter()
-            .zip(cost)
+        let images = examples.count() as f64;
+        let of_members = right.into_iter().zip(cost);
+        of_members
             .map(|(right, cost)| Score {
-                accuracy: right as f64 / images,
+                accuracy: right / images,
                 cost: cost / images,
             })
             .collect()
     }
 
-    /// A look into every layer of every member with the first `images` images of `split`: member by member, from
+    /// A look into every layer of every member with the first `images` images of `examples`: member by member, from
     /// the input up, the softmax layer last. Changes nothing.
     #[must_use]
-    pub fn probe(&self, split: &Split, images: usize) -> Vec<Vec<LayerProbe>> {
-        let device = &self.device;
-        let indices: Vec<u32> = (0..split.labels.len().min(images) as u32).collect();
-        let x = split.images.batch(&indices, device);
-        let targets = targets(&split.labels, &indices, self.classes, device);
-        let (_, gradients) = self.model.cost(&x, &targets, TrainedLayers::All);
-        let mut activations = self.model.activations(x.clone());
-        let code = activations.last().cloned().map_or(x, Into::into);
-        let logits = self.model.logits(code);
-        activations.push(softmax(logits, 2));
+    pub fn probe(&self, examples: &Labelled, images: usize) -> Vec<Vec<LayerProbe>> {
+        let Labelled { images, targets } = examples.part(0, images);
+        let learning = self.learning();
+        let cost = learning.cost(&images, targets, TrainedLayers::All);
+        let gradients = GradientsParams::from_grads(cost.total.backward(), learning);
+        let model = self.model();
+        let mut activations = model.activations(&images);
+        let code = activations
+            .last()
+            .map_or(images.clone(), |h| h.clone().into());
+        activations.push(softmax(model.logits(&code), 2));
 
-        let layers: Vec<&Layer> = self
-            .model
-            .hidden
-            .iter()
-            .chain([&self.model.output])
-            .collect();
-        let mut probes = vec![Vec::with_capacity(layers.len()); self.members];
+        let layers: Vec<&Layer> = model.hidden.iter().chain([&model.output]).collect();
+        let [members, _, _] = model.output.weight.dims();
+        let mut probes = vec![Vec::with_capacity(layers.len()); members];
         for (at, (layer, activation)) in layers.iter().zip(activations).enumerate() {
             let [_, inputs, units] = layer.weight.dims();
             // A layer that no gradient reaches has none: as good as zeros.
             let gradient = gradients
                 .get::<3>(layer.weight.id)
-                .map_or_else(|| vec![0.0; self.members * inputs * units], numbers);
+                .map_or_else(|| vec![0.0; members * inputs * units], numbers);
             let activation = numbers(activation);
             let gradients = gradient.chunks_exact(inputs * units);
-            let activations = activation.chunks_exact(indices.len() * units);
+            let activations = activation.chunks_exact(images.count() * units);
             for (member, (gradient, activation)) in gradients.zip(activations).enumerate() {
                 let mut probe = look(gradient, activation, units, layer.activation());
                 if at + 1 == layers.len() {
@@ -282,28 +183,6 @@ impl ClassifierTrainee {
         }
         probes
     }
-}
-
-/// The model after a step on a batch, and the cost before it.
-fn step(
-    mut model: Classifier,
-    optimizer: &mut Optimizer,
-    learning_rate: f64,
-    trained_layers: TrainedLayers,
-    x: &Input,
-    targets: &Tensor<3>,
-) -> (Classifier, Tensor<3>) {
-    if let Some(rate) = optimizer.plain_rate(learning_rate)
-        && trained_layers == TrainedLayers::All
-    {
-        let (stepped, costs) = model.descend(x, targets, rate);
-        if let Some(costs) = costs {
-            return (stepped, costs);
-        }
-        model = stepped;
-    }
-    let (costs, gradients) = model.cost(x, targets, trained_layers);
-    (optimizer.step(learning_rate, model, gradients), costs)
 }
 
 /// The numbers of one layer from the gradient of its weights and its activations, row-major `[image, unit]`.
@@ -334,15 +213,6 @@ fn look(gradient: &[f32], activation: &[f32], units: usize, kind: Activation) ->
         dead_units: range.dead(kind).len(),
         units,
     }
-}
-
-/// 1 for each image's class and 0 elsewhere, `[1, batch, class]`.
-fn targets(labels: &[u8], indices: &[u32], classes: usize, device: &Device) -> Tensor<3> {
-    let mut values = vec![0.0_f32; indices.len() * classes];
-    for (row, &index) in values.chunks_exact_mut(classes).zip(indices) {
-        row[usize::from(labels[index as usize])] = 1.0;
-    }
-    Tensor::from_data(TensorData::new(values, [1, indices.len(), classes]), device)
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use burn::tensor::{Tensor, TensorData};
 use rand_chacha::rand_core::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::fused::Input;
+use crate::ops::Rows;
 use crate::seed::{Purpose, stream};
 use crate::spec::Corruption;
 
@@ -18,7 +18,7 @@ use crate::spec::Corruption;
 /// - x: `[1, batch, input]` or `[member, batch, input]`, with a member for each of `seeds`
 /// - output: `[member, batch, input]`; `None` where nothing is to be disturbed
 #[must_use]
-pub fn corrupt(x: &Input, corruption: Corruption, seeds: &[u64], place: &[u64]) -> Option<Input> {
+pub fn corrupt(x: &Rows, corruption: Corruption, seeds: &[u64], place: &[u64]) -> Option<Rows> {
     let [_, images, inputs] = x.dims();
     let drawn = |draw: &dyn Fn(&mut rand_chacha::ChaCha8Rng) -> f32| {
         let mut values = Vec::with_capacity(seeds.len() * images * inputs);
@@ -43,7 +43,7 @@ pub fn corrupt(x: &Input, corruption: Corruption, seeds: &[u64], place: &[u64]) 
             (noise, false)
         }
     };
-    let x = x.tensor();
+    let x = x.numbers();
     let disturbance = Tensor::from_data(data, &x.device());
     let disturbed = if is_factor {
         x * disturbance
@@ -60,7 +60,7 @@ mod tests {
     use super::*;
     use crate::model::numbers;
 
-    fn ones(images: usize) -> Input {
+    fn ones(images: usize) -> Rows {
         Tensor::ones([1, images, 100], &Device::flex()).into()
     }
 
@@ -69,7 +69,7 @@ mod tests {
         let masking = Corruption::Masking { fraction: 0.25 };
         let x = corrupt(&ones(200), masking, &[1, 2], &[0, 0, 0]).expect("disturbed");
         assert_eq!(x.dims(), [2, 200, 100]);
-        let values = numbers(x.tensor());
+        let values = numbers(x.numbers());
         assert!(
             values
                 .iter()
@@ -85,7 +85,7 @@ mod tests {
         let gaussian = Corruption::Gaussian { deviation: 0.3 };
         let noise = |seeds: &[u64], place: u64| {
             let x = corrupt(&ones(100), gaussian, seeds, &[place]).expect("disturbed");
-            numbers(x.tensor())
+            numbers(x.numbers())
         };
         let values = noise(&[7], 0);
         let variance = values

@@ -3,7 +3,8 @@
 //! A small matrix product gains little from a second thread, so a CPU is best used by one compute thread for
 //! each model. Tasks (groups of members) are handed out one turn (one epoch) at a time, so that three tasks
 //! on two lanes cost one and a half tasks' time, not two. Which lane runs a turn cannot change its result:
-//! a task owns everything that it changes.
+//! a task owns everything that it changes. Where there are fewer tasks than threads, lanes have several threads each, which
+//! share out the rows of large products; that changes no result either, as each row is computed as it would be alone.
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
@@ -19,27 +20,28 @@ pub enum Turn<T> {
     Done(T),
 }
 
-/// Runs every task turn by turn until it is done, on at most `lanes` threads; the tasks come back in the
+/// Runs every task turn by turn until it is done, on at most `threads` threads; the tasks come back in the
 /// order in which they were given.
 ///
-/// Each lane computes on its own thread alone and flushes subnormal numbers to zero, as momenta of silent
+/// Each lane computes on its own threads alone, which flush subnormal numbers to zero, as momenta of silent
 /// units would otherwise slow it down by half.
 ///
 /// # Panics
 ///
 /// Panics if a turn panics.
 pub fn take_turns<T: Send>(
-    lanes: usize,
+    threads: usize,
     tasks: Vec<T>,
     turn: impl Fn(T) -> Turn<T> + Sync,
 ) -> Vec<T> {
-    let lanes = lanes.clamp(1, tasks.len().max(1));
+    let threads = threads.max(1);
+    let lanes = threads.min(tasks.len().max(1));
     let waiting: Mutex<VecDeque<(usize, T)>> = Mutex::new(tasks.into_iter().enumerate().collect());
     let done = Mutex::new(Vec::new());
     // A function of its own, so that the lock is gone before the turn begins.
     let next = || locked(&waiting).pop_front();
-    let lane = || {
-        on_one_thread(|| {
+    let lane = |of_lane: usize| {
+        on_threads(of_lane, || {
             // There are never more lanes than tasks at work, so an empty queue means that others hold the rest.
             while let Some((place, task)) = next() {
                 match turn(task) {
@@ -50,8 +52,11 @@ pub fn take_turns<T: Send>(
         });
     };
     thread::scope(|scope| {
-        for _ in 0..lanes {
-            scope.spawn(lane);
+        for at in 0..lanes {
+            // What does not come out even goes to the first lanes.
+            let of_lane = threads / lanes + usize::from(at < threads % lanes);
+            let lane = &lane;
+            scope.spawn(move || lane(of_lane));
         }
     });
     let mut done = locked(&done).drain(..).collect::<Vec<_>>();
@@ -59,21 +64,30 @@ pub fn take_turns<T: Send>(
     done.into_iter().map(|(_, task)| task).collect()
 }
 
-/// Runs `work` so that tensor operations inside it stay on this thread, with subnormals flushed to zero.
+/// Runs `work` so that tensor operations inside it stay on this thread and as many others as make up `threads`, with
+/// subnormals flushed to zero.
+fn on_threads(threads: usize, work: impl FnOnce()) {
+    // The thread becomes part of a pool, which parallel loops inside operations then find.
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .use_current_thread()
+        .spawn_handler(|thread| {
+            thread::Builder::new().spawn(|| without_subnormals(|| thread.run()))?;
+            Ok(())
+        })
+        .build();
+    without_subnormals(work);
+    drop(pool);
+}
+
 #[expect(
     unsafe_code,
     reason = "the processor's floating-point mode can be set in no other way"
 )]
-fn on_one_thread(work: impl FnOnce()) {
-    // The thread becomes its own pool of one, which parallel loops inside burn's kernels then find.
-    let pool = rayon::ThreadPoolBuilder::new()
-        .num_threads(1)
-        .use_current_thread()
-        .build();
+fn without_subnormals(work: impl FnOnce()) {
     // SAFETY: the mode is this thread's own, is restored when `work` ends, and nothing in `work` relies on
     // subnormal numbers or reads the mode.
     unsafe { no_denormals(work) };
-    drop(pool);
 }
 
 /// A lock whose holder cannot leave it in a half-changed state: a panic elsewhere does not matter to it.
@@ -144,6 +158,21 @@ mod tests {
     }
 
     #[test]
+    fn threads_beyond_one_for_each_task_are_shared_out() {
+        let threads_of = |threads: usize, tasks: usize| {
+            let mut found = take_turns(threads, vec![0; tasks], |_| {
+                std::thread::sleep(std::time::Duration::from_millis(50));
+                Turn::Done(rayon::current_num_threads())
+            });
+            found.sort_unstable();
+            found
+        };
+        assert_eq!(threads_of(4, 1), [4]);
+        assert_eq!(threads_of(5, 2), [2, 3]);
+        assert_eq!(threads_of(2, 2), [1, 1]);
+    }
+
+    #[test]
     fn no_tasks_are_no_work() {
         assert!(take_turns(4, Vec::<u8>::new(), Turn::Done).is_empty());
     }
@@ -153,5 +182,10 @@ mod tests {
         let tiny = f32::MIN_POSITIVE;
         let halved = take_turns(1, vec![tiny], |x| Turn::Done(std::hint::black_box(x) * 0.5));
         assert_eq!(halved, [0.0]);
+        // On every thread of a lane.
+        let broadcast = take_turns(3, vec![Vec::new()], |_| {
+            Turn::Done(rayon::broadcast(|_| std::hint::black_box(tiny) * 0.5))
+        });
+        assert_eq!(broadcast, [vec![0.0; 3]]);
     }
 }

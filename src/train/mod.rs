@@ -12,8 +12,10 @@ mod observe;
 mod optimizer;
 pub mod pretraining;
 mod state;
+mod training;
 
-pub use autoencoder::{ACTIVE_ABOVE, Epoch, Evaluation, Order, Trainee, encode_all};
-pub use classifier::{ClassifierTrainee, LayerProbe, Score};
+pub use autoencoder::{ACTIVE_ABOVE, Evaluation, Trainee, encode_all};
+pub use classifier::{ClassifierTrainee, Labelled, LayerProbe, Score};
 pub use observe::{MemberObserver, Observer, Reading, Record, Stop};
 pub use state::State;
+pub use training::{Examples, Learner, Order, Training};

@@ -1,179 +1,112 @@
-//! The update rules, from burn's own optimisers, with their state kept by parameter.
+//! The update rules, as burn's optimisers, with their memory of every parameter of a model.
 //!
-//! burn's own way of doing this for a whole module restores a saved state on burn's default device, which in a
-//! build with wgpu is a GPU, be there one or not.
+//! burn's own way of keeping that memory for a whole module restores it on burn's default device, which in a build with
+//! wgpu is a GPU, be there one or not. So it is kept here.
 
 use std::collections::BTreeMap;
 
-use burn::optim::decay::WeightDecayConfig;
-use burn::optim::momentum::MomentumConfig;
+use burn::module::{Module, ModuleMapper, Param};
+use burn::optim::momentum::{Momentum, MomentumConfig, MomentumState};
 use burn::optim::{
-    Adam, AdamConfig, AdamState, AdaptiveMomentumState, GradientsParams, Optimizer as _,
-    RecordState, Sgd, SgdConfig, SgdState, StateSink, StateSource,
+    AdaptiveMomentumState, Optimizer as UpdateRule, RecordState, StateSink, StateSource,
 };
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
 use super::state::State;
-use crate::fused::{self, AdamRates, Place};
-use crate::model::{Kind, Parameters};
+use crate::ops::{self, AdamRates};
 use crate::spec::{OptimizerSpec, TrainingSpec};
 
-/// An update rule with its memory of every parameter of one model.
-pub struct Optimizer {
-    /// Of biases and slopes.
-    plain: Rule,
-    /// Of weights, which may decay.
-    decaying: Rule,
-    /// By the order of parameters; absent before a parameter's first step.
-    memory: Vec<Option<Memory>>,
-}
+/// Adam (Kingma and Ba 2015, algorithm 1).
+#[derive(Debug, Clone)]
+pub struct Adam(AdamRates);
 
-enum Rule {
-    Sgd {
-        rule: Sgd,
-        /// Without momentum and decay: nothing but the step itself.
-        bare: bool,
-    },
-    Adam {
-        rule: Adam,
-        /// The numbers of its steps; absent where weights decay.
-        bare: Option<AdamRates>,
-    },
-}
-
+/// Gradient descent, with burn's momentum where there is any: v ← μ v + g, θ ← θ − η v.
 #[derive(Clone)]
-enum Memory {
-    Sgd(Box<SgdState<3>>),
-    Adam(Box<AdamState<3>>),
+pub struct Sgd(Option<Momentum>);
+
+impl UpdateRule for Sgd {
+    type State<const D: usize> = MomentumState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: f64,
+        parameter: Tensor<D>,
+        gradient: Tensor<D>,
+        memory: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let (gradient, memory) = match &self.0 {
+            None => (gradient, None),
+            Some(momentum) => {
+                let (velocity, memory) = momentum.transform(gradient, memory);
+                (velocity, Some(memory))
+            }
+        };
+        (ops::descend(parameter, gradient, learning_rate), memory)
+    }
+
+    fn to_device<const D: usize>(memory: Self::State<D>, device: &Device) -> Self::State<D> {
+        memory.to_device(device)
+    }
+}
+
+impl UpdateRule for Adam {
+    type State<const D: usize> = AdaptiveMomentumState<D>;
+
+    fn step<const D: usize>(
+        &self,
+        learning_rate: f64,
+        parameter: Tensor<D>,
+        gradient: Tensor<D>,
+        memory: Option<Self::State<D>>,
+    ) -> (Tensor<D>, Option<Self::State<D>>) {
+        let AdaptiveMomentumState {
+            time,
+            moment_1,
+            moment_2,
+            ..
+        } = memory.unwrap_or_else(|| {
+            let zeros = || parameter.zeros_like();
+            AdaptiveMomentumState::new(0, zeros(), zeros())
+        });
+        let time = time + 1;
+        let rates = self.0.at(time, learning_rate);
+        let [parameter, moment_1, moment_2] =
+            ops::adam([parameter, moment_1, moment_2], gradient, rates);
+        let memory = AdaptiveMomentumState::new(time, moment_1, moment_2);
+        (parameter, Some(memory))
+    }
+
+    fn to_device<const D: usize>(memory: Self::State<D>, device: &Device) -> Self::State<D> {
+        memory.to_device(device)
+    }
+}
+
+/// An update rule with its memory of every parameter of one model.
+pub enum Optimizer {
+    Sgd(Stepper<Sgd>),
+    Adam(Stepper<Adam>),
+}
+
+/// One rule for all parameters, but that only weights decay.
+pub struct Stepper<R: UpdateRule> {
+    rule: R,
+    /// λ of ½ λ Σ W²: added to the gradient of weights and of nothing else.
+    weight_decay: f64,
+    /// In the order of the model's parameters, which all have a member dimension and two more; absent before a parameter's
+    /// first step.
+    memory: Vec<Option<R::State<3>>>,
 }
 
 impl Optimizer {
-    /// Weight decay λ is added to the gradient of weights and of nothing else: biases and slopes do not decay.
     pub fn new(training: &TrainingSpec) -> Self {
-        let decay = (training.weight_decay > 0.0)
-            .then(|| WeightDecayConfig::new(training.weight_decay as f32));
-        Self {
-            plain: Rule::new(training.optimizer, None),
-            decaying: Rule::new(training.optimizer, decay),
-            memory: Vec::new(),
-        }
-    }
-
-    /// The learning rate, if a step is nothing but the gradient times it.
-    pub fn plain_rate(&self, learning_rate: f64) -> Option<f32> {
-        let rules = [&self.plain, &self.decaying];
-        let bare = rules.map(|rule| matches!(rule, Rule::Sgd { bare: true, .. }));
-        (bare == [true; 2]).then_some(learning_rate as f32)
-    }
-
-    /// The model after a step against `gradients`; a parameter without a gradient stays as it is.
-    pub fn step<M: Parameters>(
-        &mut self,
-        learning_rate: f64,
-        model: M,
-        mut gradients: GradientsParams,
-    ) -> M {
-        let mut place = 0;
-        model.map_parameters(&mut |kind, parameter| {
-            if place == self.memory.len() {
-                self.memory.push(None);
-            }
-            let memory = &mut self.memory[place];
-            place += 1;
-            let Some(gradient) = gradients.remove::<3>(parameter.id) else {
-                return parameter;
-            };
-            let rule = match kind {
-                Kind::Weight => &self.decaying,
-                Kind::Bias | Kind::Slope => &self.plain,
-            };
-            parameter.map(|tensor| rule.step(learning_rate, tensor, gradient, memory))
-        })
-    }
-
-    /// What the rule remembers.
-    pub fn state(&self) -> State {
-        let mut state = State::default();
-        for (place, memory) in self.memory.iter().enumerate() {
-            let mut sink = StateSink::default();
-            match memory {
-                None => continue,
-                Some(Memory::Sgd(memory)) => memory.state_flatten("sgd", &mut sink),
-                Some(Memory::Adam(memory)) => memory.state_flatten("adam", &mut sink),
-            }
-            for (name, data) in sink.tensors {
-                let values = data
-                    .try_into_vec_as::<f32>()
-                    .expect("an optimiser of f32 parameters remembers f32");
-                state.put_numbers(&format!("{place}.{name}"), values);
-            }
-            let scalars: BTreeMap<String, u64> = sink
-                .scalars
-                .into_iter()
-                .filter_map(|(name, value)| Some((name, u64::try_from(value).ok()?)))
-                .collect();
-            state.put(&place.to_string(), &scalars);
-        }
-        state
-    }
-
-    /// The same rule with the memory that [`state`](Self::state) gave, for parameters of these `shapes`; `None` if
-    /// it does not fit.
-    pub fn restored(
-        self,
-        mut state: State,
-        shapes: &[[usize; 3]],
-        device: &Device,
-    ) -> Option<Self> {
-        let mut memory = Vec::with_capacity(shapes.len());
-        for (place, &shape) in shapes.iter().enumerate() {
-            let Some(scalars) = state.take::<BTreeMap<String, u64>>(&place.to_string()) else {
-                memory.push(None);
-                continue;
-            };
-            let scalars = scalars
-                .into_iter()
-                .map(|(name, value)| (name, value.into()));
-            let mut source = StateSource::new(scalars.collect());
-            for (name, values) in state.take_all_numbers(&format!("{place}.")) {
-                if values.len() != shape.iter().product::<usize>() {
-                    return None;
-                }
-                source.insert_tensor(name, TensorData::new(values, shape));
-            }
-            memory.push(Some(match self.plain {
-                Rule::Sgd { .. } => Memory::Sgd(Box::new(SgdState::state_unflatten(
-                    "sgd",
-                    &mut source,
-                    device,
-                )?)),
-                Rule::Adam { .. } => Memory::Adam(Box::new(AdamState::state_unflatten(
-                    "adam",
-                    &mut source,
-                    device,
-                )?)),
-            }));
-        }
-        Some(Self { memory, ..self })
-    }
-}
-
-impl Rule {
-    fn new(spec: OptimizerSpec, decay: Option<WeightDecayConfig>) -> Self {
-        match spec {
+        match training.optimizer {
             OptimizerSpec::Sgd { momentum } => {
                 // burn's default dampening of 0.1 is not what the literature calls momentum.
-                let momentum = (momentum > 0.0).then(|| {
-                    MomentumConfig::new()
-                        .with_momentum(momentum)
-                        .with_dampening(0.0)
-                });
-                let bare = momentum.is_none() && decay.is_none();
-                let config = SgdConfig::new().with_momentum(momentum);
-                Self::Sgd {
-                    rule: config.with_weight_decay(decay).build(),
-                    bare,
-                }
+                let config = MomentumConfig::new()
+                    .with_momentum(momentum)
+                    .with_dampening(0.0);
+                let momentum = (momentum > 0.0).then(|| Momentum::new(&config));
+                Self::Sgd(Stepper::new(Sgd(momentum), training.weight_decay))
             }
             OptimizerSpec::Adam {
                 beta_1,
@@ -185,74 +118,184 @@ impl Rule {
                     beta_2: beta_2 as f32,
                     epsilon: epsilon as f32,
                 };
-                let config = AdamConfig::new()
-                    .with_beta_1(rates.beta_1)
-                    .with_beta_2(rates.beta_2)
-                    .with_epsilon(rates.epsilon);
-                Self::Adam {
-                    bare: decay.is_none().then_some(rates),
-                    rule: config.with_weight_decay(decay).build(),
-                }
+                Self::Adam(Stepper::new(Adam(rates), training.weight_decay))
             }
         }
     }
 
-    fn step(
-        &self,
-        learning_rate: f64,
-        tensor: Tensor<3>,
-        gradient: Tensor<3>,
-        memory: &mut Option<Memory>,
-    ) -> Tensor<3> {
-        // A parameter's first step is burn's own, which makes its memory; the later ones are done in one pass where
-        // the backend offers it, with the same bits.
-        let in_place = fused::offered(&tensor);
-        match (self, memory.take()) {
-            (Self::Sgd { bare: true, .. }, Some(Memory::Sgd(state))) if in_place => {
-                *memory = Some(Memory::Sgd(state));
-                fused::descend(learning_rate as f32, tensor, &gradient)
+    /// The model after a step against `gradients`; a parameter without a gradient stays as it is.
+    pub fn step<M: Module>(&mut self, learning_rate: f64, model: M, gradients: Gradients) -> M {
+        match self {
+            Self::Sgd(stepper) => stepper.step(learning_rate, model, gradients),
+            Self::Adam(stepper) => stepper.step(learning_rate, model, gradients),
+        }
+    }
+
+    /// What the rule remembers.
+    pub fn state(&self) -> State {
+        match self {
+            Self::Sgd(stepper) => stepper.state(),
+            Self::Adam(stepper) => stepper.state(),
+        }
+    }
+
+    /// Takes back what [`state`](Self::state) gave, for parameters of these shapes; `None` if it does not fit.
+    pub fn restore(&mut self, state: State, shapes: &[[usize; 3]], device: &Device) -> Option<()> {
+        match self {
+            Self::Sgd(stepper) => stepper.restore(state, shapes, device),
+            Self::Adam(stepper) => stepper.restore(state, shapes, device),
+        }
+    }
+}
+
+impl<R: UpdateRule> Stepper<R> {
+    fn new(rule: R, weight_decay: f64) -> Self {
+        Self {
+            rule,
+            weight_decay,
+            memory: Vec::new(),
+        }
+    }
+
+    fn step<M: Module>(&mut self, learning_rate: f64, model: M, gradients: Gradients) -> M {
+        model.map(&mut Step {
+            stepper: self,
+            learning_rate,
+            gradients,
+            place: 0,
+            is_weight: false,
+        })
+    }
+
+    fn state(&self) -> State {
+        let mut state = State::default();
+        for (place, memory) in self.memory.iter().enumerate() {
+            let Some(memory) = memory else { continue };
+            let mut sink = StateSink::default();
+            memory.state_flatten("memory", &mut sink);
+            let mut part = State::default();
+            for (name, data) in sink.tensors {
+                let values = data
+                    .try_into_vec_as::<f32>()
+                    .expect("an optimiser of f32 parameters remembers f32");
+                part.put_numbers(&name, values);
             }
-            (Self::Sgd { rule, .. }, before) => {
-                let before = match before {
-                    Some(Memory::Sgd(state)) => Some(*state),
-                    _ => None,
-                };
-                let (tensor, state) = rule.step(learning_rate, tensor, gradient, before);
-                *memory = state.map(|state| Memory::Sgd(Box::new(state)));
-                tensor
+            let scalars: BTreeMap<String, u64> = sink
+                .scalars
+                .into_iter()
+                .filter_map(|(name, value)| Some((name, u64::try_from(value).ok()?)))
+                .collect();
+            part.put("scalars", &scalars);
+            state.put_part(&place.to_string(), part);
+        }
+        state
+    }
+
+    fn restore(&mut self, mut state: State, shapes: &[[usize; 3]], device: &Device) -> Option<()> {
+        self.memory.clear();
+        for (place, &shape) in shapes.iter().enumerate() {
+            let mut part = state.take_part(&place.to_string());
+            let Some(scalars) = part.take::<BTreeMap<String, u64>>("scalars") else {
+                self.memory.push(None);
+                continue;
+            };
+            let scalars = scalars.into_iter();
+            let scalars = scalars.map(|(name, value)| (name, value.into())).collect();
+            let mut source = StateSource::new(scalars);
+            for (name, values) in part.take_all_numbers("") {
+                if values.len() != shape.iter().product::<usize>() {
+                    return None;
+                }
+                source.insert_tensor(name, TensorData::new(values, shape));
             }
-            (
-                Self::Adam {
-                    bare: Some(rates), ..
-                },
-                Some(Memory::Adam(mut state)),
-            ) if in_place => {
-                let AdaptiveMomentumState {
-                    time,
-                    moment_1,
-                    moment_2,
-                    ..
-                } = state.momentum;
-                let place = Place {
-                    parameter: tensor,
-                    moments: [moment_1, moment_2],
-                };
-                let time = time + 1;
-                let place = fused::adam(*rates, learning_rate as f32, time, place, &gradient);
-                let [moment_1, moment_2] = place.moments;
-                state.momentum = AdaptiveMomentumState::new(time, moment_1, moment_2);
-                *memory = Some(Memory::Adam(state));
-                place.parameter
+            let memory = R::State::<3>::state_unflatten("memory", &mut source, device)?;
+            self.memory.push(Some(memory));
+        }
+        state.is_empty().then_some(())
+    }
+}
+
+/// One step of every parameter.
+struct Step<'a, R: UpdateRule> {
+    stepper: &'a mut Stepper<R>,
+    learning_rate: f64,
+    gradients: Gradients,
+    place: usize,
+    /// Whether the parameter that comes next is called so.
+    is_weight: bool,
+}
+
+impl<R: UpdateRule> ModuleMapper for Step<'_, R> {
+    fn enter_module(&mut self, name: &str, _: &str) {
+        self.is_weight = name == "weight";
+    }
+
+    fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let Stepper {
+            rule,
+            weight_decay,
+            memory,
+        } = &mut *self.stepper;
+        if self.place == memory.len() {
+            memory.push(None);
+        }
+        let memory = &mut memory[self.place];
+        self.place += 1;
+        parameter.map(|tensor| {
+            let Some(gradient) = tensor.grad_remove(&mut self.gradients) else {
+                return tensor;
+            };
+            let tensor = three_dimensional(tensor.inner());
+            let mut gradient = three_dimensional(gradient);
+            if self.is_weight && *weight_decay > 0.0 {
+                gradient = gradient + tensor.clone().mul_scalar(*weight_decay);
             }
-            (Self::Adam { rule, .. }, before) => {
-                let before = match before {
-                    Some(Memory::Adam(state)) => Some(*state),
-                    _ => None,
-                };
-                let (tensor, state) = rule.step(learning_rate, tensor, gradient, before);
-                *memory = state.map(|state| Memory::Adam(Box::new(state)));
-                tensor
-            }
+            let (tensor, after) = rule.step(self.learning_rate, tensor, gradient, memory.take());
+            *memory = after;
+            Tensor::from_inner(Tensor::from_dispatch(tensor.into_dispatch())).require_grad()
+        })
+    }
+}
+
+/// The same tensor, of which the compiler does not know that it has three dimensions.
+fn three_dimensional<const D: usize>(tensor: Tensor<D>) -> Tensor<3> {
+    assert_eq!(D, 3, "every parameter has a member dimension and two more");
+    Tensor::from_dispatch(tensor.into_dispatch())
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::optim::AdamConfig;
+
+    use super::*;
+    use crate::model::numbers;
+
+    #[test]
+    fn steps_of_adam_have_the_bits_of_burns_own() {
+        let device = Device::flex();
+        let filled = |key: usize| {
+            let number = |at: usize| ((at + key) * 7919 % 1009) as f32 / 500.0 - 1.0;
+            let values = (0..420).map(number).collect();
+            Tensor::<1>::from_data(TensorData::new(values, [420]), &device)
+        };
+        let ours = Adam(AdamRates {
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+        });
+        let theirs = AdamConfig::new().with_epsilon(1e-8).build();
+        let (mut our_parameter, mut our_memory) = (filled(1), None);
+        let (mut their_parameter, mut their_memory) = (filled(1), None);
+        for step in 0..20 {
+            (our_parameter, our_memory) =
+                ours.step(5e-4, our_parameter, filled(step + 10), our_memory);
+            (their_parameter, their_memory) =
+                theirs.step(5e-4, their_parameter, filled(step + 10), their_memory);
+            assert_eq!(
+                numbers(our_parameter.clone()),
+                numbers(their_parameter.clone()),
+                "step {step}"
+            );
         }
     }
 }

@@ -4,25 +4,25 @@
 
 use std::mem;
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
-use super::autoencoder::{Epoch, Order, Trainee, encode_all};
+use super::autoencoder::{Trainee, encode_all};
 use super::observe::{Observer, Stop};
 use super::state::State;
-use crate::data::Images;
-use crate::data::batches::{Codes, Source};
-use crate::model::{Classifier, Layer, LayerValues, numbers};
+use super::training::Order;
+use crate::model::{Classifier, Layer, LayerValues};
+use crate::ops::Rows;
 use crate::seed::{Purpose, shuffle, stream};
-use crate::spec::{Activation, Stage, Transfer};
+use crate::spec::{Activation, AutoencoderTraining, Transfer};
 
 /// A group of members, one for each seed, at some point of their pretraining.
 pub struct Pretraining {
-    stages: Vec<Stage>,
+    stages: Vec<AutoencoderTraining>,
     seeds: Vec<u64>,
     /// The autoencoder of the stage that is on; absent once all are done.
     trainee: Option<Trainee>,
     /// What it learns: the codes of the layers below; absent in the first stage, which learns pictures.
-    codes: Option<Codes>,
+    codes: Option<Rows>,
     /// Those of the finished stages.
     encoders: Vec<LayerValues>,
     device: Device,
@@ -36,14 +36,19 @@ pub struct StageEpoch {
     /// Counted from 1.
     pub epoch: usize,
     pub learning_rate: f64,
-    /// Each member's costs.
-    pub costs: Vec<Epoch>,
+    /// Each member's mean reconstruction error, and its Σⱼ KL(ρ‖ρ̂ⱼ), without β.
+    pub costs: Vec<[f64; 2]>,
 }
 
 impl Pretraining {
     /// A group about to start its first stage, on `inputs` pixels.
     #[must_use]
-    pub fn new(stages: &[Stage], seeds: &[u64], inputs: usize, device: &Device) -> Self {
+    pub fn new(
+        stages: &[AutoencoderTraining],
+        seeds: &[u64],
+        inputs: usize,
+        device: &Device,
+    ) -> Self {
         let mut pretraining = Self {
             stages: stages.to_vec(),
             seeds: seeds.to_vec(),
@@ -71,38 +76,34 @@ impl Pretraining {
     /// came in between, or nothing is left to do.
     #[must_use]
     pub fn epoch(
-        mut self,
-        images: &Images,
+        &mut self,
+        images: &Rows,
         order_seed: u64,
         observer: &dyn Observer,
         stop: &Stop,
-    ) -> (Self, Option<StageEpoch>) {
-        let Some(trainee) = self.trainee.take() else {
-            return (self, None);
-        };
+    ) -> Option<StageEpoch> {
+        let trainee = self.trainee.as_mut()?;
         let stage = self.encoders.len();
         // The classifier's own batches are stage 0.
         let order = Order {
             seed: order_seed,
             stage: stage as u64 + 1,
         };
-        let source: &dyn Source = match &self.codes {
-            Some(codes) => codes,
-            None => images,
-        };
-        let (trainee, costs) = trainee.epoch(source, order, observer, stop);
-        let epoch = costs.map(|costs| StageEpoch {
+        let parts = trainee.epoch(self.codes.as_ref().unwrap_or(images), order, observer, stop)?;
+        let costs = parts[0].iter().zip(&parts[1]);
+        let epoch = StageEpoch {
             stage,
             epoch: trainee.epochs_done(),
             learning_rate: trainee.last_learning_rate(),
-            costs,
-        });
+            costs: costs
+                .map(|(&error, &divergence)| [error, divergence])
+                .collect(),
+        };
         if trainee.is_trained() {
-            self.finish_stage(&trainee.model().encoder, images);
-        } else {
-            self.trainee = Some(trainee);
+            let encoder = trainee.model().encoder;
+            self.finish_stage(&encoder, images);
         }
-        (self, epoch)
+        Some(epoch)
     }
 
     /// Everything that the pretraining needs to go on from here, in the middle of an epoch too. Codes are left out:
@@ -120,13 +121,13 @@ impl Pretraining {
     /// This group, which is about to start, at the point that [`state`](Self::state) tells of; `None` if the state
     /// is that of another group.
     #[must_use]
-    pub fn restored(mut self, mut state: State, images: &Images) -> Option<Self> {
+    pub fn restored(mut self, mut state: State, images: &Rows) -> Option<Self> {
         let encoders = restored_layers(state.take_part("encoders"))?;
         if !fits(&encoders, &self.stages, self.seeds.len(), images.inputs()) {
             return None;
         }
         for (values, stage) in encoders.into_iter().zip(self.stages.clone()) {
-            let spec = &stage.setting.autoencoder;
+            let spec = &stage.autoencoder;
             let LayerValues {
                 shape,
                 weight,
@@ -138,28 +139,27 @@ impl Pretraining {
         }
         let trainee = state.take_part("trainee");
         if let Some(fresh) = self.trainee.take() {
-            self.trainee = Some(fresh.restored(trainee)?);
+            self.trainee = Some(fresh.restored(trainee, &self.device)?);
         }
         Some(self)
     }
 
     /// Keeps the encoder, and starts the next stage on its codes, computed once and without a graph.
-    fn finish_stage(&mut self, encoder: &Layer, images: &Images) {
+    fn finish_stage(&mut self, encoder: &Layer, images: &Rows) {
         let [members, _, units] = encoder.weight.dims();
         self.encoders.push(encoder.values());
+        let below = mem::take(&mut self.codes);
         if self.encoders.len() < self.stages.len() {
-            let below = mem::take(&mut self.codes);
-            let source: &dyn Source = match &below {
-                Some(codes) => codes,
-                None => images,
-            };
-            let mut codes = Codes::with_capacity(members, images.count(), units);
-            encode_all(encoder, source, &self.device, |h| {
-                codes.extend(&numbers(h));
+            let below = below.as_ref().unwrap_or(images);
+            let mut codes = Tensor::zeros([members, below.count(), units], &self.device);
+            let mut start = 0;
+            encode_all(encoder, below, |h| {
+                let end = start + h.dims()[1];
+                let all = std::mem::replace(&mut codes, h.clone());
+                codes = all.slice_assign([0..members, start..end, 0..units], h);
+                start = end;
             });
-            self.codes = Some(codes);
-        } else {
-            self.codes = None;
+            self.codes = Some(codes.into());
         }
         self.trainee = self.next_trainee(units);
     }
@@ -167,11 +167,11 @@ impl Pretraining {
     fn next_trainee(&self, inputs: usize) -> Option<Trainee> {
         let layer = self.encoders.len();
         let stage = self.stages.get(layer)?;
-        let weights = vec![stage.sparsity_weight; self.seeds.len()];
-        Some(Trainee::new(
-            &stage.setting,
+        let sparsity = vec![stage.sparsity; self.seeds.len()];
+        Some(Trainee::autoencoders(
+            stage,
             &self.seeds,
-            &weights,
+            &sparsity,
             inputs,
             layer as u64,
             &self.device,
@@ -181,8 +181,13 @@ impl Pretraining {
 
 /// Whether `encoders` are what the first of `stages` teach `members` members on `inputs` inputs.
 #[must_use]
-pub fn fits(encoders: &[LayerValues], stages: &[Stage], members: usize, inputs: usize) -> bool {
-    let specs = || stages.iter().map(|stage| &stage.setting.autoencoder);
+pub fn fits(
+    encoders: &[LayerValues],
+    stages: &[AutoencoderTraining],
+    members: usize,
+    inputs: usize,
+) -> bool {
+    let specs = || stages.iter().map(|stage| &stage.autoencoder);
     let below = std::iter::once(inputs).chain(specs().map(|spec| spec.hidden_units));
     encoders.len() <= stages.len()
         && encoders

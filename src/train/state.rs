@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::Param;
+use burn::module::{Module, ModuleMapper, Param};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::model::{Parameters, numbers};
+use crate::model::parameters;
 
 /// Numbers and facts by name.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -95,41 +95,61 @@ impl State {
     }
 }
 
-/// The numbers of every parameter of a model, in its own order.
-pub fn parameters_state<M: Parameters + Clone>(model: &M) -> State {
+/// The numbers of every parameter of a model, by its path.
+pub fn parameters_state(model: &impl Module) -> State {
     let mut state = State::default();
-    let mut place = 0_usize;
-    // A model is a handful of shared pointers, and nothing is changed.
-    let _ = model.clone().map_parameters(&mut |_, parameter| {
-        state.put_numbers(&place.to_string(), numbers(parameter.val()));
-        place += 1;
-        parameter
-    });
+    for (path, _, values) in parameters(model) {
+        state.put_numbers(&path, values);
+    }
     state
 }
 
-/// The same model with the numbers that [`parameters_state`] gave, and the shapes of its parameters; `None` if they
-/// do not fit.
-pub fn restored_parameters<M: Parameters>(
+/// The same model with the numbers that [`parameters_state`] gave, and the shapes of its parameters; `None` if they do not
+/// fit.
+pub fn restored_parameters<M: Module>(
     model: M,
-    mut state: State,
+    state: State,
     device: &Device,
 ) -> Option<(M, Vec<[usize; 3]>)> {
-    let mut shapes = Vec::new();
-    let mut fits = true;
-    let model = model.map_parameters(&mut |_, parameter| {
-        let shape: [usize; 3] = parameter.val().dims();
-        let values = state.take_numbers(&shapes.len().to_string());
-        shapes.push(shape);
-        let size: usize = shape.iter().product();
-        if let Some(values) = values.filter(|values| values.len() == size) {
-            Param::from_data(TensorData::new(values, shape), device)
-        } else {
-            fits = false;
-            parameter
+    struct Restore<'a> {
+        state: State,
+        device: &'a Device,
+        path: Vec<String>,
+        fits: bool,
+    }
+
+    impl ModuleMapper for Restore<'_> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
         }
-    });
-    (fits && state.is_empty()).then_some((model, shapes))
+
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+
+        fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let values = self.state.take_numbers(&self.path.join("."));
+            let shape = parameter.dims();
+            let values = values.filter(|values| values.len() == shape.iter().product::<usize>());
+            let Some(values) = values else {
+                self.fits = false;
+                return parameter;
+            };
+            let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
+            parameter.map(|_| tensor)
+        }
+    }
+
+    let mut restore = Restore {
+        state,
+        device,
+        path: Vec::new(),
+        fits: true,
+    };
+    let model = model.map(&mut restore);
+    let shapes = parameters(&model).into_iter().map(|(_, shape, _)| shape);
+    let shapes = shapes.collect();
+    (restore.fits && restore.state.is_empty()).then_some((model, shapes))
 }
 
 /// A tensor from numbers; `None` if they are not as many as `shape` says.

@@ -2,9 +2,11 @@
 //!
 //! A ramp is off for about half of the images, and four of five pixels are black.
 
-use std::ops::BitOrAssign;
+use std::ops::{BitOrAssign, Range};
 
-use crate::wide::{Pass, wide};
+use pulp::NullaryFnOnce;
+
+use super::wide::ARCH;
 
 /// How many bits stand together.
 pub const BLOCK: usize = 64;
@@ -23,6 +25,9 @@ pub struct Marks {
 pub struct Lines<'a> {
     /// Block by block, and in each line by line.
     words: &'a [u64],
+    /// How many lines a block has.
+    stride: usize,
+    first: usize,
     count: usize,
     places: usize,
 }
@@ -64,15 +69,17 @@ impl Marks {
     pub fn of<T: Markable>(entries: &[T], columns: usize) -> Self {
         let rows = entries.len() / columns.max(1);
         let mut along_columns = vec![0; rows.div_ceil(BLOCK) * columns];
-        wide(MarkColumns {
+        ARCH.dispatch(MarkColumns {
             entries,
             columns,
             words: &mut along_columns,
         });
         let mut along_rows = vec![0; columns.div_ceil(BLOCK) * rows];
-        wide(Turn {
+        ARCH.dispatch(Turn {
             lines: Lines {
                 words: &along_columns,
+                stride: columns,
+                first: 0,
                 count: columns,
                 places: rows,
             },
@@ -98,6 +105,8 @@ impl Marks {
     pub fn along_rows(&self) -> Lines<'_> {
         Lines {
             words: &self.along_rows,
+            stride: self.rows,
+            first: 0,
             count: self.rows,
             places: self.columns,
         }
@@ -107,6 +116,8 @@ impl Marks {
     pub fn along_columns(&self) -> Lines<'_> {
         Lines {
             words: &self.along_columns,
+            stride: self.columns,
+            first: 0,
             count: self.columns,
             places: self.rows,
         }
@@ -116,7 +127,16 @@ impl Marks {
 impl<'a> Lines<'a> {
     /// The words of all lines for the places of one block.
     pub fn block(self, block: usize) -> &'a [u64] {
-        &self.words[block * self.count..][..self.count]
+        &self.words[block * self.stride + self.first..][..self.count]
+    }
+
+    /// Some of the lines.
+    pub fn some(self, lines: Range<usize>) -> Self {
+        Self {
+            first: self.first + lines.start,
+            count: lines.len(),
+            ..self
+        }
     }
 
     pub fn count(self) -> usize {
@@ -135,11 +155,11 @@ struct MarkColumns<'a, T> {
     words: &'a mut [u64],
 }
 
-impl<T: Markable> Pass for MarkColumns<'_, T> {
+impl<T: Markable> NullaryFnOnce for MarkColumns<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn call(self) {
         let zero = T::default();
         let none = T::Word::default();
         let mut narrow = vec![none; self.columns];
@@ -167,11 +187,11 @@ struct Turn<'a> {
     turned: &'a mut [u64],
 }
 
-impl Pass for Turn<'_> {
+impl NullaryFnOnce for Turn<'_> {
     type Output = ();
 
     #[inline(always)]
-    fn run(self) {
+    fn call(self) {
         let blocks = self.turned.chunks_exact_mut(self.lines.places.max(1));
         for (of_lines, turned) in blocks.enumerate() {
             for (of_places, turned) in turned.chunks_mut(BLOCK).enumerate() {

@@ -23,7 +23,8 @@ use std::ops::Range;
 use pulp::{Scalar128b, Simd, WithSimd};
 
 use super::marks::{BLOCK, Lines, Marks};
-use super::products::Matrix;
+use super::matrix::{Factor, Matrix};
+use super::wide::with_vectors;
 
 /// Columns that are few for a vector, and get sums of their own.
 const QUAD: usize = 4;
@@ -32,21 +33,16 @@ const QUAD: usize = 4;
 const WIDEST: usize = 112;
 
 /// scale · left · right.
-pub struct Product<'a, L> {
-    pub out: Out<'a>,
-    pub scale: f32,
-    pub left: L,
-    pub right: Matrix<'a>,
-}
-
-/// Where a product goes, row after row.
-pub enum Out<'a> {
-    Fresh(&'a mut [MaybeUninit<f32>]),
-    Added(&'a mut [f32]),
+struct Product<'a, L> {
+    /// Row after row.
+    out: &'a mut [MaybeUninit<f32>],
+    scale: f32,
+    left: L,
+    right: Matrix<'a>,
 }
 
 /// A matrix on the left, and where it is not 0.
-pub trait Left: Copy {
+trait Left: Copy {
     type Entry: Entry;
 
     /// What begins with the entry in this row and column.
@@ -60,7 +56,7 @@ pub trait Left: Copy {
 }
 
 /// What a matrix on the left consists of.
-pub trait Entry: Copy {
+pub trait Entry: Copy + Sync {
     fn value(self) -> f32;
 }
 
@@ -71,18 +67,35 @@ impl Entry for f32 {
     }
 }
 
-/// A matrix that lies row after row.
+/// A byte of a picture stands for its 255th part.
+impl Entry for u8 {
+    #[inline(always)]
+    fn value(self) -> f32 {
+        static SHARES: [f32; 256] = {
+            let mut shares = [0.0; 256];
+            let mut byte = 0;
+            while byte < 256 {
+                shares[byte] = byte as f32 / 255.0;
+                byte += 1;
+            }
+            shares
+        };
+        SHARES[usize::from(self)]
+    }
+}
+
+/// A matrix that lies row after row, with its marks.
 #[derive(Debug, Clone, Copy)]
-pub struct Along<'a, T> {
+pub struct Sparse<'a, T> {
     entries: &'a [T],
     marks: &'a Marks,
 }
 
 /// The transpose of such a matrix.
 #[derive(Debug, Clone, Copy)]
-pub struct Across<'a, T>(Along<'a, T>);
+pub struct Transposed<'a, T>(Sparse<'a, T>);
 
-impl<'a, T> Along<'a, T> {
+impl<'a, T> Sparse<'a, T> {
     /// Of entries with their own marks.
     ///
     /// # Panics
@@ -97,12 +110,12 @@ impl<'a, T> Along<'a, T> {
         Self { entries, marks }
     }
 
-    pub fn transposed(self) -> Across<'a, T> {
-        Across(self)
+    pub fn transposed(self) -> Transposed<'a, T> {
+        Transposed(self)
     }
 }
 
-impl<T: Entry> Left for Along<'_, T> {
+impl<T: Entry> Left for Sparse<'_, T> {
     type Entry = T;
 
     #[inline(always)]
@@ -120,7 +133,7 @@ impl<T: Entry> Left for Along<'_, T> {
     }
 }
 
-impl<T: Entry> Left for Across<'_, T> {
+impl<T: Entry> Left for Transposed<'_, T> {
     type Entry = T;
 
     #[inline(always)]
@@ -136,6 +149,92 @@ impl<T: Entry> Left for Across<'_, T> {
     fn marks(&self) -> Lines<'_> {
         self.0.marks.along_columns()
     }
+}
+
+/// Some rows of such a matrix.
+#[derive(Clone, Copy)]
+struct Part<L> {
+    left: L,
+    first: usize,
+    count: usize,
+}
+
+impl<L: Left> Left for Part<L> {
+    type Entry = L::Entry;
+
+    #[inline(always)]
+    fn from(&self, row: usize, column: usize) -> &[L::Entry] {
+        self.left.from(self.first + row, column)
+    }
+
+    #[inline(always)]
+    fn step(&self) -> usize {
+        self.left.step()
+    }
+
+    fn marks(&self) -> Lines<'_> {
+        let rows = self.first..self.first + self.count;
+        self.left.marks().some(rows)
+    }
+}
+
+impl<T: Entry> Factor for Sparse<'_, T> {
+    fn rows(&self) -> usize {
+        self.marks.rows()
+    }
+
+    fn columns(&self) -> usize {
+        self.marks.columns()
+    }
+
+    fn multiply(
+        self,
+        rows: Range<usize>,
+        right: Matrix<'_>,
+        scale: f32,
+        out: &mut [MaybeUninit<f32>],
+    ) {
+        multiply(self, rows, right, scale, out);
+    }
+}
+
+impl<T: Entry> Factor for Transposed<'_, T> {
+    fn rows(&self) -> usize {
+        self.0.marks.columns()
+    }
+
+    fn columns(&self) -> usize {
+        self.0.marks.rows()
+    }
+
+    fn multiply(
+        self,
+        rows: Range<usize>,
+        right: Matrix<'_>,
+        scale: f32,
+        out: &mut [MaybeUninit<f32>],
+    ) {
+        multiply(self, rows, right, scale, out);
+    }
+}
+
+fn multiply(
+    left: impl Left,
+    rows: Range<usize>,
+    right: Matrix<'_>,
+    scale: f32,
+    out: &mut [MaybeUninit<f32>],
+) {
+    with_vectors(Product {
+        out,
+        scale,
+        left: Part {
+            left,
+            first: rows.start,
+            count: rows.len(),
+        },
+        right,
+    });
 }
 
 impl<L: Left> WithSimd for Product<'_, L> {
@@ -200,10 +299,7 @@ impl<L: Left> Product<'_, L> {
     ) -> usize {
         let end = (from + N * S::F32_LANES + Q * QUAD).min(self.right.width());
         let product = Product {
-            out: match &mut self.out {
-                Out::Fresh(out) => Out::Fresh(out),
-                Out::Added(out) => Out::Added(out),
-            },
+            out: &mut *self.out,
             ..*self
         };
         let columns = from..end;
@@ -216,28 +312,6 @@ impl<L: Left> Product<'_, L> {
             },
         );
         end
-    }
-}
-
-impl<'a> Out<'a> {
-    fn len(&self) -> usize {
-        match self {
-            Self::Fresh(out) => out.len(),
-            Self::Added(out) => out.len(),
-        }
-    }
-
-    /// All places, and whether they have been written.
-    #[expect(unsafe_code, reason = "both kinds go one way")]
-    fn places(self) -> (&'a mut [MaybeUninit<f32>], bool) {
-        match self {
-            Self::Fresh(out) => (out, false),
-            // SAFETY: nothing but numbers is ever written to it.
-            Self::Added(out) => (
-                unsafe { &mut *(std::ptr::from_mut(out) as *mut [MaybeUninit<f32>]) },
-                true,
-            ),
-        }
     }
 }
 
@@ -278,7 +352,6 @@ impl<L: Left, W: Simd, const N: usize, const R: usize, const Q: usize> WithSimd
             right,
         } = product;
         assert!(N * S::F32_LANES + Q * QUAD <= WIDEST, "room for a line");
-        let (out, is_added) = out.places();
         let stride = right.width();
         let marks = left.marks();
         let mut near = [Line([0.0; WIDEST]); BLOCK];
@@ -288,7 +361,7 @@ impl<L: Left, W: Simd, const N: usize, const R: usize, const Q: usize> WithSimd
                 out: &mut *out,
                 stride,
                 columns: columns.clone(),
-                is_written: is_added || block > 0,
+                is_written: block > 0,
                 scale,
             };
             let (groups, rest) = marks.block(block).as_chunks::<R>();
@@ -456,7 +529,7 @@ fn put<S: Simd, const N: usize, const Q: usize>(
     let (vectors, rest) = row.split_at_mut(whole);
     let factor = simd.splat_f32s(scale);
     if is_written {
-        // SAFETY: either it is added to what is there, or the block before has written every row.
+        // SAFETY: the block before has written every row.
         let vectors = S::as_mut_simd_f32s(unsafe { vectors.assume_init_mut() }).0;
         for of in 0..N {
             vectors[of] = simd.mul_add_e_f32s(factor, sums[of], vectors[of]);
@@ -581,8 +654,6 @@ fn copy<S: Simd, const N: usize>(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wide::with_vectors;
-
     fn number(at: usize) -> f32 {
         ((at * 7919) % 1009) as f32 / 500.0 - 1.0
     }
@@ -670,26 +741,25 @@ mod tests {
                     let across = Marks::of(&left_turned, rows);
                     for vectors in Vectors::all() {
                         for right in rights {
-                            // On the one hand anew, on the other added to what is there.
+                            // From the one side and from the other.
                             let mut fresh = vec![MaybeUninit::uninit(); rows * columns];
                             vectors.run(Product {
-                                out: Out::Fresh(&mut fresh),
+                                out: &mut fresh,
                                 scale: 1.0,
-                                left: Along::new(&left, &along),
+                                left: Sparse::new(&left, &along),
                                 right,
                             });
-                            let mut added = vec![2.0; rows * columns];
+                            let mut other = vec![MaybeUninit::uninit(); rows * columns];
                             vectors.run(Product {
-                                out: Out::Added(&mut added),
+                                out: &mut other,
                                 scale: -0.5,
-                                left: Along::new(&left_turned, &across).transposed(),
+                                left: Sparse::new(&left_turned, &across).transposed(),
                                 right,
                             });
-                            for ((exact, fresh), added) in exact.iter().zip(&fresh).zip(&added) {
-                                let (fresh, added) = (written(*fresh), f64::from(*added));
+                            for ((exact, fresh), other) in exact.iter().zip(&fresh).zip(&other) {
+                                let (fresh, other) = (written(*fresh), written(*other));
                                 assert!((fresh - exact).abs() < 1e-4, "{fresh} {exact}");
-                                let exact = 2.0 - 0.5 * exact;
-                                assert!((added - exact).abs() < 1e-4, "{added} {exact}");
+                                assert!((other + 0.5 * exact).abs() < 1e-4, "{other} {exact}");
                             }
                         }
                     }
@@ -716,9 +786,9 @@ mod tests {
                 let product = |vectors: Vectors, marks: &Marks| {
                     let mut out = vec![MaybeUninit::uninit(); rows * columns];
                     vectors.run(Product {
-                        out: Out::Fresh(&mut out),
+                        out: &mut out,
                         scale: 0.3,
-                        left: Along::new(&left, marks),
+                        left: Sparse::new(&left, marks),
                         right: Matrix::new(&right, inner, columns),
                     });
                     out.into_iter().map(written).map(f64::to_bits).collect()
@@ -738,9 +808,9 @@ mod tests {
         let marks = Marks::of(&[f32::NAN, 0.0], 2);
         let mut out = [MaybeUninit::uninit(); 1];
         with_vectors(Product {
-            out: Out::Fresh(&mut out),
+            out: &mut out,
             scale: 1.0,
-            left: Along::new(&[f32::NAN, 0.0], &marks),
+            left: Sparse::new(&[f32::NAN, 0.0], &marks),
             right: Matrix::new(&[1.0, 1.0], 2, 1),
         });
         assert!(written(out[0]).is_nan());
@@ -751,9 +821,9 @@ mod tests {
     fn sums_of_nothing_are_refused() {
         let marks = Marks::of::<f32>(&[], 3);
         with_vectors(Product {
-            out: Out::Fresh(&mut [MaybeUninit::uninit(); 3 * 5]),
+            out: &mut [MaybeUninit::uninit(); 3 * 5],
             scale: 1.0,
-            left: Along::new(&[0.0; 0], &marks).transposed(),
+            left: Sparse::new(&[0.0; 0], &marks).transposed(),
             right: Matrix::new(&[], 0, 5),
         });
     }
@@ -763,9 +833,9 @@ mod tests {
     fn matrices_that_do_not_fit_are_refused() {
         let marks = Marks::of(&[1.0; 6], 3);
         with_vectors(Product {
-            out: Out::Added(&mut [0.0; 4]),
+            out: &mut [MaybeUninit::uninit(); 4],
             scale: 1.0,
-            left: Along::new(&[1.0; 6], &marks),
+            left: Sparse::new(&[1.0; 6], &marks),
             right: Matrix::new(&[1.0; 4], 2, 2),
         });
     }

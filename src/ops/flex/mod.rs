@@ -1,0 +1,333 @@
+//! The operations on flex: on slices, in few passes, with hand-derived ways back.
+//!
+//! An operation's file has its way forth and its way back side by side. What the way back needs is kept by the graph, and
+//! let go of with it, so that parameters are free to be changed in place when the optimiser comes.
+
+mod cross_entropy;
+mod layer;
+mod squared_error;
+mod tied;
+mod weighed_mean;
+
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex, TensorMetadata};
+use burn::tensor::{DType, Element, TensorData};
+use bytemuck::Pod;
+
+use super::kernels::marks::Marks;
+use super::kernels::matrix::{Matrix, extend_by_product, share_out};
+use super::kernels::passes;
+use super::kernels::sparse::Sparse;
+use super::{AdamRatesNow, Ops, RowsPrimitive};
+
+use self::layer::Unit;
+
+/// With fewer columns on the other side, products are too short to pay for a look at every entry.
+const COLUMNS_WORTH_A_LOOK: usize = 64;
+
+/// Numbers of a parameter that a thread works on at a time.
+const PIECE: usize = 1 << 16;
+
+impl Ops for Flex {
+    fn affine(x: RowsPrimitive<Self>, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        layer::forward(x, weight, &bias, Unit::Linear).h
+    }
+
+    fn ramp(x: RowsPrimitive<Self>, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        layer::forward(x, weight, &bias, Unit::Ramp).h
+    }
+
+    fn squared_error(
+        h: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        x: RowsPrimitive<Self>,
+    ) -> FlexTensor {
+        squared_error::forward(h, weight, &bias, x).errors
+    }
+
+    fn tied_squared_error(
+        h: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        decoder_bias: FlexTensor,
+        x: RowsPrimitive<Self>,
+    ) -> FlexTensor {
+        tied::forward(h, weight, bias, decoder_bias, x).errors()
+    }
+
+    fn cross_entropy(logits: FlexTensor, targets: FlexTensor) -> FlexTensor {
+        cross_entropy::forward(logits, &targets).costs
+    }
+
+    fn weighed_mean(h: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        weighed_mean::forward(h, &weight)
+    }
+
+    fn divergence(
+        mean_activation: FlexTensor,
+        target: f32,
+        clamp: f32,
+    ) -> (FlexTensor, FlexTensor) {
+        let mut slopes = in_memory_alone(mean_activation);
+        let [members, _, units] = dims(&slopes);
+        let mut divergences = Vec::with_capacity(members);
+        for estimates in slopes.storage_mut::<f32>().chunks_exact_mut(units) {
+            let of_units = estimates.iter_mut().map(|estimate| {
+                let (divergence, slope) = passes::divergence(target, clamp, *estimate);
+                *estimate = slope;
+                divergence
+            });
+            divergences.push(of_units.sum());
+        }
+        (tensor(divergences, [members, 1, 1]), slopes)
+    }
+
+    fn descend(parameter: FlexTensor, gradient: FlexTensor, learning_rate: f32) -> FlexTensor {
+        let (mut parameter, gradient) = (in_memory_alone(parameter), in_order(gradient));
+        let pieces: Vec<_> = parameter
+            .storage_mut::<f32>()
+            .chunks_mut(PIECE)
+            .zip(entries(&gradient).chunks(PIECE))
+            .collect();
+        share_out(pieces, entries(&gradient).len(), |(parameter, gradient)| {
+            passes::descend(learning_rate, parameter, gradient);
+        });
+        parameter
+    }
+
+    fn adam(
+        parameter: FlexTensor,
+        moment_1: FlexTensor,
+        moment_2: FlexTensor,
+        gradient: FlexTensor,
+        rates: AdamRatesNow,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let [mut parameter, mut moment_1, mut moment_2] =
+            [parameter, moment_1, moment_2].map(in_memory_alone);
+        let gradient = in_order(gradient);
+        let pieces: Vec<_> = parameter
+            .storage_mut::<f32>()
+            .chunks_mut(PIECE)
+            .zip(moment_1.storage_mut::<f32>().chunks_mut(PIECE))
+            .zip(moment_2.storage_mut::<f32>().chunks_mut(PIECE))
+            .zip(entries(&gradient).chunks(PIECE))
+            .collect();
+        let numbers = entries(&gradient).len();
+        share_out(
+            pieces,
+            numbers,
+            |(((parameter, first), second), gradient)| {
+                passes::adam(rates, parameter, first, second, gradient);
+            },
+        );
+        (parameter, moment_1, moment_2)
+    }
+}
+
+impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
+    fn affine(
+        x: RowsPrimitive<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        layer::tracked::<C>(x, weight, bias, Unit::Linear)
+    }
+
+    fn ramp(
+        x: RowsPrimitive<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        layer::tracked::<C>(x, weight, bias, Unit::Ramp)
+    }
+
+    fn squared_error(
+        h: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        x: RowsPrimitive<Self>,
+    ) -> FloatTensor<Self> {
+        squared_error::tracked::<C>(h, weight, bias, x)
+    }
+
+    fn tied_squared_error(
+        h: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        decoder_bias: FloatTensor<Self>,
+        x: RowsPrimitive<Self>,
+    ) -> FloatTensor<Self> {
+        tied::tracked::<C>(h, weight, bias, decoder_bias, x)
+    }
+
+    fn cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
+        cross_entropy::tracked::<C>(logits, targets)
+    }
+
+    fn weighed_mean(h: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        weighed_mean::tracked::<C>(h, weight)
+    }
+}
+
+/// The numbers behind tracked rows.
+fn untracked<C: CheckpointStrategy>(x: RowsPrimitive<Autodiff<Flex, C>>) -> RowsPrimitive<Flex> {
+    match x {
+        RowsPrimitive::Numbers(numbers) => RowsPrimitive::Numbers(numbers.into_primitive()),
+        RowsPrimitive::Bytes(bytes) => RowsPrimitive::Bytes(bytes),
+    }
+}
+
+/// The same entries in row-major order, copied only where they are not.
+fn in_order(tensor: FlexTensor) -> FlexTensor {
+    if tensor.is_contiguous() {
+        tensor
+    } else {
+        tensor.to_contiguous()
+    }
+}
+
+/// The same with nothing before and behind them in memory, so that they can be written to.
+fn in_memory_alone(tensor: FlexTensor) -> FlexTensor {
+    let tensor = in_order(tensor);
+    if entries(&tensor).len() == tensor.storage::<f32>().len() {
+        tensor
+    } else {
+        self::tensor(entries(&tensor).to_vec(), dims(&tensor))
+    }
+}
+
+/// The entries of a tensor that is [in order](in_order).
+fn entries(tensor: &FlexTensor) -> &[f32] {
+    slice(tensor)
+}
+
+/// The same of numbers or bytes.
+fn slice<E: Element + Pod>(tensor: &FlexTensor) -> &[E] {
+    tensor.as_slice().expect("a tensor in order, of these")
+}
+
+/// A tensor of `values` in row-major order.
+fn tensor(values: Vec<f32>, shape: [usize; 3]) -> FlexTensor {
+    FlexTensor::from_data(TensorData::new(values, shape))
+}
+
+fn dims(tensor: &FlexTensor) -> [usize; 3] {
+    tensor.shape().dims::<3>()
+}
+
+/// One member's part of a tensor that is [in order](in_order), or the only part there is.
+fn matrix(tensor: &FlexTensor, member: usize) -> Matrix<'_> {
+    let [members, rows, columns] = dims(tensor);
+    let size = rows * columns;
+    Matrix::new(
+        &entries(tensor)[member % members * size..][..size],
+        rows,
+        columns,
+    )
+}
+
+/// Rows as the left side of products: for each member a matrix, or one for all, with marks of what is not 0 in it where
+/// they pay.
+#[derive(Debug, Clone)]
+struct Left {
+    /// In order, of numbers or bytes.
+    tensor: FlexTensor,
+    shape: [usize; 3],
+    /// One for each matrix; none where products are too short.
+    marks: Vec<Marks>,
+}
+
+impl Left {
+    /// For products with matrices of `columns` columns.
+    fn new(rows: RowsPrimitive<Flex>, columns: usize) -> Self {
+        let (RowsPrimitive::Numbers(tensor) | RowsPrimitive::Bytes(tensor)) = rows;
+        let tensor = in_order(tensor);
+        let shape = dims(&tensor);
+        let [_, rows, width] = shape;
+        let size = (rows * width).max(1);
+        let marks = match tensor.dtype() {
+            DType::U8 => {
+                let matrices = slice::<u8>(&tensor).chunks_exact(size);
+                matrices.map(|matrix| Marks::of(matrix, width)).collect()
+            }
+            _ if columns >= COLUMNS_WORTH_A_LOOK => {
+                let matrices = entries(&tensor).chunks_exact(size);
+                matrices.map(|matrix| Marks::of(matrix, width)).collect()
+            }
+            _ => Vec::new(),
+        };
+        Self {
+            tensor,
+            shape,
+            marks,
+        }
+    }
+
+    fn of_numbers(tensor: FlexTensor, columns: usize) -> Self {
+        Self::new(RowsPrimitive::Numbers(tensor), columns)
+    }
+
+    /// Matrices, rows and columns.
+    fn dims(&self) -> [usize; 3] {
+        self.shape
+    }
+
+    /// scale · matrix · right, behind the entries of `out`.
+    fn extend_by_product(&self, member: usize, out: &mut Vec<f32>, right: Matrix<'_>, scale: f32) {
+        match self.of(member) {
+            Of::Bytes(left) => extend_by_product(out, left, right, scale),
+            Of::Numbers(left) => extend_by_product(out, left, right, scale),
+            Of::Whole(left) => extend_by_product(out, left, right, scale),
+        }
+    }
+
+    /// matrixᵀ · right, behind the entries of `out`.
+    fn extend_by_transposed_product(
+        &self,
+        member: usize,
+        out: &mut Vec<f32>,
+        right: Matrix<'_>,
+        scale: f32,
+    ) {
+        match self.of(member) {
+            Of::Bytes(left) => extend_by_product(out, left.transposed(), right, scale),
+            Of::Numbers(left) => extend_by_product(out, left.transposed(), right, scale),
+            Of::Whole(left) => extend_by_product(out, left.transposed(), right, scale),
+        }
+    }
+
+    fn of(&self, member: usize) -> Of<'_> {
+        let [matrices, rows, columns] = self.shape;
+        let member = member % matrices;
+        let part = member * rows * columns..(member + 1) * rows * columns;
+        match (self.marks.get(member), self.tensor.dtype()) {
+            (Some(marks), DType::U8) => Of::Bytes(Sparse::new(&slice(&self.tensor)[part], marks)),
+            (Some(marks), _) => Of::Numbers(Sparse::new(&entries(&self.tensor)[part], marks)),
+            (None, _) => Of::Whole(Matrix::new(&entries(&self.tensor)[part], rows, columns)),
+        }
+    }
+}
+
+/// Σ of the rows of every matrix, one behind the other, and the sum of all squares of each.
+fn moments(rows: RowsPrimitive<Flex>) -> (FlexTensor, Vec<f64>) {
+    let (RowsPrimitive::Numbers(rows) | RowsPrimitive::Bytes(rows)) = rows;
+    let rows = in_order(rows);
+    let [matrices, count, columns] = dims(&rows);
+    let size = count * columns;
+    let of_matrices = (0..matrices).map(|matrix| match rows.dtype() {
+        DType::U8 => passes::byte_moments(&slice(&rows)[matrix * size..][..size], columns),
+        _ => passes::moments(&entries(&rows)[matrix * size..][..size], columns),
+    });
+    let (sums, squares): (Vec<Vec<f32>>, Vec<f64>) = of_matrices.unzip();
+    (tensor(sums.concat(), [matrices, 1, columns]), squares)
+}
+
+/// One matrix of a [`Left`].
+enum Of<'a> {
+    Bytes(Sparse<'a, u8>),
+    Numbers(Sparse<'a, f32>),
+    Whole(Matrix<'a>),
+}

@@ -1,0 +1,405 @@
+//! Matrices in memory, their products, and sums of rows.
+//!
+//! The rows of a product are shared out over the threads of the pool that the caller runs in. Each entry is one sum in the
+//! order of the inner index, whatever thread computes it, so that the bits do not depend on how many there are.
+
+use std::mem::MaybeUninit;
+use std::ops::Range;
+
+use gemm::Parallelism;
+use rayon::prelude::*;
+
+/// Multiply–accumulates below which a second thread costs more than it saves.
+const WORTH_SHARING: usize = 3_000_000;
+
+/// A matrix in memory.
+#[derive(Debug, Clone, Copy)]
+pub struct Matrix<'a> {
+    entries: &'a [f32],
+    rows: usize,
+    columns: usize,
+    /// How far apart neighbours in a column lie, and neighbours in a row.
+    strides: [usize; 2],
+}
+
+/// What can stand on the left of a product: a matrix, with or without marks of what is 0 in it.
+pub trait Factor: Copy + Sync {
+    fn rows(&self) -> usize;
+
+    fn columns(&self) -> usize;
+
+    /// Some rows of scale · self · right; all of `out` is written.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the matrices do not fit.
+    fn multiply(
+        self,
+        rows: Range<usize>,
+        right: Matrix<'_>,
+        scale: f32,
+        out: &mut [MaybeUninit<f32>],
+    );
+}
+
+impl<'a> Matrix<'a> {
+    /// Row after row.
+    ///
+    /// # Panics
+    ///
+    /// Panics if that is not how many entries there are.
+    pub fn new(entries: &'a [f32], rows: usize, columns: usize) -> Self {
+        assert_eq!(entries.len(), rows * columns, "as many entries as places");
+        Self {
+            entries,
+            rows,
+            columns,
+            strides: [columns, 1],
+        }
+    }
+
+    /// Row after row, if the matrix [lies so](Self::is_row_after_row); of a transpose, column after column.
+    #[inline(always)]
+    pub fn entries(self) -> &'a [f32] {
+        self.entries
+    }
+
+    #[inline(always)]
+    pub fn strides(self) -> [usize; 2] {
+        self.strides
+    }
+
+    #[inline(always)]
+    pub fn rows(self) -> usize {
+        self.rows
+    }
+
+    #[inline(always)]
+    pub fn width(self) -> usize {
+        self.columns
+    }
+
+    #[inline(always)]
+    pub fn is_row_after_row(self) -> bool {
+        self.strides == [self.columns, 1]
+    }
+
+    #[inline(always)]
+    pub fn transposed(self) -> Self {
+        Self {
+            rows: self.columns,
+            columns: self.rows,
+            strides: [self.strides[1], self.strides[0]],
+            ..self
+        }
+    }
+
+    fn some_columns(self, range: Range<usize>) -> Self {
+        self.transposed().some_rows(range).transposed()
+    }
+
+    fn some_rows(self, range: Range<usize>) -> Self {
+        Self {
+            entries: &self.entries[(range.start * self.strides[0]).min(self.entries.len())..],
+            rows: range.len(),
+            ..self
+        }
+    }
+}
+
+impl Factor for Matrix<'_> {
+    fn rows(&self) -> usize {
+        self.rows
+    }
+
+    fn columns(&self) -> usize {
+        self.columns
+    }
+
+    fn multiply(
+        self,
+        rows: Range<usize>,
+        right: Matrix<'_>,
+        scale: f32,
+        out: &mut [MaybeUninit<f32>],
+    ) {
+        product(out, right.columns, 0, self.some_rows(rows), right, scale);
+    }
+}
+
+/// scale · left · right, row after row, behind the entries of `out`.
+///
+/// # Panics
+///
+/// Panics if the matrices do not fit.
+#[expect(
+    unsafe_code,
+    reason = "clearing memory that is about to be written would cost a pass"
+)]
+pub fn extend_by_product(out: &mut Vec<f32>, left: impl Factor, right: Matrix<'_>, scale: f32) {
+    let size = left.rows() * right.columns;
+    out.reserve_exact(size);
+    let places = &mut out.spare_capacity_mut()[..size];
+    multiply(left, right, scale, places);
+    // SAFETY: the product's entries have all been written.
+    unsafe { out.set_len(out.len() + size) }
+}
+
+fn multiply(left: impl Factor, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
+    assert_eq!(
+        left.columns(),
+        right.rows,
+        "matrices that can be multiplied"
+    );
+    assert_eq!(out.len(), left.rows() * right.columns, "room for it");
+    let rows = left.rows();
+    let piece = rows_of_a_piece(rows, left.columns() * right.columns);
+    if piece >= rows {
+        return left.multiply(0..rows, right, scale, out);
+    }
+    let pieces = out.par_chunks_mut(piece * right.columns);
+    pieces.enumerate().for_each(|(at, out)| {
+        let first = at * piece;
+        left.multiply(first..rows.min(first + piece), right, scale, out);
+    });
+}
+
+/// How many of `rows` rows each thread gets, each of which takes so many operations.
+fn rows_of_a_piece(rows: usize, work: usize) -> usize {
+    let threads = rayon::current_num_threads();
+    if threads == 1 || rows * work < WORTH_SHARING {
+        return rows.max(1);
+    }
+    rows.div_ceil(threads).max(1)
+}
+
+/// Runs `pass` on equal pieces of `all`, on the threads of the pool if they are long enough to be worth it.
+pub fn share_out<T: Send>(all: Vec<T>, entries: usize, pass: impl Fn(T) + Sync + Send) {
+    /// Numbers below which a second thread costs more than it saves.
+    const WORTH_SHARING: usize = 200_000;
+    if rayon::current_num_threads() == 1 || entries < WORTH_SHARING {
+        all.into_iter().for_each(pass);
+    } else {
+        all.into_par_iter().for_each(pass);
+    }
+}
+
+/// matrixᵀ · matrix, row after row, behind the entries of `out`. Being symmetric, it is computed in strips that begin at
+/// the diagonal, and the rest is mirrored.
+#[expect(
+    unsafe_code,
+    reason = "clearing memory that is about to be written would cost a pass"
+)]
+pub fn extend_by_gram(out: &mut Vec<f32>, matrix: Matrix<'_>) {
+    /// Products are at their best with whole vectors of the longest kind, in pairs.
+    const WHOLE: usize = 32;
+    let size = matrix.columns;
+    out.reserve_exact(size * size);
+    let whole = size - size % WHOLE;
+    let strip = (size / 4).next_multiple_of(WHOLE).max(WHOLE);
+    let places = &mut out.spare_capacity_mut()[..size * size];
+    for start in (0..whole).step_by(strip) {
+        let end = (start + strip).min(whole);
+        let rows = matrix.some_columns(start..end).transposed();
+        let columns = matrix.some_columns(start..whole);
+        strip_of_product(
+            &mut places[start * size..end * size],
+            size,
+            start,
+            rows,
+            columns,
+        );
+    }
+    let rest = matrix.some_columns(whole..size).transposed();
+    strip_of_product(&mut places[whole * size..], size, 0, rest, matrix);
+    for row in 0..size {
+        let mirrored = if row < whole { row - row % strip } else { 0 };
+        for column in 0..mirrored {
+            places[row * size + column] = places[column * size + row];
+        }
+        for column in whole..if row < whole { size } else { whole } {
+            places[row * size + column] = places[column * size + row];
+        }
+    }
+    // SAFETY: strips have written what lies on the diagonal and right of it, up to `whole`, the last product the rows
+    // below, and what had been written was mirrored to what had not.
+    unsafe { out.set_len(out.len() + size * size) }
+}
+
+/// left · right to rows of `size` entries, from column `from` on.
+fn strip_of_product(
+    out: &mut [MaybeUninit<f32>],
+    size: usize,
+    from: usize,
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+) {
+    if left.rows == 0 || right.columns == 0 {
+        return;
+    }
+    let piece = rows_of_a_piece(left.rows, left.columns * right.columns);
+    let multiply = |(at, out): (usize, &mut [MaybeUninit<f32>])| {
+        let first = at * piece;
+        let rows = left.some_rows(first..left.rows.min(first + piece));
+        product(out, size, from, rows, right, 1.0);
+    };
+    let pieces = out.chunks_mut(piece * size).enumerate();
+    if piece >= left.rows {
+        pieces.for_each(multiply);
+    } else {
+        pieces
+            .collect::<Vec<_>>()
+            .into_par_iter()
+            .for_each(multiply);
+    }
+}
+
+/// scale · left · right to `out`, whose rows lie `stride` apart and begin at column `from`; on this thread.
+#[expect(
+    unsafe_code,
+    reason = "the product's interface is pointers and strides"
+)]
+fn product(
+    out: &mut [MaybeUninit<f32>],
+    stride: usize,
+    from: usize,
+    left: Matrix<'_>,
+    right: Matrix<'_>,
+    scale: f32,
+) {
+    assert_eq!(left.columns, right.rows, "matrices that can be multiplied");
+    assert!(from + right.columns <= stride && out.len() >= left.rows * stride);
+    if out.is_empty() {
+        return;
+    }
+    let strides = |matrix: Matrix<'_>| matrix.strides.map(usize::cast_signed);
+    let [left_rows, left_columns] = strides(left);
+    let [right_rows, right_columns] = strides(right);
+    // SAFETY: every index below a matrix's rows and columns, times its strides, lies inside its entries, and the rows of
+    // `out` have been measured.
+    unsafe {
+        gemm::gemm(
+            left.rows,
+            right.columns,
+            left.columns,
+            out.as_mut_ptr().cast::<f32>().add(from),
+            1,
+            stride.cast_signed(),
+            false,
+            left.entries.as_ptr(),
+            left_columns,
+            left_rows,
+            right.entries.as_ptr(),
+            right_columns,
+            right_rows,
+            1.0,
+            scale,
+            false,
+            false,
+            false,
+            Parallelism::None,
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ops::kernels::marks::Marks;
+    use crate::ops::kernels::sparse::Sparse;
+
+    #[test]
+    fn products_of_matrices_and_their_transposes_by_hand() {
+        // [1 2; 3 4] · [5 6; 7 8] = [19 22; 43 50]
+        let (a, b) = ([1., 2., 3., 4.], [5., 6., 7., 8.]);
+        let (a, b) = (Matrix::new(&a, 2, 2), Matrix::new(&b, 2, 2));
+        let mut out = Vec::new();
+        extend_by_product(&mut out, a, b, 2.0);
+        assert_eq!(out, [38., 44., 86., 100.]);
+        // [1 3; 2 4] · [5 7; 6 8] = [23 31; 34 46]
+        extend_by_product(&mut out, a.transposed(), b.transposed(), 1.0);
+        assert_eq!(out[4..], [23., 31., 34., 46.]);
+    }
+
+    #[test]
+    fn long_products_agree_with_sums_in_double_precision() {
+        let number = |at: usize| ((at * 7919) % 1000) as f32 / 500.0 - 1.0;
+        let (m, k, n) = (37, 530, 100);
+        let a: Vec<f32> = (0..m * k).map(number).collect();
+        let b: Vec<f32> = (0..k * n).map(|at| number(at + 17)).collect();
+        let mut out = Vec::new();
+        extend_by_product(&mut out, Matrix::new(&a, m, k), Matrix::new(&b, k, n), 0.5);
+        for (at, value) in out.into_iter().enumerate() {
+            let (row, column) = (at / n, at % n);
+            let exact: f64 = (0..k)
+                .map(|i| f64::from(a[row * k + i]) * f64::from(b[i * n + column]))
+                .sum();
+            assert!(
+                (f64::from(value) - 0.5 * exact).abs() < 1e-4,
+                "{row} {column}"
+            );
+        }
+    }
+
+    #[test]
+    fn gram_matrices_are_products_with_the_transpose() {
+        for (rows, columns) in [
+            (7, 1),
+            (5, 2),
+            (30, 9),
+            (64, 100),
+            (3, 33),
+            (2, 32),
+            (2, 150),
+            (2, 256),
+        ] {
+            let entries: Vec<f32> = (0..rows * columns)
+                .map(|at| ((at * 7919) % 1000) as f32 / 500.0 - 1.0)
+                .collect();
+            let matrix = Matrix::new(&entries, rows, columns);
+            let (mut gram, mut product) = (vec![7.0], vec![7.0]);
+            extend_by_gram(&mut gram, matrix);
+            extend_by_product(&mut product, matrix.transposed(), matrix, 1.0);
+            assert_eq!(gram.len(), product.len());
+            for (at, (one, other)) in gram.iter().zip(&product).enumerate() {
+                assert!((one - other).abs() < 1e-4, "{at}: {one} {other}");
+            }
+        }
+    }
+
+    #[test]
+    fn bits_do_not_depend_on_how_many_threads_share_the_rows() {
+        let number = |at: usize| ((at * 7919) % 1000) as f32 / 500.0 - 1.0;
+        // Enough work to be shared, in numbers that nothing divides.
+        let (m, k, n) = (203, 311, 101);
+        let a: Vec<f32> = (0..m * k).map(number).collect();
+        let ramps: Vec<f32> = a.iter().map(|a| a.max(0.0)).collect();
+        let b: Vec<f32> = (0..k * n).map(|at| number(at + 17)).collect();
+        let with = |threads: usize| {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+            pool.build().expect("threads").install(|| {
+                let (left, right) = (Matrix::new(&a, m, k), Matrix::new(&b, k, n));
+                let mut out = Vec::new();
+                extend_by_product(&mut out, left, right, 0.5);
+                let turned = Matrix::new(&a[..k * m], k, m).transposed();
+                extend_by_product(&mut out, turned, right, 1.0);
+                let marks = Marks::of(&ramps, k);
+                extend_by_product(&mut out, Sparse::new(&ramps, &marks), right, 1.0);
+                extend_by_gram(&mut out, left);
+                out.into_iter().map(f32::to_bits).collect::<Vec<u32>>()
+            })
+        };
+        let expected = with(1);
+        for threads in [2, 3, 5] {
+            assert!(with(threads) == expected, "{threads} threads");
+        }
+    }
+
+    #[test]
+    #[should_panic(expected = "matrices that can be multiplied")]
+    fn matrices_that_do_not_fit_are_refused() {
+        let a = [0.0; 6];
+        let a = Matrix::new(&a, 2, 3);
+        extend_by_product(&mut Vec::new(), a, a, 1.0);
+    }
+}

@@ -1,0 +1,357 @@
+//! The few operations that a training step spends its time in, each as one: an extension of burn's backends.
+//!
+//! The body that an operation has in the trait [`Ops`] is its definition, composed of burn's own operations: it serves
+//! every backend, with burn's autodiff for the way back, and tests hold everything else against it. Flex has its own, in
+//! [`flex`], with hand-derived ways back; what they are made of lies in [`kernels`].
+//!
+//! Every tensor has a leading *member* dimension: members are separate models that may share a batch, and no operation
+//! mixes them. This room knows no models and no data.
+
+#![allow(
+    deprecated,
+    reason = "the extension names ndarray, which stays for comparison with flex"
+)]
+
+#[cfg(feature = "flex")]
+mod flex;
+#[cfg(feature = "flex")]
+mod kernels;
+mod rows;
+
+use burn::backend::tensor::{FloatTensor, IntTensor};
+use burn::backend::{Backend, Dispatch, ExtensionType, backend_extension};
+use burn::tensor::{FloatDType, Tensor};
+
+pub use self::rows::Rows;
+
+/// [`Rows`] on a backend.
+#[derive(Debug, Clone, ExtensionType)]
+pub enum RowsPrimitive<B: Backend> {
+    Numbers(FloatTensor<B>),
+    Bytes(IntTensor<B>),
+}
+
+impl<B: Backend> RowsPrimitive<B> {
+    fn numbers(self) -> FloatTensor<B> {
+        match self {
+            Self::Numbers(numbers) => numbers,
+            Self::Bytes(bytes) => {
+                let numbers = B::int_into_float(bytes, FloatDType::F32);
+                B::float_div_scalar(numbers, 255.0.into())
+            }
+        }
+    }
+}
+
+/// The numbers of a step of Adam (Kingma and Ba 2015, algorithm 1 as at the end of section 2).
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamRates {
+    pub beta_1: f32,
+    pub beta_2: f32,
+    pub epsilon: f32,
+}
+
+/// The same at one step.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamRatesNow {
+    pub beta_1: f32,
+    pub beta_2: f32,
+    /// ε √(1 − β₂ᵗ).
+    pub epsilon: f32,
+    /// √(1 − β₂ᵗ) / (1 − β₁ᵗ).
+    pub factor: f32,
+    pub learning_rate: f32,
+}
+
+impl AdamRates {
+    /// At step `time`, counted from 1.
+    #[must_use]
+    pub fn at(self, time: usize, learning_rate: f64) -> AdamRatesNow {
+        let time = i32::try_from(time).unwrap_or(i32::MAX);
+        let root = (1.0 - self.beta_2.powi(time)).sqrt();
+        AdamRatesNow {
+            beta_1: self.beta_1,
+            beta_2: self.beta_2,
+            epsilon: self.epsilon * root,
+            factor: root / (1.0 - self.beta_1.powi(time)),
+            learning_rate: learning_rate as f32,
+        }
+    }
+}
+
+/// The operations; equations and shapes are those of the functions of the same names below.
+#[backend_extension(
+    Flex: cfg(feature = "flex"),
+    NdArray: cfg(feature = "ndarray"),
+    Cube: cfg(any(feature = "wgpu", feature = "cuda")),
+    Autodiff,
+    Fusion: cfg(any(feature = "wgpu", feature = "cuda"))
+)]
+pub trait Ops: Backend {
+    #[fusion(default)]
+    fn affine(
+        #[extension_type] x: RowsPrimitive<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::float_add(Self::float_matmul(x.numbers(), weight), bias)
+    }
+
+    #[fusion(default)]
+    fn ramp(
+        #[extension_type] x: RowsPrimitive<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::relu(Self::affine(x, weight, bias))
+    }
+
+    #[fusion(default)]
+    fn squared_error(
+        h: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        #[extension_type] x: RowsPrimitive<Self>,
+    ) -> FloatTensor<Self> {
+        let reconstruction = Self::float_add(Self::float_matmul(h, weight), bias);
+        let residual = Self::float_sub(reconstruction, x.numbers());
+        let squares = Self::float_mul(residual.clone(), residual);
+        let mean = Self::float_mean_dim(Self::float_sum_dim(squares, 2), 1);
+        Self::float_mul_scalar(mean, 0.5.into())
+    }
+
+    #[fusion(default)]
+    fn tied_squared_error(
+        h: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        decoder_bias: FloatTensor<Self>,
+        #[extension_type] x: RowsPrimitive<Self>,
+    ) -> FloatTensor<Self> {
+        // Only who takes a short cut needs it.
+        drop(bias);
+        let weight = Self::float_swap_dims(weight, 1, 2);
+        Self::squared_error(h, weight, decoder_bias, x)
+    }
+
+    #[fusion(default)]
+    fn cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
+        // No logit is too large: the largest is taken off first.
+        let largest = Self::float_max_dim(logits.clone(), 2);
+        let logits = Self::float_sub(logits, largest);
+        let sum = Self::float_sum_dim(Self::float_exp(logits.clone()), 2);
+        let log_shares = Self::float_sub(logits, Self::float_log(sum));
+        let products = Self::float_mul(log_shares, targets);
+        Self::float_neg(Self::float_mean_dim(Self::float_sum_dim(products, 2), 1))
+    }
+
+    #[fusion(default)]
+    fn weighed_mean(h: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        let mean = Self::float_mean_dim(h, 1);
+        Self::float_sum_dim(Self::float_mul(mean, weight), 2)
+    }
+
+    #[fusion(default)]
+    fn divergence(
+        mean_activation: FloatTensor<Self>,
+        target: f32,
+        clamp: f32,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
+        let (rho, rest) = (target, 1.0 - target);
+        let on = Self::float_clamp(mean_activation, clamp.into(), (1.0 - clamp).into());
+        let off = Self::float_add_scalar(Self::float_neg(on.clone()), 1_f32.into());
+        let cross = Self::float_add(
+            Self::float_mul_scalar(Self::float_log(on.clone()), rho.into()),
+            Self::float_mul_scalar(Self::float_log(off.clone()), rest.into()),
+        );
+        let entropy = rho * rho.ln() + rest * rest.ln();
+        let divergence = Self::float_add_scalar(Self::float_neg(cross), entropy.into());
+        // Never negative in exact arithmetic; rounding at ρ̂ = ρ must not make it so.
+        let divergence = Self::float_clamp_min(divergence, 0_f32.into());
+        let slope = Self::float_sub(
+            Self::float_mul_scalar(Self::float_recip(off), rest.into()),
+            Self::float_mul_scalar(Self::float_recip(on), rho.into()),
+        );
+        (Self::float_sum_dim(divergence, 2), slope)
+    }
+
+    #[fusion(default)]
+    fn descend(
+        parameter: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        learning_rate: f32,
+    ) -> FloatTensor<Self> {
+        Self::float_sub(
+            parameter,
+            Self::float_mul_scalar(gradient, learning_rate.into()),
+        )
+    }
+
+    #[fusion(default)]
+    fn adam(
+        parameter: FloatTensor<Self>,
+        moment_1: FloatTensor<Self>,
+        moment_2: FloatTensor<Self>,
+        gradient: FloatTensor<Self>,
+        rates: AdamRatesNow,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let mix = |moment, news, beta: f32| {
+            let kept = Self::float_mul_scalar(moment, beta.into());
+            Self::float_add(kept, Self::float_mul_scalar(news, (1.0 - beta).into()))
+        };
+        let squares = Self::float_mul(gradient.clone(), gradient.clone());
+        let moment_1 = mix(moment_1, gradient, rates.beta_1);
+        let moment_2 = mix(moment_2, squares, rates.beta_2);
+        let root = Self::float_add_scalar(Self::float_sqrt(moment_2.clone()), rates.epsilon.into());
+        let step = Self::float_mul_scalar(moment_1.clone(), rates.factor.into());
+        let step = Self::float_mul_scalar(Self::float_div(step, root), rates.learning_rate.into());
+        (Self::float_sub(parameter, step), moment_1, moment_2)
+    }
+}
+
+#[cfg(feature = "ndarray")]
+#[allow(
+    deprecated,
+    reason = "burn keeps it for comparison with flex, and so do we"
+)]
+mod ndarray {
+    use burn::backend::{Autodiff, NdArray, autodiff::checkpoint::strategy::CheckpointStrategy};
+
+    #[expect(
+        deprecated,
+        reason = "burn keeps it for comparison with flex, and so do we"
+    )]
+    impl super::Ops for NdArray {}
+    impl<C: CheckpointStrategy> super::Ops for Autodiff<NdArray, C> {}
+}
+
+#[cfg(any(feature = "wgpu", feature = "cuda"))]
+mod gpu {
+    use burn::backend::fusion::Fusion;
+    use burn::backend::{Autodiff, autodiff::checkpoint::strategy::CheckpointStrategy};
+    use burn_cubecl::CubeBackend;
+
+    impl super::Ops for CubeBackend {}
+    impl<C: CheckpointStrategy> super::Ops for Autodiff<Fusion<CubeBackend>, C> {}
+}
+
+/// z = x W + b.
+///
+/// # Shapes
+///
+/// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same batch
+/// - weight: `[member, input, unit]`; bias: `[member, 1, unit]`
+/// - output: `[member, batch, unit]`
+#[must_use]
+pub fn affine(x: &Rows, weight: Tensor<3>, bias: Tensor<3>) -> Tensor<3> {
+    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::affine(x.primitive(), weight, bias))
+}
+
+/// h = max(0, x W + b); shapes as of [`affine`].
+#[must_use]
+pub fn ramp(x: &Rows, weight: Tensor<3>, bias: Tensor<3>) -> Tensor<3> {
+    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::ramp(x.primitive(), weight, bias))
+}
+
+/// ½ ‖h W̃ + c − x‖², the squared error of a linear decoder; its mean over the batch.
+///
+/// # Shapes
+///
+/// - h: `[member, batch, unit]`; weight W̃: `[member, unit, input]`; bias c: `[member, 1, input]`
+/// - x: `[member, batch, input]`, or `[1, batch, input]` where all members see the same; nothing learns from it
+/// - output: `[member, 1, 1]`
+#[must_use]
+pub fn squared_error(h: Tensor<3>, weight: Tensor<3>, bias: Tensor<3>, x: &Rows) -> Tensor<3> {
+    let [h, weight, bias] = [h, weight, bias].map(Tensor::into_dispatch);
+    Tensor::from_dispatch(Dispatch::squared_error(h, weight, bias, x.primitive()))
+}
+
+/// ½ ‖h Wᵀ + c − x‖² for the code h = max(0, x W + b) of x itself, the cost of a tied autoencoder of ramps; its mean over
+/// the batch.
+///
+/// Where h is not 0, x W is h − b. A backend may make use of that, so that ∂E/∂W, ∂E/∂b and ∂E/∂h are right together, by
+/// way of [`ramp`], but not each for itself.
+///
+/// # Shapes
+///
+/// - h: `[member, batch, unit]`; weight: `[member, input, unit]`; bias: `[member, 1, unit]`
+/// - decoder bias c: `[member, 1, input]`; x as of [`ramp`]; nothing learns from it
+/// - output: `[member, 1, 1]`
+#[must_use]
+pub fn tied_squared_error(
+    h: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Tensor<3>,
+    decoder_bias: Tensor<3>,
+    x: &Rows,
+) -> Tensor<3> {
+    let [h, weight, bias, c] = [h, weight, bias, decoder_bias].map(Tensor::into_dispatch);
+    let errors = Dispatch::tied_squared_error(h, weight, bias, c, x.primitive());
+    Tensor::from_dispatch(errors)
+}
+
+/// −Σₖ dₖ ln yₖ, in nats, with y = softmax(z); its mean over the batch.
+///
+/// # Shapes
+///
+/// - logits z: `[member, batch, class]`
+/// - targets d (1 for the image's class, 0 elsewhere): the same, or `[1, batch, class]`; nothing learns from them
+/// - output: `[member, 1, 1]`
+#[must_use]
+pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<3>) -> Tensor<3> {
+    let (logits, targets) = (logits.into_dispatch(), targets.into_dispatch());
+    Tensor::from_dispatch(Dispatch::cross_entropy(logits, targets))
+}
+
+/// Σⱼ wⱼ · (mean of hⱼ over the batch).
+///
+/// # Shapes
+///
+/// - h: `[member, batch, unit]`; weight w: `[member, 1, unit]`; nothing learns from it
+/// - output: `[member, 1, 1]`
+#[must_use]
+pub fn weighed_mean(h: Tensor<3>, weight: Tensor<3>) -> Tensor<3> {
+    let (h, weight) = (h.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(Dispatch::weighed_mean(h, weight))
+}
+
+/// Σⱼ KL(ρ‖ρ̂ⱼ), with KL(ρ‖ρ̂) = ρ ln(ρ/ρ̂) + (1 − ρ) ln((1 − ρ)/(1 − ρ̂)), and the slope of each term in its ρ̂ⱼ,
+/// −ρ/ρ̂ + (1 − ρ)/(1 − ρ̂); both with ρ̂ held inside [clamp, 1 − clamp], and outside of any graph.
+///
+/// # Shapes
+///
+/// - mean activation ρ̂: `[member, 1, unit]`
+/// - output: `[member, 1, 1]` and `[member, 1, unit]`
+#[must_use]
+pub fn divergence(mean_activation: Tensor<3>, target: f64, clamp: f64) -> [Tensor<3>; 2] {
+    let mean_activation = mean_activation.into_dispatch();
+    let (sum, slope) = Dispatch::divergence(mean_activation, target as f32, clamp as f32);
+    [sum, slope].map(Tensor::from_dispatch)
+}
+
+/// A parameter after a step of gradient descent, outside of any graph.
+#[must_use]
+pub fn descend<const D: usize>(
+    parameter: Tensor<D>,
+    gradient: Tensor<D>,
+    learning_rate: f64,
+) -> Tensor<D> {
+    let (parameter, gradient) = (parameter.into_dispatch(), gradient.into_dispatch());
+    Tensor::from_dispatch(Dispatch::descend(parameter, gradient, learning_rate as f32))
+}
+
+/// A parameter and its first and second moment after a step of Adam, all of one shape and outside of any graph.
+#[must_use]
+pub fn adam<const D: usize>(
+    [parameter, moment_1, moment_2]: [Tensor<D>; 3],
+    gradient: Tensor<D>,
+    rates: AdamRatesNow,
+) -> [Tensor<D>; 3] {
+    let [parameter, moment_1, moment_2, gradient] =
+        [parameter, moment_1, moment_2, gradient].map(Tensor::into_dispatch);
+    let (parameter, moment_1, moment_2) =
+        Dispatch::adam(parameter, moment_1, moment_2, gradient, rates);
+    [parameter, moment_1, moment_2].map(Tensor::from_dispatch)
+}

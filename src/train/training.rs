@@ -1,0 +1,247 @@
+//! The training of a group of models in lockstep: the same batches, each member its own cost.
+//!
+//! Forward, cost, backward, step: burn's custom training loop, with two things added. It can stop after any batch and go
+//! on from there, in another process too; and sums stay on the device, as reading them every step would make a GPU wait
+//! for the host.
+
+use burn::module::Module;
+use burn::tensor::{Device, Int, Tensor, TensorData};
+
+use super::observe::{Meter, Observer, Stop};
+use super::optimizer::Optimizer;
+use super::state::{State, parameters_state, restored_parameters, tensor};
+use crate::model::{Cost, numbers};
+use crate::ops::Rows;
+use crate::seed::epoch_order;
+use crate::spec::TrainingSpec;
+
+/// What is learnt from: a data set, or a batch of one.
+pub trait Examples: Sized {
+    /// How many there are.
+    fn count(&self) -> usize;
+
+    /// Those at `indices`, in that order.
+    #[must_use]
+    fn select(&self, indices: Tensor<1, Int>) -> Self;
+
+    fn device(&self) -> Device;
+}
+
+impl Examples for Rows {
+    fn count(&self) -> usize {
+        self.count()
+    }
+
+    fn select(&self, indices: Tensor<1, Int>) -> Self {
+        self.select(indices)
+    }
+
+    fn device(&self) -> Device {
+        self.device()
+    }
+}
+
+/// What a group of models is to learn.
+pub trait Learner {
+    type Model: Module;
+    type Examples: Examples;
+
+    /// What the [parts](Cost::parts) of a cost are called.
+    const PARTS: &'static [&'static str];
+
+    /// The cost of a batch, which is the `batch`-th of its epoch; both are counted from 0.
+    fn cost(
+        &mut self,
+        model: &Self::Model,
+        examples: &Self::Examples,
+        epoch: usize,
+        batch: usize,
+    ) -> Cost;
+
+    /// What the cost remembers of earlier batches.
+    fn state(&self) -> State {
+        State::default()
+    }
+
+    /// Takes back what [`state`](Self::state) gave; `None` if it is that of another group.
+    fn restore(&mut self, _: State) -> Option<()> {
+        Some(())
+    }
+}
+
+/// Where the order of batches comes from: that of an epoch is drawn from (seed, stage, epoch).
+#[derive(Debug, Clone, Copy)]
+pub struct Order {
+    pub seed: u64,
+    pub stage: u64,
+}
+
+/// A group of models at some point of their training.
+pub struct Training<L: Learner> {
+    /// With autodiff; absent only during a step.
+    model: Option<L::Model>,
+    pub(super) learner: L,
+    optimizer: Optimizer,
+    spec: TrainingSpec,
+    members: usize,
+    /// Multiply–accumulate operations of a step, for each image and member.
+    work: u64,
+    epochs_done: usize,
+    /// Of the epoch that is on.
+    batches_done: usize,
+    /// Parts of their costs, each summed over the images so far, `[member, 1, 1]`.
+    sums: Vec<Tensor<3>>,
+}
+
+impl<L: Learner> Training<L> {
+    /// A group of `members` about to start its first epoch, from a model on a device without autodiff.
+    #[must_use]
+    pub fn new(
+        model: L::Model,
+        learner: L,
+        spec: &TrainingSpec,
+        members: usize,
+        work: u64,
+    ) -> Self {
+        Self {
+            model: Some(model.train()),
+            learner,
+            optimizer: Optimizer::new(spec),
+            spec: spec.clone(),
+            members,
+            work,
+            epochs_done: 0,
+            batches_done: 0,
+            sums: Vec::new(),
+        }
+    }
+
+    #[must_use]
+    pub fn epochs_done(&self) -> usize {
+        self.epochs_done
+    }
+
+    #[must_use]
+    pub fn is_trained(&self) -> bool {
+        self.epochs_done >= self.spec.epochs
+    }
+
+    /// The learning rate of the last finished epoch.
+    #[must_use]
+    pub fn last_learning_rate(&self) -> f64 {
+        self.spec
+            .learning_rate_at(self.epochs_done.saturating_sub(1))
+    }
+
+    /// The models as they are, without autodiff.
+    #[must_use]
+    pub fn model(&self) -> L::Model {
+        self.learning().valid()
+    }
+
+    /// The models with autodiff.
+    pub(super) fn learning(&self) -> &L::Model {
+        self.model.as_ref().expect(BETWEEN_STEPS)
+    }
+
+    /// Trains every member on all of `examples` once, or on what is left of an epoch. Gives for each part of the cost every
+    /// member's mean over the images; `None` if a stop came in between, which leaves the epoch unfinished.
+    #[must_use]
+    pub fn epoch(
+        &mut self,
+        examples: &L::Examples,
+        order: Order,
+        observer: &dyn Observer,
+        stop: &Stop,
+    ) -> Option<Vec<Vec<f64>>> {
+        let device = examples.device();
+        let learning_rate = self.spec.learning_rate_at(self.epochs_done);
+        let epoch = self.epochs_done as u64;
+        let rows = epoch_order(order.seed, order.stage, epoch, examples.count());
+        let mut meter = Meter::new(observer, rows.len());
+
+        for indices in rows.chunks(self.spec.batch_size).skip(self.batches_done) {
+            if stop.requested() {
+                return None;
+            }
+            let batch = examples.select(on_device(indices, &device));
+            self.step(&batch, learning_rate);
+            observer.worked(self.work * (indices.len() * self.members) as u64);
+            let done = rows.len().min(self.batches_done * self.spec.batch_size);
+            meter.after(done, || numbers(self.sums[0].clone()));
+        }
+
+        self.epochs_done += 1;
+        self.batches_done = 0;
+        let sums = std::mem::take(&mut self.sums).into_iter();
+        let mean = |sum: f32| f64::from(sum) / examples.count() as f64;
+        Some(
+            sums.map(|sums| numbers(sums).into_iter().map(mean).collect())
+                .collect(),
+        )
+    }
+
+    fn step(&mut self, batch: &L::Examples, learning_rate: f64) {
+        let model = self.model.take().expect(BETWEEN_STEPS);
+        let Cost { total, parts } =
+            self.learner
+                .cost(&model, batch, self.epochs_done, self.batches_done);
+        let gradients = total.backward();
+        self.model = Some(self.optimizer.step(learning_rate, model, gradients));
+        // A last batch may be a short one.
+        let images = batch.count() as f64;
+        let parts = parts.into_iter().map(|mean| mean.mul_scalar(images));
+        let sums = std::mem::take(&mut self.sums);
+        self.sums = if sums.is_empty() {
+            parts.collect()
+        } else {
+            sums.into_iter().zip(parts).map(|(a, b)| a + b).collect()
+        };
+        self.batches_done += 1;
+    }
+
+    /// Everything that the training needs to go on from here, in the middle of an epoch too.
+    #[must_use]
+    pub fn state(&self) -> State {
+        let mut state = State::default();
+        state.put_part("model", parameters_state(self.learning()));
+        state.put_part("optimizer", self.optimizer.state());
+        state.put_part("learner", self.learner.state());
+        state.put("epochs_done", &self.epochs_done);
+        state.put("batches_done", &self.batches_done);
+        for (name, sums) in L::PARTS.iter().zip(&self.sums) {
+            state.put_numbers(&format!("sum.{name}"), numbers(sums.clone()));
+        }
+        state
+    }
+
+    /// This group, which is about to start, at the point that [`state`](Self::state) tells of; `None` if the state
+    /// is that of another group.
+    #[must_use]
+    pub fn restored(mut self, mut state: State, device: &Device) -> Option<Self> {
+        let (model, shapes) = restored_parameters(self.model(), state.take_part("model"), device)?;
+        self.model = Some(model.train());
+        self.optimizer
+            .restore(state.take_part("optimizer"), &shapes, device)?;
+        self.learner.restore(state.take_part("learner"))?;
+        self.epochs_done = state.take("epochs_done")?;
+        self.batches_done = state.take("batches_done")?;
+        if self.batches_done > 0 {
+            let sums = L::PARTS.iter().map(|name| {
+                let sums = state.take_numbers(&format!("sum.{name}"));
+                tensor(sums, [self.members, 1, 1], device)
+            });
+            self.sums = sums.collect::<Option<_>>()?;
+        }
+        Some(self)
+    }
+}
+
+const BETWEEN_STEPS: &str = "a model is absent only during a step";
+
+/// Indices where they are needed.
+pub(super) fn on_device(indices: &[u32], device: &Device) -> Tensor<1, Int> {
+    let indices: Vec<i32> = indices.iter().map(|index| index.cast_signed()).collect();
+    let count = indices.len();
+    Tensor::from_data(TensorData::new(indices, [count]), device)
+}
