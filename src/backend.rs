@@ -1,5 +1,5 @@
-//! Backend names ⇄ burn devices: the only file that knows which backends exist, and which this build has. (`fused`
-//! has code of its own for one of them.)
+//! Backend names ⇄ burn devices: which backends there are, which this build has, and how each is opened.
+//! ([`ops`](crate::ops) names them too, as it extends each.)
 //!
 //! A backend that the build lacks, or that finds no hardware, is an error with its cure; nothing is chosen
 //! silently in its place.
@@ -23,7 +23,7 @@ pub struct Backend {
 /// How work is best laid out on a backend.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
-    /// One compute thread for each member; equal runs give equal bytes.
+    /// Members are trained apart, on one thread or several each; equal runs give equal bytes.
     Cpu,
     /// All members in one program.
     Gpu,

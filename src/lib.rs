@@ -90,8 +90,8 @@
 //! | [`experiment`] | recipes: plan and data → results |
 //! | [`train`] | an epoch of training, and the sharing out of epochs over cores |
 //! | [`model`] | burn modules and their costs, each with a leading member dimension |
-//! | [`ops`] | the few operations that a step spends its time in: their definitions, and fast forms on flex |
-//! | [`data`] | IDX files → bytes → batches |
+//! | [`ops`] | the few operations that take most of a step's time: their definitions, and fast forms for flex |
+//! | [`data`] | IDX files → checked bytes |
 //! | [`backend`] | backend names ⇄ burn devices |
 //! | `machine` | how much memory a process can have |
 //! | [`seed`] | all randomness |

@@ -188,7 +188,7 @@ fn tied_autoencoders(is_small: bool) -> Vec<Case> {
                     let units = values(members * units, 15);
                     let shape = [members, 1, units.len() / members];
                     let units = Tensor::from_data(TensorData::new(units, shape), device);
-                    let mean = ops::weighed_mean(h.clone(), units);
+                    let mean = ops::weighted_means(h.clone(), units);
                     ops::tied_squared_error(h, weight, bias, back, &x) + mean
                 }),
             });

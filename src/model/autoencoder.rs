@@ -103,8 +103,8 @@ impl Autoencoder {
         }
     }
 
-    /// The cost of a batch: E + β Σⱼ KL(ρ‖ρ̂ⱼ), with E the mean reconstruction error. Its parts are the reconstruction error
-    /// and Σⱼ KL(ρ‖ρ̂ⱼ), without β.
+    /// A batch's cost E + β Σⱼ KL(ρ‖ρ̂ⱼ), with E the mean reconstruction error: `total` has its gradient, `parts` are E and
+    /// Σⱼ KL(ρ‖ρ̂ⱼ).
     ///
     /// # Shapes
     ///

@@ -172,20 +172,23 @@ impl Layer {
     /// - output: `[member, batch, unit]`
     #[must_use]
     pub fn forward(&self, x: &Rows) -> Tensor<3> {
-        if self.activation == Activation::Relu {
-            return ops::ramp(x, self.weight.val(), self.bias.val());
-        }
-        let z = self.pre_activation(x);
         match (self.activation, &self.slope) {
+            (Activation::Relu, _) => ops::ramp(x, self.weight.val(), self.bias.val()),
             (Activation::Prelu { .. }, Some(slope)) => {
                 // max(0, z) + a·min(0, z), with min(0, z) = −max(0, −z).
+                let z = self.pre_activation(x);
                 relu(z.clone()) - relu(-z) * slope.val()
             }
-            (Activation::Relu | Activation::Prelu { .. }, _) => relu(z),
-            (Activation::LeakyRelu { slope }, _) => leaky_relu(z, slope),
-            (Activation::Sigmoid, _) => sigmoid(z),
-            (Activation::Tanh, _) => tanh(z),
-            (Activation::Identity, _) => z,
+            (
+                Activation::LeakyRelu { slope }
+                | Activation::Prelu {
+                    initial_slope: slope,
+                },
+                _,
+            ) => leaky_relu(self.pre_activation(x), slope),
+            (Activation::Sigmoid, _) => sigmoid(self.pre_activation(x)),
+            (Activation::Tanh, _) => tanh(self.pre_activation(x)),
+            (Activation::Identity, _) => self.pre_activation(x),
         }
     }
 

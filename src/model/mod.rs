@@ -1,8 +1,8 @@
 //! Models as burn modules and the costs they are trained by: tensors in, tensors out.
 //!
 //! Every model carries a leading *member* dimension: weights `[member, in, out]`, biases `[member, 1, out]`,
-//! activations `[member, batch, unit]`. Members are separate models that share a batch; no operation here
-//! mixes them. On a GPU many models run as one this way; on a CPU there is one member.
+//! activations `[member, batch, unit]`. Members are separate models, which may share a batch; no operation here mixes
+//! them. On a GPU the experiments run many models as one this way; on a CPU they give each its own.
 //!
 //! Nothing in this room knows of configs, files, optimisers or the command line, or of the backend it runs on.
 
@@ -22,7 +22,8 @@ use burn::tensor::{Int, Tensor};
 /// What a batch costs.
 #[derive(Debug)]
 pub struct Cost {
-    /// The mean over the batch's images, added up over members: one number whose gradient is every member's own.
+    /// What to call `backward` on; summed over members, which do not mix. Only its gradient is that of the cost: with a
+    /// sparsity term its value means nothing. Read [`parts`](Self::parts).
     pub total: Tensor<1>,
     /// What it consists of, in the model's own order, each a mean over the images; `[member, 1, 1]`, outside of any graph.
     pub parts: Vec<Tensor<3>>,

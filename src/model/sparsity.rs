@@ -66,7 +66,7 @@ impl Sparsity {
         };
         let mean_activation = self.mean_activation.clone();
         let [divergence, slope] = ops::divergence(mean_activation, self.target, self.clamp);
-        let term = ops::weighed_mean(h, slope * self.weight.clone());
+        let term = ops::weighted_means(h, slope * self.weight.clone());
         (term, divergence)
     }
 }

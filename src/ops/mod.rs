@@ -1,8 +1,9 @@
 //! The few operations that a training step spends its time in, each as one: an extension of burn's backends.
 //!
 //! The body that an operation has in the trait [`Ops`] is its definition, composed of burn's own operations: it serves
-//! every backend, with burn's autodiff for the way back, and tests hold everything else against it. Flex has its own, in
-//! [`flex`], with hand-derived ways back; what they are made of lies in [`kernels`].
+//! every backend, with burn's autodiff for the backward pass, and tests hold everything else against it. Flex has its own
+//! forms, in `flex`, with hand-derived backward passes; what they are made of lies in `kernels`. What costs little time is
+//! composed in [`model`](crate::model) and has no operation here.
 //!
 //! Every tensor has a leading *member* dimension: members are separate models that may share a batch, and no operation
 //! mixes them. This room knows no models and no data.
@@ -27,7 +28,9 @@ pub use self::rows::Rows;
 /// [`Rows`] on a backend.
 #[derive(Debug, Clone, ExtensionType)]
 pub enum RowsPrimitive<B: Backend> {
+    /// As of [`Rows::Numbers`].
     Numbers(FloatTensor<B>),
+    /// As of [`Rows::Bytes`].
     Bytes(IntTensor<B>),
 }
 
@@ -128,7 +131,7 @@ pub trait Ops: Backend {
         decoder_bias: FloatTensor<Self>,
         #[extension_type] x: RowsPrimitive<Self>,
     ) -> FloatTensor<Self> {
-        // Only who takes a short cut needs it.
+        // Only a backend that takes the short cut needs the bias.
         drop(bias);
         let weight = Self::float_swap_dims(weight, 1, 2);
         Self::squared_error(h, weight, decoder_bias, x)
@@ -136,7 +139,7 @@ pub trait Ops: Backend {
 
     #[fusion(default)]
     fn cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
-        // No logit is too large: the largest is taken off first.
+        // The largest is subtracted first, so that exp does not overflow.
         let largest = Self::float_max_dim(logits.clone(), 2);
         let logits = Self::float_sub(logits, largest);
         let sum = Self::float_sum_dim(Self::float_exp(logits.clone()), 2);
@@ -146,7 +149,7 @@ pub trait Ops: Backend {
     }
 
     #[fusion(default)]
-    fn weighed_mean(h: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn weighted_means(h: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         let mean = Self::float_mean_dim(h, 1);
         Self::float_sum_dim(Self::float_mul(mean, weight), 2)
     }
@@ -271,8 +274,9 @@ pub fn squared_error(h: Tensor<3>, weight: Tensor<3>, bias: Tensor<3>, x: &Rows)
 /// ½ ‖h Wᵀ + c − x‖² for the code h = max(0, x W + b) of x itself, the cost of a tied autoencoder of ramps; its mean over
 /// the batch.
 ///
-/// Where h is not 0, x W is h − b. A backend may make use of that, so that ∂E/∂W, ∂E/∂b and ∂E/∂h are right together, by
-/// way of [`ramp`], but not each for itself.
+/// h must be `ramp(x, weight, bias)`, so that x W = h − b wherever h is not 0. A backend may use that. Its gradients for
+/// h, W and b are then not the partial derivatives of the formula one by one; they are right once [`ramp`] has passed
+/// ∂E/∂h on to W and b.
 ///
 /// # Shapes
 ///
@@ -305,16 +309,16 @@ pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<3>) -> Tensor<3> {
     Tensor::from_dispatch(Dispatch::cross_entropy(logits, targets))
 }
 
-/// Σⱼ wⱼ · (mean of hⱼ over the batch).
+/// The weighted sum of the units' means over the batch, Σⱼ wⱼ · mean(hⱼ).
 ///
 /// # Shapes
 ///
 /// - h: `[member, batch, unit]`; weight w: `[member, 1, unit]`; nothing learns from it
 /// - output: `[member, 1, 1]`
 #[must_use]
-pub fn weighed_mean(h: Tensor<3>, weight: Tensor<3>) -> Tensor<3> {
+pub fn weighted_means(h: Tensor<3>, weight: Tensor<3>) -> Tensor<3> {
     let (h, weight) = (h.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(Dispatch::weighed_mean(h, weight))
+    Tensor::from_dispatch(Dispatch::weighted_means(h, weight))
 }
 
 /// Σⱼ KL(ρ‖ρ̂ⱼ), with KL(ρ‖ρ̂) = ρ ln(ρ/ρ̂) + (1 − ρ) ln((1 − ρ)/(1 − ρ̂)), and the slope of each term in its ρ̂ⱼ,

@@ -8,6 +8,7 @@ use super::RowsPrimitive;
 /// A data set or a batch of one, on a device: `[member, row, input]`, or `[1, row, input]` where all members see the same.
 #[derive(Debug, Clone)]
 pub enum Rows {
+    /// As they are.
     Numbers(Tensor<3>),
     /// Each byte stands for its 255th part.
     Bytes(Tensor<3, Int>),
@@ -57,6 +58,7 @@ impl Rows {
         self.dims()[2]
     }
 
+    /// Where they lie.
     #[must_use]
     pub fn device(&self) -> Device {
         match self {

@@ -36,8 +36,8 @@ impl Learner for Autoencoding {
 
     const PARTS: &'static [&'static str] = &["reconstruction", "divergence"];
 
-    fn cost(&mut self, model: &Autoencoder, x: &Rows, epoch: usize, batch: usize) -> Cost {
-        let place = [self.layer, epoch as u64, batch as u64];
+    fn cost(&mut self, model: &Autoencoder, x: &Rows, epoch: usize, batch_index: usize) -> Cost {
+        let place = [self.layer, epoch as u64, batch_index as u64];
         let corrupted = corrupt(x, self.corruption, &self.seeds, &place);
         model.cost(x, corrupted.as_ref(), &mut self.sparsity)
     }

@@ -221,7 +221,7 @@ struct Step<'a, R: UpdateRule> {
     learning_rate: f64,
     gradients: Gradients,
     place: usize,
-    /// Whether the parameter that comes next is called so.
+    /// Whether the next parameter is called `weight`.
     is_weight: bool,
 }
 

@@ -146,20 +146,14 @@ impl Pretraining {
 
     /// Keeps the encoder, and starts the next stage on its codes, computed once and without a graph.
     fn finish_stage(&mut self, encoder: &Layer, images: &Rows) {
-        let [members, _, units] = encoder.weight.dims();
+        let [_, _, units] = encoder.weight.dims();
         self.encoders.push(encoder.values());
         let below = mem::take(&mut self.codes);
         if self.encoders.len() < self.stages.len() {
-            let below = below.as_ref().unwrap_or(images);
-            let mut codes = Tensor::zeros([members, below.count(), units], &self.device);
-            let mut start = 0;
-            encode_all(encoder, below, |h| {
-                let end = start + h.dims()[1];
-                let all = std::mem::replace(&mut codes, h.clone());
-                codes = all.slice_assign([0..members, start..end, 0..units], h);
-                start = end;
-            });
-            self.codes = Some(codes.into());
+            let mut codes = Vec::new();
+            encode_all(encoder, below.as_ref().unwrap_or(images), |h| codes.push(h));
+            drop(below);
+            self.codes = Some(Tensor::cat(codes, 1).into());
         }
         self.trainee = self.next_trainee(units);
     }

@@ -1,6 +1,6 @@
 //! The training of a group of models in lockstep: the same batches, each member its own cost.
 //!
-//! Forward, cost, backward, step: burn's custom training loop, with two things added. It can stop after any batch and go
+//! Forward, cost, backward, step: a custom training loop as in the burn book, with two things added. It can stop after any batch and go
 //! on from there, in another process too; and sums stay on the device, as reading them every step would make a GPU wait
 //! for the host.
 
@@ -24,6 +24,7 @@ pub trait Examples: Sized {
     #[must_use]
     fn select(&self, indices: Tensor<1, Int>) -> Self;
 
+    /// Where they lie.
     fn device(&self) -> Device;
 }
 
@@ -43,19 +44,21 @@ impl Examples for Rows {
 
 /// What a group of models is to learn.
 pub trait Learner {
+    /// The burn module that is trained.
     type Model: Module;
+    /// What it is trained on.
     type Examples: Examples;
 
     /// What the [parts](Cost::parts) of a cost are called.
     const PARTS: &'static [&'static str];
 
-    /// The cost of a batch, which is the `batch`-th of its epoch; both are counted from 0.
+    /// The cost of a batch; `epoch`, and `batch_index` within it, are counted from 0.
     fn cost(
         &mut self,
         model: &Self::Model,
-        examples: &Self::Examples,
+        batch: &Self::Examples,
         epoch: usize,
-        batch: usize,
+        batch_index: usize,
     ) -> Cost;
 
     /// What the cost remembers of earlier batches.
@@ -87,7 +90,7 @@ pub struct Training<L: Learner> {
     /// Multiply–accumulate operations of a step, for each image and member.
     work: u64,
     epochs_done: usize,
-    /// Of the epoch that is on.
+    /// Batches done in the current epoch.
     batches_done: usize,
     /// Parts of their costs, each summed over the images so far, `[member, 1, 1]`.
     sums: Vec<Tensor<3>>,

@@ -22,7 +22,7 @@ pub enum Unit {
     Ramp,
 }
 
-/// A batch that went through a layer, with what the way back needs.
+/// A batch that went through a layer, with what the backward pass needs.
 #[derive(Debug, Clone)]
 pub struct Layer {
     x: Left,

@@ -1,13 +1,13 @@
-//! The operations on flex: on slices, in few passes, with hand-derived ways back.
+//! The operations on flex: loops over slices, with hand-derived backward passes.
 //!
-//! An operation's file has its way forth and its way back side by side. What the way back needs is kept by the graph, and
-//! let go of with it, so that parameters are free to be changed in place when the optimiser comes.
+//! Each file has the forward and the backward pass of one operation. The graph keeps what the backward pass needs and frees
+//! it afterwards, so that the optimiser can change parameters in place.
 
 mod cross_entropy;
 mod layer;
 mod squared_error;
 mod tied;
-mod weighed_mean;
+mod weighted_means;
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::flex::FlexTensor;
@@ -62,8 +62,8 @@ impl Ops for Flex {
         cross_entropy::forward(logits, &targets).costs
     }
 
-    fn weighed_mean(h: FlexTensor, weight: FlexTensor) -> FlexTensor {
-        weighed_mean::forward(h, &weight)
+    fn weighted_means(h: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        weighted_means::forward(h, &weight)
     }
 
     fn divergence(
@@ -167,12 +167,12 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         cross_entropy::tracked::<C>(logits, targets)
     }
 
-    fn weighed_mean(h: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        weighed_mean::tracked::<C>(h, weight)
+    fn weighted_means(h: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        weighted_means::tracked::<C>(h, weight)
     }
 }
 
-/// The numbers behind tracked rows.
+/// Rows without their graph.
 fn untracked<C: CheckpointStrategy>(x: RowsPrimitive<Autodiff<Flex, C>>) -> RowsPrimitive<Flex> {
     match x {
         RowsPrimitive::Numbers(numbers) => RowsPrimitive::Numbers(numbers.into_primitive()),
@@ -284,7 +284,7 @@ impl Left {
         }
     }
 
-    /// matrixᵀ · right, behind the entries of `out`.
+    /// scale · matrixᵀ · right, behind the entries of `out`.
     fn extend_by_transposed_product(
         &self,
         member: usize,

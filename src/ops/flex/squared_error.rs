@@ -15,7 +15,7 @@ use super::{RowsPrimitive, dims, entries, in_order, matrix, slice, tensor, untra
 use crate::ops::kernels::matrix::{Matrix, extend_by_product};
 use crate::ops::kernels::passes;
 
-/// A code that went through a decoder, with what the way back needs.
+/// A code that went through a decoder, with what the backward pass needs.
 #[derive(Debug, Clone)]
 pub struct Decoder {
     h: FlexTensor,

@@ -35,7 +35,7 @@ pub enum Cost {
     ByReconstruction(Box<Decoder>),
 }
 
-/// With what the way back needs.
+/// With what the backward pass needs.
 #[derive(Debug, Clone)]
 pub struct ByGram {
     h: Left,
@@ -115,7 +115,7 @@ impl Backward<Flex, 4> for Back {
             Cost::ByGram(cost) => cost.gradients(entries(&scales)).to_vec(),
             Cost::ByReconstruction(decoder) => {
                 let [of_h, of_weight, of_decoder_bias] = decoder.gradients(entries(&scales));
-                // Nothing takes the short cut by b.
+                // b is not in this form: its gradient comes from the ramp that made h.
                 vec![of_h, of_weight.transpose(1, 2), of_decoder_bias]
             }
         };

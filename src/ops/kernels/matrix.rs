@@ -23,7 +23,15 @@ pub struct Matrix<'a> {
 }
 
 /// What can stand on the left of a product: a matrix, with or without marks of what is 0 in it.
-pub trait Factor: Copy + Sync {
+///
+/// # Safety
+///
+/// `rows` and `columns` never change, and `multiply` writes every entry of `out`, or panics.
+#[expect(
+    unsafe_code,
+    reason = "memory that is written for the first time is not cleared before"
+)]
+pub unsafe trait Factor: Copy + Sync {
     fn rows(&self) -> usize;
 
     fn columns(&self) -> usize;
@@ -49,7 +57,8 @@ impl<'a> Matrix<'a> {
     ///
     /// Panics if that is not how many entries there are.
     pub fn new(entries: &'a [f32], rows: usize, columns: usize) -> Self {
-        assert_eq!(entries.len(), rows * columns, "as many entries as places");
+        let places = rows.checked_mul(columns);
+        assert_eq!(Some(entries.len()), places, "as many entries as places");
         Self {
             entries,
             rows,
@@ -99,6 +108,8 @@ impl<'a> Matrix<'a> {
     }
 
     fn some_rows(self, range: Range<usize>) -> Self {
+        let fits = range.start <= range.end && range.end <= self.rows;
+        assert!(fits, "rows that there are");
         Self {
             entries: &self.entries[(range.start * self.strides[0]).min(self.entries.len())..],
             rows: range.len(),
@@ -107,7 +118,9 @@ impl<'a> Matrix<'a> {
     }
 }
 
-impl Factor for Matrix<'_> {
+// SAFETY: the fields are private, and `product` writes every entry.
+#[expect(unsafe_code, reason = "as the trait says")]
+unsafe impl Factor for Matrix<'_> {
     fn rows(&self) -> usize {
         self.rows
     }
@@ -141,7 +154,7 @@ pub fn extend_by_product(out: &mut Vec<f32>, left: impl Factor, right: Matrix<'_
     out.reserve_exact(size);
     let places = &mut out.spare_capacity_mut()[..size];
     multiply(left, right, scale, places);
-    // SAFETY: the product's entries have all been written.
+    // SAFETY: every entry has been written: `Factor` promises it.
     unsafe { out.set_len(out.len() + size) }
 }
 
@@ -212,17 +225,13 @@ pub fn extend_by_gram(out: &mut Vec<f32>, matrix: Matrix<'_>) {
     }
     let rest = matrix.some_columns(whole..size).transposed();
     strip_of_product(&mut places[whole * size..], size, 0, rest, matrix);
-    for row in 0..size {
-        let mirrored = if row < whole { row - row % strip } else { 0 };
-        for column in 0..mirrored {
-            places[row * size + column] = places[column * size + row];
-        }
-        for column in whole..if row < whole { size } else { whole } {
+    for row in 0..whole {
+        for column in (0..row - row % strip).chain(whole..size) {
             places[row * size + column] = places[column * size + row];
         }
     }
-    // SAFETY: strips have written what lies on the diagonal and right of it, up to `whole`, the last product the rows
-    // below, and what had been written was mirrored to what had not.
+    // SAFETY: strips have written the columns from their start to `whole`, the last product all rows from `whole` on, and
+    // the loop above has copied the rest.
     unsafe { out.set_len(out.len() + size * size) }
 }
 
@@ -276,7 +285,7 @@ fn product(
     let [left_rows, left_columns] = strides(left);
     let [right_rows, right_columns] = strides(right);
     // SAFETY: every index below a matrix's rows and columns, times its strides, lies inside its entries, and the rows of
-    // `out` have been measured.
+    // `out` have been measured. Without an inner index gemm writes zeros, as it does not read `out`.
     unsafe {
         gemm::gemm(
             left.rows,
@@ -339,6 +348,23 @@ mod tests {
                 "{row} {column}"
             );
         }
+    }
+
+    #[test]
+    fn sums_of_nothing_are_0() {
+        let mut out = Vec::new();
+        let (left, right) = (Matrix::new(&[], 2, 0), Matrix::new(&[], 0, 3));
+        extend_by_product(&mut out, left, right, 1.0);
+        extend_by_gram(&mut out, right);
+        assert_eq!(out, [0.0; 6 + 9]);
+    }
+
+    #[test]
+    #[should_panic(expected = "rows that there are")]
+    fn rows_beyond_the_last_one_are_refused() {
+        let a = [0.0; 6];
+        let a = Matrix::new(&a, 2, 3);
+        a.multiply(0..3, a.transposed(), 1.0, &mut [MaybeUninit::uninit(); 6]);
     }
 
     #[test]

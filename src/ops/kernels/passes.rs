@@ -1,10 +1,10 @@
-//! Loops over single numbers: activations, sums, the tied autoencoder's cost, and Adam.
+//! Loops over single numbers: activations, sums, costs and their slopes, and the steps of the optimisers.
 
 use super::wide::wide;
 use crate::ops::AdamRatesNow;
 
 /// Lanes that a sum is spread over: enough for any processor, so that the result does not depend on it.
-pub const LANES: usize = 16;
+const LANES: usize = 16;
 
 wide! {
     /// x W becomes x W + b.

@@ -178,7 +178,9 @@ impl<L: Left> Left for Part<L> {
     }
 }
 
-impl<T: Entry> Factor for Sparse<'_, T> {
+// SAFETY: the marks are borrowed, and a product writes every entry with its first block.
+#[expect(unsafe_code, reason = "as the trait says")]
+unsafe impl<T: Entry> Factor for Sparse<'_, T> {
     fn rows(&self) -> usize {
         self.marks.rows()
     }
@@ -198,7 +200,9 @@ impl<T: Entry> Factor for Sparse<'_, T> {
     }
 }
 
-impl<T: Entry> Factor for Transposed<'_, T> {
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "as the trait says")]
+unsafe impl<T: Entry> Factor for Transposed<'_, T> {
     fn rows(&self) -> usize {
         self.0.marks.columns()
     }
@@ -551,7 +555,7 @@ fn put<S: Simd, const N: usize, const Q: usize>(
 fn put_singles(row: &mut [MaybeUninit<f32>], is_written: bool, scale: f32, sums: &[f32]) {
     for (place, sum) in row.iter_mut().zip(sums) {
         if is_written {
-            // SAFETY: as above.
+            // SAFETY: the block before has written every row.
             let place = unsafe { place.assume_init_mut() };
             *place = scale.mul_add(*sum, *place);
         } else {

@@ -1,4 +1,4 @@
-//! A weighed sum of the units' means over a batch, Σⱼ wⱼ · (mean of hⱼ); back, ∂E/∂hⱼ = wⱼ / images for every image.
+//! The weighted sum of the units' means over a batch, Σⱼ wⱼ · (mean of hⱼ); back, ∂E/∂hⱼ = wⱼ / images for every image.
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
