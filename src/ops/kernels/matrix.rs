@@ -1,6 +1,6 @@
 //! Matrices in memory, their products, and sums of rows.
 //!
-//! The rows of a product are shared out over the threads of the pool that the caller runs in. Each entry is one sum in the
+//! A large product is shared out over the threads of the pool that the caller runs in. Each entry is one sum in the
 //! order of the inner index, whatever thread computes it, so that the bits do not depend on how many there are.
 
 use std::mem::MaybeUninit;
@@ -10,7 +10,7 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 /// Multiply–accumulates below which a second thread costs more than it saves.
-const WORTH_SHARING: usize = 3_000_000;
+const WORTH_SHARING: usize = 20_000_000;
 
 /// A matrix in memory.
 #[derive(Debug, Clone, Copy)]
@@ -48,6 +48,21 @@ pub unsafe trait Factor: Copy + Sync {
         scale: f32,
         out: &mut [MaybeUninit<f32>],
     );
+
+    /// All rows, shared out over the threads of the pool.
+    fn multiply_all(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
+        let rows = self.rows();
+        let threads = threads_for(rows * self.columns() * right.columns);
+        if threads == 1 {
+            return self.multiply(0..rows, right, scale, out);
+        }
+        let piece = rows.div_ceil(threads);
+        let pieces = out.par_chunks_mut(piece * right.columns);
+        pieces.enumerate().for_each(|(at, out)| {
+            let first = at * piece;
+            self.multiply(first..rows.min(first + piece), right, scale, out);
+        });
+    }
 }
 
 impl<'a> Matrix<'a> {
@@ -138,6 +153,11 @@ unsafe impl Factor for Matrix<'_> {
     ) {
         product(out, right.columns, 0, self.some_rows(rows), right, scale);
     }
+
+    /// `gemm` shares out what it prepares of the matrices, too.
+    fn multiply_all(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
+        product(out, right.columns, 0, self, right, scale);
+    }
 }
 
 /// scale · left · right, row after row, behind the entries of `out`.
@@ -153,37 +173,23 @@ pub fn extend_by_product(out: &mut Vec<f32>, left: impl Factor, right: Matrix<'_
     let size = left.rows() * right.columns;
     out.reserve_exact(size);
     let places = &mut out.spare_capacity_mut()[..size];
-    multiply(left, right, scale, places);
-    // SAFETY: every entry has been written: `Factor` promises it.
-    unsafe { out.set_len(out.len() + size) }
-}
-
-fn multiply(left: impl Factor, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
     assert_eq!(
         left.columns(),
         right.rows,
         "matrices that can be multiplied"
     );
-    assert_eq!(out.len(), left.rows() * right.columns, "room for it");
-    let rows = left.rows();
-    let piece = rows_of_a_piece(rows, left.columns() * right.columns);
-    if piece >= rows {
-        return left.multiply(0..rows, right, scale, out);
-    }
-    let pieces = out.par_chunks_mut(piece * right.columns);
-    pieces.enumerate().for_each(|(at, out)| {
-        let first = at * piece;
-        left.multiply(first..rows.min(first + piece), right, scale, out);
-    });
+    left.multiply_all(right, scale, places);
+    // SAFETY: every entry has been written: `Factor` promises it.
+    unsafe { out.set_len(out.len() + size) }
 }
 
-/// How many of `rows` rows each thread gets, each of which takes so many operations.
-fn rows_of_a_piece(rows: usize, work: usize) -> usize {
-    let threads = rayon::current_num_threads();
-    if threads == 1 || rows * work < WORTH_SHARING {
-        return rows.max(1);
+/// How many threads are worth having for so many multiply–accumulates.
+fn threads_for(work: usize) -> usize {
+    if work < WORTH_SHARING {
+        1
+    } else {
+        rayon::current_num_threads()
     }
-    rows.div_ceil(threads).max(1)
 }
 
 /// Runs `pass` on equal pieces of `all`, on the threads of the pool if they are long enough to be worth it.
@@ -215,16 +221,17 @@ pub fn extend_by_gram(out: &mut Vec<f32>, matrix: Matrix<'_>) {
         let end = (start + strip).min(whole);
         let rows = matrix.some_columns(start..end).transposed();
         let columns = matrix.some_columns(start..whole);
-        strip_of_product(
+        product(
             &mut places[start * size..end * size],
             size,
             start,
             rows,
             columns,
+            1.0,
         );
     }
     let rest = matrix.some_columns(whole..size).transposed();
-    strip_of_product(&mut places[whole * size..], size, 0, rest, matrix);
+    product(&mut places[whole * size..], size, 0, rest, matrix, 1.0);
     for row in 0..whole {
         for column in (0..row - row % strip).chain(whole..size) {
             places[row * size + column] = places[column * size + row];
@@ -235,35 +242,8 @@ pub fn extend_by_gram(out: &mut Vec<f32>, matrix: Matrix<'_>) {
     unsafe { out.set_len(out.len() + size * size) }
 }
 
-/// left · right to rows of `size` entries, from column `from` on.
-fn strip_of_product(
-    out: &mut [MaybeUninit<f32>],
-    size: usize,
-    from: usize,
-    left: Matrix<'_>,
-    right: Matrix<'_>,
-) {
-    if left.rows == 0 || right.columns == 0 {
-        return;
-    }
-    let piece = rows_of_a_piece(left.rows, left.columns * right.columns);
-    let multiply = |(at, out): (usize, &mut [MaybeUninit<f32>])| {
-        let first = at * piece;
-        let rows = left.some_rows(first..left.rows.min(first + piece));
-        product(out, size, from, rows, right, 1.0);
-    };
-    let pieces = out.chunks_mut(piece * size).enumerate();
-    if piece >= left.rows {
-        pieces.for_each(multiply);
-    } else {
-        pieces
-            .collect::<Vec<_>>()
-            .into_par_iter()
-            .for_each(multiply);
-    }
-}
-
-/// scale · left · right to `out`, whose rows lie `stride` apart and begin at column `from`; on this thread.
+/// scale · left · right to `out`, whose rows lie `stride` apart and begin at column `from`; shared out over the threads
+/// of the pool.
 #[expect(
     unsafe_code,
     reason = "the product's interface is pointers and strides"
@@ -281,6 +261,10 @@ fn product(
     if out.is_empty() {
         return;
     }
+    let parallelism = match threads_for(left.rows * left.columns * right.columns) {
+        1 => Parallelism::None,
+        threads => Parallelism::Rayon(threads),
+    };
     let strides = |matrix: Matrix<'_>| matrix.strides.map(usize::cast_signed);
     let [left_rows, left_columns] = strides(left);
     let [right_rows, right_columns] = strides(right);
@@ -306,7 +290,7 @@ fn product(
             false,
             false,
             false,
-            Parallelism::None,
+            parallelism,
         );
     }
 }
@@ -397,7 +381,7 @@ mod tests {
     fn bits_do_not_depend_on_how_many_threads_share_the_rows() {
         let number = |at: usize| ((at * 7919) % 1000) as f32 / 500.0 - 1.0;
         // Enough work to be shared, in numbers that nothing divides.
-        let (m, k, n) = (203, 311, 101);
+        let (m, k, n) = (403, 611, 201);
         let a: Vec<f32> = (0..m * k).map(number).collect();
         let ramps: Vec<f32> = a.iter().map(|a| a.max(0.0)).collect();
         let b: Vec<f32> = (0..k * n).map(|at| number(at + 17)).collect();
