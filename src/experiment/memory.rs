@@ -225,7 +225,8 @@ fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
         // The initial weights are kept for comparison.
         held: FLOAT * (state + weights),
         codes: 0.0,
-        turn: FLOAT * step.max(summary).max(checkpoint),
+        // And a gradient, whose memory is kept for the next step.
+        turn: FLOAT * (step.max(summary).max(checkpoint) + parameters),
         batch: FLOAT * batch,
         drawn: DRAWN * weights,
         parameters: FLOAT * parameters,
@@ -257,8 +258,8 @@ fn classifier(condition: &ClassifierCondition, data: &Dataset) -> Load {
         codes = codes.max(of_codes);
         held = held.max(FLOAT * encoders + of_stage.held);
         let next = match condition.stages.get(at + 1) {
-            // Once more for what the codes before them leave behind, which is not given back at once.
-            Some(_) => 2.0 * FLOAT * images * stage.autoencoder.hidden_units as f64,
+            // And for what the codes before them leave behind, which is not given back at once.
+            Some(_) => 1.5 * FLOAT * images * stage.autoencoder.hidden_units as f64,
             None => 0.0,
         };
         turn = turn.max(of_stage.turn).max(next);
