@@ -1,24 +1,45 @@
-//! The vocabulary of an experiment: plain, already checked descriptions of models, costs and training.
+//! The vocabulary of an experiment: plain descriptions of models, costs, training and of a whole run.
 //!
-//! Every room may use these types; they hold no tensors, read no files and know no configuration syntax.
-//! A value of one of them is valid by the time it exists: `config` checks every number before it builds one.
+//! These types are also the schema of configs: names, defaults, ranges and the help that `layerwise schema` prints are
+//! declared here and nowhere else; [`forms`] has the forms that are more than a number or a word. Every room may use
+//! them; they hold no tensors and read no files. `config` gives only values that are in range and agree.
+
+mod forms;
+pub mod plan;
 
 use std::fmt;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::words::counted;
+use forms::WrittenInitialization;
+
+pub(crate) use forms::{Any, LARGEST_SEED, MaybeSeeds, ROUNDS_OUT, Tolerance, Whole, words_alone};
+pub use plan::{Limit, StageCount};
+
+/// How many units, images of a batch, or epochs there may be.
+type Count = Whole<1, 1_000_000>;
 
 /// A unit's nonlinearity, in the encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
 pub enum Activation {
     /// max(0, z): the book's ramp.
     Relu,
-    /// max(0, z) + a·min(0, z) with one learnt slope `a` per member (He et al. 2015, eq. 1).
-    Prelu { initial_slope: f64 },
-    /// max(0, z) + a·min(0, z) with a fixed slope.
-    LeakyRelu { slope: f64 },
+    /// max(0, z) + a·min(0, z) with one learnt slope a per model (He et al. 2015, eq. 1).
+    Prelu {
+        /// a before the first step.
+        #[serde(rename = "slope", with = "forms::Slope", default = "prelu_slope")]
+        initial_slope: f64,
+    },
+    /// max(0, z) + a·min(0, z) with a fixed slope a.
+    LeakyRelu {
+        /// a.
+        #[serde(with = "forms::Slope", default = "leaky_slope")]
+        slope: f64,
+    },
     /// 1 / (1 + exp(−z)).
     Sigmoid,
     /// tanh(z).
@@ -28,25 +49,32 @@ pub enum Activation {
 }
 
 /// What the decoder applies to its pre-activation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecoderActivation {
+    /// z.
     Identity,
+    /// 1 / (1 + exp(−z)).
     Sigmoid,
 }
 
 /// Where the decoder's weights come from.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
 pub enum Decoder {
     /// The encoder's weights, transposed.
     Tied,
-    /// Weights of its own, drawn from this distribution.
-    Untied { weight: Initialization },
+    /// Weights of its own.
+    Untied {
+        /// Their initial values; those of the encoder's weights where it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        weight: Option<Initialization>,
+    },
 }
 
 /// How an input and its reconstruction are compared; summed over inputs, averaged over the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reconstruction {
     /// ½ Σᵢ (x̂ᵢ − xᵢ)².
@@ -56,8 +84,9 @@ pub enum Reconstruction {
 }
 
 /// The distribution of initial values.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "WrittenInitialization", into = "WrittenInitialization")]
+#[schemars(with = "WrittenInitialization")]
 pub enum Initialization {
     /// Normal with mean 0.
     Normal { variance: Variance },
@@ -69,8 +98,7 @@ pub enum Initialization {
 }
 
 /// A variance as the literature writes it: a number, or a number over the layer's fan-in.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Variance {
     /// This number in every layer.
     Fixed { value: f64 },
@@ -90,42 +118,68 @@ impl Variance {
 }
 
 /// An autoencoder without its input size, which follows from the data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct AutoencoderSpec {
     /// Dy, the number of hidden units.
+    #[serde(with = "Count")]
     pub hidden_units: usize,
+    /// The nonlinearity of the hidden units.
     pub activation: Activation,
+    /// Whether the decoder has weights of its own. Untied, the scale escapes into the decoder and no strokes appear.
     pub decoder: Decoder,
+    /// What the decoder applies to its pre-activation.
     pub decoder_activation: DecoderActivation,
+    /// How an input and its reconstruction are compared; cross_entropy needs decoder_activation = "sigmoid".
     pub reconstruction: Reconstruction,
+    /// Initial weights of the encoder.
     pub encoder_weight: Initialization,
+    /// Initial biases of the hidden units.
+    #[serde(with = "forms::Bias")]
     pub encoder_bias: Initialization,
+    /// Initial biases of the decoder.
+    #[serde(with = "forms::Bias")]
     pub decoder_bias: Initialization,
 }
 
 /// The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Sparsity {
-    /// β, at least 0.
+    /// β, at least 0; 0 is no sparsity.
+    #[serde(with = "forms::Weight")]
     pub weight: f64,
     /// ρ, the mean activation asked of every unit; in (0, 1).
+    #[serde(with = "forms::Target")]
     pub target: f64,
+    /// How ρ̂, the mean activation of each unit, is estimated.
     pub estimator: MeanActivationEstimator,
     /// ρ̂ is held inside [clamp, 1 − clamp] before the divergence is taken; in (0, ½).
+    #[serde(with = "forms::Clamp")]
     pub clamp: f64,
 }
 
 /// How the input of an autoencoder is disturbed before it is encoded, while its reconstruction is compared with
 /// the undisturbed input: the denoising autoencoder (Vincent et al. 2010, section 3).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
 pub enum Corruption {
+    /// Inputs are encoded as they are.
     #[default]
     None,
-    /// Each input is set to 0 with probability `fraction`.
-    Masking { fraction: f64 },
+    /// Each input is set to 0 with this probability.
+    Masking {
+        /// The probability.
+        #[serde(with = "forms::Share", default = "masked_fraction")]
+        fraction: f64,
+    },
     /// Normal noise of this standard deviation is added to each input.
-    Gaussian { deviation: f64 },
+    Gaussian {
+        /// The standard deviation.
+        #[serde(with = "forms::Deviation", default = "noise_deviation")]
+        deviation: f64,
+    },
 }
 
 /// Everything about the training of one autoencoder but its seed and its data. As a stage of greedy layer-wise pretraining
@@ -139,31 +193,38 @@ pub struct AutoencoderTraining {
 }
 
 /// A classifier: hidden layers and a softmax layer on top. Input size and class count follow from the data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct ClassifierSpec {
-    /// The widths of the hidden layers, from the input up; none for softmax regression.
+    /// The widths of the hidden layers, from the input up: a list, or "15 x 100"; none for softmax regression.
+    #[serde(with = "forms::Widths")]
     pub hidden_units: Vec<usize>,
+    /// The nonlinearity of the hidden layers.
     pub activation: Activation,
     /// Initial weights of every layer, the softmax layer's too.
     pub weight: Initialization,
     /// Initial biases of every layer.
+    #[serde(with = "forms::Bias")]
     pub bias: Initialization,
 }
 
 /// Which layers of a classifier learn in its own training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TrainedLayers {
+    /// Every layer.
+    #[default]
     All,
     /// The softmax layer alone; hidden layers stay as they are at the start.
     Output,
 }
 
 /// What of a pretrained encoder reaches the classifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Transfer {
     /// Weights and biases.
+    #[default]
     Copy,
     /// The weights in random order within their layer, and the biases: a control that keeps the weights'
     /// distribution and loses what they say.
@@ -194,48 +255,74 @@ pub struct AutoencoderCondition {
 }
 
 /// How ρ̂ⱼ, unit j's mean activation, is estimated.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
 pub enum MeanActivationEstimator {
     /// The mean over the current batch.
     Batch,
     /// decay · (the estimate so far) + (1 − decay) · (the mean over the batch), starting at ρ.
-    RunningMean { decay: f64 },
+    RunningMean {
+        /// The share of the estimate so far.
+        #[serde(with = "forms::Share", default = "estimate_decay")]
+        decay: f64,
+    },
 }
 
 /// The update rule.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
 pub enum OptimizerSpec {
-    /// v ← momentum·v + g, θ ← θ − η·v: heavy-ball momentum without dampening.
-    Sgd { momentum: f64 },
     /// Kingma and Ba 2015, algorithm 1, with bias correction.
     Adam {
+        /// β₁, the decay of the mean of gradients.
+        #[serde(with = "forms::Share", default = "adam_beta_1")]
         beta_1: f64,
+        /// β₂, the decay of the mean of their squares.
+        #[serde(with = "forms::Share", default = "adam_beta_2")]
         beta_2: f64,
+        /// ε, added to the root that divides.
+        #[serde(with = "forms::Epsilon", default = "adam_epsilon")]
         epsilon: f64,
+    },
+    /// v ← momentum·v + g, θ ← θ − η·v: heavy-ball momentum without dampening.
+    Sgd {
+        /// The share of the last step that the next one keeps.
+        #[serde(with = "forms::Share", default)]
+        momentum: f64,
     },
 }
 
 /// How the learning rate moves over epochs; it is constant within an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
+    /// η in every epoch.
     Constant,
     /// η·(1 − e/E) in epoch e = 0 … E − 1.
     LinearToZero,
 }
 
 /// How a model is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrainingSpec {
+    /// The update rule.
     pub optimizer: OptimizerSpec,
     /// η at the first epoch.
+    #[serde(with = "forms::LearningRate")]
     pub learning_rate: f64,
+    /// How η moves over epochs.
     pub schedule: Schedule,
+    /// Images of a batch.
+    #[serde(with = "Count")]
     pub batch_size: usize,
+    /// How often every training image is seen.
+    #[serde(with = "Count")]
     pub epochs: usize,
     /// λ of ½ λ Σ W² over weights; biases and slopes do not decay.
+    #[serde(with = "forms::WeightDecay")]
     pub weight_decay: f64,
 }
 
@@ -243,11 +330,7 @@ pub struct TrainingSpec {
 impl Default for TrainingSpec {
     fn default() -> Self {
         Self {
-            optimizer: OptimizerSpec::Adam {
-                beta_1: 0.9,
-                beta_2: 0.999,
-                epsilon: 1e-8,
-            },
+            optimizer: OptimizerSpec::adam(),
             learning_rate: 5e-4,
             schedule: Schedule::Constant,
             batch_size: 100,
@@ -297,6 +380,52 @@ impl Default for Sparsity {
     }
 }
 
+// Defaults of a choice's own keys.
+
+fn prelu_slope() -> f64 {
+    0.25
+}
+
+fn leaky_slope() -> f64 {
+    0.01
+}
+
+fn masked_fraction() -> f64 {
+    0.25
+}
+
+fn noise_deviation() -> f64 {
+    0.3
+}
+
+fn estimate_decay() -> f64 {
+    0.99
+}
+
+fn adam_beta_1() -> f64 {
+    0.9
+}
+
+fn adam_beta_2() -> f64 {
+    0.999
+}
+
+fn adam_epsilon() -> f64 {
+    1e-8
+}
+
+impl OptimizerSpec {
+    /// Adam with the constants of its paper.
+    #[must_use]
+    pub fn adam() -> Self {
+        Self::Adam {
+            beta_1: adam_beta_1(),
+            beta_2: adam_beta_2(),
+            epsilon: adam_epsilon(),
+        }
+    }
+}
+
 impl Initialization {
     /// Normal with mean 0 and this variance, in every layer.
     #[must_use]
@@ -321,14 +450,20 @@ impl TrainingSpec {
 }
 
 /// A backend by the name that configs and flags use. Whether this build has it is for `backend` to say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendName {
+    /// CPU, the fastest here.
     Flex,
+    /// CPU.
     Ndarray,
+    /// Any GPU, by WebGPU.
     Wgpu,
+    /// NVIDIA GPUs, in a build with `cuda`.
     Cuda,
+    /// GPUs by Vulkan, in a build with `vulkan`.
     Vulkan,
+    /// Apple GPUs, in a build with `metal`.
     Metal,
 }
 

@@ -489,9 +489,11 @@ fn with_decoder(
     let decoder = match tie {
         Tie::Tied => Decoder::Tied,
         Tie::Untied => Decoder::Untied {
-            weight: reader
-                .initialization(&key("decoder_weight"), encoder.weight.clone())?
-                .value,
+            weight: Some(
+                reader
+                    .initialization(&key("decoder_weight"), encoder.weight.clone())?
+                    .value,
+            ),
         },
     };
     let zero = WrittenInitialization::constant(0.0);
