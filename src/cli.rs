@@ -21,7 +21,7 @@ use clap_complete::Shell;
 
 use crate::backend;
 use crate::config::{self, Overrides};
-use crate::redraw;
+use crate::evidence;
 use crate::run_dir::{Lock, Manifest, RunDir, RunDirError};
 use crate::spec::BackendName;
 use crate::ui::Style;
@@ -315,7 +315,7 @@ fn open(path: &Path) -> Result<(RunDir, Lock, Manifest), Failure> {
 
 fn report(path: &std::path::Path) -> Result<(), Failure> {
     let (run, _lock, _) = open(path)?;
-    for failure in redraw::everything(&run).map_err(Failure::work)? {
+    for failure in evidence::everything(&run).map_err(Failure::work)? {
         tell(&format!("warning: {failure}"));
     }
     tell(&format!("drawn again: {}", run.path().display()));

@@ -87,7 +87,7 @@
 //! |---|---|
 //! | [`cli`] | the command line: verbs, messages, exit codes |
 //! | [`config`] | TOML and overrides → a checked plan |
-//! | [`experiment`] | recipes: plan and data → results |
+//! | [`experiment`] | conditions × seeds → tasks, trained side by side |
 //! | [`train`] | an epoch of training, and the sharing out of epochs over cores |
 //! | [`model`] | burn modules and their costs, each with a leading member dimension |
 //! | [`ops`] | the few operations that take most of a step's time: their definitions, and fast forms for flex |
@@ -95,11 +95,11 @@
 //! | [`backend`] | backend names ⇄ burn devices |
 //! | `machine` | how much memory a process can have |
 //! | [`seed`] | all randomness |
-//! | [`evidence`] | what pictures of weights look like, in numbers |
+//! | [`evidence`] | what a run has to show, a file for each piece: its numbers, its figures, its section of the page |
 //! | [`results`], [`weights`] | what a run found, without tensors |
 //! | [`run_dir`] | a run's files |
 //! | [`checkpoint`] | what an unfinished run goes on from |
-//! | [`report`], [`redraw`] | figures, curves and the page, from a run's files alone |
+//! | [`report`] | charts, grids of tiles and the page's frame |
 //! | [`ui`] | the terminal: the dashboard, the plain lines, everything that is printed |
 //! | [`spec`] | the vocabulary that the rooms share |
 //! | `words` | counts, lists and paths in words |
@@ -116,7 +116,6 @@ pub mod experiment;
 mod machine;
 pub mod model;
 pub mod ops;
-pub mod redraw;
 pub mod report;
 pub mod results;
 pub mod run_dir;

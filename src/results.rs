@@ -6,7 +6,13 @@
 //! Every number is finite. A quantity that is not defined for these data or this model, as a ratio to nothing, is `None`:
 //! `null` in JSON, an empty cell in a table of numbers, and "not defined" with the reason for a reader.
 
+use std::collections::BTreeMap;
+
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::spec::Coordinate;
 
 /// A unit of another activation than the ramp is dead if its largest and its smallest output over the images differ by
 /// no more than this: some tens of roundings of a number near 1 in single precision.
@@ -93,6 +99,8 @@ pub struct EpochRecord {
     pub epoch: usize,
     pub member: usize,
     pub label: String,
+    pub condition: String,
+    pub seed: u64,
     pub learning_rate: f64,
     /// Training cost: reconstruction + β · sparsity, mean over the epoch's images.
     pub cost: f64,
@@ -118,74 +126,6 @@ pub struct EpochRecord {
 /// Why there is no [`EpochRecord::explained_variance`].
 pub const NO_EXPLAINED_VARIANCE: &str = "the test images do not vary";
 
-/// What the hidden units' pictures look like, in numbers; medians are over live (not dead) units, of those that have such
-/// a score: a tile without variation has none.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Scores {
-    /// Units that are not dead on the test images; the medians below are over these.
-    pub live_units: usize,
-    /// Median kurtosis (fourth standardized moment; a normal distribution has 3) of a tile's pixels.
-    pub kurtosis: Option<f64>,
-    /// Median radius of gyration of a tile's energy w², in pixels.
-    pub radius_of_gyration: Option<f64>,
-    /// Median roughness: mean squared neighbour difference over twice the variance; 1 for white noise, 0 for a flat picture.
-    pub roughness: Option<f64>,
-    /// Median over units of the highest Pearson correlation of a tile with a training image.
-    pub digit_correlation: Option<f64>,
-    /// Share of test images whose label is the commonest label of their most active unit; not defined without a live unit.
-    pub label_purity: Option<f64>,
-    /// As in [`EpochRecord::active_units`], after the last epoch.
-    pub active_units: f64,
-    /// As in [`EpochRecord::dead_units`], after the last epoch.
-    pub dead_units: usize,
-    /// All hidden units.
-    pub hidden_units: usize,
-}
-
-impl Scores {
-    /// Why a score of tiles is not defined, if one is not.
-    #[must_use]
-    pub fn why_not_defined(&self) -> &'static str {
-        if self.live_units == 0 {
-            "no unit is live"
-        } else {
-            "no live unit's weights vary over the picture, or no training image does"
-        }
-    }
-}
-
-/// The three pictures of the book's Figure 5-6, and none of them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Regime {
-    /// Units represent the input any which way.
-    AnyWhichWay,
-    /// Units cooperate; each is a pen stroke.
-    Strokes,
-    /// Single units each represent a whole digit.
-    WholeDigits,
-    /// No rule holds.
-    Unclear,
-    /// No rule holds, but one might if all of its scores were defined.
-    NotJudged,
-}
-
-impl Regime {
-    /// What it is called of images of `subject`: Figure 5-6 shows digits, whose words are not true of other images.
-    #[must_use]
-    pub fn words(self, subject: Subject) -> &'static str {
-        match (self, subject) {
-            (Self::AnyWhichWay, _) => "any which way",
-            (Self::Strokes, Subject::Digits) => "strokes",
-            (Self::Strokes, Subject::Images) => "local features",
-            (Self::WholeDigits, Subject::Digits) => "whole digits",
-            (Self::WholeDigits, Subject::Images) => "whole images",
-            (Self::Unclear, _) => "unclear",
-            (Self::NotJudged, _) => "not judged",
-        }
-    }
-}
-
 /// What the images of a data set are of, as far as words depend on it.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Subject {
@@ -204,58 +144,6 @@ impl Subject {
             _ => Self::Images,
         }
     }
-}
-
-/// One member at the end of a run.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct MemberSummary {
-    pub member: Member,
-    pub last: EpochRecord,
-    pub scores: Scores,
-    /// Which units are dead, and which untrained, after the last epoch.
-    pub dead: Vec<usize>,
-    pub untrained: Vec<usize>,
-    pub regime: Regime,
-    /// The rule and the numbers that decided, for a reader.
-    pub regime_reason: String,
-}
-
-/// Everything the Figure 5-6 experiment found; of a stopped run, what it found so far.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Figure56Results {
-    /// Those that were trained to their end.
-    pub members: Vec<MemberSummary>,
-    /// Those that could not go on.
-    pub ended: Vec<Ended>,
-}
-
-/// One autoencoder of the dead-units experiment at the end of a run. Units are counted from 0; what a unit does
-/// is measured on the training images, for they are what could have taught it.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DeadUnitsSummary {
-    pub member: Member,
-    /// What its condition is, in a reader's words.
-    pub description: String,
-    pub last: EpochRecord,
-    pub hidden_units: usize,
-    /// Units whose pre-activation was above 0 for no image before training.
-    pub never_on_at_start: Vec<usize>,
-    /// The same after training.
-    pub never_on: Vec<usize>,
-    /// Units whose column of weights equals its initial values in every bit.
-    pub unchanged: Vec<usize>,
-    /// Units whose column correlates above 0.99 with its initial values, over pixels that are ever non-zero; not defined
-    /// where there are no such pixels, or the initial values do not vary over them.
-    pub noise_looking: Option<Vec<usize>>,
-}
-
-/// Everything the dead-units experiment found; of a stopped run, what it found so far.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct DeadUnitsResults {
-    /// Those that were trained to their end.
-    pub members: Vec<DeadUnitsSummary>,
-    /// Those that could not go on.
-    pub ended: Vec<Ended>,
 }
 
 /// One classifier after an epoch of its training (fine-tuning, where it was pretrained); epoch 0 is the start.
@@ -360,38 +248,6 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     Some(f64::midpoint(values[middle - 1], upper))
 }
 
-/// A condition over its seeds, those left out that ended before their training was through.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ConditionSummary {
-    pub condition: String,
-    /// What it is, in a reader's words: layers, initialisation, optimiser, pretraining.
-    pub description: String,
-    pub hidden_units: Vec<usize>,
-    /// How many hidden layers were pretrained and copied.
-    pub pretrained_layers: usize,
-    /// Numbers in the classifier.
-    pub parameters: usize,
-    /// Numbers learnt in all: the classifier's and those of the autoencoders, their decoders included.
-    pub parameters_learnt: usize,
-    /// How many seeds the following are over.
-    pub seeds: usize,
-    /// Test accuracy at the start and after each epoch, in [0, 1].
-    pub accuracy: Vec<Spread>,
-    /// The highest accuracy of any seed after any epoch; absent before there is one.
-    pub best: Option<f64>,
-}
-
-/// One condition minus another, paired by seed; seeds that ended early in one of them are left out.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Difference {
-    pub minuend: String,
-    pub subtrahend: String,
-    /// How many pairs there are.
-    pub seeds: usize,
-    /// Of test accuracies at the start and after each epoch.
-    pub by_epoch: Vec<Spread>,
-}
-
 /// That what was learnt in pretraining is what the classifier started from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TransferProof {
@@ -407,41 +263,6 @@ pub struct TransferProof {
     pub classifier: String,
 }
 
-/// Everything the pretraining experiment found; of a stopped run, what it found so far.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct PretrainingResults {
-    pub conditions: Vec<ConditionSummary>,
-    pub differences: Vec<Difference>,
-    pub transfers: Vec<TransferProof>,
-    /// The conditions whose layers are looked into.
-    pub layers_of: Vec<String>,
-    /// What there is to be learnt.
-    pub chance: Chance,
-    /// Images of the fixed batch behind every [`LayerRecord`].
-    pub probe_images: usize,
-    /// Those that could not go on.
-    pub ended: Vec<Ended>,
-}
-
-/// What a classifier reaches that looks at no image.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct Chance {
-    pub test_images: usize,
-    /// How many test images are of the commonest class among them.
-    pub commonest: usize,
-    /// −Σ p ln p over the classes' shares p of the training images, in nats: the training cost of always answering with
-    /// these shares.
-    pub entropy: f64,
-}
-
-impl Chance {
-    /// The accuracy of always naming the commonest class.
-    #[must_use]
-    pub fn accuracy(&self) -> f64 {
-        self.commonest as f64 / self.test_images.max(1) as f64
-    }
-}
-
 /// Wall-clock seconds that one member took on its thread, without the scoring of test images. The only
 /// times in this room; they go into the manifest and into no result.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -455,25 +276,66 @@ pub struct MemberSeconds {
     pub probes: f64,
 }
 
-/// What a run found, whatever its experiment.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "experiment", rename_all = "snake_case")]
-pub enum Results {
-    Figure56(Figure56Results),
-    Pretraining(PretrainingResults),
-    DeadUnits(DeadUnitsResults),
+/// What a run found; of a stopped run, what it found so far.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Results {
+    /// What was compared, in the order of the plan.
+    pub conditions: Vec<ConditionFacts>,
+    /// The members that were trained to their end, in the order of the plan.
+    pub members: Vec<MemberResults>,
+    /// What each piece of evidence makes of all members together, by its name.
+    pub evidence: BTreeMap<String, Value>,
+    /// The members that could not go on.
+    pub ended: Vec<Ended>,
 }
 
+/// A condition as a reader knows it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ConditionFacts {
+    pub name: String,
+    /// Its place in the grid.
+    pub at: Vec<Coordinate>,
+    /// What it is, in a reader's words: layers, initialisation, optimiser, pretraining.
+    pub description: String,
+}
+
+/// A member at the end of its training.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MemberResults {
+    pub member: Member,
+    /// What each piece of evidence measured on it, by its name.
+    pub evidence: Numbers,
+}
+
+/// What evidence measured on one member, by the name of the evidence.
+pub type Numbers = BTreeMap<String, Value>;
+
 impl Results {
-    /// The members that could not go on.
+    /// Whether the member could not go on.
     #[must_use]
-    pub fn ended(&self) -> &[Ended] {
-        match self {
-            Self::Figure56(results) => &results.ended,
-            Self::Pretraining(results) => &results.ended,
-            Self::DeadUnits(results) => &results.ended,
-        }
+    pub fn has_ended(&self, member: usize) -> bool {
+        self.ended.iter().any(|ended| ended.member.index == member)
     }
+
+    /// What the evidence of this name measured, for each member that has it.
+    ///
+    /// Numbers that are not of the type `T`, as those of another version, are left out.
+    pub fn of_members<T: DeserializeOwned>(&self, evidence: &str) -> Vec<(&Member, T)> {
+        let members = self.members.iter();
+        members
+            .filter_map(|of| Some((&of.member, read(of.evidence.get(evidence)?)?)))
+            .collect()
+    }
+
+    /// What the evidence of this name makes of all members together, if it is of the type `T`.
+    #[must_use]
+    pub fn of_run<T: DeserializeOwned>(&self, evidence: &str) -> Option<T> {
+        read(self.evidence.get(evidence)?)
+    }
+}
+
+fn read<T: DeserializeOwned>(value: &Value) -> Option<T> {
+    T::deserialize(value).ok()
 }
 
 #[cfg(test)]

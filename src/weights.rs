@@ -1,7 +1,7 @@
 //! A model's parameters on the host: copied out of tensors, hashed, written to and read from safetensors.
 //!
-//! Every tensor keeps its leading member dimension and its name in the model: `encoder.weight` is
-//! `[member, input, unit]`, so that member m's unit j is column j of its m-th matrix.
+//! Every matrix is a member's own, and is named after its condition, its seed and its place in the model: in
+//! `D/seed 0/layer.01.weight`, `[input, unit]`, unit j is column j.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -21,7 +21,7 @@ pub struct Weights {
 /// One tensor in row-major order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostTensor {
-    pub shape: [usize; 3],
+    pub shape: [usize; 2],
     pub values: Vec<f32>,
 }
 
@@ -29,38 +29,37 @@ pub struct HostTensor {
 pub enum WeightsError {
     #[error("not a safetensors file: {0}")]
     Format(#[from] safetensors::SafeTensorError),
-    #[error("tensor `{name}` is {found}, but should be f32 with three dimensions")]
+    #[error("tensor `{name}` is {found}, but should be f32 with two dimensions")]
     Unexpected { name: String, found: String },
     #[error("tensor `{0}` is missing")]
     Missing(String),
 }
 
-impl HostTensor {
-    /// Member `member`'s matrix, row by row.
-    ///
-    /// # Panics
-    ///
-    /// Panics if there is no such member.
-    #[must_use]
-    pub fn member(&self, member: usize) -> &[f32] {
-        let size = self.shape[1] * self.shape[2];
-        &self.values[member * size..(member + 1) * size]
-    }
-}
-
 impl Weights {
-    /// Adds a tensor, or puts its members behind those already there under that name.
-    pub fn append(&mut self, name: &str, shape: [usize; 3], values: Vec<f32>) {
-        match self.tensors.get_mut(name) {
-            Some(tensor) => {
-                tensor.shape[0] += shape[0];
-                tensor.values.extend(values);
-            }
-            None => {
-                self.tensors
-                    .insert(name.to_owned(), HostTensor { shape, values });
-            }
+    /// Adds a matrix, row by row.
+    pub fn insert(&mut self, name: String, shape: [usize; 2], values: Vec<f32>) {
+        self.tensors.insert(name, HostTensor { shape, values });
+    }
+
+    /// Adds the matrices of each of `members`, which `values` holds one behind the other: `[member, row, column]`, under
+    /// `name` behind what [`member_prefix`] gives.
+    pub fn insert_members(
+        &mut self,
+        members: &[Member],
+        name: &str,
+        [_, rows, columns]: [usize; 3],
+        values: &[f32],
+    ) {
+        let matrices = values.chunks_exact(rows * columns);
+        for (member, matrix) in members.iter().zip(matrices) {
+            let name = format!("{}/{name}", member_prefix(member));
+            self.insert(name, [rows, columns], matrix.to_vec());
         }
+    }
+
+    /// Takes over all matrices of `others`.
+    pub fn extend(&mut self, others: Self) {
+        self.tensors.extend(others.tensors);
     }
 
     /// # Errors
@@ -141,7 +140,7 @@ impl Weights {
                 .chunks_exact(4)
                 .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
                 .collect();
-            weights.append(name, shape, values);
+            weights.insert(name.to_owned(), shape, values);
         }
         Ok(weights)
     }
@@ -194,18 +193,22 @@ mod tests {
 
     fn two_members() -> Weights {
         let mut weights = Weights::default();
-        weights.append("encoder.weight", [1, 2, 2], vec![1.0, 2.0, 3.0, 4.0]);
-        weights.append("encoder.weight", [1, 2, 2], vec![5.0, 6.0, 7.0, 8.0]);
-        weights.append("encoder.bias", [2, 1, 1], vec![-0.0, f32::MIN_POSITIVE]);
+        let members = [5, 7].map(|seed| Member::new(0, "D".to_owned(), seed, &[5, 7]));
+        let values = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
+        weights.insert_members(&members, "encoder.weight", [2, 2, 2], &values);
+        let bias = vec![-0.0, f32::MIN_POSITIVE];
+        weights.insert("D/seed 5/encoder.bias".to_owned(), [1, 2], bias);
         weights
     }
 
     #[test]
-    fn members_lie_one_behind_the_other() {
+    fn every_member_has_its_own_matrix() {
         let weights = two_members();
-        let tensor = weights.get("encoder.weight").expect("it was added");
-        assert_eq!(tensor.shape, [2, 2, 2]);
-        assert_eq!(tensor.member(1), [5.0, 6.0, 7.0, 8.0]);
+        let tensor = weights
+            .get("D/seed 7/encoder.weight")
+            .expect("it was added");
+        assert_eq!(tensor.shape, [2, 2]);
+        assert_eq!(tensor.values, [5.0, 6.0, 7.0, 8.0]);
     }
 
     #[test]
@@ -222,7 +225,7 @@ mod tests {
         let mut other = two_members();
         other
             .tensors
-            .get_mut("encoder.bias")
+            .get_mut("D/seed 5/encoder.bias")
             .expect("it was added")
             .values[0] = 0.0;
         assert_ne!(

@@ -7,10 +7,12 @@ use std::path::Path;
 
 use common::{folder, manifest, transcript};
 use layerwise::backend::{self, Kind};
-use layerwise::config::{self, Experiment, Figure56};
-use layerwise::experiment::{Ending, Examples, Setting, figure56};
-use layerwise::results::{Figure56Results, Results};
-use layerwise::spec::BackendName;
+use layerwise::config;
+use layerwise::evidence;
+use layerwise::evidence::accuracy::Comparison;
+use layerwise::experiment::{self, Ending, Examples, Outcome, Setting};
+use layerwise::results::Results;
+use layerwise::spec::{BackendName, Model};
 use layerwise::train::Stop;
 use layerwise::weights::Weights;
 use serde_json::Value;
@@ -222,19 +224,16 @@ fn classifiers_end_alone_in_their_pretraining_and_in_their_training() {
         "their starts"
     );
 
-    let Results::Pretraining(results) =
-        serde_json::from_str(&read(&out, "results.json")).expect("JSON")
-    else {
-        panic!("another experiment");
-    };
-    let seeds: Vec<usize> = results
+    let results: Results = serde_json::from_str(&read(&out, "results.json")).expect("JSON");
+    let comparison: Comparison = results.of_run("accuracy").expect("of classifiers");
+    let seeds: Vec<usize> = comparison
         .conditions
         .iter()
         .map(|condition| condition.seeds)
         .collect();
     assert_eq!(seeds, [2, 0, 0]);
     assert!(
-        results
+        comparison
             .differences
             .iter()
             .all(|difference| difference.by_epoch.is_empty())
@@ -257,9 +256,7 @@ fn in_one_batched_model_the_numbers_of_the_others_are_untouched() {
     let text =
         "experiment = \"figure56\"\n[autoencoder]\nhidden_units = 12\n[training]\nepochs = 2\n";
     let config = config::parse(text, Path::new("mine.toml"), &config::Overrides::default());
-    let Experiment::Figure56(figure) = config.expect("a plan").plan.experiment else {
-        panic!("another experiment");
-    };
+    let plan = config.expect("a plan").plan;
     let backend = backend::open(BackendName::Flex).expect("flex is in every default build");
     let batched = backend::Backend {
         kind: Kind::Gpu,
@@ -271,15 +268,17 @@ fn in_one_batched_model_the_numbers_of_the_others_are_untouched() {
         test: Some(100),
     };
     let data = layerwise::data::load(&folder, limits).expect("it comes along");
-    let results = |sparsity_weights: &[f64]| {
+    let results = |sparsity_weights: &[f64]| -> Outcome {
         let with = |&weight: &f64| {
-            let mut setting = figure.settings[0].clone();
-            setting.sparsity.weight = weight;
-            setting
+            let mut condition = plan.conditions[0].clone();
+            condition.name = format!("β = {weight}");
+            if let Model::Autoencoder(training) = &mut condition.model {
+                training.sparsity.weight = weight;
+            }
+            condition
         };
-        let figure = Figure56 {
-            settings: sparsity_weights.iter().map(with).collect(),
-        };
+        let mut plan = plan.clone();
+        plan.conditions = sparsity_weights.iter().map(with).collect();
         let stop = Stop::default();
         let setting = Setting {
             data: &data,
@@ -290,24 +289,25 @@ fn in_one_batched_model_the_numbers_of_the_others_are_untouched() {
             observer: &(),
             stop: &stop,
             shelf: &(),
+            measure: &|trained| evidence::measure(&plan, trained),
         };
-        let outcome = figure56::run(&figure, &[0], &setting).expect("a task of its own");
+        let outcome = experiment::run(&plan, &setting).expect("a task of its own");
         assert_eq!(outcome.ending, Ending::Complete);
-        let Results::Figure56(results) = outcome.results else {
-            panic!("another experiment");
-        };
-        results
+        outcome
     };
     // β of the second member is infinite in single precision.
-    let Figure56Results { members, ended } = results(&[0.0, 1e39, 0.1]);
-    assert_eq!(ended.len(), 1, "{ended:?}");
-    assert_eq!(ended[0].member.index, 1);
+    let found = results(&[0.0, 1e39, 0.1]);
+    assert_eq!(found.ended.len(), 1, "{:?}", found.ended);
+    assert_eq!(found.ended[0].member.index, 1);
     let without = results(&[0.0, 0.1]);
     assert!(without.ended.is_empty());
-    for (found, expected) in members.iter().zip(&without.members) {
+    for (found, expected) in found.members.iter().zip(&without.members) {
         assert_eq!(found.member.condition, expected.member.condition);
-        assert_eq!(found.scores, expected.scores);
-        assert_eq!(found.last.cost.to_bits(), expected.last.cost.to_bits());
+        for evidence in ["regimes", "dead_units"] {
+            assert_eq!(found.evidence[evidence], expected.evidence[evidence]);
+        }
+        let cost = |of: &layerwise::results::MemberResults| of.evidence["curves"]["cost"].clone();
+        assert_eq!(cost(found), cost(expected));
     }
-    assert_eq!(members.len(), 2);
+    assert_eq!(found.members.len(), 2);
 }

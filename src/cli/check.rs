@@ -3,12 +3,10 @@
 
 use super::prepare::{Prepared, prepare};
 use super::{Failure, PlanArgs, cores};
-use crate::config::{Experiment, Plan};
-use crate::experiment::{dead_units, pretraining};
+use crate::evidence;
+use crate::experiment::{describe as in_words, multiply_accumulates};
 use crate::machine::{self, readable};
-use crate::model::Autoencoder;
-use crate::redraw;
-use crate::spec::AutoencoderTraining;
+use crate::spec::Plan;
 use crate::ui::print::say;
 use crate::words::counted;
 
@@ -38,14 +36,6 @@ pub fn check(plan: PlanArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn members_line(count: usize, what: &str, seeds: usize) -> String {
-    format!(
-        "members     {}: {what} × {}",
-        count * seeds,
-        counted(seeds, "seed")
-    )
-}
-
 fn describe(plan: &Plan, prepared: &Prepared) {
     let data = &prepared.data;
     let images = &data.train.images;
@@ -64,56 +54,26 @@ fn describe(plan: &Plan, prepared: &Prepared) {
         counted(classes, "class"),
     ));
     say(&format!("found in    {}", prepared.found_at.display()));
-    let seeds = plan.run.seeds.len();
-    match &plan.experiment {
-        Experiment::Figure56(figure) => {
-            let AutoencoderTraining {
-                autoencoder,
-                training,
-                ..
-            } = &figure.settings[0];
-            let units = autoencoder.hidden_units;
-            let parameters = Autoencoder::parameter_count(autoencoder, inputs);
-            let steps = left.div_ceil(training.batch_size);
-            say(&format!(
-                "model       {inputs} → {units} → {inputs}, {parameters} parameters a member"
-            ));
-            let betas = figure.settings.len();
-            let what = counted(betas, "value") + " of β";
-            say(&members_line(betas, &what, seeds));
-            say(&format!(
-                "steps       {} a member: {} × {} of {}",
-                steps * training.epochs,
-                counted(training.epochs, "epoch"),
-                counted(steps, "batch"),
-                counted(training.batch_size, "image"),
-            ));
-        }
-        Experiment::Pretraining(pretraining) => {
-            for condition in &pretraining.conditions {
-                let work = pretraining::multiply_accumulates(condition, left, inputs, classes);
-                say(&format!(
-                    "condition   {}: {}; {:.2} TFLOP a seed",
-                    condition.name,
-                    pretraining::describe(condition, inputs, classes),
-                    2.0 * work as f64 / 1e12
-                ));
-            }
-            let count = pretraining.conditions.len();
-            say(&members_line(count, &counted(count, "condition"), seeds));
-        }
-        Experiment::DeadUnits(dead_units) => {
-            for condition in &dead_units.conditions {
-                say(&format!(
-                    "condition   {}: {}",
-                    condition.name,
-                    dead_units::describe(&condition.setting, inputs)
-                ));
-            }
-            let count = dead_units.conditions.len();
-            say(&members_line(count, &counted(count, "condition"), seeds));
-        }
+    for condition in &plan.conditions {
+        let batch = condition.training().batch_size;
+        let epochs = condition.training().epochs;
+        let work = multiply_accumulates(condition, left, inputs, classes);
+        say(&format!(
+            "condition   {}: {}; {} of {}; {:.2} TFLOP a seed",
+            condition.name,
+            in_words(condition, inputs, classes),
+            counted(left.div_ceil(batch) * epochs, "step"),
+            counted(batch, "image"),
+            2.0 * work as f64 / 1e12
+        ));
     }
+    let (conditions, seeds) = (plan.conditions.len(), plan.run.seeds.len());
+    say(&format!(
+        "models      {}: {} × {}",
+        conditions * seeds,
+        counted(conditions, "condition"),
+        counted(seeds, "seed")
+    ));
     say(&format!(
         "work        {:.2} TFLOP in matrix products of the training steps, all members",
         2.0 * prepared.extent.multiply_accumulates as f64 / 1e12
@@ -126,7 +86,7 @@ fn describe(plan: &Plan, prepared: &Prepared) {
         prepared.need,
         limit.unwrap_or_default()
     ));
-    for line in redraw::outlook(plan, images.height(), images.width()) {
+    for line in evidence::outlook(plan, images.height(), images.width()) {
         say(&format!("pictures    {line}"));
     }
 }

@@ -6,11 +6,12 @@ use std::time::Instant;
 
 use super::{Failure, printable};
 use crate::backend::{self, Backend, BackendError, Kind};
-use crate::config::{Config, Limit};
+use crate::config::Config;
 use crate::data::{self, DataError, Dataset, Limits};
 use crate::experiment::{self, Need};
 use crate::machine::{self, readable};
 use crate::run_dir::{DataRecord, FileRecord, RunDir};
+use crate::spec::Limit;
 use crate::ui::print::tell;
 use crate::words::counted;
 

@@ -8,8 +8,8 @@ use super::run::{self, Job};
 use super::{Failure, ResumeArgs, printable};
 use crate::checkpoint::{self, Identity};
 use crate::config::{self, Config, Overrides};
+use crate::evidence;
 use crate::experiment;
-use crate::redraw;
 use crate::run_dir::{self, Manifest, RunDir, Status};
 use crate::ui::print::{say, tell};
 
@@ -29,7 +29,7 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
             printable(&lost.join(", "))
         ));
         // What is drawn needs nothing but the folder; the rest is in the checkpoints.
-        if redraw::everything(&dir).is_ok() && dir.lost(&manifest).is_empty() {
+        if evidence::everything(&dir).is_ok() && dir.lost(&manifest).is_empty() {
             tell(&format!("drawn again: {path}"));
             return Ok(());
         }

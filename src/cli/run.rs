@@ -11,11 +11,11 @@ use super::{Failure, RunArgs, signals};
 use crate::checkpoint::{Checkpoints, Found, Identity};
 use crate::config::Config;
 use crate::data::Dataset;
+use crate::evidence::{self, Found as Findings, RedrawError};
 use crate::experiment::{self, Ending, Examples, Outcome, Setting};
-use crate::redraw;
-use crate::results::{Ended, Results, Spread, Subject};
+use crate::results::{Ended, Results};
 use crate::run_dir::{self, FORMAT, Lock, Manifest, Records, RunDir, RunDirError, Seconds, Status};
-use crate::spec::ExperimentName;
+use crate::spec::{ExperimentName, Plan};
 use crate::train::lanes::locked;
 use crate::train::{Observer, Record, Stop};
 use crate::ui::print::{lost, say, tell};
@@ -61,7 +61,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         format: FORMAT,
         version: format!("layerwise {}", env!("CARGO_PKG_VERSION")),
         name: config.name.clone(),
-        experiment: experiment::name(&plan.experiment),
+        experiment: plan.experiment,
         status: Status::Running,
         backend: prepared.backend.name.to_string(),
         device: prepared.backend.description.clone(),
@@ -140,7 +140,7 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
         .map_err(Failure::work)?;
     tell(&format!("run folder: {}", dir.path().display()));
     let (height, width) = (manifest.data.height, manifest.data.width);
-    for line in redraw::outlook(plan, height, width) {
+    for line in evidence::outlook(plan, height, width) {
         tell(&format!("note: {line}"));
     }
 
@@ -172,6 +172,7 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
             observer: &keeper,
             stop: &stop,
             shelf: &checkpoints,
+            measure: &|trained| evidence::measure(plan, trained),
         },
     );
     manifest.seconds.training += training.elapsed().as_secs_f64();
@@ -180,7 +181,8 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
     let finished = kept.and_then(|records| {
         manifest.seconds.checkpoints += saved?.as_secs_f64();
         let outcome = outcome.map_err(Failure::work)?;
-        let ended = outcome.results.ended();
+        let results = evidence::conclude(plan, &data, &records, &outcome);
+        let ended = &results.ended;
         manifest.status = match &outcome.ending {
             Ending::Complete if ended.len() == manifest.members.len() => Status::Failed {
                 reason: all_ended(ended),
@@ -191,12 +193,31 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
             },
         };
         manifest.member_seconds.clone_from(&outcome.member_seconds);
-        write_all(&dir, &mut manifest, &outcome, &records).map_err(Failure::work)?;
-        Ok(outcome)
+        write_all(&dir, plan, &mut manifest, &outcome, &results, &records)
+            .map_err(Failure::work)?;
+        let lines = evidence::lines(&Findings {
+            plan,
+            data: &data,
+            records: &records,
+            results: &results,
+        });
+        Ok(Finished {
+            ending: outcome.ending,
+            results,
+            lines,
+        })
     });
     let ended = end(&dir, manifest, style, finished);
     drop(lock);
     ended
+}
+
+/// A run that came to its end, or was stopped.
+struct Finished {
+    ending: Ending,
+    results: Results,
+    /// What was found, for a terminal.
+    lines: Vec<String>,
 }
 
 /// Tells how a run ended.
@@ -204,16 +225,18 @@ fn end(
     dir: &RunDir,
     mut manifest: Manifest,
     style: Style,
-    finished: Result<Outcome, Failure>,
+    finished: Result<Finished, Failure>,
 ) -> Result<(), Failure> {
     match finished {
-        Ok(Outcome {
+        Ok(Finished {
             ending: Ending::Complete,
             results,
-            ..
+            lines,
         }) => {
             if style != Style::Quiet {
-                summarize(&results, Subject::of(manifest.data.name.as_deref()));
+                for line in &lines {
+                    say(line);
+                }
             }
             if let Some(error) = lost().filter(|error| error.kind() != ErrorKind::BrokenPipe) {
                 tell(&format!(
@@ -224,13 +247,13 @@ fn end(
                 "open {}",
                 dir.path().join(run_dir::PAGE).display()
             ));
-            match results.ended() {
+            match results.ended.as_slice() {
                 [] => Ok(()),
                 ended => Err(Failure::Work(some_ended(ended, manifest.members.len()))),
             }
         }
-        Ok(Outcome { results, .. }) => {
-            for ended in results.ended() {
+        Ok(Finished { results, .. }) => {
+            for ended in &results.ended {
                 tell(&format!("warning: {ended}\n  hint: {}", ended.hint));
             }
             let path = dir.path();
@@ -295,29 +318,34 @@ pub fn identity(config: &Config, data: &Dataset) -> Identity {
 /// Writes everything that a run leaves behind, with the proof that drawing did not touch the models.
 fn write_all(
     run: &RunDir,
+    plan: &Plan,
     manifest: &mut Manifest,
     outcome: &Outcome,
+    results: &Results,
     records: &Records,
-) -> Result<(), redraw::RedrawError> {
+) -> Result<(), RedrawError> {
     let drawing = Instant::now();
     let weights = (outcome.weights)();
-    let file = weights
+    let mut all = weights.clone();
+    all.extend((outcome.initial_weights)());
+    let file = all
         .to_safetensors()
-        .map_err(|source| redraw::RedrawError::Weights {
+        .map_err(|source| RedrawError::Weights {
             file: run_dir::WEIGHTS.to_owned(),
             source,
         })?;
     run.write(run_dir::WEIGHTS, &file)?;
-    run.write_json(run_dir::RESULTS, &outcome.results)?;
+    run.write_json(run_dir::RESULTS, results)?;
     let before = weights.hash();
-    let results = Some(&outcome.results);
-    let unproven = redraw::Run {
+    let unproven = evidence::Run {
         dir: run,
+        plan,
         manifest,
         results,
         records,
+        weights: &weights,
     };
-    let figures = redraw::pictures(&unproven, &weights)?;
+    let (figures, sections) = evidence::pictures(&unproven)?;
     for failure in figures.failures() {
         tell(&format!("warning: {failure}"));
     }
@@ -327,81 +355,22 @@ fn write_all(
     manifest.parameters_before_drawing = Some(before.clone());
     manifest.parameters_after_drawing = Some(after.clone());
     manifest.seconds.drawing = drawing.elapsed().as_secs_f64();
-    let proven = redraw::Run {
+    let proven = evidence::Run {
         dir: run,
+        plan,
         manifest,
         results,
         records,
+        weights: &weights,
     };
-    redraw::page(&proven, &figures)?;
+    evidence::page(&proven, &figures, &sections)?;
     // The last file: a run that was killed before it is not complete.
     manifest.files = run.written();
     run.write_json(run_dir::MANIFEST, manifest)?;
     if unchanged {
         Ok(())
     } else {
-        Err(redraw::RedrawError::WeightsChanged { before, after })
-    }
-}
-
-/// Prints what was found, a line for each finding.
-fn summarize(results: &Results, subject: Subject) {
-    match results {
-        Results::Figure56(results) => {
-            for summary in &results.members {
-                say(&format!(
-                    "{}: {} ({})",
-                    summary.member.label,
-                    summary.regime.words(subject),
-                    summary.regime_reason
-                ));
-            }
-        }
-        Results::Pretraining(results) => {
-            let width = results
-                .conditions
-                .iter()
-                .map(|summary| summary.condition.chars().count())
-                .max()
-                .unwrap_or(0);
-            for summary in &results.conditions {
-                let percent = |spread: &Spread| format!("{:.2} %", 100.0 * spread.median);
-                let medians = match summary.seeds {
-                    1 => String::new(),
-                    seeds => format!(" (medians of {seeds} seeds)"),
-                };
-                let reached = match summary.accuracy.as_slice() {
-                    [] => "ended early".to_owned(),
-                    [start] => format!("{} at the start{medians}", percent(start)),
-                    [_, only] => format!("{} after its only epoch{medians}", percent(only)),
-                    [_, first, .., last] => format!(
-                        "{} after the first epoch, {} after the last{medians}",
-                        percent(first),
-                        percent(last)
-                    ),
-                };
-                say(&format!(
-                    "{:<width$}  {reached}  {}",
-                    summary.condition, summary.description,
-                ));
-            }
-        }
-        Results::DeadUnits(results) => {
-            for summary in &results.members {
-                let noise_looking = match &summary.noise_looking {
-                    Some(units) => units.len().to_string(),
-                    None => "not defined, as the initial weights do not vary".to_owned(),
-                };
-                say(&format!(
-                    "{}: of {}, never on at the start {}, never on at the end {}, unchanged {}, noise-looking {noise_looking}",
-                    summary.member.label,
-                    counted(summary.hidden_units, "unit"),
-                    summary.never_on_at_start.len(),
-                    summary.never_on.len(),
-                    summary.unchanged.len(),
-                ));
-            }
-        }
+        Err(RedrawError::WeightsChanged { before, after })
     }
 }
 

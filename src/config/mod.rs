@@ -19,10 +19,9 @@ use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::spec::BackendName;
+use crate::spec::{BackendName, Plan};
 
 pub use error::{ConfigError, FileProblem, Problem, escaped};
-pub use plan::{Data, DeadUnits, Experiment, Figure56, Limit, Plan, Pretraining, Run};
 
 use keys::Place;
 pub(crate) use keys::nearest;
@@ -134,7 +133,7 @@ pub fn parse(text: &str, file_label: &Path, overrides: &Overrides) -> Result<Con
         return Err(ConfigError::file(file_label, FileProblem::NoExperiment));
     }
     let mut reader = Reader::new(document);
-    let plan = Plan::read(&mut reader)?;
+    let plan = plan::read(&mut reader)?;
     let conditions = reader.conditions().iter();
     let conditions = conditions.map(|condition| condition.name.clone()).collect();
     Ok(Config {

@@ -2,87 +2,17 @@
 //! with its range and its default, in the order in which a config lists them.
 
 use std::ops::Bound::{Excluded, Included};
-use std::path::PathBuf;
 
 use crate::spec::{
-    Activation, AutoencoderCondition, AutoencoderSpec, AutoencoderTraining, BackendName,
-    ClassifierCondition, ClassifierSpec, Corruption, Decoder, DecoderActivation, ExperimentName,
-    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, Sparsity, TrainedLayers,
-    TrainingSpec, Transfer,
+    Activation, AutoencoderSpec, AutoencoderTraining, BackendName, ClassifierSpec,
+    ClassifierTraining, Condition, Coordinate, Corruption, Data, Decoder, DecoderActivation,
+    ExperimentName, GridKey, MeanActivationEstimator, Model, OptimizerSpec, Plan, Reconstruction,
+    Report, Run, Schedule, Sparsity, TrainedLayers, TrainingSpec, Transfer,
 };
 
 use super::error::{ConfigError, Problem};
 use super::keys;
 use super::read::{Layers, Reader, WrittenInitialization};
-
-/// Everything that a run needs to know. It can no longer be wrong.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
-    pub run: Run,
-    pub data: Data,
-    pub experiment: Experiment,
-}
-
-/// Where and how often to compute.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    pub backend: BackendName,
-    /// Seeds of the initial weights: one set of members each; distinct, at least one.
-    pub seeds: Vec<u64>,
-    /// Seed of the order of batches, which all members share.
-    pub order_seed: u64,
-}
-
-/// What to learn from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Data {
-    pub dir: PathBuf,
-    pub train_images: Limit,
-    pub test_images: Limit,
-    /// The last so many of the training images are held out of training, for choices that data make; may be 0.
-    pub validation_images: usize,
-}
-
-/// How much of a data set is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    All,
-    /// The first so many, at least one. Whether there are so many is for `data` to say.
-    First(usize),
-}
-
-/// What to do.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Experiment {
-    Figure56(Figure56),
-    Pretraining(Pretraining),
-    DeadUnits(DeadUnits),
-}
-
-/// Sparse autoencoders that differ in the sparsity weight β alone.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Figure56 {
-    /// One for each β, in which alone they differ; at least one.
-    pub settings: Vec<AutoencoderTraining>,
-}
-
-/// Classifiers that are trained from different starts.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Pretraining {
-    /// In the order of the file; distinct names, at least one.
-    pub conditions: Vec<ClassifierCondition>,
-    /// Minuend and subtrahend of each difference that is reported, as indices of conditions.
-    pub differences: Vec<(usize, usize)>,
-    /// The conditions whose layers are shown, as indices.
-    pub layers_of: Vec<usize>,
-}
-
-/// Autoencoders that differ in what their units start from, or are.
-#[derive(Debug, Clone, PartialEq)]
-pub struct DeadUnits {
-    /// In the order of the file; distinct names, at least one.
-    pub conditions: Vec<AutoencoderCondition>,
-}
 
 /// A part of a plan that one word chooses, and that may have keys of its own in the section it is given.
 type Part<T> = fn(&mut Reader<'_>, &str) -> Result<T, ConfigError>;
@@ -94,32 +24,43 @@ const MOST_IMAGES: usize = u32::MAX as usize;
 const NEAR_0: f64 = 1e-6;
 const DEEPEST: usize = 1000;
 
-impl Plan {
-    /// Reads the keys of the experiment that the document names.
-    pub(super) fn read(reader: &mut Reader<'_>) -> Result<Self, ConfigError> {
-        type Recipe = fn(&mut Reader<'_>) -> Result<Experiment, ConfigError>;
-        const ONE_SEED: &[u64] = &[0];
-        const FIVE_SEEDS: &[u64] = &[0, 1, 2, 3, 4];
-        type Known = (ExperimentName, &'static [u64], Recipe);
-        const EXPERIMENTS: &[(&str, Known)] = &[
-            ("figure56", (ExperimentName::Figure56, ONE_SEED, figure56)),
-            (
-                "pretraining",
-                (ExperimentName::Pretraining, FIVE_SEEDS, pretraining),
-            ),
-            (
-                "dead_units",
-                (ExperimentName::DeadUnits, FIVE_SEEDS, dead_units),
-            ),
-        ];
+/// Reads the keys of the experiment that the document names.
+pub(super) fn read(reader: &mut Reader<'_>) -> Result<Plan, ConfigError> {
+    type Recipe = fn(&mut Reader<'_>) -> Result<Experiment, ConfigError>;
+    const ONE_SEED: &[u64] = &[0];
+    const FIVE_SEEDS: &[u64] = &[0, 1, 2, 3, 4];
+    type Known = (ExperimentName, &'static [u64], Recipe);
+    const AUTOENCODER: ExperimentName = ExperimentName::Autoencoder;
+    const CLASSIFIER: ExperimentName = ExperimentName::Classifier;
+    const EXPERIMENTS: &[(&str, Known)] = &[
+        ("figure56", (AUTOENCODER, ONE_SEED, figure56)),
+        ("pretraining", (CLASSIFIER, FIVE_SEEDS, pretraining)),
+        ("dead_units", (AUTOENCODER, FIVE_SEEDS, dead_units)),
+    ];
 
-        let (name, seeds, recipe) = reader.word("experiment", EXPERIMENTS)?;
-        Ok(Self {
-            run: run(reader, seeds)?,
-            data: data(reader, name)?,
-            experiment: recipe(reader)?,
-        })
-    }
+    let (name, seeds, recipe) = reader.word("experiment", EXPERIMENTS)?;
+    let (run, data) = (run(reader, seeds)?, data(reader, name)?);
+    let Experiment {
+        grid,
+        conditions,
+        report,
+    } = recipe(reader)?;
+    Ok(Plan {
+        experiment: name,
+        run,
+        data,
+        grid,
+        conditions,
+        report,
+        expectations: Vec::new(),
+    })
+}
+
+/// What of a plan depends on the experiment.
+struct Experiment {
+    grid: Vec<GridKey>,
+    conditions: Vec<Condition>,
+    report: Report,
 }
 
 fn run(reader: &mut Reader<'_>, seeds: &[u64]) -> Result<Run, ConfigError> {
@@ -139,10 +80,10 @@ fn data(reader: &mut Reader<'_>, experiment: ExperimentName) -> Result<Data, Con
         train_images: reader.limit("data.train_images", 1..=MOST_IMAGES)?,
         test_images: reader.limit("data.test_images", 1..=MOST_IMAGES)?,
         validation_images: match experiment {
-            ExperimentName::Pretraining => {
+            ExperimentName::Classifier => {
                 reader.whole("data.validation_images", 0, 0..=MOST_IMAGES)?
             }
-            ExperimentName::Figure56 | ExperimentName::DeadUnits => 0,
+            ExperimentName::Autoencoder => 0,
         },
     })
 }
@@ -162,15 +103,28 @@ fn figure56(reader: &mut Reader<'_>) -> Result<Experiment, ConfigError> {
         reader.numbers("sparsity.weights", vec![0.0, 0.1, 3.0], 0.0..=1e6, 1000)?;
     let sparsity = sparsity(reader, &SPARSITY, 0.0)?;
     let training = training(reader, &ALONE)?;
-    let setting = |weight| AutoencoderTraining {
-        autoencoder: autoencoder.clone(),
-        sparsity: Sparsity { weight, ..sparsity },
-        corruption,
-        training: training.clone(),
+    let condition = |&weight: &f64| Condition {
+        name: format!("β = {weight}"),
+        group: None,
+        at: vec![Coordinate {
+            key: "sparsity.weight".to_owned(),
+            value: weight.to_string(),
+        }],
+        model: Model::Autoencoder(AutoencoderTraining {
+            autoencoder: autoencoder.clone(),
+            sparsity: Sparsity { weight, ..sparsity },
+            corruption,
+            training: training.clone(),
+        }),
     };
-    Ok(Experiment::Figure56(Figure56 {
-        settings: sparsity_weights.into_iter().map(setting).collect(),
-    }))
+    Ok(Experiment {
+        grid: vec![GridKey {
+            key: "sparsity.weight".to_owned(),
+            values: sparsity_weights.iter().map(f64::to_string).collect(),
+        }],
+        conditions: sparsity_weights.iter().map(condition).collect(),
+        report: Report::default(),
+    })
 }
 
 fn dead_units(reader: &mut Reader<'_>) -> Result<Experiment, ConfigError> {
@@ -178,28 +132,38 @@ fn dead_units(reader: &mut Reader<'_>) -> Result<Experiment, ConfigError> {
         let (autoencoder, corruption) = autoencoder(reader)?;
         let weight = reader.number("sparsity.weight", 0.0, 0.0..=1e6)?;
         let sparsity = sparsity(reader, &SPARSITY, weight)?;
-        Ok(AutoencoderCondition {
+        Ok(Condition {
+            group: Some(name.clone()),
             name,
-            setting: AutoencoderTraining {
+            at: Vec::new(),
+            model: Model::Autoencoder(AutoencoderTraining {
                 autoencoder,
                 sparsity,
                 corruption,
                 training: training(reader, &ALONE)?,
-            },
+            }),
         })
     })?;
-    Ok(Experiment::DeadUnits(DeadUnits { conditions }))
+    Ok(Experiment {
+        grid: Vec::new(),
+        conditions,
+        report: Report::default(),
+    })
 }
 
 fn pretraining(reader: &mut Reader<'_>) -> Result<Experiment, ConfigError> {
     let conditions = each_condition(reader, classifier_condition)?;
     let differences = differences(reader, &conditions)?;
     let layers_of = layers_of(reader, &conditions)?;
-    Ok(Experiment::Pretraining(Pretraining {
+    Ok(Experiment {
+        grid: Vec::new(),
         conditions,
-        differences,
-        layers_of,
-    }))
+        report: Report {
+            evidence: None,
+            differences,
+            layers_of,
+        },
+    })
 }
 
 /// Reads every condition, of which there is at least one.
@@ -221,10 +185,7 @@ fn each_condition<T>(
         .collect()
 }
 
-fn classifier_condition(
-    reader: &mut Reader<'_>,
-    name: String,
-) -> Result<ClassifierCondition, ConfigError> {
+fn classifier_condition(reader: &mut Reader<'_>, name: String) -> Result<Condition, ConfigError> {
     let hidden_units = reader.widths("network.hidden_units", DEEPEST)?;
     let activation = activation(reader, "network")?;
     let weight =
@@ -282,18 +243,22 @@ fn classifier_condition(
             reader.in_layer(layer + 1, |reader| stage(reader, &encoder, layer + 1))
         })
         .collect::<Result<_, _>>()?;
-    Ok(ClassifierCondition {
+    Ok(Condition {
+        group: Some(name.clone()),
         name,
-        classifier: ClassifierSpec {
-            hidden_units,
-            activation,
-            weight: weight.value,
-            bias: bias.value,
-        },
-        stages,
-        transfer,
-        training: fine_tuning,
-        trained_layers,
+        at: Vec::new(),
+        model: Model::Classifier(ClassifierTraining {
+            classifier: ClassifierSpec {
+                hidden_units,
+                activation,
+                weight: weight.value,
+                bias: bias.value,
+            },
+            stages,
+            transfer,
+            training: fine_tuning,
+            trained_layers,
+        }),
     })
 }
 
@@ -335,7 +300,7 @@ fn stage(
 /// The pairs of conditions whose differences are reported.
 fn differences(
     reader: &mut Reader<'_>,
-    conditions: &[ClassifierCondition],
+    conditions: &[Condition],
 ) -> Result<Vec<(usize, usize)>, ConfigError> {
     const KEY: &str = "report.differences";
     let texts = reader.texts(KEY, 1000)?.unwrap_or_default();
@@ -361,12 +326,12 @@ fn differences(
 }
 
 /// The conditions whose layers are shown: by default, all that have some.
-fn layers_of(
-    reader: &mut Reader<'_>,
-    conditions: &[ClassifierCondition],
-) -> Result<Vec<usize>, ConfigError> {
+fn layers_of(reader: &mut Reader<'_>, conditions: &[Condition]) -> Result<Vec<usize>, ConfigError> {
     const KEY: &str = "report.layers_of";
-    let is_deep = |at: &usize| !conditions[*at].classifier.hidden_units.is_empty();
+    let is_deep = |at: &usize| {
+        let classifier = conditions[*at].classifier();
+        classifier.is_some_and(|of| !of.classifier.hidden_units.is_empty())
+    };
     let Some(names) = reader.texts(KEY, 1000)? else {
         return Ok((0..conditions.len()).filter(is_deep).collect());
     };
@@ -386,7 +351,7 @@ fn layers_of(
 fn condition_called(
     reader: &Reader<'_>,
     key: &'static str,
-    conditions: &[ClassifierCondition],
+    conditions: &[Condition],
     name: &str,
 ) -> Result<usize, ConfigError> {
     let at = conditions

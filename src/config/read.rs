@@ -10,11 +10,10 @@ use std::path::PathBuf;
 
 use toml::de::{DeInteger, DeValue};
 
-use crate::spec::{Initialization, Variance};
+use crate::spec::{Initialization, Limit, Variance};
 
 use super::error::{ConfigError, Problem, words};
 use super::keys::{Place, UsedWith};
-use super::plan::Limit;
 use super::raw::{Condition, Document};
 use super::{Origin, Setting, keys, quoted};
 

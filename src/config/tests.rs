@@ -4,11 +4,61 @@ use std::collections::BTreeSet;
 
 use super::*;
 use crate::spec::{
-    Activation, AutoencoderCondition, AutoencoderSpec, AutoencoderTraining, ClassifierCondition,
-    ClassifierSpec, Corruption, Decoder, DecoderActivation, Initialization,
-    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, Sparsity, TrainedLayers,
-    TrainingSpec, Transfer, Variance,
+    Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data, Decoder,
+    DecoderActivation, Initialization, Limit, MeanActivationEstimator, OptimizerSpec,
+    Reconstruction, Run, Schedule, Sparsity, TrainedLayers, TrainingSpec, Transfer, Variance,
 };
+
+/// The autoencoders of a plan.
+#[derive(Debug, PartialEq)]
+struct Figure56 {
+    settings: Vec<AutoencoderTraining>,
+}
+
+/// The classifiers of a plan, and what is reported of them.
+#[derive(Debug, PartialEq)]
+struct Pretraining {
+    conditions: Vec<ClassifierCondition>,
+    differences: Vec<(usize, usize)>,
+    layers_of: Vec<usize>,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+struct ClassifierCondition {
+    name: String,
+    classifier: ClassifierSpec,
+    stages: Vec<AutoencoderTraining>,
+    transfer: Transfer,
+    training: TrainingSpec,
+    trained_layers: TrainedLayers,
+}
+
+fn autoencoders(plan: &Plan) -> Figure56 {
+    let conditions = plan.conditions.iter();
+    let settings = conditions.map(|condition| condition.autoencoder().expect("one").clone());
+    Figure56 {
+        settings: settings.collect(),
+    }
+}
+
+fn classifiers(plan: &Plan) -> Pretraining {
+    let condition = |condition: &crate::spec::Condition| {
+        let of = condition.classifier().expect("a classifier").clone();
+        ClassifierCondition {
+            name: condition.name.clone(),
+            classifier: of.classifier,
+            stages: of.stages,
+            transfer: of.transfer,
+            training: of.training,
+            trained_layers: of.trained_layers,
+        }
+    };
+    Pretraining {
+        conditions: plan.conditions.iter().map(condition).collect(),
+        differences: plan.report.differences.clone(),
+        layers_of: plan.report.layers_of.clone(),
+    }
+}
 
 const FILE: &str = "configs/figure56.toml";
 const ALMOST_EMPTY: &str = "experiment = \"figure56\"\n";
@@ -75,15 +125,12 @@ fn accepted(text: &str, overrides: &Overrides) -> Config {
     parse(text, Path::new(FILE), overrides).unwrap_or_else(|error| panic!("{text}\n{error}"))
 }
 
-fn figure56(config: Config) -> Figure56 {
-    match config.plan.experiment {
-        Experiment::Figure56(plan) => plan,
-        other => panic!("{other:?} is not Figure 5-6"),
-    }
+fn figure56(config: &Config) -> Figure56 {
+    autoencoders(&config.plan)
 }
 
 fn with_set(assignments: &[&str]) -> Figure56 {
-    figure56(accepted(ALMOST_EMPTY, &set(assignments)))
+    figure56(&accepted(ALMOST_EMPTY, &set(assignments)))
 }
 
 /// The refusal of a whole text, without the file's name.
@@ -108,54 +155,56 @@ fn refused_set(assignment: &str) -> String {
 #[test]
 fn an_almost_empty_config_is_the_figure() {
     let config = accepted(ALMOST_EMPTY, &Overrides::default());
-    let expected = Plan {
-        run: Run {
-            backend: BackendName::Flex,
-            seeds: vec![0],
-            order_seed: 0,
-        },
-        data: Data {
-            dir: "data/mnist".into(),
-            train_images: Limit::All,
-            test_images: Limit::All,
-            validation_images: 0,
-        },
-        experiment: Experiment::Figure56(Figure56 {
-            settings: [0.0, 0.1, 3.0]
-                .map(|weight| AutoencoderTraining {
-                    autoencoder: AutoencoderSpec {
-                        hidden_units: 100,
-                        activation: Activation::Relu,
-                        decoder: Decoder::Tied,
-                        decoder_activation: DecoderActivation::Identity,
-                        reconstruction: Reconstruction::SquaredError,
-                        encoder_weight: variance(1.0 / 784.0),
-                        encoder_bias: variance(1.0 / 7840.0),
-                        decoder_bias: Initialization::Constant { value: 0.0 },
-                    },
-                    sparsity: Sparsity {
-                        weight,
-                        target: 0.05,
-                        estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },
-                        clamp: 0.01,
-                    },
-                    corruption: Corruption::None,
-                    training: TrainingSpec {
-                        optimizer: ADAM,
-                        learning_rate: 5e-4,
-                        schedule: Schedule::Constant,
-                        batch_size: 100,
-                        epochs: 10,
-                        weight_decay: 0.0,
-                    },
-                })
-                .to_vec(),
-        }),
+    let expected_run = Run {
+        backend: BackendName::Flex,
+        seeds: vec![0],
+        order_seed: 0,
     };
-    assert_eq!(config.plan, expected);
+    let expected_data = Data {
+        dir: "data/mnist".into(),
+        train_images: Limit::All,
+        test_images: Limit::All,
+        validation_images: 0,
+    };
+    let expected = Figure56 {
+        settings: [0.0, 0.1, 3.0]
+            .map(|weight| AutoencoderTraining {
+                autoencoder: AutoencoderSpec {
+                    hidden_units: 100,
+                    activation: Activation::Relu,
+                    decoder: Decoder::Tied,
+                    decoder_activation: DecoderActivation::Identity,
+                    reconstruction: Reconstruction::SquaredError,
+                    encoder_weight: variance(1.0 / 784.0),
+                    encoder_bias: variance(1.0 / 7840.0),
+                    decoder_bias: Initialization::Constant { value: 0.0 },
+                },
+                sparsity: Sparsity {
+                    weight,
+                    target: 0.05,
+                    estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },
+                    clamp: 0.01,
+                },
+                corruption: Corruption::None,
+                training: TrainingSpec {
+                    optimizer: ADAM,
+                    learning_rate: 5e-4,
+                    schedule: Schedule::Constant,
+                    batch_size: 100,
+                    epochs: 10,
+                    weight_decay: 0.0,
+                },
+            })
+            .to_vec(),
+    };
+    assert_eq!(
+        (&config.plan.run, &config.plan.data),
+        (&expected_run, &expected_data)
+    );
+    assert_eq!(autoencoders(&config.plan), expected);
     assert_eq!(config.name, "figure56");
     assert_eq!(config.to_toml(), FIGURE_56);
-    assert_eq!(accepted(FIGURE_56, &Overrides::default()).plan, expected);
+    assert_eq!(accepted(FIGURE_56, &Overrides::default()).plan, config.plan);
 }
 
 #[test]
@@ -316,7 +365,7 @@ fn a_flag_wins_over_set_and_set_over_the_file() {
 fn dotted_keys_and_subsections_are_the_same_as_sections() {
     let text = "experiment = \"figure56\"\ntraining.epochs = 3\n\
                 [autoencoder.encoder_bias]\nconstant = 1\n";
-    let plan = figure56(accepted(text, &Overrides::default()));
+    let plan = figure56(&accepted(text, &Overrides::default()));
     assert_eq!(plan.settings[0].training.epochs, 3);
     assert_eq!(
         plan.settings[0].autoencoder.encoder_bias,
@@ -1029,10 +1078,7 @@ fn pretraining_text(body: &str) -> String {
 
 fn pretraining_with(body: &str, assignments: &[&str]) -> Pretraining {
     let config = accepted(&pretraining_text(body), &set(assignments));
-    match config.plan.experiment {
-        Experiment::Pretraining(plan) => plan,
-        other => panic!("{other:?} is not the pretraining"),
-    }
+    classifiers(&config.plan)
 }
 
 fn pretraining(body: &str) -> Pretraining {
@@ -1124,28 +1170,33 @@ fn an_almost_empty_pretraining_config_holds_the_defaults() {
     deep.name = "B".to_owned();
     deep.classifier.hidden_units = vec![7];
     deep.stages = vec![stage];
-    let expected = Plan {
-        run: Run {
-            backend: BackendName::Flex,
-            seeds: vec![0, 1, 2, 3, 4],
-            order_seed: 0,
-        },
-        data: Data {
-            dir: "data/mnist".into(),
-            train_images: Limit::All,
-            test_images: Limit::All,
-            validation_images: 0,
-        },
-        experiment: Experiment::Pretraining(Pretraining {
-            conditions: vec![softmax_regression, deep],
-            differences: vec![],
-            layers_of: vec![1],
-        }),
+    let expected_run = Run {
+        backend: BackendName::Flex,
+        seeds: vec![0, 1, 2, 3, 4],
+        order_seed: 0,
     };
-    assert_eq!(config.plan, expected);
+    let expected_data = Data {
+        dir: "data/mnist".into(),
+        train_images: Limit::All,
+        test_images: Limit::All,
+        validation_images: 0,
+    };
+    let expected = Pretraining {
+        conditions: vec![softmax_regression, deep],
+        differences: vec![],
+        layers_of: vec![1],
+    };
+    assert_eq!(
+        (&config.plan.run, &config.plan.data),
+        (&expected_run, &expected_data)
+    );
+    assert_eq!(classifiers(&config.plan), expected);
     assert_eq!(config.conditions, ["A", "B"]);
     assert_eq!(config.to_toml(), PRETRAINING);
-    assert_eq!(accepted(PRETRAINING, &Overrides::default()).plan, expected);
+    assert_eq!(
+        accepted(PRETRAINING, &Overrides::default()).plan,
+        config.plan
+    );
 }
 
 #[test]
@@ -1158,29 +1209,27 @@ fn an_almost_empty_dead_units_config_is_the_figure_without_sparsity() {
     let setting = with_set(&[]).settings[0].clone();
     let mut wide = setting.clone();
     wide.autoencoder.encoder_bias = variance(1.0);
-    let condition = |name: &str, setting| AutoencoderCondition {
-        name: name.to_owned(),
-        setting,
+    let expected_run = Run {
+        backend: BackendName::Flex,
+        seeds: vec![0, 1, 2, 3, 4],
+        order_seed: 0,
     };
-    let expected = Plan {
-        run: Run {
-            backend: BackendName::Flex,
-            seeds: vec![0, 1, 2, 3, 4],
-            order_seed: 0,
-        },
-        data: Data {
-            dir: "data/mnist".into(),
-            train_images: Limit::All,
-            test_images: Limit::All,
-            validation_images: 0,
-        },
-        experiment: Experiment::DeadUnits(DeadUnits {
-            conditions: vec![condition("N(0, 1)", wide), condition("A", setting)],
-        }),
+    let expected_data = Data {
+        dir: "data/mnist".into(),
+        train_images: Limit::All,
+        test_images: Limit::All,
+        validation_images: 0,
     };
-    assert_eq!(config.plan, expected);
+    let expected = Figure56 {
+        settings: vec![wide, setting],
+    };
+    assert_eq!(
+        (&config.plan.run, &config.plan.data),
+        (&expected_run, &expected_data)
+    );
+    assert_eq!(autoencoders(&config.plan), expected);
     let again = accepted(&config.to_toml(), &Overrides::default());
-    assert_eq!(again.plan, expected);
+    assert_eq!(autoencoders(&again.plan), expected);
 }
 
 #[test]
@@ -1296,9 +1345,7 @@ network.weight = { normal_variance = 0.25 }
     let config = accepted(&text, &Overrides::default());
     let again = accepted(&config.to_toml(), &Overrides::default());
     assert_eq!(again.plan, config.plan);
-    let Experiment::Pretraining(plan) = again.plan.experiment else {
-        panic!("{config:?}");
-    };
+    let plan = classifiers(&again.plan);
     let decoders = plan.conditions.iter().flat_map(|c| &c.stages);
     let decoders: Vec<_> = decoders.map(|stage| stage.autoencoder.decoder).collect();
     let untied = |weight| Decoder::Untied { weight };
@@ -2115,9 +2162,7 @@ fn a_condition_s_name_may_stand_in_quotes_on_the_command_line() {
         "conditions.C 1/fan_in, a = b.training.epochs = 3",
     ] {
         let plan = accepted(text, &set(&[quoted])).plan;
-        let Experiment::Pretraining(plan) = plan.experiment else {
-            panic!("another experiment");
-        };
+        let plan = classifiers(&plan);
         assert_eq!(plan.conditions[0].training.epochs, 3, "{quoted}");
     }
 }

@@ -1,155 +1,97 @@
-//! The training of many autoencoders, whatever for: groups of members, shared out over processor cores, watched,
-//! evaluated after every epoch, and summed up at the end by whoever wants to know.
+//! The training of autoencoders for their own sake: groups of members, watched, evaluated after every epoch, and measured
+//! at the end.
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
-use super::tasks::{Advance, Task, carry_out};
-use super::{Ending, Failure, Outcome, Setting, Watched, end_of};
+use super::tasks::{Advance, Task};
+use super::{Failure, Models, Setting, Trained, Watched, by_condition, end_of};
 use crate::backend::Kind;
 use crate::model::{Autoencoder, parameters};
-use crate::results::{Ended, EpochRecord, Member, Results};
-use crate::spec::{AutoencoderTraining, Sparsity};
+use crate::results::{Ended, EpochRecord, Member, Numbers};
+use crate::spec::{AutoencoderTraining, Plan, Sparsity};
 use crate::train::{Evaluation, MemberObserver, Order, Record, State, Trainee};
-use crate::weights::{Weights, member_prefix};
-use crate::words::counted;
+use crate::weights::Weights;
 
-/// Autoencoders that differ in seed and β alone.
-pub struct Job {
-    pub setting: AutoencoderTraining,
-    pub members: Vec<Member>,
+/// Autoencoders that differ in seed and sparsity term alone, on their way.
+struct Group {
+    task: usize,
+    /// Of all of them, but for their sparsity terms.
+    setting: AutoencoderTraining,
+    members: Vec<Member>,
     /// Of each member.
-    pub sparsity: Vec<Sparsity>,
-}
-
-/// How the parameters of many members lie in one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Naming {
-    /// One tensor for all, the member first: `encoder.weight`. Members must be of one architecture.
-    Stacked,
-    /// Tensors of each member's own: `ramp/seed 0/encoder.weight`.
-    ByMember,
-}
-
-/// The members of a job at the end of their training.
-pub struct Group<'a> {
-    pub setting: &'a AutoencoderTraining,
-    pub members: &'a [Member],
-    pub trainee: &'a Trainee,
-    pub records: &'a [EpochRecord],
-    pub evaluations: &'a [Evaluation],
-}
-
-/// All jobs, trained or stopped on the way.
-pub struct Trained<S> {
-    groups: Vec<Left<S>>,
-}
-
-/// A job at the end of the run.
-struct Left<S> {
-    job: Job,
-    /// Absent if it never had a turn.
-    trainee: Option<Trainee>,
-    ended: Vec<Ended>,
-    /// Absent if it was not trained to its end.
-    summaries: Option<Vec<S>>,
-}
-
-/// A job on its way.
-struct Progress<'a, S, F> {
-    job: Job,
-    number: usize,
-    order: Order,
+    sparsity: Vec<Sparsity>,
     /// Absent before the first turn.
     trainee: Option<Trainee>,
     /// Of every epoch that is done, but for members that had ended.
     records: Vec<EpochRecord>,
-    /// The members that could not go on; the others do.
     ended: Vec<Ended>,
-    /// Of the members that did not end; absent until the last epoch is done.
-    summaries: Option<Vec<S>>,
-    summarize: &'a F,
+    /// Of every member, once the last epoch is done.
+    numbers: Option<Vec<Numbers>>,
 }
 
-impl Job {
-    /// One job for each member.
-    fn alone(self) -> impl Iterator<Item = Self> {
-        let setting = self.setting;
-        self.members
-            .into_iter()
-            .zip(self.sparsity)
-            .map(move |(member, sparsity)| Self {
-                setting: setting.clone(),
-                members: vec![member],
-                sparsity: vec![sparsity],
-            })
+/// The tasks of a plan. On a CPU every member is a task of its own and tasks share the lanes; on a GPU, members that
+/// differ in seed and sparsity term alone are one batched model.
+pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (condition, members) in plan.conditions.iter().zip(by_condition(plan)) {
+        let Some(training) = condition.autoencoder() else {
+            continue;
+        };
+        for member in members {
+            let sparsity = training.sparsity;
+            let alone = setting.backend.kind == Kind::Cpu;
+            let shared = groups.iter_mut().find(|group| {
+                let other = AutoencoderTraining {
+                    sparsity,
+                    ..group.setting.clone()
+                };
+                !alone && other == *training
+            });
+            match shared {
+                Some(group) => {
+                    group.members.push(member);
+                    group.sparsity.push(sparsity);
+                }
+                None => groups.push(Group {
+                    task: groups.len(),
+                    setting: training.clone(),
+                    members: vec![member],
+                    sparsity: vec![sparsity],
+                    trainee: None,
+                    records: Vec::new(),
+                    ended: Vec::new(),
+                    numbers: None,
+                }),
+            }
+        }
     }
+    let groups = groups.into_iter();
+    groups
+        .map(|group| Box::new(group) as Box<dyn Task>)
+        .collect()
 }
 
-/// Trains every job and sums up each group that gets to its end, with one summary for each member.
-///
-/// On a CPU every member is a group of its own and groups share the lanes; on a GPU a job is one group.
-///
-/// # Errors
-///
-/// Returns [`Failure`] if a task is to go on from the state of another one. A member whose cost becomes infinite or not a
-/// number ends, and the others go on.
-pub fn train<S: Send + Serialize + DeserializeOwned>(
-    jobs: Vec<Job>,
-    setting: &Setting<'_>,
-    summarize: impl Fn(&Group<'_>) -> Vec<S> + Sync,
-) -> Result<Trained<S>, Failure> {
-    let jobs: Vec<Job> = match setting.backend.kind {
-        Kind::Cpu => jobs.into_iter().flat_map(Job::alone).collect(),
-        Kind::Gpu | Kind::SoftwareGpu => jobs,
-    };
-    let order = Order {
-        seed: setting.order_seed,
-        stage: 0,
-    };
-    let tasks = jobs.into_iter().enumerate().map(|(number, job)| Progress {
-        job,
-        number,
-        order,
-        trainee: None,
-        records: Vec::new(),
-        ended: Vec::new(),
-        summaries: None,
-        summarize: &summarize,
-    });
-    let groups = carry_out(tasks.collect(), setting)?;
-    Ok(Trained {
-        groups: groups
-            .into_iter()
-            .map(|group| Left {
-                job: group.job,
-                trainee: group.trainee,
-                ended: group.ended,
-                summaries: group.summaries,
-            })
-            .collect(),
-    })
-}
-
-impl<S, F> Task for Progress<'_, S, F>
-where
-    S: Send + Serialize + DeserializeOwned,
-    F: Fn(&Group<'_>) -> Vec<S> + Sync,
-{
+impl Task for Group {
     fn number(&self) -> usize {
-        self.number
+        self.task
     }
 
     fn members(&self) -> &[Member] {
-        &self.job.members
+        &self.members
     }
 
-    /// One more epoch, and after the last one the summaries.
+    fn ended(&self) -> &[Ended] {
+        &self.ended
+    }
+
+    fn numbers(&self) -> Option<&[Numbers]> {
+        self.numbers.as_deref()
+    }
+
+    /// One more epoch, and after the last one the numbers.
     fn advance(&mut self, setting: &Setting<'_>) -> Result<Advance, Failure> {
         if self.trainee.is_none() {
             self.begin(setting)?;
         }
-        if self.summaries.is_some() || self.all_have_ended() {
+        if self.is_through() {
             return Ok(Advance::Done);
         }
         let Some(trainee) = &mut self.trainee else {
@@ -158,17 +100,22 @@ where
         let images = &setting.examples.train.images;
         let observer = MemberObserver {
             observer: setting.observer,
-            members: &self.job.members,
+            members: &self.members,
             stage: None,
         };
-        let Some(costs) = trainee.epoch(images, self.order, &observer, setting.stop) else {
+        let order = Order {
+            seed: setting.order_seed,
+            stage: 0,
+        };
+        let Some(costs) = trainee.epoch(images, order, &observer, setting.stop) else {
             return Ok(Advance::Done);
         };
         let variation = setting.data.test.images.total_variation();
         let evaluations = trainee.evaluate(&setting.examples.test.images, variation);
-        let records = records(&self.job, trainee, &costs, &evaluations);
-        for (member, record) in self.job.members.iter().zip(&records) {
-            if has_ended(&self.ended, member) {
+        let is_trained = trainee.is_trained();
+        let records = self.epoch_records(&costs, &evaluations);
+        for (member, record) in self.members.clone().iter().zip(&records) {
+            if self.has_ended(member) {
                 continue;
             }
             if let Some(ended) = end_after(member, record) {
@@ -179,27 +126,26 @@ where
                 self.records.push(record.clone());
             }
         }
-        if self.ended.len() == self.job.members.len() {
+        if self.all_have_ended() {
             setting.observer.worked_before(self.work_left(setting));
             return Ok(Advance::Done);
         }
-        if !trainee.is_trained() {
+        if !is_trained {
             return Ok(Advance::More);
         }
-        let summaries = (self.summarize)(&Group {
-            setting: &self.job.setting,
-            members: &self.job.members,
-            trainee,
-            records: &records,
-            evaluations: &evaluations,
+        self.numbers = self.trainee.as_ref().map(|trainee| {
+            (setting.measure)(&Trained {
+                members: &self.members,
+                models: Models::Autoencoders {
+                    setting: &self.setting,
+                    trainee,
+                    records: &records,
+                    evaluations: &evaluations,
+                },
+                data: setting.data,
+                examples: setting.examples,
+            })
         });
-        let members = self.job.members.iter().zip(summaries);
-        self.summaries = Some(
-            members
-                .filter(|(member, _)| !has_ended(&self.ended, member))
-                .map(|(_, summary)| summary)
-                .collect(),
-        );
         Ok(Advance::Done)
     }
 
@@ -207,57 +153,65 @@ where
         let mut state = State::default();
         state.put("records", &self.records);
         state.put("ended", &self.ended);
-        state.put("summaries", &self.summaries);
+        state.put("numbers", &self.numbers);
         if let Some(trainee) = &self.trainee {
             state.put_part("trainee", trainee.state());
         }
         state
     }
+
+    fn add_weights(&self, weights: &mut Weights) {
+        let Some(trainee) = &self.trainee else {
+            return;
+        };
+        for (name, shape, values) in parameters(&trainee.model()) {
+            weights.insert_members(&self.members, &name, shape, &values);
+        }
+    }
 }
 
-impl<S: DeserializeOwned, F> Progress<'_, S, F> {
+impl Group {
     /// The group at its start, or where an earlier run left it, with what was found so far told again.
     fn begin(&mut self, setting: &Setting<'_>) -> Result<(), Failure> {
-        let fresh = self.job.trainee(setting);
-        let Some(mut state) = setting.shelf.take(self.number) else {
+        let seeds: Vec<u64> = self.members.iter().map(|member| member.seed).collect();
+        let inputs = setting.data.train.images.pixels_per_image();
+        let device = &setting.backend.device;
+        let fresh = Trainee::autoencoders(&self.setting, &seeds, &self.sparsity, inputs, 0, device);
+        let Some(state) = setting.shelf.take(self.task) else {
             self.trainee = Some(fresh);
             return Ok(());
         };
-        let other = || Failure::Checkpoint {
-            label: self.job.members[0].label.clone(),
-        };
-        let records: Vec<EpochRecord> = state.take("records").ok_or_else(other)?;
-        let ended: Vec<Ended> = state.take("ended").ok_or_else(other)?;
-        let summaries: Option<Vec<S>> = state.take("summaries").ok_or_else(other)?;
-        let trainee = fresh
-            .restored(state.take_part("trainee"), &setting.backend.device)
-            .ok_or_else(other)?;
-        // Of a training that was to be shorter, the end is no end any more.
-        self.summaries = summaries.filter(|_| trainee.is_trained());
-        let epochs = trainee.epochs_done() * self.job.members.len();
-        setting.observer.worked_before(self.work(epochs, setting));
-        for record in &records {
+        let label = self.members[0].label.clone();
+        self.restore(fresh, state, setting)
+            .ok_or(Failure::Checkpoint { label })?;
+        let epochs = self.trainee.as_ref().map_or(0, Trainee::epochs_done);
+        let done = self.work(epochs * self.members.len(), setting);
+        setting.observer.worked_before(done);
+        for record in &self.records {
             setting.observer.recall(Record::Epoch(record));
         }
-        self.records = records;
-        self.ended = ended;
-        self.trainee = Some(trainee);
         if self.all_have_ended() {
             setting.observer.worked_before(self.work_left(setting));
         }
         Ok(())
     }
-}
 
-impl<S, F> Progress<'_, S, F> {
-    fn all_have_ended(&self) -> bool {
-        self.ended.len() == self.job.members.len()
+    /// Takes over what [`state`](Self::state) gave; `None` if it is that of another group.
+    fn restore(&mut self, fresh: Trainee, mut state: State, setting: &Setting<'_>) -> Option<()> {
+        self.records = state.take("records")?;
+        self.ended = state.take("ended")?;
+        let numbers: Option<Vec<Numbers>> = state.take("numbers")?;
+        let trainee = fresh.restored(state.take_part("trainee"), &setting.backend.device)?;
+        // Of a training that was to be shorter, the end is no end any more.
+        self.numbers = numbers.filter(|_| trainee.is_trained());
+        self.trainee = Some(trainee);
+        Some(())
     }
 
     /// Operations of so many epochs of one member.
     fn work(&self, epochs: usize, setting: &Setting<'_>) -> u64 {
         let images = &setting.data.train.images;
-        let spec = &self.job.setting.autoencoder;
+        let spec = &self.setting.autoencoder;
         let step = Autoencoder::step_multiply_accumulates(spec, images.pixels_per_image());
         step * (images.count() * epochs) as u64
     }
@@ -265,115 +219,27 @@ impl<S, F> Progress<'_, S, F> {
     /// Operations that will never be done, as all members have ended.
     fn work_left(&self, setting: &Setting<'_>) -> u64 {
         let done = self.trainee.as_ref().map_or(0, Trainee::epochs_done);
-        let left = self.job.setting.training.epochs.saturating_sub(done);
-        self.work(left * self.job.members.len(), setting)
-    }
-}
-
-fn has_ended(ended: &[Ended], member: &Member) -> bool {
-    ended.iter().any(|ended| ended.member.index == member.index)
-}
-
-impl<S: Clone> Trained<S> {
-    /// The summary of every member that was trained to its end, in the order of the jobs.
-    #[must_use]
-    pub fn summaries(&self) -> Vec<S> {
-        let groups = self.groups.iter();
-        let summaries = groups.filter_map(|group| group.summaries.clone());
-        summaries.flatten().collect()
+        let left = self.setting.training.epochs.saturating_sub(done);
+        self.work(left * self.members.len(), setting)
     }
 
-    /// The members that could not go on, in the order of the jobs.
-    #[must_use]
-    pub fn ended(&self) -> Vec<Ended> {
-        let groups = self.groups.iter();
-        groups.flat_map(|group| group.ended.clone()).collect()
-    }
-}
-
-impl<S> Left<S> {
-    /// Whether all of its members were trained to their end, or could not go on.
-    fn is_through(&self) -> bool {
-        self.summaries.is_some() || self.ended.len() == self.job.members.len()
-    }
-}
-
-impl<S: 'static> Trained<S> {
-    /// These models with what was found about them.
-    #[must_use]
-    pub fn outcome(self, results: Results, naming: Naming) -> Outcome {
-        let epochs = |group: &Left<S>| group.job.setting.training.epochs;
-        let done = |group: &Left<S>| group.trainee.as_ref().map_or(0, Trainee::epochs_done);
-        let unfinished = || self.groups.iter().filter(|group| !group.is_through());
-        let ending = match unfinished().map(done).min() {
-            None => Ending::Complete,
-            Some(done) => Ending::Stopped {
-                after: format!(
-                    "{done} of {} of every member",
-                    counted(unfinished().map(epochs).max().unwrap_or(0), "epoch")
-                ),
-            },
+    /// What each member has come to in the epoch that is done.
+    fn epoch_records(&self, costs: &[Vec<f64>], evaluations: &[Evaluation]) -> Vec<EpochRecord> {
+        let Some(trainee) = &self.trainee else {
+            return Vec::new();
         };
-        Outcome {
-            results,
-            ending,
-            member_seconds: Vec::new(),
-            weights: Box::new(move || self.weights(naming)),
-        }
+        let members = self.members.iter().zip(&self.sparsity);
+        let costs = costs[0].iter().zip(&costs[1]);
+        members
+            .zip(costs.zip(evaluations))
+            .map(
+                |((member, sparsity), ((&error, &divergence), evaluation))| {
+                    let cost = [error, divergence];
+                    record(member, sparsity.weight, trainee, cost, evaluation)
+                },
+            )
+            .collect()
     }
-
-    /// A copy of every member's parameters as they are on the device at this moment; those of a member that never
-    /// had a turn are missing.
-    fn weights(&self, naming: Naming) -> Weights {
-        let mut weights = Weights::default();
-        for group in &self.groups {
-            let Some(trainee) = &group.trainee else {
-                continue;
-            };
-            for (name, shape, values) in parameters(&trainee.model()) {
-                let [members, rows, columns] = shape;
-                match naming {
-                    Naming::Stacked => weights.append(&name, [members, rows, columns], values),
-                    Naming::ByMember => {
-                        let matrices = values.chunks_exact(rows * columns);
-                        for (member, matrix) in group.job.members.iter().zip(matrices) {
-                            let name = format!("{}/{name}", member_prefix(member));
-                            weights.append(&name, [1, rows, columns], matrix.to_vec());
-                        }
-                    }
-                }
-            }
-        }
-        weights
-    }
-}
-
-impl Job {
-    fn trainee(&self, setting: &Setting<'_>) -> Trainee {
-        let seeds: Vec<u64> = self.members.iter().map(|member| member.seed).collect();
-        let inputs = setting.data.train.images.pixels_per_image();
-        let device = &setting.backend.device;
-        Trainee::autoencoders(&self.setting, &seeds, &self.sparsity, inputs, 0, device)
-    }
-}
-
-fn records(
-    job: &Job,
-    trainee: &Trainee,
-    costs: &[Vec<f64>],
-    evaluations: &[Evaluation],
-) -> Vec<EpochRecord> {
-    let members = job.members.iter().zip(&job.sparsity);
-    let costs = costs[0].iter().zip(&costs[1]);
-    members
-        .zip(costs.zip(evaluations))
-        .map(
-            |((member, sparsity), ((&error, &divergence), evaluation))| {
-                let cost = [error, divergence];
-                record(member, sparsity.weight, trainee, cost, evaluation)
-            },
-        )
-        .collect()
 }
 
 fn record(
@@ -388,6 +254,8 @@ fn record(
         epoch: trainee.epochs_done(),
         member: member.index,
         label: member.label.clone(),
+        condition: member.condition.clone(),
+        seed: member.seed,
         learning_rate: trainee.last_learning_rate(),
         cost: reconstruction + sparsity_weight * divergence,
         reconstruction,

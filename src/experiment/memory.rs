@@ -8,15 +8,15 @@
 use std::fmt;
 
 use crate::backend::Kind;
-use crate::config::{Experiment, Plan};
 use crate::data::Dataset;
 use crate::machine::readable;
 use crate::model::{Autoencoder, Classifier};
 use crate::spec::{
-    Activation, AutoencoderTraining, ClassifierCondition, OptimizerSpec, TrainingSpec,
+    Activation, AutoencoderTraining, ClassifierTraining, ExperimentName, Model, OptimizerSpec,
+    Plan, TrainingSpec,
 };
 
-use super::pretraining::PROBE_IMAGES;
+use super::PROBE_IMAGES;
 
 /// The program itself, its threads, and the blocks that its allocator keeps.
 const PROGRAM: f64 = 75e6;
@@ -96,57 +96,34 @@ struct Load {
 pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
     let inputs = data.train.images.pixels_per_image();
     let seeds = plan.run.seeds.len() as f64;
-    // (how many, what each needs)
-    let (loads, keys): (Vec<(f64, Load)>, [&'static str; 3]) = match &plan.experiment {
-        Experiment::Figure56(figure) => {
-            let members = seeds * figure.settings.len() as f64;
-            (
-                vec![(members, autoencoder(&figure.settings[0], inputs))],
-                [
-                    "autoencoder.hidden_units, or fewer of run.seeds and sparsity.weights",
-                    "",
-                    "training.batch_size",
-                ],
-            )
-        }
-        Experiment::DeadUnits(dead_units) => {
-            let conditions = dead_units.conditions.iter();
-            (
-                conditions
-                    .map(|condition| (seeds, autoencoder(&condition.setting, inputs)))
-                    .collect(),
-                [
-                    "autoencoder.hidden_units, or fewer of run.seeds and conditions",
-                    "",
-                    "training.batch_size",
-                ],
-            )
-        }
-        Experiment::Pretraining(pretraining) => {
-            let conditions = pretraining.conditions.iter();
-            (
-                conditions
-                    .map(|condition| (seeds, classifier(condition, data)))
-                    .collect(),
-                [
-                    "network.hidden_units, or fewer of run.seeds and conditions",
-                    "data.train_images, network.hidden_units, or fewer of run.seeds and conditions",
-                    "training.batch_size and pretraining.batch_size",
-                ],
-            )
-        }
+    let conditions = plan.conditions.iter();
+    let loads: Vec<Load> = conditions
+        .map(|condition| match &condition.model {
+            Model::Autoencoder(training) => autoencoder(training, inputs),
+            Model::Classifier(training) => classifier(training, data),
+        })
+        .collect();
+    let keys = match plan.experiment {
+        ExperimentName::Autoencoder => [
+            "autoencoder.hidden_units, or fewer of run.seeds and conditions",
+            "",
+            "training.batch_size",
+        ],
+        ExperimentName::Classifier => [
+            "network.hidden_units, or fewer of run.seeds and conditions",
+            "data.train_images, network.hidden_units, or fewer of run.seeds and conditions",
+            "training.batch_size and pretraining.batch_size",
+        ],
     };
-    let sum = |of: &dyn Fn(&Load) -> f64| -> f64 {
-        loads.iter().map(|(count, load)| count * of(load)).sum()
-    };
+    let sum =
+        |of: &dyn Fn(&Load) -> f64| -> f64 { loads.iter().map(|load| seeds * of(load)).sum() };
     let members = sum(&|_| 1.0);
     let lanes = match kind {
         Kind::Cpu => members.min(lanes as f64),
         // All seeds of a condition are one batched model.
         Kind::Gpu | Kind::SoftwareGpu => seeds,
     };
-    let largest =
-        |of: &dyn Fn(&Load) -> f64| loads.iter().map(|(_, load)| of(load)).fold(0.0, f64::max);
+    let largest = |of: &dyn Fn(&Load) -> f64| loads.iter().map(of).fold(0.0, f64::max);
     let (turn, batch) = (largest(&|load| load.turn), largest(&|load| load.batch));
     // Their values, the bytes of the file, and either once more.
     let end = 3.0 * sum(&|load| load.parameters) + sum(&|load| load.drawn).min(DRAWN_AT_MOST);
@@ -234,7 +211,7 @@ fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
     }
 }
 
-fn classifier(condition: &ClassifierCondition, data: &Dataset) -> Load {
+fn classifier(condition: &ClassifierTraining, data: &Dataset) -> Load {
     let spec = &condition.classifier;
     let images = data.train.images.count() as f64;
     let inputs = data.train.images.pixels_per_image();

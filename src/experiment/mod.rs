@@ -1,11 +1,9 @@
-//! Recipes: each experiment's way from a plan and data to results. They know models, training and evidence, not
-//! the command line, files or drawing.
+//! A run's training: conditions × seeds, made into tasks that know nothing of each other, trained side by side. This room
+//! knows models and training, not the command line, files, evidence or drawing.
 
 mod autoencoders;
-pub mod dead_units;
-pub mod figure56;
+mod classifiers;
 mod memory;
-pub mod pretraining;
 mod tasks;
 mod warnings;
 
@@ -13,18 +11,27 @@ use burn::tensor::{AllocationProperty, Bytes, Device};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+pub use classifiers::{PROBE_IMAGES, multiply_accumulates, named_parameters};
 pub use memory::{Need, Part, memory};
 pub use warnings::warnings;
 
 use crate::backend::Backend;
-use crate::config::{Experiment, Plan};
 use crate::data::{Dataset, Images, Split};
-use crate::model::Autoencoder;
+use crate::model::{Autoencoder, Classifier, parameters};
 use crate::ops::Rows;
-use crate::results::{Ended, Member, MemberSeconds, Results};
-use crate::spec::{AutoencoderTraining, ExperimentName, TrainingSpec};
-use crate::train::{Labelled, Observer, State, Stop};
+use crate::results::{
+    ConditionFacts, Ended, EpochRecord, Member, MemberResults, MemberSeconds, Numbers,
+    TransferProof,
+};
+use crate::spec::{
+    AutoencoderTraining, ClassifierTraining, Condition, Decoder, ExperimentName, Model, Plan,
+    TrainedLayers, Transfer,
+};
+use crate::train::{ClassifierTrainee, Evaluation, Labelled, Observer, State, Stop, Trainee};
 use crate::weights::Weights;
+use crate::words::counted;
+
+use tasks::carry_out;
 
 /// What every experiment is given, whatever its plan.
 #[derive(Clone, Copy)]
@@ -40,6 +47,39 @@ pub struct Setting<'a> {
     pub observer: &'a dyn Observer,
     pub stop: &'a Stop,
     pub shelf: &'a dyn Shelf,
+    /// Called for every group of members that comes to the end of its training.
+    pub measure: &'a Measure<'a>,
+}
+
+/// Looks at trained models, and gives the numbers of each member.
+pub type Measure<'a> = dyn Fn(&Trained<'_>) -> Vec<Numbers> + Sync + 'a;
+
+/// Members at the end of their training, trained together.
+pub struct Trained<'a> {
+    pub members: &'a [Member],
+    pub models: Models<'a>,
+    pub data: &'a Dataset,
+    /// The same on the backend's device.
+    pub examples: &'a Examples,
+}
+
+/// What was trained, with a member for each of [`Trained::members`] along the leading dimension.
+pub enum Models<'a> {
+    Autoencoders {
+        /// The setting of all of them, but for their sparsity terms.
+        setting: &'a AutoencoderTraining,
+        trainee: &'a Trainee,
+        /// Of the last epoch.
+        records: &'a [EpochRecord],
+        /// On the test images.
+        evaluations: &'a [Evaluation],
+    },
+    Classifiers {
+        setting: &'a ClassifierTraining,
+        trainee: &'a ClassifierTrainee,
+        /// Of all members, that they started from what their pretraining learnt.
+        proofs: &'a [TransferProof],
+    },
 }
 
 /// A data set on a device.
@@ -108,13 +148,17 @@ impl Shelf for () {
 
 /// What came out.
 pub struct Outcome {
-    /// Of a run that was stopped, what it found so far.
-    pub results: Results,
+    /// Those that were trained to their end, in the order of the plan.
+    pub members: Vec<MemberResults>,
+    /// Those that could not go on.
+    pub ended: Vec<Ended>,
     pub ending: Ending,
-    /// Empty where the experiment does not compare times.
+    /// What each classifier's training took; empty for autoencoders, whose times are not compared.
     pub member_seconds: Vec<MemberSeconds>,
     /// A copy of all parameters as they are on the device at the moment of the call.
     pub weights: Box<dyn Fn() -> Weights>,
+    /// All parameters as they were drawn, before any training.
+    pub initial_weights: Box<dyn Fn() -> Weights>,
 }
 
 /// How a run ended.
@@ -176,99 +220,216 @@ fn end_of(
     })
 }
 
-/// The experiment's name.
-#[must_use]
-pub fn name(experiment: &Experiment) -> ExperimentName {
-    match experiment {
-        Experiment::Figure56(_) => ExperimentName::Figure56,
-        Experiment::Pretraining(_) => ExperimentName::Pretraining,
-        Experiment::DeadUnits(_) => ExperimentName::DeadUnits,
-    }
-}
-
-/// Runs the experiment of a plan.
+/// Trains every condition of a plan under every seed.
 ///
 /// # Errors
 ///
-/// Returns [`Failure`] if it cannot go on.
+/// Returns [`Failure`] if what a classifier starts from is not what its pretraining learnt, or if a task is to go on from
+/// the state of another one. A member whose cost becomes infinite or not a number ends, and the others go on.
 pub fn run(plan: &Plan, setting: &Setting<'_>) -> Result<Outcome, Failure> {
-    let seeds = &plan.run.seeds;
-    match &plan.experiment {
-        Experiment::Figure56(figure) => figure56::run(figure, seeds, setting),
-        Experiment::Pretraining(pretraining) => pretraining::run(pretraining, seeds, setting),
-        Experiment::DeadUnits(dead_units) => dead_units::run(dead_units, seeds, setting),
-    }
+    let tasks = match plan.experiment {
+        ExperimentName::Autoencoder => autoencoders::tasks(plan, setting),
+        ExperimentName::Classifier => classifiers::tasks(plan, setting),
+    };
+    let tasks = carry_out(tasks, setting)?;
+
+    let through = tasks.iter().filter(|task| task.is_through());
+    let through: usize = through.map(|task| task.members().len()).sum();
+    let all: usize = tasks.iter().map(|task| task.members().len()).sum();
+    let ending = if through == all {
+        Ending::Complete
+    } else {
+        let after = format!(
+            "{through} of {} had been trained to the end",
+            counted(all, "model")
+        );
+        Ending::Stopped { after }
+    };
+    let mut members: Vec<MemberResults> = tasks.iter().flat_map(|task| task.results()).collect();
+    members.sort_by_key(|of| of.member.index);
+    let ended = tasks.iter().flat_map(|task| task.ended().to_vec());
+    let seconds = tasks.iter().flat_map(|task| task.seconds().to_vec());
+    let (ended, member_seconds) = (ended.collect(), seconds.collect());
+
+    let (plan, device) = (plan.clone(), setting.backend.device.clone());
+    let data = setting.data;
+    let (inputs, classes) = (data.train.images.pixels_per_image(), data.classes);
+    Ok(Outcome {
+        members,
+        ended,
+        ending,
+        member_seconds,
+        weights: Box::new(move || {
+            let mut weights = Weights::default();
+            for task in &tasks {
+                task.add_weights(&mut weights);
+            }
+            weights
+        }),
+        initial_weights: Box::new(move || initial_weights(&plan, inputs, classes, &device)),
+    })
 }
 
-/// The members of a plan, in the order of their indices.
+/// What every member of a plan starts from, drawn again: `D/seed 0/initial/layer.01.weight`.
+fn initial_weights(plan: &Plan, inputs: usize, classes: usize, device: &Device) -> Weights {
+    let mut weights = Weights::default();
+    for (condition, members) in plan.conditions.iter().zip(by_condition(plan)) {
+        for member in &members {
+            let seeds = [member.seed];
+            let parameters = match &condition.model {
+                Model::Autoencoder(of) => parameters(&Autoencoder::new(
+                    &of.autoencoder,
+                    inputs,
+                    0,
+                    &seeds,
+                    device,
+                )),
+                Model::Classifier(of) => {
+                    let drawn = Classifier::new(&of.classifier, inputs, classes, &seeds, device);
+                    named_parameters(&drawn)
+                }
+            };
+            for (name, shape, values) in parameters {
+                let name = format!("initial/{name}");
+                weights.insert_members(std::slice::from_ref(member), &name, shape, &values);
+            }
+        }
+    }
+    weights
+}
+
+/// The members of a plan: by condition, then by seed.
 #[must_use]
 pub fn members(plan: &Plan) -> Vec<Member> {
+    by_condition(plan).concat()
+}
+
+/// The members of each condition.
+fn by_condition(plan: &Plan) -> Vec<Vec<Member>> {
     let seeds = &plan.run.seeds;
-    match &plan.experiment {
-        Experiment::Figure56(figure) => figure56::members(figure, seeds),
-        Experiment::Pretraining(pretraining) => pretraining::members(pretraining, seeds),
-        Experiment::DeadUnits(dead_units) => dead_units::members(dead_units, seeds),
+    let conditions = plan.names().enumerate();
+    conditions
+        .map(|(at, name)| {
+            let of_seed = seeds.iter().enumerate();
+            of_seed
+                .map(|(seed_at, &seed)| {
+                    Member::new(at * seeds.len() + seed_at, name.to_owned(), seed, seeds)
+                })
+                .collect()
+        })
+        .collect()
+}
+
+/// What a reader is told of each condition, on `inputs` pixels in `classes` classes.
+#[must_use]
+pub fn facts(plan: &Plan, inputs: usize, classes: usize) -> Vec<ConditionFacts> {
+    let conditions = plan.conditions.iter();
+    conditions
+        .map(|condition| ConditionFacts {
+            name: condition.name.clone(),
+            at: condition.at.clone(),
+            description: describe(condition, inputs, classes),
+        })
+        .collect()
+}
+
+/// A condition in a reader's words.
+#[must_use]
+pub fn describe(condition: &Condition, inputs: usize, classes: usize) -> String {
+    match &condition.model {
+        Model::Autoencoder(training) => describe_autoencoder(training, inputs),
+        Model::Classifier(training) => describe_classifier(training, inputs, classes),
     }
 }
 
-/// A member for each condition and seed.
-fn by_condition_and_seed<'a>(
-    conditions: impl Iterator<Item = &'a String>,
-    seeds: &[u64],
-) -> Vec<Member> {
-    let pairs = conditions.flat_map(|condition| seeds.iter().map(move |&seed| (condition, seed)));
-    pairs
-        .enumerate()
-        .map(|(index, (condition, seed))| Member::new(index, condition.clone(), seed, seeds))
-        .collect()
+fn describe_autoencoder(setting: &AutoencoderTraining, inputs: usize) -> String {
+    let spec = &setting.autoencoder;
+    let decoder = match spec.decoder {
+        Decoder::Tied => "tied",
+        Decoder::Untied { .. } => "untied",
+    };
+    format!(
+        "{inputs} → {} → {inputs}, {decoder}, {}, W ~ {}, b ~ {}; {}",
+        spec.hidden_units,
+        spec.activation,
+        spec.encoder_weight,
+        spec.encoder_bias,
+        setting.training
+    )
+}
+
+fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: usize) -> String {
+    let ClassifierTraining {
+        classifier,
+        stages,
+        transfer,
+        training,
+        trained_layers,
+    } = training;
+    let mut words = vec![layers(&classifier.hidden_units, inputs, classes)];
+    if !classifier.hidden_units.is_empty() {
+        words.push(classifier.activation.to_string());
+    }
+    words.push(format!("W ~ {}", classifier.weight));
+    words.push(format!("b ~ {}", classifier.bias));
+    words.push(training.to_string());
+    if *trained_layers == TrainedLayers::Output {
+        words.push("only the softmax layer trained".to_owned());
+    }
+    if let Some(first) = stages.first() {
+        let alike = stages
+            .iter()
+            .all(|stage| stage.sparsity == first.sparsity && stage.training == first.training);
+        let setting = if alike {
+            format!("β {}, {}", first.sparsity.weight, first.training)
+        } else {
+            "settings differ by layer".to_owned()
+        };
+        words.push(format!(
+            "{} of {} pretrained ({setting})",
+            stages.len(),
+            counted(classifier.hidden_units.len(), "hidden layer"),
+        ));
+        match transfer {
+            Transfer::Copy => (),
+            Transfer::ShuffledWeights => words.push("weights shuffled within layers".to_owned()),
+            Transfer::ShuffledWeightsZeroBiases => {
+                words.push("weights shuffled within layers, biases 0".to_owned());
+            }
+        }
+    }
+    words.join("; ")
+}
+
+/// `784 → 15 x 100 → 10`: fifteen layers of 100 units, as a config writes it.
+fn layers(hidden_units: &[usize], inputs: usize, classes: usize) -> String {
+    let runs = hidden_units.chunk_by(|a, b| a == b).map(|run| match run {
+        [width] => format!(" → {width}"),
+        run => format!(" → {} x {}", run.len(), run[0]),
+    });
+    format!("{inputs}{} → {classes}", runs.collect::<String>())
 }
 
 /// How much there is to do, on `images` training images of `inputs` pixels in `classes` classes.
 #[must_use]
 pub fn extent(plan: &Plan, images: usize, inputs: usize, classes: usize) -> Extent {
-    let seeds = plan.run.seeds.len() as u64;
+    let seeds = plan.run.seeds.len();
     let mut extent = Extent {
         epochs: 0,
         epochs_of_all: 0,
         largest_batch: 0,
         multiply_accumulates: 0,
     };
-    let mut add = |training: &TrainingSpec, multiply_accumulates: u64| {
-        extent.epochs = extent.epochs.max(training.epochs);
-        extent.epochs_of_all += seeds as usize * training.epochs;
-        extent.largest_batch = extent.largest_batch.max(training.batch_size);
-        let of_all = seeds.saturating_mul(multiply_accumulates);
-        extent.multiply_accumulates = extent.multiply_accumulates.saturating_add(of_all);
-    };
-    let of_autoencoder = |setting: &AutoencoderTraining| {
-        let step = Autoencoder::step_multiply_accumulates(&setting.autoencoder, inputs);
-        step.saturating_mul((images * setting.training.epochs) as u64)
-    };
-    match &plan.experiment {
-        Experiment::Figure56(figure) => {
-            for setting in &figure.settings {
-                add(&setting.training, of_autoencoder(setting));
-            }
+    for condition in &plan.conditions {
+        extent.epochs = extent.epochs.max(condition.training().epochs);
+        let stages = condition.stages().iter().map(|stage| &stage.training);
+        for training in stages.chain([condition.training()]) {
+            extent.epochs_of_all += seeds * training.epochs;
+            extent.largest_batch = extent.largest_batch.max(training.batch_size);
         }
-        Experiment::Pretraining(pretraining) => {
-            for condition in &pretraining.conditions {
-                let work = pretraining::multiply_accumulates(condition, images, inputs, classes);
-                add(&condition.training, work);
-            }
-            for condition in &pretraining.conditions {
-                for stage in &condition.stages {
-                    let training = &stage.training;
-                    extent.epochs_of_all += seeds as usize * training.epochs;
-                    extent.largest_batch = extent.largest_batch.max(training.batch_size);
-                }
-            }
-        }
-        Experiment::DeadUnits(dead_units) => {
-            for condition in &dead_units.conditions {
-                let setting = &condition.setting;
-                add(&setting.training, of_autoencoder(setting));
-            }
-        }
+        let work = multiply_accumulates(condition, images, inputs, classes);
+        let of_seeds = work.saturating_mul(seeds as u64);
+        extent.multiply_accumulates = extent.multiply_accumulates.saturating_add(of_seeds);
     }
     extent
 }
@@ -284,4 +445,19 @@ pub struct Extent {
     pub largest_batch: usize,
     /// Of all members' training, pretraining included.
     pub multiply_accumulates: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn layers_are_written_as_a_config_writes_them() {
+        assert_eq!(layers(&[], 784, 10), "784 → 10");
+        assert_eq!(layers(&[100; 15], 784, 10), "784 → 15 x 100 → 10");
+        assert_eq!(
+            layers(&[300, 100, 100, 50], 784, 10),
+            "784 → 300 → 2 x 100 → 50 → 10"
+        );
+    }
 }

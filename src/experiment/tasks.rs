@@ -4,9 +4,10 @@
 use std::sync::Mutex;
 
 use super::{Failure, Moment, Setting, TaskName};
-use crate::results::Member;
+use crate::results::{Ended, Member, MemberResults, MemberSeconds, Numbers};
 use crate::train::State;
 use crate::train::lanes::{Turn, locked, take_turns};
+use crate::weights::Weights;
 
 /// What is trained together.
 pub trait Task: Send {
@@ -20,6 +21,48 @@ pub trait Task: Send {
 
     /// Everything that the task needs to go on from here.
     fn state(&self) -> State;
+
+    /// The members that could not go on; the others do.
+    fn ended(&self) -> &[Ended];
+
+    /// What was measured on its members at the end of their training; absent before.
+    fn numbers(&self) -> Option<&[Numbers]>;
+
+    /// What each member's training took, where that is compared.
+    fn seconds(&self) -> &[MemberSeconds] {
+        &[]
+    }
+
+    /// Adds a copy of its members' parameters as they are on the device at this moment; a task that never had a turn
+    /// has none.
+    fn add_weights(&self, weights: &mut Weights);
+
+    fn has_ended(&self, member: &Member) -> bool {
+        let mut ended = self.ended().iter();
+        ended.any(|ended| ended.member.index == member.index)
+    }
+
+    fn all_have_ended(&self) -> bool {
+        self.ended().len() == self.members().len()
+    }
+
+    /// Whether all of its members were trained to their end, or could not go on.
+    fn is_through(&self) -> bool {
+        self.numbers().is_some() || self.all_have_ended()
+    }
+
+    /// The members that were trained to their end.
+    fn results(&self) -> Vec<MemberResults> {
+        let numbers = self.numbers().unwrap_or_default();
+        let members = self.members().iter().zip(numbers);
+        members
+            .filter(|(member, _)| !self.has_ended(member))
+            .map(|(member, numbers)| MemberResults {
+                member: member.clone(),
+                evidence: numbers.clone(),
+            })
+            .collect()
+    }
 }
 
 /// What a step left behind.
@@ -38,10 +81,11 @@ fn labels(members: &[Member]) -> Vec<String> {
 /// # Errors
 ///
 /// Returns the first [`Failure`] of any task, which stops the others.
-pub fn carry_out<T: Task>(tasks: Vec<T>, setting: &Setting<'_>) -> Result<Vec<T>, Failure> {
+pub fn carry_out(
+    tasks: Vec<Box<dyn Task>>,
+    setting: &Setting<'_>,
+) -> Result<Vec<Box<dyn Task>>, Failure> {
     let failure = Mutex::new(None);
-    // Tasks are handed from lane to lane: behind a pointer, that costs nothing.
-    let tasks: Vec<Box<T>> = tasks.into_iter().map(Box::new).collect();
     let tasks = take_turns(setting.lanes, tasks, |mut task| {
         let moment = match task.advance(setting) {
             Ok(Advance::More) => Moment::Epoch,
@@ -65,6 +109,6 @@ pub fn carry_out<T: Task>(tasks: Vec<T>, setting: &Setting<'_>) -> Result<Vec<T>
     let failure = locked(&failure).take();
     match failure {
         Some(error) => Err(error),
-        None => Ok(tasks.into_iter().map(|task| *task).collect()),
+        None => Ok(tasks),
     }
 }

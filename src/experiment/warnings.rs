@@ -1,8 +1,10 @@
 //! What is allowed, but odd about a plan on its data: told by `check`, at the start of a run, and on its page.
 
-use crate::config::{Experiment, Plan};
 use crate::data::Dataset;
-use crate::spec::{AutoencoderTraining, Initialization, MeanActivationEstimator, Variance};
+use crate::spec::{
+    AutoencoderTraining, ExperimentName, Initialization, MeanActivationEstimator, Model, Plan,
+    Variance,
+};
 use crate::words::counted;
 
 /// How much wider than with the usual 1/fan-in a unit's first sum may be, as a ratio of variances. At 4, most units of
@@ -19,33 +21,19 @@ pub fn warnings(plan: &Plan, data: &Dataset) -> Vec<String> {
         images: data.train.images.count(),
         found: Vec::new(),
     };
-    match &plan.experiment {
-        Experiment::Figure56(figure) => {
-            warnings.autoencoder(&figure.settings[0]);
-            if figure
-                .settings
-                .iter()
-                .any(|setting| setting.sparsity.weight > 0.0)
-            {
-                warnings.sparsity("sparsity.", &figure.settings[0]);
+    if plan.experiment == ExperimentName::Classifier {
+        warnings.classes(data);
+    }
+    for condition in &plan.conditions {
+        match &condition.model {
+            Model::Autoencoder(training) => {
+                warnings.autoencoder(training);
+                warnings.sparsity("sparsity.", training);
             }
-        }
-        Experiment::DeadUnits(dead_units) => {
-            for condition in &dead_units.conditions {
-                warnings.autoencoder(&condition.setting);
-                if condition.setting.sparsity.weight > 0.0 {
-                    warnings.sparsity("sparsity.", &condition.setting);
-                }
-            }
-        }
-        Experiment::Pretraining(pretraining) => {
-            warnings.classes(data);
-            for condition in &pretraining.conditions {
-                warnings.first_weights("network.weight", condition.classifier.weight, "");
-                for stage in &condition.stages {
-                    if stage.sparsity.weight > 0.0 {
-                        warnings.sparsity("pretraining.sparsity_", stage);
-                    }
+            Model::Classifier(training) => {
+                warnings.first_weights("network.weight", training.classifier.weight, "");
+                for stage in &training.stages {
+                    warnings.sparsity("pretraining.sparsity_", stage);
                 }
             }
         }
@@ -102,6 +90,9 @@ impl Warnings {
     /// A mean activation that is taken from too few images to be one.
     fn sparsity(&mut self, prefix: &str, setting: &AutoencoderTraining) {
         let sparsity = setting.sparsity;
+        if sparsity.weight == 0.0 {
+            return;
+        }
         let of_batch = match sparsity.estimator {
             MeanActivationEstimator::Batch => true,
             MeanActivationEstimator::RunningMean { decay } => decay == 0.0,

@@ -158,10 +158,10 @@ fn by_condition(records: &[ClassifierRecord]) -> Vec<Condition<'_>> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
-    pub(in crate::report) fn record(
+    pub(crate) fn record(
         condition: &str,
         member: usize,
         epoch: usize,

@@ -144,6 +144,8 @@ pub(super) mod tests {
             epoch,
             member,
             label: label.to_owned(),
+            condition: label.to_owned(),
+            seed: 0,
             learning_rate: 5e-4,
             cost: 3.0 + decay,
             reconstruction: 2.0 + decay,

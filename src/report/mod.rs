@@ -11,9 +11,7 @@ mod chart;
 mod curves;
 mod font;
 mod layers;
-mod learning;
 mod page;
-mod reading;
 mod stages;
 mod tiles;
 
@@ -32,10 +30,9 @@ pub use curves::learning_curves;
 pub use font::is_spelled_out;
 pub use layers::{conditions_left_out, layers};
 pub use page::{
-    Body, DeadUnitsPage, Figure, Figure56Page, Notice, PAGE_ROOM, PageInput, PretrainingPage,
-    UnitPictures, WeightProof, page, rows_left_out,
+    Figure, MOST_NAMES, MOST_ROWS, Notice, PAGE_ROOM, PageInput, WeightProof, dead_means,
+    if_defined, number, page, rows_left_out, table,
 };
-pub use reading::reading;
 pub use stages::stages;
 pub use tiles::{Grid, Mark, Scaling, UnitWeights, figure};
 
@@ -136,7 +133,8 @@ fn encode_png(image: &RgbImage) -> Result<Vec<u8>, ReportError> {
 }
 
 /// `value` with about `digits` significant digits, for a reader: `0.0500`, `12.3`, `1.2e-9`, `n/a` for NaN.
-fn significant(value: f64, digits: i32) -> String {
+#[must_use]
+pub fn significant(value: f64, digits: i32) -> String {
     if value.is_nan() {
         return "n/a".to_owned();
     }
@@ -153,6 +151,9 @@ fn significant(value: f64, digits: i32) -> String {
     };
     text.replace('-', "−")
 }
+
+#[cfg(test)]
+pub(crate) use accuracy::tests::record;
 
 #[cfg(test)]
 mod tests {

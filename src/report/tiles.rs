@@ -46,8 +46,8 @@ pub struct Grid<'a> {
 /// Why a unit is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
-    /// It never speaks, or its weights are what they were drawn as.
-    DeadOrUntrained,
+    /// It tells no test image from another.
+    Dead,
     /// Its weights are what they were drawn as, in every bit.
     Unchanged,
     /// Its weights changed, but the picture is the one they were drawn as.
@@ -55,19 +55,19 @@ pub enum Mark {
 }
 
 impl Mark {
-    const ALL: [Self; 3] = [Self::DeadOrUntrained, Self::Unchanged, Self::NoiseLooking];
+    const ALL: [Self; 3] = [Self::Dead, Self::Unchanged, Self::NoiseLooking];
 
     /// Okabe and Ito's vermillion and blue.
     fn colour(self) -> Colour {
         match self {
-            Self::DeadOrUntrained | Self::Unchanged => Rgb([213, 94, 0]),
+            Self::Dead | Self::Unchanged => Rgb([213, 94, 0]),
             Self::NoiseLooking => Rgb([0, 114, 178]),
         }
     }
 
     fn meaning(self) -> &'static str {
         match self {
-            Self::DeadOrUntrained => "dead or untrained unit",
+            Self::Dead => "dead on the test images",
             Self::Unchanged => "weights unchanged in every bit",
             Self::NoiseLooking => "changed, but still looks like the noise it was drawn from",
         }
@@ -672,7 +672,7 @@ mod tests {
     fn marked_units_are_framed_and_keep_their_pixels() {
         let mut grids = [grid(&WEIGHTS, 3, 2)];
         let plain = drawn(&grids, Scaling::PerTile, 1);
-        grids[0].marked = vec![(1, Mark::DeadOrUntrained), (1, Mark::NoiseLooking)];
+        grids[0].marked = vec![(1, Mark::Dead), (1, Mark::NoiseLooking)];
         assert_eq!(drawn(&grids, Scaling::PerTile, 1), plain);
         let image = only_picture(&grids, Scaling::PerTile);
         let (arrangement, layout) = laid_out(&grids);
@@ -683,7 +683,7 @@ mod tests {
             (left, top - 2),
             (left + 9, top + 16),
         ] {
-            assert_eq!(*image.get_pixel(x, y), Mark::DeadOrUntrained.colour());
+            assert_eq!(*image.get_pixel(x, y), Mark::Dead.colour());
         }
         let (left, top) = tile_corner(&arrangement, &layout.cells[0], &grids[0], 0);
         assert_eq!(*image.get_pixel(left - 1, top), WHITE);

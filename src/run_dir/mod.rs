@@ -32,9 +32,8 @@ pub const LAYERS_JSONL: &str = "layers.jsonl";
 pub const LAYERS_CSV: &str = "layers.csv";
 pub const RESULTS: &str = "results.json";
 pub const WEIGHTS: &str = "weights.safetensors";
-pub const FIGURE: &str = "figure56.png";
-pub const FIGURE_SHARED: &str = "figure56-shared-scale.png";
-pub const DEAD_UNITS: &str = "dead-units.png";
+pub const UNITS: &str = "units.png";
+pub const UNITS_SHARED: &str = "units-shared-scale.png";
 pub const ACCURACY_SVG: &str = "figure3.svg";
 pub const ACCURACY_PNG: &str = "figure3.png";
 pub const COSTS_SVG: &str = "costs.svg";
@@ -58,7 +57,7 @@ const LOCK: &str = ".lock";
 const RUNS: &str = "runs";
 
 /// The version of the files' layout; raised when an older reader would misread a newer folder.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;
 
 /// The circumstances of a run: everything about it that is not a result. Times live here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

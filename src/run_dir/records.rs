@@ -46,10 +46,8 @@ impl Records {
     /// Returns [`RunDirError`] if a file cannot be written.
     pub fn write(&self, run: &RunDir, experiment: ExperimentName) -> Result<(), RunDirError> {
         match experiment {
-            ExperimentName::Figure56 | ExperimentName::DeadUnits => {
-                write(run, METRICS_JSONL, METRICS_CSV, &self.epochs)
-            }
-            ExperimentName::Pretraining => {
+            ExperimentName::Autoencoder => write(run, METRICS_JSONL, METRICS_CSV, &self.epochs),
+            ExperimentName::Classifier => {
                 write(run, STAGES_JSONL, STAGES_CSV, &self.stages)?;
                 write(run, LAYERS_JSONL, LAYERS_CSV, &self.layers)?;
                 write(run, METRICS_JSONL, METRICS_CSV, &self.classifiers)
@@ -65,10 +63,10 @@ impl Records {
     pub fn read(run: &RunDir, experiment: ExperimentName) -> Result<Self, RunDirError> {
         let mut records = Self::default();
         match experiment {
-            ExperimentName::Figure56 | ExperimentName::DeadUnits => {
+            ExperimentName::Autoencoder => {
                 records.epochs = read(run, METRICS_JSONL)?;
             }
-            ExperimentName::Pretraining => {
+            ExperimentName::Classifier => {
                 records.stages = read(run, STAGES_JSONL)?;
                 records.layers = read(run, LAYERS_JSONL)?;
                 records.classifiers = read(run, METRICS_JSONL)?;
@@ -162,12 +160,12 @@ mod tests {
         records.add_stage(&stage(1, 1, 0));
         records.add_stage(&stage(1, 1, 1));
         records
-            .write(&run, ExperimentName::Pretraining)
+            .write(&run, ExperimentName::Classifier)
             .expect("room");
         let whole = run.read(STAGES_JSONL).expect("there");
         run.write(STAGES_JSONL, &whole[..whole.len() - 1])
             .expect("room");
-        let error = Records::read(&run, ExperimentName::Pretraining).unwrap_err();
+        let error = Records::read(&run, ExperimentName::Classifier).unwrap_err();
         assert!(error.to_string().contains("no end"), "{error}");
     }
 
@@ -178,7 +176,7 @@ mod tests {
         let mut records = Records::default();
         let written = |records: &Records| {
             records
-                .write(&run, ExperimentName::Pretraining)
+                .write(&run, ExperimentName::Classifier)
                 .expect("room");
             [STAGES_CSV, LAYERS_CSV, METRICS_CSV].map(|file| {
                 let bytes = run.read(file).expect("there");
@@ -196,7 +194,7 @@ mod tests {
         );
         records.add_stage(&stage(1, 1, 0));
         assert!(written(&records)[0].starts_with(&heads[0]));
-        let read = Records::read(&run, ExperimentName::Pretraining).expect("our own files");
+        let read = Records::read(&run, ExperimentName::Classifier).expect("our own files");
         assert_eq!(read, records);
     }
 
@@ -209,9 +207,9 @@ mod tests {
             records.add_stage(&stage(at, epoch, member));
         }
         records
-            .write(&run, ExperimentName::Pretraining)
+            .write(&run, ExperimentName::Classifier)
             .expect("room");
-        let read = Records::read(&run, ExperimentName::Pretraining).expect("our own files");
+        let read = Records::read(&run, ExperimentName::Classifier).expect("our own files");
         assert_eq!(read, records);
         let order: Vec<_> = read
             .stages

@@ -35,11 +35,11 @@ impl Quantity {
     /// Of the models of an experiment: what their training lowers, and what is measured on test images.
     fn of(experiment: ExperimentName) -> (Self, &'static [Self]) {
         match experiment {
-            ExperimentName::Figure56 | ExperimentName::DeadUnits => (
+            ExperimentName::Autoencoder => (
                 Self::Error,
                 &[Self::Error, Self::ActiveUnits, Self::DeadUnits],
             ),
-            ExperimentName::Pretraining => (Self::Cost, &[Self::Accuracy, Self::Cost]),
+            ExperimentName::Classifier => (Self::Cost, &[Self::Accuracy, Self::Cost]),
         }
     }
 
@@ -515,7 +515,7 @@ mod tests {
 
     #[test]
     fn x_is_the_time_of_each_model_whatever_the_others_do() {
-        let mut plots = plots(ExperimentName::Figure56, &["β = 0", "β = 3"], &[0], 10);
+        let mut plots = plots(ExperimentName::Autoencoder, &["β = 0", "β = 3"], &[0], 10);
         assert_eq!(plots.steps(), 20);
         let mut steps = Vec::new();
         // The second model is an epoch behind.
@@ -546,7 +546,7 @@ mod tests {
 
     #[test]
     fn few_batches_an_epoch_do_not_shorten_it() {
-        let mut plots = plots(ExperimentName::Figure56, &["β = 0"], &[0], 10);
+        let mut plots = plots(ExperimentName::Autoencoder, &["β = 0"], &[0], 10);
         let mut steps = Vec::new();
         for epoch in 1..=2 {
             for share in [0.4, 0.8, 1.0] {
@@ -561,7 +561,7 @@ mod tests {
 
     #[test]
     fn a_resumed_run_has_its_history_where_it_was() {
-        let mut plots = plots(ExperimentName::Figure56, &["β = 0"], &[0], 10);
+        let mut plots = plots(ExperimentName::Autoencoder, &["β = 0"], &[0], 10);
         let mut steps = Vec::new();
         for epoch in 1..=2 {
             steps.extend(plots.take(autoencoder(0, epoch, 7.0, 70.0), true));
@@ -586,7 +586,7 @@ mod tests {
 
     #[test]
     fn stages_of_a_pretraining_follow_each_other_in_a_plot_of_their_own() {
-        let mut plots = plots(ExperimentName::Pretraining, &["A", "D"], &[0], 10);
+        let mut plots = plots(ExperimentName::Classifier, &["A", "D"], &[0], 10);
         assert_eq!(
             names(&plots),
             ["accuracy %, A", "accuracy %, D", "cost, A", "cost, D"]
@@ -619,7 +619,7 @@ mod tests {
 
     #[test]
     fn progress_counts_the_members_of_all_seeds_and_plots_show_the_first() {
-        let mut plots = plots(ExperimentName::Figure56, &["β = 0"], &[5, 6], 10);
+        let mut plots = plots(ExperimentName::Autoencoder, &["β = 0"], &[5, 6], 10);
         assert_eq!(
             names(&plots),
             [
@@ -637,7 +637,7 @@ mod tests {
     #[test]
     fn long_runs_are_read_more_rarely() {
         let readings =
-            |epochs| plots(ExperimentName::Figure56, &["β = 0"], &[0], epochs).readings();
+            |epochs| plots(ExperimentName::Autoencoder, &["β = 0"], &[0], epochs).readings();
         assert_eq!(
             [
                 readings(1),
@@ -651,7 +651,7 @@ mod tests {
 
     #[test]
     fn what_is_not_a_number_leaves_a_gap() {
-        let mut plots = plots(ExperimentName::Figure56, &["β = 0"], &[0], 10);
+        let mut plots = plots(ExperimentName::Autoencoder, &["β = 0"], &[0], 10);
         let mut steps = plots.take(reading(0, None, 0.5, f64::NAN), false);
         assert!(steps.is_empty());
         steps.extend(plots.take(reading(0, None, 1.0, 2.0), false));
@@ -663,7 +663,7 @@ mod tests {
 
     #[test]
     fn a_model_that_cannot_go_on_says_why_beside_its_plots() {
-        let mut plots = plots(ExperimentName::Figure56, &["β = 0", "β = 3"], &[0], 10);
+        let mut plots = plots(ExperimentName::Autoencoder, &["β = 0", "β = 3"], &[0], 10);
         let reason = "ended in epoch 1: the training cost became NaN";
         let note = Note::Ended {
             member: 1,
@@ -684,7 +684,7 @@ mod tests {
 
     #[test]
     fn the_table_has_the_last_numbers_of_each_model() {
-        let mut plots = plots(ExperimentName::Figure56, &["β = 0", "β = 0.1"], &[0], 10);
+        let mut plots = plots(ExperimentName::Autoencoder, &["β = 0", "β = 0.1"], &[0], 10);
         plots.take(autoencoder(0, 9, 8.0, 80.0), true);
         plots.take(autoencoder(0, 10, 7.125, 70.5), false);
         assert_eq!(
@@ -699,7 +699,7 @@ mod tests {
 
     #[test]
     fn texts_say_where_a_number_is_from() {
-        let mut plots = plots(ExperimentName::Pretraining, &["D"], &[0], 10);
+        let mut plots = plots(ExperimentName::Classifier, &["D"], &[0], 10);
         let last = |steps: Vec<Step>| steps.last().map(|step| step.text.clone());
         let texts = [
             last(plots.take(reading(0, Some(3), 0.5, 0.25), false)),

@@ -8,7 +8,9 @@
 use rayon::iter::ParallelIterator as _;
 use rayon::slice::ParallelSlice as _;
 
-use crate::results::{Regime, Scores, Subject};
+use serde::{Deserialize, Serialize};
+
+use crate::results::Subject;
 
 /// Side, in pixels, of the pictures that the lengths below are stated for (MNIST).
 pub const PICTURE_SIDE: f64 = 28.0;
@@ -34,6 +36,82 @@ pub const WHOLE_DIGIT_DEAD_AT_MOST: f64 = 0.10;
 // A kurtosis above 14 is not below 9, and more than 90 % active is not less than 12 %: at most one rule can hold.
 const _: () = assert!(STROKE_KURTOSIS_ABOVE >= SPREAD_KURTOSIS_BELOW);
 const _: () = assert!(ANY_WHICH_WAY_ACTIVE_ABOVE >= WHOLE_DIGIT_ACTIVE_BELOW);
+
+/// What the hidden units' pictures look like, in numbers; medians are over live (not dead) units, of those that have such
+/// a score: a tile without variation has none.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Scores {
+    /// Units that are not dead on the test images; the medians below are over these.
+    pub live_units: usize,
+    /// Median kurtosis (fourth standardized moment; a normal distribution has 3) of a tile's pixels.
+    pub kurtosis: Option<f64>,
+    /// Median radius of gyration of a tile's energy w², in pixels.
+    pub radius_of_gyration: Option<f64>,
+    /// Median roughness: mean squared neighbour difference over twice the variance; 1 for white noise, 0 for a flat picture.
+    pub roughness: Option<f64>,
+    /// Median over units of the highest Pearson correlation of a tile with a training image.
+    pub digit_correlation: Option<f64>,
+    /// Share of test images whose label is the commonest label of their most active unit; not defined without a live unit.
+    pub label_purity: Option<f64>,
+    /// As in [`EpochRecord::active_units`](crate::results::EpochRecord::active_units), after the last epoch.
+    pub active_units: f64,
+    /// As in [`EpochRecord::dead_units`](crate::results::EpochRecord::dead_units), after the last epoch.
+    pub dead_units: usize,
+    /// All hidden units.
+    pub hidden_units: usize,
+}
+
+impl Scores {
+    /// Whether a score is not defined.
+    #[must_use]
+    pub fn is_undefined(&self) -> bool {
+        let pictures = [self.kurtosis, self.radius_of_gyration, self.roughness];
+        let images = [self.digit_correlation, self.label_purity];
+        pictures.contains(&None) || images.contains(&None)
+    }
+
+    /// Why a score of tiles is not defined, if one is not.
+    #[must_use]
+    pub fn why_not_defined(&self) -> &'static str {
+        if self.live_units == 0 {
+            "no unit is live"
+        } else {
+            "no live unit's weights vary over the picture, or no training image does"
+        }
+    }
+}
+
+/// The three pictures of the book's Figure 5-6, and none of them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Regime {
+    /// Units represent the input any which way.
+    AnyWhichWay,
+    /// Units cooperate; each is a pen stroke.
+    Strokes,
+    /// Single units each represent a whole digit.
+    WholeDigits,
+    /// No rule holds.
+    Unclear,
+    /// No rule holds, but one might if all of its scores were defined.
+    NotJudged,
+}
+
+impl Regime {
+    /// What it is called of images of `subject`: Figure 5-6 shows digits, whose words are not true of other images.
+    #[must_use]
+    pub fn words(self, subject: Subject) -> &'static str {
+        match (self, subject) {
+            (Self::AnyWhichWay, _) => "any which way",
+            (Self::Strokes, Subject::Digits) => "strokes",
+            (Self::Strokes, Subject::Images) => "local features",
+            (Self::WholeDigits, Subject::Digits) => "whole digits",
+            (Self::WholeDigits, Subject::Images) => "whole images",
+            (Self::Unclear, _) => "unclear",
+            (Self::NotJudged, _) => "not judged",
+        }
+    }
+}
 
 /// Kurtosis of a tile's pixels about their mean: m₄ / m₂², mₖ = (1/n) Σ (w − w̄)ᵏ (Pearson 1905).
 ///

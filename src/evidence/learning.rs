@@ -8,7 +8,7 @@
 //! no mistake, Goodman and Kruskal's λ (1954), and, where accuracy tells nothing, by the training cost against the entropy
 //! of the classes' shares.
 
-use crate::results::Chance;
+use super::accuracy::Chance;
 
 /// One in so many guesses may look like something learnt. A run has tens to hundreds of accuracies that could.
 const RARE: f64 = 1000.0;

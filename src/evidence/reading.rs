@@ -1,18 +1,17 @@
 //! What a pretraining run shows, in sentences drawn from its numbers: nothing is said here that the numbers do not
 //! decide. Whether anything was learnt is for [`learning`](super::learning) to say.
 
-use crate::results::{
-    Chance, ClassifierRecord, ConditionSummary, Difference, LayerRecord, PretrainingResults, Spread,
-};
+use super::accuracy::{Chance, Comparison, ConditionSummary, Difference};
+use crate::report::significant;
+use crate::results::{ClassifierRecord, LayerRecord, Spread};
 use crate::words::counted;
 
 use super::learning::{Judge, Verdict};
-use super::significant;
 
 /// One sentence, or a few that belong together, for each finding.
 #[must_use]
 pub fn reading(
-    results: &PretrainingResults,
+    results: &Comparison,
     records: &[ClassifierRecord],
     layers: &[LayerRecord],
 ) -> Vec<String> {
@@ -83,13 +82,13 @@ struct Course<'a> {
     ended: usize,
 }
 
-fn has_ended(results: &PretrainingResults, member: usize) -> bool {
+fn has_ended(results: &Comparison, member: usize) -> bool {
     let mut ended = results.ended.iter();
     ended.any(|ended| ended.member.index == member)
 }
 
 impl<'a> Course<'a> {
-    fn new(name: &'a str, results: &PretrainingResults, records: &[ClassifierRecord]) -> Self {
+    fn new(name: &'a str, results: &Comparison, records: &[ClassifierRecord]) -> Self {
         let mut records: Vec<&ClassifierRecord> = records
             .iter()
             .filter(|record| record.condition == name && !has_ended(results, record.member))
@@ -307,7 +306,7 @@ fn what_came_of(difference: &Difference) -> Option<String> {
 /// How much of what a pretrained condition gains over the same net without pretraining, a better start gains too.
 fn start_or_pretraining(
     pretrained: &ConditionSummary,
-    results: &PretrainingResults,
+    results: &Comparison,
     courses: &[Course],
     judge: &Judge,
 ) -> Option<String> {
@@ -372,7 +371,7 @@ fn start_or_pretraining(
 /// What the first condition of a difference takes, pretraining included, beside what the second takes.
 fn what_it_cost(
     difference: &Difference,
-    results: &PretrainingResults,
+    results: &Comparison,
     records: &[ClassifierRecord],
 ) -> Option<String> {
     let summary = |name: &str| {
@@ -499,7 +498,7 @@ pub(super) fn grouped(number: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::accuracy::tests::record;
+    use crate::report::record;
     use crate::results::{Ended, Member};
 
     /// What is made up about one condition: test accuracy by seed and epoch, the start first; epochs of 10 units of work
@@ -556,7 +555,7 @@ mod tests {
         conditions: &[Made],
         differences: &[(usize, usize)],
         chance: Chance,
-    ) -> (PretrainingResults, Vec<ClassifierRecord>) {
+    ) -> (Comparison, Vec<ClassifierRecord>) {
         let mut records = Vec::new();
         for made in conditions {
             for (seed, accuracy) in made.accuracy.iter().enumerate() {
@@ -578,7 +577,7 @@ mod tests {
                 }
             }
         }
-        let results = PretrainingResults {
+        let results = Comparison {
             conditions: conditions
                 .iter()
                 .map(|made| ConditionSummary {
@@ -609,7 +608,6 @@ mod tests {
                     }
                 })
                 .collect(),
-            transfers: Vec::new(),
             layers_of: Vec::new(),
             chance,
             probe_images: 10,

@@ -1,20 +1,19 @@
-//! From a run folder to its figures, curves and page: everything that can be made again without training.
+//! From a run folder to its figures and page: everything that can be made again without training.
 //!
 //! Reads nothing but the run folder. Weights are lent to the drawing by shared reference, and hashed before
 //! and after it; the two hashes go into the manifest and onto the page.
 
-mod dead_units;
-mod figure56;
-mod pretraining;
+use std::collections::BTreeMap;
+use std::path::Path;
 
-use std::collections::{BTreeMap, BTreeSet};
-
+use maud::Markup;
 use thiserror::Error;
 
-use crate::config::{Experiment, Plan};
+use super::{Run, of};
+use crate::config::{self, ConfigError, Overrides};
 use crate::report::{self, Drawing, Figure, Grid, Notice, PageInput, Scaling, WeightProof};
-use crate::results::{EpochRecord, Results, Subject};
-use crate::run_dir::{self, DataRecord, Manifest, Records, RunDir, RunDirError, Status};
+use crate::results::Results;
+use crate::run_dir::{self, DataRecord, Records, RunDir, RunDirError, Status};
 use crate::spec::ExperimentName;
 use crate::weights::{Weights, WeightsError};
 use crate::words::{counted, in_shell};
@@ -23,6 +22,8 @@ use crate::words::{counted, in_shell};
 pub enum RedrawError {
     #[error(transparent)]
     RunDir(#[from] RunDirError),
+    #[error(transparent)]
+    Config(#[from] ConfigError),
     #[error("{file}: {source}\n  hint: the file is damaged; run the experiment again")]
     Weights { file: String, source: WeightsError },
     #[error(
@@ -31,42 +32,8 @@ pub enum RedrawError {
     WeightsChanged { before: String, after: String },
 }
 
-/// What a run folder holds besides its weights.
-#[derive(Clone, Copy)]
-pub struct Run<'a> {
-    pub dir: &'a RunDir,
-    pub manifest: &'a Manifest,
-    /// Absent where the run did not get so far.
-    pub results: Option<&'a Results>,
-    pub records: &'a Records,
-}
-
-impl<'a> Run<'a> {
-    /// The conditions, in the order of the plan.
-    fn conditions(&self) -> Vec<&'a str> {
-        let members = self.manifest.members.iter();
-        let mut names: Vec<&str> = members.map(|member| member.condition.as_str()).collect();
-        // Seeds of a condition stand together, or those of different conditions alternate.
-        let mut known = BTreeSet::new();
-        names.retain(|name| known.insert(*name));
-        names
-    }
-
-    /// The records of autoencoders, with the labels of those marked that could not go on.
-    fn epochs(&self) -> Vec<EpochRecord> {
-        let ended = self.results.map_or(&[][..], Results::ended);
-        let mut records = self.records.epochs.clone();
-        for record in &mut records {
-            if ended
-                .iter()
-                .any(|ended| ended.member.index == record.member)
-            {
-                record.label += " (ended)";
-            }
-        }
-        records
-    }
-}
+/// Of models that could not go on, as many have a notice each.
+const MOST_ENDED: usize = 8;
 
 /// The figures of a run: written into its folder as they are drawn, and kept for its page. One that cannot be drawn
 /// costs nothing but itself.
@@ -85,7 +52,8 @@ impl Figures {
         }
     }
 
-    fn get(&self, file: &str) -> Option<&Figure> {
+    /// The figure that was drawn into this file, or the first of such files.
+    pub(super) fn get(&self, file: &str) -> Option<&Figure> {
         self.figures.get(file)
     }
 
@@ -95,7 +63,7 @@ impl Figures {
         figures.filter_map(|figure| figure.failure.as_deref())
     }
 
-    fn chart(
+    pub(super) fn chart(
         &mut self,
         run: &Run,
         svg: &'static str,
@@ -119,7 +87,7 @@ impl Figures {
         Ok(())
     }
 
-    fn grids(
+    pub(super) fn grids(
         &mut self,
         run: &Run,
         file: &'static str,
@@ -162,7 +130,7 @@ impl Figures {
     }
 }
 
-/// `figure56.png`, `figure56-2.png`, `figure56-3.png`, …
+/// `figure56.png`, `units-2.png`, `figure56-3.png`, …
 fn numbered(file: &str, at: usize) -> String {
     match file.rsplit_once('.') {
         Some((name, kind)) if at > 0 => format!("{name}-{}.{kind}", at + 1),
@@ -170,55 +138,18 @@ fn numbered(file: &str, at: usize) -> String {
     }
 }
 
-/// The figures and curves of a run, drawn from its weights and records.
+/// Draws the figures of a run and writes its sections, a page's body.
 ///
 /// # Errors
 ///
 /// Returns [`RedrawError`] if the folder's files do not fit together or cannot be written.
-pub fn pictures(run: &Run, weights: &Weights) -> Result<Figures, RedrawError> {
+pub fn pictures(run: &Run<'_>) -> Result<(Figures, Vec<Markup>), RedrawError> {
     let mut figures = Figures::new();
-    let into = &mut figures;
-    match (run.manifest.experiment, run.results) {
-        (ExperimentName::Figure56, Some(Results::Figure56(results))) => {
-            figure56::pictures(run, weights, Some(results), into)
-        }
-        (ExperimentName::Figure56, None) => figure56::pictures(run, weights, None, into),
-        (ExperimentName::Pretraining, Some(Results::Pretraining(results))) => {
-            pretraining::pictures(run, weights, Some(results), into)
-        }
-        (ExperimentName::Pretraining, None) => pretraining::pictures(run, weights, None, into),
-        (ExperimentName::DeadUnits, Some(Results::DeadUnits(results))) => {
-            dead_units::pictures(run, weights, Some(results), into)
-        }
-        (ExperimentName::DeadUnits, None) => dead_units::pictures(run, weights, None, into),
-        _ => Err(other_results(run)),
-    }?;
-    Ok(figures)
-}
-
-/// What the figures of a plan's run will have no room for, on pictures of `height`×`width` pixels: a line each.
-#[must_use]
-pub fn outlook(plan: &Plan, height: usize, width: usize) -> Vec<String> {
-    let seeds = plan.run.seeds.len();
-    let shape = |units: usize| report::GridShape {
-        units,
-        height,
-        width,
-    };
-    match &plan.experiment {
-        Experiment::Figure56(plan) => figure56::outlook(plan, seeds, shape),
-        Experiment::Pretraining(plan) => pretraining::outlook(plan, shape),
-        Experiment::DeadUnits(plan) => dead_units::outlook(plan, seeds, shape),
+    let mut sections = Vec::new();
+    for evidence in of(run.plan) {
+        sections.extend(evidence.show(run, &mut figures)?);
     }
-}
-
-/// Of models that could not go on, as many have a notice each.
-const MOST_ENDED: usize = 8;
-
-/// A line for each remark on a file.
-fn remarks(file: &str, remarks: impl IntoIterator<Item = String>) -> Vec<String> {
-    let remarks = remarks.into_iter();
-    remarks.map(|remark| format!("{file}: {remark}")).collect()
+    Ok((figures, sections))
 }
 
 /// The page of a run whose pictures are drawn.
@@ -226,7 +157,7 @@ fn remarks(file: &str, remarks: impl IntoIterator<Item = String>) -> Vec<String>
 /// # Errors
 ///
 /// Returns [`RedrawError`] if a file is missing or the page cannot be written.
-pub fn page(run: &Run, figures: &Figures) -> Result<(), RedrawError> {
+pub fn page(run: &Run<'_>, figures: &Figures, sections: &[Markup]) -> Result<(), RedrawError> {
     let manifest = run.manifest;
     let config = String::from_utf8_lossy(&run.dir.read(run_dir::CONFIG)?).into_owned();
     let stopped = match &manifest.status {
@@ -291,6 +222,11 @@ pub fn page(run: &Run, figures: &Figures) -> Result<(), RedrawError> {
     ];
     let frame = PageInput {
         run: &name(run),
+        title: match run.plan.experiment {
+            ExperimentName::Autoencoder => "What the hidden units of autoencoders learn",
+            ExperimentName::Classifier => "Classifiers, epoch by epoch",
+        },
+        sections,
         notices: &notices,
         command: &format!(
             "cargo run -- {}",
@@ -303,28 +239,14 @@ pub fn page(run: &Run, figures: &Figures) -> Result<(), RedrawError> {
         environment: &environment,
         ..PageInput::default()
     };
-    let html = match (manifest.experiment, run.results) {
-        (ExperimentName::Figure56, Some(Results::Figure56(results))) => {
-            figure56::page(run, Some(results), figures, &frame)
-        }
-        (ExperimentName::Figure56, None) => figure56::page(run, None, figures, &frame),
-        (ExperimentName::Pretraining, Some(Results::Pretraining(results))) => {
-            pretraining::page(run, Some(results), figures, &frame)
-        }
-        (ExperimentName::Pretraining, None) => pretraining::page(run, None, figures, &frame),
-        (ExperimentName::DeadUnits, Some(Results::DeadUnits(results))) => {
-            dead_units::page(run, Some(results), figures, &frame)
-        }
-        (ExperimentName::DeadUnits, None) => dead_units::page(run, None, figures, &frame),
-        _ => return Err(other_results(run)),
-    };
+    let html = report::page(&frame);
     run.dir.write(run_dir::PAGE, html.as_bytes())?;
     Ok(())
 }
 
 /// A notice for each model that could not go on, or for the first of them.
 fn who_ended(run: &Run) -> Vec<String> {
-    let ended = run.results.map_or(&[][..], Results::ended);
+    let ended = &run.results.ended;
     let further = ended.len().saturating_sub(MOST_ENDED);
     let further = (further > 0).then(|| {
         let models = counted(further, "further model");
@@ -368,11 +290,6 @@ fn name(run: &Run) -> String {
     )
 }
 
-/// What the run's images are of.
-fn subject(run: &Run) -> Subject {
-    Subject::of(run.manifest.data.name.as_deref())
-}
-
 /// Draws a run again from its folder, and tells what could not be drawn.
 ///
 /// # Errors
@@ -381,22 +298,25 @@ fn subject(run: &Run) -> Subject {
 pub fn everything(dir: &RunDir) -> Result<Vec<String>, RedrawError> {
     let manifest = dir.manifest()?;
     dir.verify(&manifest)?;
-    let results: Option<Results> = if dir.has(run_dir::RESULTS) {
-        Some(dir.read_json(run_dir::RESULTS)?)
+    let plan = config::load(&dir.path().join(run_dir::CONFIG), &Overrides::default())?.plan;
+    let results: Results = if dir.has(run_dir::RESULTS) {
+        dir.read_json(run_dir::RESULTS)?
     } else {
-        None
+        Results::default()
     };
-    let records = Records::read(dir, manifest.experiment)?;
+    let records = Records::read(dir, plan.experiment)?;
     let weights = Weights::from_safetensors(&dir.read(run_dir::WEIGHTS)?)
-        .map_err(|source| damaged_weights(dir, source))?;
+        .map_err(|source| damaged_weights(dir.path(), source))?;
     let before = weights.hash();
     let run = Run {
         dir,
+        plan: &plan,
         manifest: &manifest,
-        results: results.as_ref(),
+        results: &results,
         records: &records,
+        weights: &weights,
     };
-    let figures = pictures(&run, &weights)?;
+    let (figures, sections) = pictures(&run)?;
     let after = weights.hash();
     if before != after {
         return Err(RedrawError::WeightsChanged { before, after });
@@ -409,20 +329,16 @@ pub fn everything(dir: &RunDir) -> Result<Vec<String>, RedrawError> {
         manifest: &proven,
         ..run
     };
-    page(&run, &figures)?;
+    page(&run, &figures, &sections)?;
     Ok(figures.failures().map(str::to_owned).collect())
 }
 
-fn damaged_weights(dir: &RunDir, source: WeightsError) -> RedrawError {
+/// The error for weights that cannot be read, or are not there.
+pub(super) fn damaged_weights(dir: &Path, source: WeightsError) -> RedrawError {
     RedrawError::Weights {
-        file: dir.path().join(run_dir::WEIGHTS).display().to_string(),
+        file: dir.join(run_dir::WEIGHTS).display().to_string(),
         source,
     }
-}
-
-fn other_results(run: &Run) -> RedrawError {
-    let reason = "it holds the results of another experiment than the manifest tells of";
-    run.dir.damaged(run_dir::RESULTS, reason).into()
 }
 
 #[cfg(test)]
@@ -431,7 +347,7 @@ mod tests {
 
     use super::*;
     use crate::report::UnitWeights;
-    use crate::run_dir::{DataRecord, FORMAT, Seconds};
+    use crate::run_dir::{DataRecord, FORMAT, Manifest, Seconds};
 
     fn manifest() -> Manifest {
         Manifest {
@@ -440,7 +356,7 @@ mod tests {
             format: FORMAT,
             version: "layerwise 0.1.0".to_owned(),
             name: "x".to_owned(),
-            experiment: ExperimentName::Figure56,
+            experiment: ExperimentName::Autoencoder,
             status: Status::Complete,
             backend: "flex".to_owned(),
             device: "CPU".to_owned(),
@@ -475,12 +391,20 @@ mod tests {
         let run = Run {
             dir: &dir,
             manifest: &manifest,
-            results: None,
+            plan: &config::parse(
+                "experiment = \"figure56\"",
+                Path::new("x.toml"),
+                &Overrides::default(),
+            )
+            .expect("a config")
+            .plan,
+            results: &Results::default(),
             records: &Records::default(),
+            weights: &Weights::default(),
         };
         // What an earlier drawing left.
-        dir.write(run_dir::FIGURE, b"old").expect("room");
-        dir.write("figure56-2.png", b"old").expect("room");
+        dir.write(run_dir::UNITS, b"old").expect("room");
+        dir.write("units-2.png", b"old").expect("room");
         dir.write(run_dir::CONFIG, b"").expect("room");
         let weights = [0.5; 5];
         let grid = Grid {
@@ -496,16 +420,20 @@ mod tests {
         };
         let mut figures = Figures::new();
         figures
-            .grids(&run, run_dir::FIGURE, &[grid], Scaling::PerTile)
+            .grids(&run, run_dir::UNITS, &[grid], Scaling::PerTile)
             .expect("it is no failure of the run");
         let failure =
-            "figure56.png is left out: grid `β = 0`: 5 weights do not make 2 units of 2×1 pixels";
+            "units.png is left out: grid `β = 0`: 5 weights do not make 2 units of 2×1 pixels";
         assert_eq!(figures.failures().collect::<Vec<_>>(), [failure]);
-        assert!(!dir.has(run_dir::FIGURE) && !dir.has("figure56-2.png"));
-        page(&run, &figures).expect("a page all the same");
+        assert!(!dir.has(run_dir::UNITS) && !dir.has("units-2.png"));
+        let section = figures
+            .get(run_dir::UNITS)
+            .expect("it was tried")
+            .markup("", "");
+        page(&run, &figures, &[section]).expect("a page all the same");
         let html = String::from_utf8(dir.read(run_dir::PAGE).expect("there")).expect("text");
         assert!(html.contains(&format!("<strong>{failure}.</strong>")));
-        assert!(html.contains("<title>run · What sparse autoencoders learn"));
+        assert!(html.contains("<title>run · What the hidden units"));
     }
 
     #[test]

@@ -1,31 +1,21 @@
 //! A run as one self-contained web page: no scripts, no requests, every string escaped by `maud`.
 //!
-//! Here is the frame that every page has; the rooms below fill it for one experiment each. Pictures travel as data
+//! Here is the frame that every page has; evidence fills it with sections. Pictures travel as data
 //! URIs; an SVG inside `img` cannot run scripts either, whatever its text says. Pictures that would make the page too
 //! heavy lie beside it, and it has links to them.
-
-mod dead_units;
-mod figure56;
-mod pretraining;
-
-use std::collections::BTreeMap;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{DOCTYPE, Markup, PreEscaped, html};
 
 use super::significant;
-use crate::results::{DEAD_TOLERANCE, EpochRecord, NO_EXPLAINED_VARIANCE};
-
-pub use dead_units::DeadUnitsPage;
-pub use figure56::Figure56Page;
-pub use pretraining::{PretrainingPage, UnitPictures};
+use crate::results::DEAD_TOLERANCE;
 
 /// Bytes of pictures that a page embeds: as text they are 12 MB.
 pub const PAGE_ROOM: usize = 9_000_000;
 /// The most rows of a table.
-const MOST_ROWS: usize = 1000;
+pub const MOST_ROWS: usize = 1000;
 /// The most names in a text that tells what a picture shows.
-const MOST_NAMES: usize = 8;
+pub const MOST_NAMES: usize = 8;
 
 /// A figure as a page shows it.
 #[derive(Debug, Clone, Default)]
@@ -77,7 +67,8 @@ impl Figure {
     }
 
     /// The pictures as wide as the page, and under them what they show and what they do not.
-    fn markup(&self, alt: &str, caption: &str) -> Markup {
+    #[must_use]
+    pub fn markup(&self, alt: &str, caption: &str) -> Markup {
         let remarks: Vec<String> = self.left_out.iter().map(|text| capitalized(text)).collect();
         html! {
             figure {
@@ -124,7 +115,8 @@ pub struct PageInput<'a> {
     pub title: &'a str,
     /// What a reader must know before believing the rest.
     pub notices: &'a [Notice<'a>],
-    pub body: Option<Body<'a>>,
+    /// What was found, a section for each piece of evidence.
+    pub sections: &'a [Markup],
     /// Command line that repeats the run.
     pub command: &'a str,
     /// The resolved configuration, as TOML.
@@ -135,14 +127,6 @@ pub struct PageInput<'a> {
     pub data_files: &'a [(String, String)],
     /// Backend, device, versions: name and value.
     pub environment: &'a [(String, String)],
-}
-
-/// What a page is about.
-#[derive(Debug, Clone, Copy)]
-pub enum Body<'a> {
-    Figure56(Figure56Page<'a>),
-    Pretraining(PretrainingPage<'a>),
-    DeadUnits(DeadUnitsPage<'a>),
 }
 
 /// A box at the head of the page.
@@ -177,12 +161,7 @@ pub fn page(input: &PageInput) -> String {
                 main {
                     h1 { @if !input.run.is_empty() { span .run { (input.run) } " " } (input.title) }
                     @for notice in input.notices { (notice_box(*notice)) }
-                    @match input.body {
-                        Some(Body::Figure56(body)) => (body.markup()),
-                        Some(Body::Pretraining(body)) => (body.markup()),
-                        Some(Body::DeadUnits(body)) => (body.markup()),
-                        None => {}
-                    }
+                    @for section in input.sections { (section) }
                     (weight_proof(input.weight_proof))
                     (reproduction(input))
                     (origins(input))
@@ -203,7 +182,8 @@ fn notice_box(notice: Notice) -> Markup {
 }
 
 /// A table that scrolls by itself on a narrow screen; the first column holds names, the others numbers.
-fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> Markup {
+#[must_use]
+pub fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> Markup {
     let left_out = rows_left_out(rows.len());
     let rows = &rows[..rows.len().min(MOST_ROWS)];
     html! {
@@ -225,77 +205,23 @@ fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> Markup {
     }
 }
 
-fn number(value: f64) -> String {
+#[must_use]
+pub fn number(value: f64) -> String {
     significant(value, 3)
 }
 
 /// A number that may be none.
-fn if_defined(value: Option<f64>) -> String {
+#[must_use]
+pub fn if_defined(value: Option<f64>) -> String {
     value.map_or_else(|| "not defined".to_owned(), number)
 }
 
 /// When a unit counts as dead on `images`, such as "the test images".
-fn dead_means(images: &str) -> String {
+#[must_use]
+pub fn dead_means(images: &str) -> String {
     format!(
         "Dead: a ramp unit that is above 0 for none of {images}; a unit of another activation whose output varies over {images} by no more than {DEAD_TOLERANCE}."
     )
-}
-
-fn last_epochs(records: &[EpochRecord]) -> Markup {
-    let mut last: BTreeMap<usize, &EpochRecord> = BTreeMap::new();
-    for record in records {
-        let seen = last.entry(record.member).or_insert(record);
-        if seen.epoch < record.epoch {
-            *seen = record;
-        }
-    }
-    if last.is_empty() {
-        return html! {};
-    }
-    let rows: Vec<Vec<String>> = last
-        .values()
-        .map(|record| {
-            vec![
-                record.label.clone(),
-                record.epoch.to_string(),
-                number(record.learning_rate),
-                number(record.cost),
-                number(record.reconstruction),
-                number(record.test_reconstruction),
-                number(record.sparsity),
-                if_defined(record.explained_variance),
-                number(record.mean_activation),
-                number(record.active_units),
-                record.dead_units.to_string(),
-                record.untrained_units.to_string(),
-            ]
-        })
-        .collect();
-    let head = [
-        "model",
-        "epoch",
-        "learning rate",
-        "cost",
-        "reconstruction",
-        "… on test",
-        "Σ KL",
-        "explained variance",
-        "mean activation",
-        "active (L0)",
-        "dead",
-        "untrained",
-    ];
-    let not_defined = last
-        .values()
-        .any(|record| record.explained_variance.is_none());
-    html! {
-        (table("The last epoch of each model; costs are means over images", &head, &rows))
-        p {
-            (dead_means("the test images"))
-            " Untrained: the unit’s column of encoder weights equals its initial values in every bit."
-            @if not_defined { " The explained variance is not defined: " (NO_EXPLAINED_VARIANCE) "." }
-        }
-    }
 }
 
 fn weight_proof(proof: Option<WeightProof>) -> Markup {
@@ -389,80 +315,8 @@ summary { cursor: pointer }
 mod tests {
     use super::*;
     use crate::report::curves::tests::record;
-    use crate::results::{Member, MemberSummary, Regime, Scores, Subject};
 
     const NASTY: &str = "<script>alert('β')</script><img src=\"https://example.org/\">";
-
-    fn summary(label: &str) -> MemberSummary {
-        MemberSummary {
-            member: Member {
-                index: 0,
-                label: label.to_owned(),
-                seed: 7,
-                condition: "β = 0.1".to_owned(),
-            },
-            last: record(0, label, 3),
-            scores: Scores {
-                live_units: 97,
-                kurtosis: Some(20.123),
-                radius_of_gyration: Some(5.0),
-                roughness: Some(0.65),
-                digit_correlation: None,
-                label_purity: Some(0.6),
-                active_units: 38.5,
-                dead_units: 3,
-                hidden_units: 100,
-            },
-            dead: vec![],
-            untrained: vec![],
-            regime: Regime::Strokes,
-            regime_reason: format!("strokes: {label}"),
-        }
-    }
-
-    #[test]
-    fn the_page_tells_regime_scores_and_last_epoch() {
-        let records = [
-            record(0, "β = 0.1", 1),
-            record(0, "β = 0.1", 3),
-            record(0, "β = 0.1", 2),
-        ];
-        let html = page(&PageInput {
-            title: "Figure 5-6",
-            body: Some(Body::Figure56(Figure56Page {
-                subject: Subject::Digits,
-                size: (28, 28),
-                members: &[summary("β = 0.1")],
-                records: &records,
-                ..Figure56Page::default()
-            })),
-            ..PageInput::default()
-        });
-        assert!(html.contains("<strong>strokes</strong>") && html.contains("strokes: β = 0.1"));
-        assert!(html.contains("<td>20.1</td>") && html.contains("<td>not defined</td>"));
-        assert!(html.contains("Not defined for β = 0.1: no live unit"));
-        assert!(!html.contains("explained variance is not defined"));
-        assert!(html.contains("<th scope=\"row\">β = 0.1</th><td>3</td><td>0.000500</td>"));
-        assert!(html.contains("3 of 100"));
-        assert!(html.contains("of a 784→") && html.contains("autoencoder of handwritten digits,"));
-    }
-
-    #[test]
-    fn words_that_are_true_of_digits_are_not_said_of_other_images() {
-        let html = page(&PageInput {
-            body: Some(Body::Figure56(Figure56Page {
-                size: (4, 3),
-                members: &[summary("β = 0.1")],
-                ..Figure56Page::default()
-            })),
-            ..PageInput::default()
-        });
-        assert!(
-            html.contains("of a 12→") && html.contains("→12 autoencoder of images of 4×3 pixels,")
-        );
-        assert!(html.contains("<strong>local features</strong>"));
-        assert!(!html.contains("784") && !html.contains("autoencoder of handwritten digits"));
-    }
 
     #[test]
     fn no_text_becomes_markup_and_nothing_is_fetched() {
@@ -484,16 +338,12 @@ mod tests {
             run: NASTY,
             title: NASTY,
             notices: &[Notice::Warning(NASTY), Notice::Note(NASTY)],
-            body: Some(Body::Figure56(Figure56Page {
-                members: &[summary(NASTY)],
-                ended: &[],
-                records: &[record(0, NASTY, 1)],
-                conditions: &[NASTY],
-                figure: Some(&grids),
-                shared_figure: Some(&shared),
-                curves: Some(&curves),
-                ..Figure56Page::default()
-            })),
+            sections: &[
+                grids.markup(NASTY, NASTY),
+                shared.markup(NASTY, NASTY),
+                curves.markup(NASTY, NASTY),
+                table(NASTY, &[NASTY], &[vec![NASTY.to_owned()]]),
+            ],
             command: NASTY,
             config: NASTY,
             weight_proof: Some(WeightProof {

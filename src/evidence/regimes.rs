@@ -1,71 +1,183 @@
-//! Figure 5-6 of Okatani, *Deep Learning*: what the hidden units of an autoencoder come to represent as the
-//! weight β of the sparsity term grows.
-//!
-//! One member for each seed and β. Members of one seed start from the same weights and all members see the
-//! same batches in the same order, so that what tells two members of a seed apart is β alone.
+//! Which picture of Figure 5-6 of Okatani, *Deep Learning*, each autoencoder shows: scores of its units' pictures, and the
+//! rules that tell the three regimes apart.
+
+use std::collections::BTreeMap;
 
 use burn::tensor::{Tensor, TensorData};
+use maud::{Markup, html};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
-use super::autoencoders::{self, Group, Job, Naming};
-use super::{Failure, Outcome, Setting};
-use crate::config::Figure56;
+use super::figures::{Figures, RedrawError};
+use super::scores::{self, Regime, Scores};
+use super::{Evidence, Found, Run, is_autoencoder, value};
 use crate::data::Images;
-use crate::evidence;
+use crate::experiment::{Models, Trained};
 use crate::model::{Layer, numbers, whole_numbers};
 use crate::ops::Rows;
-use crate::results;
-use crate::results::{Figure56Results, Member, MemberSummary, Results, Scores, Subject};
-use crate::spec::{Activation, Sparsity};
+use crate::report::{MOST_NAMES, MOST_ROWS, if_defined, number, table};
+use crate::results::{self, Ended, Member, Subject};
+use crate::spec::{Activation, Plan};
 use crate::train::encode_all;
+use crate::words::listed;
 
-/// The members of a run, in the order of their grids: by seed, then by β.
-#[must_use]
-pub fn members(figure: &Figure56, seeds: &[u64]) -> Vec<Member> {
-    let weights = || {
-        figure
-            .settings
-            .iter()
-            .map(|setting| setting.sparsity.weight)
-    };
-    let pairs = seeds
+pub struct Regimes;
+
+/// What one autoencoder's units look like.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Pictured {
+    pub scores: Scores,
+    pub regime: Regime,
+    /// The rule and the numbers that decided, for a reader.
+    pub reason: String,
+}
+
+impl Pictured {
+    /// What stands under its grid.
+    pub(super) fn caption(&self, subject: Subject) -> String {
+        let scores = &self.scores;
+        let regime = self.regime.words(subject);
+        let activity = format!(
+            "active {:.1} · dead {}",
+            scores.active_units, scores.dead_units
+        );
+        match scores {
+            Scores {
+                kurtosis: Some(kurtosis),
+                radius_of_gyration: Some(gyration),
+                roughness: Some(roughness),
+                digit_correlation: Some(correlation),
+                ..
+            } => format!(
+                "{regime}\nkurtosis {kurtosis:.1} · gyration {gyration:.1} px · roughness {roughness:.2}\n{activity} · image correlation {correlation:.2}"
+            ),
+            _ => format!(
+                "{regime}: a score is not defined,\nas {}\n{activity}",
+                scores.why_not_defined()
+            ),
+        }
+    }
+}
+
+impl Evidence for Regimes {
+    fn name(&self) -> &'static str {
+        "regimes"
+    }
+
+    fn applies(&self, plan: &Plan) -> bool {
+        is_autoencoder(plan)
+    }
+
+    fn measure(&self, trained: &Trained<'_>) -> Vec<Value> {
+        pictured(trained).iter().map(value).collect()
+    }
+
+    fn lines(&self, found: &Found<'_>) -> Vec<String> {
+        let subject = Subject::of(found.data.name);
+        let members = found.results.of_members::<Pictured>(self.name());
+        let line = |(member, of): &(&Member, Pictured)| {
+            let regime = of.regime.words(subject);
+            format!("{}: {regime} ({})", member.label, of.reason)
+        };
+        members.iter().map(line).collect()
+    }
+
+    fn show(&self, run: &Run<'_>, _: &mut Figures) -> Result<Option<Markup>, RedrawError> {
+        let members = run.results.of_members::<Pictured>(self.name());
+        if members.is_empty() && run.results.ended.is_empty() {
+            return Ok(None);
+        }
+        Ok(Some(html! {
+            (which(&members, &run.results.ended, run.subject()))
+            (table_of_scores(&members))
+        }))
+    }
+}
+
+fn which(members: &[(&Member, Pictured)], ended: &[Ended], subject: Subject) -> Markup {
+    html! {
+        h2 { "Which picture each grid shows" }
+        p {
+            "The book’s figure is of handwritten digits: with growing β, units go from representing the input any which way, over pen strokes, to whole digits."
+            @if subject == Subject::Images {
+                " Of other images, read local features for strokes and whole images for whole digits; the rules that tell them apart were found on digits (MNIST)."
+            }
+        }
+        dl .regimes {
+            @for (member, of) in members.iter().take(MOST_ROWS) {
+                dt { (member.label) " — " strong { (of.regime.words(subject)) } }
+                dd { (of.reason) }
+            }
+            @for ended in ended {
+                dt { (ended.member.label) " — " strong { "none" } }
+                dd { (ended.reason()) }
+            }
+        }
+    }
+}
+
+fn table_of_scores(members: &[(&Member, Pictured)]) -> Markup {
+    if members.is_empty() {
+        return html! {};
+    }
+    let rows: Vec<Vec<String>> = members
         .iter()
-        .flat_map(|&seed| weights().map(move |weight| (seed, weight)));
-    pairs
-        .enumerate()
-        .map(|(index, (seed, sparsity_weight))| {
-            Member::new(index, format!("β = {sparsity_weight}"), seed, seeds)
+        .map(|(member, Pictured { scores, .. })| {
+            vec![
+                member.label.clone(),
+                member.seed.to_string(),
+                if_defined(scores.kurtosis),
+                if_defined(scores.radius_of_gyration),
+                if_defined(scores.roughness),
+                if_defined(scores.digit_correlation),
+                if_defined(scores.label_purity),
+                number(scores.active_units),
+                format!("{} of {}", scores.dead_units, scores.hidden_units),
+            ]
         })
-        .collect()
-}
-
-/// Trains all members and measures what they became.
-///
-/// # Errors
-///
-/// As [`autoencoders::train`].
-pub fn run(figure: &Figure56, seeds: &[u64], setting: &Setting<'_>) -> Result<Outcome, Failure> {
-    let terms: Vec<Sparsity> = figure
-        .settings
-        .iter()
-        .map(|setting| setting.sparsity)
         .collect();
-    let job = Job {
-        setting: figure.settings[0].clone(),
-        members: members(figure, seeds),
-        sparsity: terms.repeat(seeds.len()),
-    };
-    let trained = autoencoders::train(vec![job], setting, |group| summarize(group, setting))?;
-    let results = Results::Figure56(Figure56Results {
-        members: trained.summaries(),
-        ended: trained.ended(),
-    });
-    Ok(trained.outcome(results, Naming::Stacked))
+    let head = [
+        "model",
+        "seed",
+        "kurtosis",
+        "gyration, px",
+        "roughness",
+        "image correlation",
+        "label purity",
+        "active (L0)",
+        "dead",
+    ];
+    let mut undefined: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (member, Pictured { scores, .. }) in members {
+        if scores.is_undefined() {
+            let labels = undefined.entry(scores.why_not_defined()).or_default();
+            labels.push(&member.label);
+        }
+    }
+    html! {
+        (table(
+            "Scores of the pictures; medians over live units, those that are not dead on the test images",
+            &head,
+            &rows,
+        ))
+        @for (reason, labels) in &undefined {
+            p { "Not defined for " (listed(labels, MOST_NAMES)) ": " (reason) "." }
+        }
+    }
 }
 
-/// The members' scores after the last epoch.
-fn summarize(group: &Group<'_>, setting: &Setting<'_>) -> Vec<MemberSummary> {
-    let data = setting.data;
-    let (trainee, evaluations) = (group.trainee, group.evaluations);
+/// What each member's units look like after the last epoch; nothing of classifiers.
+fn pictured(trained: &Trained<'_>) -> Vec<Pictured> {
+    let Models::Autoencoders {
+        trainee,
+        records,
+        evaluations,
+        ..
+    } = trained.models
+    else {
+        return Vec::new();
+    };
+    let (data, examples) = (trained.data, trained.examples);
     let model = trainee.model();
     let weight = model.encoder.weight.val();
     let [members, inputs, units] = weight.dims();
@@ -74,18 +186,16 @@ fn summarize(group: &Group<'_>, setting: &Setting<'_>) -> Vec<MemberSummary> {
         &weight,
         [members, inputs, units],
         &data.train.images,
-        &setting.examples.train.images,
+        &examples.train.images,
     );
-    let top_units = top_units(&model.encoder, members, &setting.examples.test.images);
+    let top_units = top_units(&model.encoder, members, &examples.test.images);
     let (height, width) = (data.train.images.height(), data.train.images.width());
     let (side, subject) = (((height * width) as f64).sqrt(), Subject::of(data.name));
 
-    group
-        .members
+    records
         .iter()
-        .zip(group.records)
         .enumerate()
-        .map(|(at, (member, last))| {
+        .map(|(at, last)| {
             let weight = &weight[at * inputs * units..(at + 1) * inputs * units];
             let live: Vec<usize> = (0..units)
                 .filter(|unit| evaluations[at].dead.binary_search(unit).is_err())
@@ -105,14 +215,12 @@ fn summarize(group: &Group<'_>, setting: &Setting<'_>) -> Vec<MemberSummary> {
                 .collect();
             let scores = Scores {
                 live_units: live.len(),
-                kurtosis: median(&|tile| evidence::kurtosis(tile)),
-                radius_of_gyration: median(&|tile| {
-                    evidence::radius_of_gyration(tile, height, width)
-                }),
-                roughness: median(&|tile| evidence::roughness(tile, height, width)),
+                kurtosis: median(&|tile| scores::kurtosis(tile)),
+                radius_of_gyration: median(&|tile| scores::radius_of_gyration(tile, height, width)),
+                roughness: median(&|tile| scores::roughness(tile, height, width)),
                 digit_correlation: results::median(&mut correlations),
                 // Where no unit tells images apart, none is the most active one.
-                label_purity: evidence::label_purity(
+                label_purity: scores::label_purity(
                     &top_units[at],
                     &data.test.labels,
                     units,
@@ -123,15 +231,11 @@ fn summarize(group: &Group<'_>, setting: &Setting<'_>) -> Vec<MemberSummary> {
                 dead_units: last.dead_units,
                 hidden_units: units,
             };
-            let (regime, regime_reason) = evidence::regime_of(&scores, side, subject);
-            MemberSummary {
-                member: member.clone(),
-                last: last.clone(),
+            let (regime, reason) = scores::regime_of(&scores, side, subject);
+            Pictured {
                 scores,
-                dead: evaluations[at].dead.clone(),
-                untrained: evaluations[at].untrained.clone(),
                 regime,
-                regime_reason,
+                reason,
             }
         })
         .collect()

@@ -1,0 +1,238 @@
+//! Evidence: what a run has to show, a file for each piece. A piece says which runs it applies to, measures its numbers on
+//! trained models, puts them together over all members, and draws its figures and its section of the page.
+//!
+//! To add one: a file here, and a line in [`ALL`]. Numbers go into `results.json` under the piece's name; everything that is
+//! drawn is drawn from a run folder alone, so that it can be drawn again without training.
+
+pub mod accuracy;
+mod costs;
+mod curves;
+pub mod dead_units;
+mod figures;
+mod layers;
+mod learning;
+mod pictures;
+mod reading;
+pub mod regimes;
+pub mod scores;
+mod stages;
+mod transfers;
+mod units;
+
+use maud::Markup;
+use serde::Serialize;
+use serde_json::Value;
+
+use crate::data::Dataset;
+use crate::experiment::{Outcome, Trained, facts};
+use crate::report::GridShape;
+use crate::results::{EpochRecord, Numbers, Results, Subject};
+use crate::run_dir::{Manifest, Records, RunDir};
+use crate::spec::{ExperimentName, Plan};
+use crate::weights::Weights;
+
+pub use figures::{Figures, RedrawError, everything, page, pictures};
+
+/// A piece of evidence.
+pub trait Evidence: Sync {
+    /// What it is called in `[report] evidence` and in `results.json`.
+    fn name(&self) -> &'static str;
+
+    /// Whether a run of `plan` has it.
+    fn applies(&self, plan: &Plan) -> bool;
+
+    /// What it measures on trained models: a value for each member, or none at all.
+    fn measure(&self, _trained: &Trained<'_>) -> Vec<Value> {
+        Vec::new()
+    }
+
+    /// What it makes of all members together.
+    fn conclude(&self, _found: &Found<'_>) -> Option<Value> {
+        None
+    }
+
+    /// What was found, a line for each finding, for the end of a run on a terminal.
+    fn lines(&self, _found: &Found<'_>) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// What its figures will have no room for.
+    fn outlook(&self, _plan: &Plan, _shape: &dyn Fn(usize) -> GridShape) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Draws its figures, and gives its section of the page; none where there is nothing to show.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RedrawError`] if the folder's files do not fit together or cannot be written.
+    fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError>;
+}
+
+/// All pieces, in the order in which a page shows them.
+pub const ALL: [&dyn Evidence; 10] = [
+    &pictures::Pictures,
+    &regimes::Regimes,
+    &dead_units::DeadUnits,
+    &curves::Curves,
+    &accuracy::Accuracy,
+    &costs::Costs,
+    &layers::Layers,
+    &stages::Stages,
+    &units::Units,
+    &transfers::Transfers,
+];
+
+/// The pieces that a run of `plan` has: those that apply, of those that its config asks for.
+pub fn of(plan: &Plan) -> impl Iterator<Item = &'static dyn Evidence> {
+    let asked = |name: &str| {
+        let evidence = plan.report.evidence.as_ref();
+        evidence.is_none_or(|names| names.iter().any(|asked| asked == name))
+    };
+    ALL.into_iter()
+        .filter(move |evidence| evidence.applies(plan) && asked(evidence.name()))
+}
+
+/// What a run found, before anything is drawn.
+#[derive(Clone, Copy)]
+pub struct Found<'a> {
+    pub plan: &'a Plan,
+    pub data: &'a Dataset,
+    pub records: &'a Records,
+    pub results: &'a Results,
+}
+
+/// What a run folder holds.
+#[derive(Clone, Copy)]
+pub struct Run<'a> {
+    pub dir: &'a RunDir,
+    pub plan: &'a Plan,
+    pub manifest: &'a Manifest,
+    /// Nothing in it where the run did not get so far.
+    pub results: &'a Results,
+    pub records: &'a Records,
+    pub weights: &'a Weights,
+}
+
+impl Run<'_> {
+    /// The names of the conditions.
+    fn conditions(&self) -> Vec<&str> {
+        self.plan.names().collect()
+    }
+
+    /// What its images are of.
+    fn subject(&self) -> Subject {
+        Subject::of(self.manifest.data.name.as_deref())
+    }
+
+    /// The records of autoencoders, with the labels of those marked that could not go on.
+    fn epochs(&self) -> Vec<EpochRecord> {
+        let mut records = self.records.epochs.clone();
+        for record in &mut records {
+            if self.results.has_ended(record.member) {
+                record.label += " (ended)";
+            }
+        }
+        records
+    }
+
+    /// The records, but for those of members that ended early where another seed of their condition did not: so that a
+    /// median is over the same seeds from beginning to end.
+    fn kept_records(&self) -> Records {
+        let members = &self.manifest.members;
+        let has_trained = |condition: &str| {
+            let mut seeds = members.iter().filter(|seed| seed.condition == condition);
+            seeds.any(|seed| !self.results.has_ended(seed.index))
+        };
+        let is_kept = |member: usize, condition: &str| {
+            !self.results.has_ended(member) || !has_trained(condition)
+        };
+        let mut records = self.records.clone();
+        records
+            .classifiers
+            .retain(|of| is_kept(of.member, &of.condition));
+        records
+            .layers
+            .retain(|of| is_kept(of.member, &of.condition));
+        records
+            .stages
+            .retain(|of| is_kept(of.member, &of.condition));
+        records
+    }
+}
+
+/// The numbers of every piece of evidence on members that were trained together.
+#[must_use]
+pub fn measure(plan: &Plan, trained: &Trained<'_>) -> Vec<Numbers> {
+    let mut numbers = vec![Numbers::new(); trained.members.len()];
+    for evidence in of(plan) {
+        for (numbers, value) in numbers.iter_mut().zip(evidence.measure(trained)) {
+            numbers.insert(evidence.name().to_owned(), value);
+        }
+    }
+    numbers
+}
+
+/// What a run found, from what its members came to.
+#[must_use]
+pub fn conclude(plan: &Plan, data: &Dataset, records: &Records, outcome: &Outcome) -> Results {
+    let inputs = data.train.images.pixels_per_image();
+    let mut results = Results {
+        conditions: facts(plan, inputs, data.classes),
+        members: outcome.members.clone(),
+        ended: outcome.ended.clone(),
+        ..Results::default()
+    };
+    for evidence in of(plan) {
+        let found = Found {
+            plan,
+            data,
+            records,
+            results: &results,
+        };
+        if let Some(value) = evidence.conclude(&found) {
+            results.evidence.insert(evidence.name().to_owned(), value);
+        }
+    }
+    results
+}
+
+/// What was found, a line for each finding.
+#[must_use]
+pub fn lines(found: &Found<'_>) -> Vec<String> {
+    of(found.plan)
+        .flat_map(|evidence| evidence.lines(found))
+        .collect()
+}
+
+/// What the figures of a plan's run will have no room for, on pictures of `height`×`width` pixels: a line each.
+#[must_use]
+pub fn outlook(plan: &Plan, height: usize, width: usize) -> Vec<String> {
+    let shape = |units: usize| GridShape {
+        units,
+        height,
+        width,
+    };
+    of(plan)
+        .flat_map(|evidence| evidence.outlook(plan, &shape))
+        .collect()
+}
+
+fn is_autoencoder(plan: &Plan) -> bool {
+    plan.experiment == ExperimentName::Autoencoder
+}
+
+fn is_classifier(plan: &Plan) -> bool {
+    plan.experiment == ExperimentName::Classifier
+}
+
+/// Numbers as they are kept.
+fn value(numbers: &impl Serialize) -> Value {
+    serde_json::to_value(numbers).expect("numbers and texts are JSON")
+}
+
+/// A line for each remark on a file.
+fn remarks(file: &str, remarks: impl IntoIterator<Item = String>) -> Vec<String> {
+    let remarks = remarks.into_iter();
+    remarks.map(|remark| format!("{file}: {remark}")).collect()
+}

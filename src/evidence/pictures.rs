@@ -1,0 +1,167 @@
+//! What hidden units look for: the encoder weights of every autoencoder as grids of tiles, after Figure 5-6 of Okatani,
+//! *Deep Learning*. Units that are dead, or did not learn, are framed.
+
+use maud::{Markup, html};
+
+use super::dead_units::UnitCounts;
+use super::figures::{Figures, RedrawError, damaged_weights};
+use super::regimes::Pictured;
+use super::{Evidence, Run, is_autoencoder, remarks};
+use crate::report::{self, Figure, Grid, GridShape, MOST_NAMES, Mark, Scaling, UnitWeights};
+use crate::results::{Member, Subject};
+use crate::run_dir;
+use crate::spec::Plan;
+use crate::weights::member_prefix;
+use crate::words::{counted, listed};
+
+pub struct Pictures;
+
+impl Evidence for Pictures {
+    fn name(&self) -> &'static str {
+        "pictures"
+    }
+
+    fn applies(&self, plan: &Plan) -> bool {
+        is_autoencoder(plan)
+    }
+
+    fn outlook(&self, plan: &Plan, shape: &dyn Fn(usize) -> GridShape) -> Vec<String> {
+        let conditions = plan.conditions.iter();
+        let autoencoders = conditions.filter_map(|condition| condition.autoencoder());
+        let grids: Vec<GridShape> = autoencoders
+            .flat_map(|of| vec![shape(of.autoencoder.hidden_units); plan.run.seeds.len()])
+            .collect();
+        remarks(run_dir::UNITS, report::left_out(&grids))
+    }
+
+    fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
+        let grids = grids(run)?;
+        if grids.is_empty() {
+            return Ok(None);
+        }
+        figures.grids(run, run_dir::UNITS, &grids, Scaling::PerTile)?;
+        figures.grids(run, run_dir::UNITS_SHARED, &grids, Scaling::Shared)?;
+        let units = counted(grids[0].weights.units, "hidden unit");
+        Ok(Some(section(run, figures, &units)))
+    }
+}
+
+/// A grid for each member that has weights, marked and with what is known of it below.
+fn grids<'a>(run: &Run<'a>) -> Result<Vec<Grid<'a>>, RedrawError> {
+    let data = &run.manifest.data;
+    let pictured = run.results.of_members::<Pictured>("regimes");
+    let counts = run.results.of_members::<UnitCounts>("dead_units");
+    let mut grids = Vec::new();
+    for member in &run.manifest.members {
+        let name = format!("{}/encoder.weight", member_prefix(member));
+        let of_member = |(of, _): &&(&Member, _)| of.index == member.index;
+        let pictured = pictured.iter().find(|(of, _)| of.index == member.index);
+        let counts = counts.iter().find(of_member).map(|(_, counts)| counts);
+        let encoder = match run.weights.get(&name) {
+            Ok(encoder) => encoder,
+            // Of a stopped run, members that never had a turn have no weights.
+            Err(_) if pictured.is_none() && counts.is_none() => continue,
+            Err(source) => return Err(damaged_weights(run.dir.path(), source)),
+        };
+        let [inputs, units] = encoder.shape;
+        if Some(inputs) != data.height.checked_mul(data.width) {
+            let reason = format!(
+                "{name} is {inputs}×{units}, but the manifest tells of {}×{} pixels",
+                data.height, data.width
+            );
+            return Err(run.dir.damaged(run_dir::WEIGHTS, &reason).into());
+        }
+        grids.push(Grid {
+            title: member.label.clone(),
+            caption: caption(run, member, pictured.map(|(_, pictured)| pictured), counts),
+            weights: UnitWeights {
+                weights: &encoder.values,
+                units,
+                height: data.height,
+                width: data.width,
+            },
+            marked: counts.map_or_else(Vec::new, marks),
+        });
+    }
+    Ok(grids)
+}
+
+/// Units that are dead; units whose weights are what they were drawn as, and those that merely look so. Of several
+/// reasons, the strongest goes first.
+fn marks(counts: &UnitCounts) -> Vec<(usize, Mark)> {
+    let marks = |units: &[usize], mark: Mark| -> Vec<_> {
+        units.iter().map(|&unit| (unit, mark)).collect()
+    };
+    let noise_looking = counts.noise_looking.as_deref().unwrap_or_default();
+    [
+        marks(&counts.unchanged, Mark::Unchanged),
+        marks(&counts.dead, Mark::Dead),
+        marks(noise_looking, Mark::NoiseLooking),
+    ]
+    .concat()
+}
+
+/// The numbers under a member's grid: its scores, or its last epoch where it has none yet.
+fn caption(
+    run: &Run<'_>,
+    member: &Member,
+    pictured: Option<&Pictured>,
+    counts: Option<&UnitCounts>,
+) -> String {
+    let mut ended = run.results.ended.iter();
+    if let Some(ended) = ended.find(|ended| ended.member.index == member.index) {
+        return ended.reason();
+    }
+    let counted = counts.map(|counts| counts.caption());
+    let pictured = pictured.map(|pictured| pictured.caption(run.subject()));
+    let lines: Vec<String> = pictured.into_iter().chain(counted).collect();
+    if !lines.is_empty() {
+        return lines.join("\n");
+    }
+    let records = run.records.epochs.iter();
+    let last = records
+        .filter(|record| record.member == member.index)
+        .max_by_key(|record| record.epoch);
+    last.map_or_else(
+        || "not yet trained for an epoch".to_owned(),
+        |record| {
+            format!(
+                "after epoch {}: active {:.1} · dead {}",
+                record.epoch, record.active_units, record.dead_units
+            )
+        },
+    )
+}
+
+fn section(run: &Run<'_>, figures: &Figures, units: &str) -> Markup {
+    let conditions = listed(&run.conditions(), MOST_NAMES);
+    let (height, width) = (run.manifest.data.height, run.manifest.data.width);
+    let images = match run.subject() {
+        Subject::Digits => "handwritten digits".to_owned(),
+        Subject::Images => format!("images of {height}×{width} pixels"),
+    };
+    let show = |file: &str, alt: String, caption: &str| {
+        figures
+            .get(file)
+            .map(|figure: &Figure| figure.markup(&alt, caption))
+    };
+    html! {
+        p .lead {
+            "Each tile is the encoder weights of one hidden unit of an autoencoder of " (images)
+            ", drawn where its inputs lie in the picture. The cost of an autoencoder is "
+            span .formula { "reconstruction + β Σ" sub { "j" } " KL(ρ‖ρ̂" sub { "j" } ")" }
+            ", where β is the weight of sparsity, ρ is the mean activation asked of every unit, and ρ̂" sub { "j" }
+            " the one that unit " i { "j" } " has."
+        }
+        @if let Some(figure) = show(
+            run_dir::UNITS,
+            format!("The weights of {units} as grey tiles, in a grid for each model: {conditions}"),
+            "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white). Framed units are dead or did not learn, or hardly: the legend tells which.",
+        ) { (figure) }
+        @if let Some(figure) = show(
+            run_dir::UNITS_SHARED,
+            format!("The weights of {units} in the same grids, with one grey scale for all: {conditions}"),
+            "The same weights on one scale: zero is mid-grey in every tile, so that strong and weak units can be told apart; the scale is under the grids.",
+        ) { (figure) }
+    }
+}
