@@ -162,9 +162,6 @@ ranges! {
     PositiveVariance = Excluded(0.0), Included(WIDEST * WIDEST);
     Gain = Excluded(0.0), Included(WIDEST);
     Constant = Included(-WIDEST), Included(WIDEST);
-    /// Any number that a promise may name.
-    Any = Included(f64::MIN), Included(f64::MAX);
-    Tolerance = Included(0.0), Included(f64::MAX);
 }
 
 /// Reads a number in a range.

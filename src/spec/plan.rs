@@ -1,14 +1,16 @@
-//! What a run is: conditions, crossed with a grid, crossed with seeds; and what its config promises.
+//! What a run is: conditions, crossed with a grid, crossed with seeds; what it shows and what its config promises.
 
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::forms;
-use super::{AutoencoderTraining, BackendName, ClassifierSpec, TrainedLayers, TrainingSpec, Transfer, Whole};
+use super::{
+    AutoencoderTraining, BackendName, ClassifierSpec, TrainedLayers, TrainingSpec, Transfer, Whole,
+    forms,
+};
 
-/// What is trained.
+/// What a run trains, by the name that configs and run folders use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ExperimentName {
@@ -18,19 +20,49 @@ pub enum ExperimentName {
     Classifier,
 }
 
-/// Everything that a run needs to know, checked.
+/// Everything about the training of one classifier but its seed and its data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassifierTraining {
+    pub classifier: ClassifierSpec,
+    /// One stage for each pretrained layer, from the input up: none, or as many as there are hidden layers at
+    /// most. Stage k's autoencoder has as many hidden units as hidden layer k, and its activation.
+    pub stages: Vec<AutoencoderTraining>,
+    pub transfer: Transfer,
+    /// The training of the whole: fine-tuning where there are stages.
+    pub training: TrainingSpec,
+    pub trained_layers: TrainedLayers,
+}
+
+/// Everything that a run needs to know: conditions × seeds, on which data and where to compute. It can no longer be wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
     pub experiment: ExperimentName,
     pub run: Run,
     pub data: Data,
-    /// The keys that are varied, in the order of the file.
+    /// The keys that conditions are crossed with, in the order of the file.
     pub grid: Vec<GridKey>,
-    /// The named conditions in the order of the file, each with every point of the grid, whose first key moves slowest.
-    /// At least one; distinct names.
+    /// What is compared: the named conditions, each at every point of the grid (the first key moves slowest); at least
+    /// one, with distinct names, all of one kind.
     pub conditions: Vec<Condition>,
     pub report: Report,
+    /// What the config promises, to be held against what comes out.
     pub expectations: Vec<Expectation>,
+}
+
+impl Plan {
+    /// The names of its conditions, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.conditions
+            .iter()
+            .map(|condition| condition.name.as_str())
+    }
+
+    /// The condition of this name.
+    #[must_use]
+    pub fn condition(&self, name: &str) -> Option<&Condition> {
+        let mut conditions = self.conditions.iter();
+        conditions.find(|condition| condition.name == name)
+    }
 }
 
 /// Where and how often to compute.
@@ -73,97 +105,127 @@ pub enum Limit {
 
 /// How many hidden layers are pretrained.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StageCount {
+pub(crate) enum StageCount {
     All,
     /// The first so many.
     First(usize),
 }
 
-/// A key that is varied, and its values as TOML.
+/// A key that takes several values in one run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GridKey {
+    /// With its section: `sparsity.weight`.
     pub key: String,
+    /// As TOML writes them.
     pub values: Vec<String>,
 }
 
-/// What is trained once for each seed.
+/// One of the things that a run compares: a model and its training, at one point of the grid.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Condition {
-    /// `D`, `β = 0.1`, `D, hidden units = 50`; the config's name where there is one condition and no grid.
+    /// What a reader calls it: `D`, `β = 0.1`, `D, hidden units = 50`; no other condition of the run is called so.
     pub name: String,
-    /// Its name in `[conditions]`.
+    /// Its name among the named conditions; absent where the config names none.
     pub group: Option<String>,
-    /// Its place in the grid: one coordinate for each key.
+    /// Its place in the grid: a value for each key.
     pub at: Vec<Coordinate>,
     pub model: Model,
 }
 
-/// A value of a key of the grid, as TOML.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// A key of the grid and one of its values, as TOML writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coordinate {
     pub key: String,
     pub value: String,
 }
 
-/// A model and how it comes to be.
+/// What a condition trains.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Model {
     Autoencoder(AutoencoderTraining),
     Classifier(ClassifierTraining),
 }
 
-/// Everything about a classifier but its seed and its data.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ClassifierTraining {
-    pub classifier: ClassifierSpec,
-    /// One stage for each pretrained layer, from the input up: none, or as many as there are hidden layers at most.
-    /// Stage k's autoencoder has as many hidden units as hidden layer k, and its activation.
-    pub stages: Vec<AutoencoderTraining>,
-    pub transfer: Transfer,
-    /// The training of the whole: fine-tuning where there are stages.
-    pub training: TrainingSpec,
-    pub trained_layers: TrainedLayers,
+impl Condition {
+    /// Its autoencoder, if it is one for its own sake.
+    #[must_use]
+    pub fn autoencoder(&self) -> Option<&AutoencoderTraining> {
+        match &self.model {
+            Model::Autoencoder(training) => Some(training),
+            Model::Classifier(_) => None,
+        }
+    }
+
+    /// Its classifier, if it is one.
+    #[must_use]
+    pub fn classifier(&self) -> Option<&ClassifierTraining> {
+        match &self.model {
+            Model::Classifier(training) => Some(training),
+            Model::Autoencoder(_) => None,
+        }
+    }
+
+    /// The training of the model itself, without its pretraining.
+    #[must_use]
+    pub fn training(&self) -> &TrainingSpec {
+        match &self.model {
+            Model::Autoencoder(training) => &training.training,
+            Model::Classifier(training) => &training.training,
+        }
+    }
+
+    /// What is trained first: a stage for each pretrained layer.
+    #[must_use]
+    pub fn stages(&self) -> &[AutoencoderTraining] {
+        match &self.model {
+            Model::Autoencoder(_) => &[],
+            Model::Classifier(training) => &training.stages,
+        }
+    }
 }
 
-/// What a page shows of what a run found.
+/// What a run shows.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// The pieces of evidence, by name; absent: all that apply.
+    /// The pieces of evidence by name; absent for all that apply.
     pub evidence: Option<Vec<String>>,
-    /// Minuend and subtrahend of each difference, as indices of conditions.
+    /// Minuend and subtrahend of each difference that is reported, as indices of conditions.
     pub differences: Vec<(usize, usize)>,
     /// The conditions whose layers are shown, as indices.
     pub layers_of: Vec<usize>,
 }
 
-/// What a config promises of one quantity.
+/// A promise of a config: what a quantity will be, and who says so.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Expectation {
-    /// The quantity by name: "test accuracy", "regime", "dead units".
+    /// The quantity, by the name that evidence gives it: `test accuracy`.
     pub that: String,
-    /// Key "condition", or a key of the grid; empty: every condition.
+    /// Of which conditions: `condition`, or keys of the grid; empty for all.
     pub at: Vec<Coordinate>,
-    /// The same quantity of this condition is taken off, paired by seed.
+    /// The same quantity of another condition is taken off, seed by seed.
     pub minus: Option<Vec<Coordinate>>,
-    /// Counted from 1; absent: the last.
+    /// Absent for the last.
     pub epoch: Option<usize>,
     pub promise: Promise,
     pub over: Over,
-    /// Absent: all of the run's.
+    /// Absent for all of the run's.
     pub seeds: Option<Vec<u64>>,
-    /// Who says so.
+    /// A paper with its table, a book, or this program's own runs.
     pub source: String,
 }
 
-/// What a quantity is promised to be.
+/// What is promised of a quantity.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Promise {
+    /// It lies between these two, or on one of them.
     Within { low: f64, high: f64 },
+    /// It differs by `tolerance` at most.
     Near { value: f64, tolerance: f64 },
+    /// It is this word.
     Is { word: String },
 }
 
-/// Of what a promise speaks.
+/// For what over seeds a promise is made.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Over {
@@ -174,7 +236,7 @@ pub enum Over {
     Median,
 }
 
-/// One seed on flex.
+/// One seed, on flex.
 impl Default for Run {
     fn default() -> Self {
         Self {
@@ -185,7 +247,7 @@ impl Default for Run {
     }
 }
 
-/// All of MNIST, as this repository has it.
+/// All of MNIST, which comes with this program.
 impl Default for Data {
     fn default() -> Self {
         Self {
