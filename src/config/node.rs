@@ -263,12 +263,13 @@ impl Node {
 
     /// The value as the user wrote it, nearly: for errors.
     pub fn written(&self) -> String {
-        self.text(&|text| format!("\"{text}\""), &|digits, _| digits.to_owned())
+        let quote = |text: &str| format!("\"{text}\"");
+        self.text(&quote, &str::to_owned, &|digits, _| digits.to_owned())
     }
 
     /// The value as TOML.
     pub fn to_toml(&self) -> String {
-        self.text(&quoted, &|digits, number| {
+        self.text(&quoted, &super::toml_key, &|digits, number| {
             number.map_or_else(|| digits.to_owned(), |number| number.to_string())
         })
     }
@@ -276,6 +277,7 @@ impl Node {
     fn text(
         &self,
         quote: &dyn Fn(&str) -> String,
+        key: &dyn Fn(&str) -> String,
         integer: &dyn Fn(&str, Option<i64>) -> String,
     ) -> String {
         match &self.value {
@@ -284,12 +286,12 @@ impl Node {
             Value::Float(digits, _) | Value::Date(digits) => digits.clone(),
             Value::Boolean(truth) => truth.to_string(),
             Value::List(items) => {
-                let items: Vec<_> = items.iter().map(|item| item.text(quote, integer)).collect();
+                let items: Vec<_> = items.iter().map(|item| item.text(quote, key, integer)).collect();
                 format!("[{}]", items.join(", "))
             }
             Value::Table(entries) => {
                 let entry = |(name, node): &(String, Self)| {
-                    format!("{name} = {}", node.text(quote, integer))
+                    format!("{} = {}", key(name), node.text(quote, key, integer))
                 };
                 let entries: Vec<_> = entries.iter().map(entry).collect();
                 match &entries[..] {

@@ -52,7 +52,14 @@ impl de::Error for Refusal {
         Self::Unlocated(What::Rule(message.to_string()))
     }
     fn invalid_type(_: Unexpected<'_>, expected: &dyn Expected) -> Self {
-        let expected = expected.to_string();
+        let expected = match expected.to_string().as_str() {
+            "a sequence" => "a list",
+            "a string" => "text, in quotes",
+            "f64" => "a number",
+            "usize" => "a whole number",
+            other => other,
+        }
+        .to_owned();
         Self::Unlocated(What::WrongType { expected })
     }
     fn invalid_value(found: Unexpected<'_>, allowed: &dyn Expected) -> Self {
@@ -60,6 +67,9 @@ impl de::Error for Refusal {
             allowed: allowed.to_string(),
             rounds: found == Unexpected::Other(ROUNDS_OUT),
         })
+    }
+    fn missing_field(field: &'static str) -> Self {
+        Self::Unlocated(What::Rule(format!("lacks `{field}`\nwrite {field} = … with the others")))
     }
     fn unknown_variant(_: &str, allowed: &'static [&'static str]) -> Self {
         Self::Unlocated(What::UnknownWord { allowed })
@@ -151,6 +161,9 @@ pub(super) fn as_list(node: &Node, expected: &str) -> Option<String> {
         _ => Vec::new(),
     };
     let are_numbers = items.iter().all(|item| item.parse::<f64>().is_ok());
+    if expected == "a list" && !are_numbers {
+        return Some(format!("a list: write [{}]", shown(&node.written())));
+    }
     (!items.is_empty() && are_numbers).then(|| format!("a list: write [{}]", items.join(", ")))
 }
 
