@@ -1,28 +1,39 @@
-//! `layerwise resume`: on from where an unfinished run was left.
+//! On from where an unfinished run was left.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use super::prepare::prepare;
-use super::run::{self, Job};
-use super::{Failure, ResumeArgs, printable};
-use crate::checkpoint::{self, Identity};
+use super::checkpoint::{self, Identity};
+use super::{Failure, Finished, Job, Options, carry_out, identity, prepare};
 use crate::config::{self, Config, Overrides};
-use crate::evidence;
-use crate::experiment;
-use crate::run_dir::{self, Manifest, RunDir, Status};
-use crate::ui::print::{say, tell};
+use crate::run_dir::{self, Lock, Manifest, RunDir, RunDirError, Status};
+use crate::ui::print::tell;
+use crate::words::printable;
+use crate::{evidence, experiment};
 
-pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
-    let (dir, lock, manifest) = super::open(&args.run_dir)?;
+/// What became of a run that was to go on.
+#[derive(Debug)]
+pub enum Resumed {
+    /// It went on.
+    WentOn(Finished),
+    /// It was finished, and lacked nothing, or nothing that could not be drawn again.
+    WasFinished { drawn_again: bool },
+}
+
+/// Goes on with the run in the folder `path`; `set` may raise epochs, as in `training.epochs=30`.
+///
+/// # Errors
+///
+/// Returns [`Failure`] if there is no such run, if it is another's, or as [`start`](super::start).
+pub fn resume(path: &Path, set: &[String], options: &Options) -> Result<Resumed, Failure> {
+    let (dir, lock, manifest) = open(path)?;
     let path = dir.path().display();
     restore_config(&dir, &manifest)?;
-    let (earlier, config) = configs(&dir, &manifest, &args.set)?;
+    let (earlier, config) = configs(&dir, &manifest, set)?;
     if manifest.status == Status::Complete && config == earlier {
         let lost = dir.lost(&manifest);
         if lost.is_empty() {
-            say(&format!("{path} is finished; nothing to resume"));
-            return Ok(());
+            return Ok(Resumed::WasFinished { drawn_again: false });
         }
         tell(&format!(
             "{path} is finished, but these files are missing or changed: {}\nmaking them again",
@@ -30,13 +41,11 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
         ));
         // What is drawn needs nothing but the folder; the rest is in the checkpoints.
         if evidence::everything(&dir).is_ok() && dir.lost(&manifest).is_empty() {
-            tell(&format!("drawn again: {path}"));
-            return Ok(());
+            return Ok(Resumed::WasFinished { drawn_again: true });
         }
     }
-    let jobs = args.watch.jobs();
-    let prepared = prepare(&config, jobs)?;
-    let identity = run::identity(&config, &prepared.data);
+    let prepared = prepare(&config, options.jobs)?;
+    let identity = identity(&config, &prepared.data);
     same_data(&dir, &manifest, &identity)?;
     let found = checkpoint::find(dir.path(), |saved| differs(&config, &identity, saved))
         .map_err(Failure::work)?;
@@ -50,7 +59,7 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
     if found.is_empty() {
         tell("there is no checkpoint yet: starting from the beginning");
     }
-    run::carry_out(Job {
+    let job = Job {
         manifest: Manifest {
             status: Status::Running,
             members: experiment::members(&config.plan),
@@ -63,9 +72,32 @@ pub fn resume(args: &ResumeArgs) -> Result<(), Failure> {
         config,
         prepared,
         found,
-        style: args.watch.style(),
-        jobs,
-    })
+    };
+    carry_out(job, options).map(Resumed::WentOn)
+}
+
+/// Draws the run in the folder `path` again, and gives what could not be drawn.
+///
+/// # Errors
+///
+/// Returns [`Failure`] if there is no such run, or its files are damaged or of another run.
+pub fn draw_again(path: &Path) -> Result<Vec<String>, Failure> {
+    let (dir, _lock, _) = open(path)?;
+    evidence::everything(&dir).map_err(Failure::work)
+}
+
+/// A run folder for this process alone, and what it says of itself. What holds no run that this program can read is
+/// left as it is.
+fn open(path: &Path) -> Result<(RunDir, Lock, Manifest), Failure> {
+    let dir = RunDir::open(path).map_err(Failure::request)?;
+    dir.manifest().map_err(Failure::work)?;
+    let lock = dir.lock().map_err(|error| match error {
+        RunDirError::InUse { .. } => Failure::request(error),
+        other => Failure::work(other),
+    })?;
+    // Again, for whoever had the lock may have changed it.
+    let manifest = dir.manifest().map_err(Failure::work)?;
+    Ok((dir, lock, manifest))
 }
 
 /// Puts a config that is no longer there back, from the checkpoints, which all hold it.
@@ -95,7 +127,7 @@ fn configs(dir: &RunDir, manifest: &Manifest, set: &[String]) -> Result<(Config,
             backend: None,
         };
         let config = config::load(&path, &overrides);
-        let config = config.map_err(|error| Failure::Request(error.to_string()))?;
+        let config = config.map_err(|error| Failure::request(error))?;
         Ok(Config {
             name: manifest.name.clone(),
             ..config
