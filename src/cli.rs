@@ -19,6 +19,7 @@ use clap_complete::Shell;
 
 use crate::backend;
 use crate::config::{self, Overrides};
+use crate::evidence::promises::all_hold;
 use crate::experiment::Ending;
 use crate::results::Ended;
 use crate::run::{self, Finished, Options, Resumed};
@@ -92,6 +93,10 @@ struct RunArgs {
     /// Write the run to this new folder instead of the next free one in runs/
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on with the run in the folder of --out if there is one, and begin it if there is none: for jobs that a
+    /// scheduler starts again
+    #[arg(long = "continue", requires = "out")]
+    go_on: bool,
     #[command(flatten)]
     watch: WatchArgs,
 }
@@ -118,6 +123,9 @@ struct WatchArgs {
     /// Print one line per epoch and member instead of the dashboard
     #[arg(long)]
     plain: bool,
+    /// Exit with 1 if a promise of the config, an [[expect]], does not hold
+    #[arg(long)]
+    strict: bool,
 }
 
 impl WatchArgs {
@@ -302,14 +310,23 @@ fn train(args: RunArgs) -> Result<(), Failure> {
     let path = args.config.unwrap_or_default();
     let config = args.overrides.load(&path)?;
     let options = args.watch.options();
-    let finished = run::start(&path, config, args.out.as_deref(), &options)?;
-    tell_end(&finished, options.style)
+    match args.out.as_deref() {
+        Some(out) if args.go_on && run::is_begun(out) => {
+            let resumed = run::go_on(out, config, &options)?;
+            tell_resumed(&resumed, out, &args.watch)
+        }
+        out => tell_end(&run::start(&path, config, out, &options)?, &args.watch),
+    }
 }
 
 fn resume(path: &Path, set: &[String], watch: &WatchArgs) -> Result<(), Failure> {
     let options = watch.options();
-    match run::resume(path, set, &options)? {
-        Resumed::WentOn(finished) => tell_end(&finished, options.style)?,
+    tell_resumed(&run::resume(path, set, &options)?, path, watch)
+}
+
+fn tell_resumed(resumed: &Resumed, path: &Path, watch: &WatchArgs) -> Result<(), Failure> {
+    match resumed {
+        Resumed::WentOn(finished) => tell_end(finished, watch)?,
         Resumed::WasFinished { drawn_again: true } => {
             tell(&format!("drawn again: {}", path.display()));
         }
@@ -322,7 +339,7 @@ fn resume(path: &Path, set: &[String], watch: &WatchArgs) -> Result<(), Failure>
 }
 
 /// Tells how a run ended.
-fn tell_end(finished: &Finished, style: Style) -> Result<(), Failure> {
+fn tell_end(finished: &Finished, watch: &WatchArgs) -> Result<(), Failure> {
     let (path, ended) = (&finished.path, finished.results.ended.as_slice());
     if matches!(finished.ending, Ending::Stopped { .. }) {
         for ended in ended {
@@ -335,7 +352,7 @@ fn tell_end(finished: &Finished, style: Style) -> Result<(), Failure> {
         tell(&format!("go on with: layerwise resume {}", in_shell(path)));
         return Err(Failure::Interrupted);
     }
-    if style != Style::Quiet {
+    if watch.style() != Style::Quiet {
         for line in &finished.lines {
             say(line);
         }
@@ -347,6 +364,9 @@ fn tell_end(finished: &Finished, style: Style) -> Result<(), Failure> {
     }
     tell(&format!("open {}", path.join(run_dir::PAGE).display()));
     match ended {
+        [] if watch.strict && !all_hold(&finished.results) => Err(Failure::Work(
+            "a promise of the config does not hold, or cannot be judged\n  hint: the page tells which, under What was promised".to_owned(),
+        )),
         [] => Ok(()),
         ended => Err(Failure::Work(some_ended(ended, finished.members))),
     }

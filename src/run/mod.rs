@@ -28,7 +28,7 @@ use crate::ui::{Extent, Style, Watcher};
 use checkpoint::{Checkpoints, Found, Identity};
 
 pub use prepare::{Prepared, prepare};
-pub use resume::{Resumed, draw_again, resume};
+pub use resume::{Resumed, draw_again, go_on, is_begun, resume};
 
 /// Records are written at most this often while a run is on, for whoever wants to look, and once at its end: whoever
 /// goes on with a run has them from its checkpoints.
@@ -307,7 +307,7 @@ fn write_all(
     let mut all = weights.clone();
     all.extend((outcome.initial_weights)());
     let file = all
-        .to_safetensors()
+        .to_safetensors(&about_weights(manifest))
         .map_err(|source| RedrawError::Weights {
             file: run_dir::WEIGHTS.to_owned(),
             source,
@@ -350,6 +350,20 @@ fn write_all(
     } else {
         Err(RedrawError::WeightsChanged { before, after })
     }
+}
+
+/// What whoever opens the weights must know, as JSON.
+fn about_weights(manifest: &Manifest) -> String {
+    serde_json::json!({
+        "version": manifest.version,
+        "names": "CONDITION/seed N/PARAMETER; initial/ before training, pretrained/ before fine-tuning",
+        "layout": "weights are [input, unit], row by row: unit j is column j; biases are [1, unit]",
+        "inputs": format!(
+            "pixels divided by 255, in [0, 1], of {}×{} pictures row by row",
+            manifest.data.height, manifest.data.width
+        ),
+    })
+    .to_string()
 }
 
 /// Keeps the records of a run, in memory and in its files, and passes them on to whoever watches.

@@ -8,6 +8,7 @@ use super::Failure;
 use crate::backend::{self, Backend, BackendError, Kind};
 use crate::config::Config;
 use crate::data::{self, DataError, Dataset, Limits};
+use crate::evidence;
 use crate::experiment::{self, Need};
 use crate::machine::{self, readable};
 use crate::run_dir::{DataRecord, FileRecord, RunDir};
@@ -36,6 +37,9 @@ pub struct Prepared {
 /// Returns [`Failure`] if the backend or the data are not there, or the plan does not fit the data or the machine.
 pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
     let plan = &config.plan;
+    if let Some(mistake) = evidence::mistakes(plan) {
+        return Err(Failure::Request(mistake));
+    }
     let backend = open_backend(config)?;
     let start = Instant::now();
     let (mut data, found_at) = read_data(config)?;

@@ -27,9 +27,55 @@ pub enum Resumed {
 /// Returns [`Failure`] if there is no such run, if it is another's, or as [`start`](super::start).
 pub fn resume(path: &Path, set: &[String], options: &Options) -> Result<Resumed, Failure> {
     let (dir, lock, manifest) = open(path)?;
-    let path = dir.path().display();
     restore_config(&dir, &manifest)?;
-    let (earlier, config) = configs(&dir, &manifest, set)?;
+    let earlier = written_config(&dir, &manifest, &[])?;
+    let config = written_config(&dir, &manifest, set)?;
+    finish(dir, lock, manifest, earlier, config, options)
+}
+
+/// Whether there is a run in the folder `path`, or the beginning of one.
+#[must_use]
+pub fn is_begun(path: &Path) -> bool {
+    RunDir::open(path).is_ok()
+}
+
+/// Goes on with the run in the folder `path` if it is one of this config.
+///
+/// # Errors
+///
+/// As [`resume`].
+pub fn go_on(path: &Path, config: Config, options: &Options) -> Result<Resumed, Failure> {
+    let (dir, lock, manifest) = open(path)?;
+    restore_config(&dir, &manifest)?;
+    let earlier = written_config(&dir, &manifest, &[])?;
+    let config = Config {
+        name: manifest.name.clone(),
+        ..config
+    };
+    finish(dir, lock, manifest, earlier, config, options)
+}
+
+/// Goes on with a run that was begun with the config `earlier`, by `config`.
+fn finish(
+    dir: RunDir,
+    lock: Lock,
+    manifest: Manifest,
+    earlier: Config,
+    config: Config,
+    options: &Options,
+) -> Result<Resumed, Failure> {
+    let path = dir.path().display();
+    if let Some(difference) = config.cannot_continue(&earlier) {
+        return Err(Failure::Request(format!(
+            "{path} cannot continue with another plan: {difference}\n  hint: only training.epochs can be raised, where the learning rate is constant; start a new run for the rest"
+        )));
+    }
+    // Origins differ, for an override is no line of the file: what counts is the plan.
+    let config = if config.plan == earlier.plan {
+        earlier.clone()
+    } else {
+        config
+    };
     if manifest.status == Status::Complete && config == earlier {
         let lost = dir.lost(&manifest);
         if lost.is_empty() {
@@ -118,38 +164,16 @@ fn restore_config(dir: &RunDir, manifest: &Manifest) -> Result<(), Failure> {
     }
 }
 
-/// The config that the run was begun with, and the one that it is to go on with.
-fn configs(dir: &RunDir, manifest: &Manifest, set: &[String]) -> Result<(Config, Config), Failure> {
-    let path = dir.path().join(run_dir::CONFIG);
-    let load = |set: &[String]| {
-        let overrides = Overrides {
-            set: set.to_vec(),
-            backend: None,
-        };
-        let config = config::load(&path, &overrides);
-        let config = config.map_err(|error| Failure::request(error))?;
-        Ok(Config {
-            name: manifest.name.clone(),
-            ..config
-        })
+/// The config that a run wrote, with `set` over it.
+fn written_config(dir: &RunDir, manifest: &Manifest, set: &[String]) -> Result<Config, Failure> {
+    let overrides = Overrides {
+        set: set.to_vec(),
+        backend: None,
     };
-    let earlier = load(&[])?;
-    if set.is_empty() {
-        return Ok((earlier.clone(), earlier));
-    }
-    let config = load(set)?;
-    if let Some(difference) = config.cannot_continue(&earlier) {
-        return Err(Failure::Request(format!(
-            "{} cannot continue with another plan: {difference}\n  hint: only training.epochs can be raised, where the learning rate is constant; start a new run for the rest",
-            dir.path().display()
-        )));
-    }
-    // Origins differ, for an override is no line of the file: what counts is the plan.
-    let same = config.plan == earlier.plan;
-    Ok(if same {
-        (earlier.clone(), earlier)
-    } else {
-        (earlier, config)
+    let config = config::load(&dir.path().join(run_dir::CONFIG), &overrides);
+    Ok(Config {
+        name: manifest.name.clone(),
+        ..config.map_err(Failure::request)?
     })
 }
 

@@ -175,8 +175,8 @@ fn read<T: for<'a> Deserialize<'a>>(run: &RunDir, file: &str) -> Result<Vec<T>, 
 mod tests {
     use super::*;
     use crate::spec::{
-        BackendName, ClassifierSpec, ClassifierTraining, Condition, Data, GridKey, Limit, Model, Report,
-        Run, TrainedLayers, TrainingSpec, Transfer,
+        BackendName, ClassifierSpec, ClassifierTraining, Condition, Data, GridKey, Limit, Model,
+        Report, Run, TrainedLayers, TrainingSpec, Transfer,
     };
 
     /// A condition at one place of a grid.
@@ -242,9 +242,7 @@ mod tests {
         let mut records = Records::default();
         records.add_stage(&stage(1, 1, 0));
         records.add_stage(&stage(1, 1, 1));
-        records
-            .write(&run, &plan())
-            .expect("room");
+        records.write(&run, &plan()).expect("room");
         let whole = run.read(STAGES_JSONL).expect("there");
         run.write(STAGES_JSONL, &whole[..whole.len() - 1])
             .expect("room");
@@ -258,9 +256,7 @@ mod tests {
         let run = RunDir::create(Some(&parent.path().join("run")), "x").expect("a new folder");
         let mut records = Records::default();
         let written = |records: &Records| {
-            records
-                .write(&run, &plan())
-                .expect("room");
+            records.write(&run, &plan()).expect("room");
             [STAGES_CSV, LAYERS_CSV, METRICS_CSV].map(|file| {
                 let bytes = run.read(file).expect("there");
                 String::from_utf8(bytes).expect("text")
@@ -290,9 +286,7 @@ mod tests {
         for (at, epoch, member) in [(2, 1, 0), (1, 2, 1), (1, 1, 1), (1, 2, 0)] {
             records.add_stage(&stage(at, epoch, member));
         }
-        records
-            .write(&run, &plan())
-            .expect("room");
+        records.write(&run, &plan()).expect("room");
         let read = Records::read(&run, ExperimentName::Classifier).expect("our own files");
         assert_eq!(read, records);
         let order: Vec<_> = read
