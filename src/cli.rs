@@ -71,6 +71,15 @@ enum Verb {
     Backends,
     /// Go on with a run that was stopped or killed, to the same results
     Resume(ResumeArgs),
+    /// Put several runs side by side: one page and one table of what their models came to
+    Compare {
+        /// Run folders, such as runs/figure56-001
+        #[arg(required = true, value_name = "RUN_DIR")]
+        runs: Vec<PathBuf>,
+        /// Write compare.html and compare.csv to this folder
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+    },
     /// Draw figures, curves and page of a run again from its folder; train nothing
     Report {
         /// A run folder, such as runs/figure56-001
@@ -251,6 +260,11 @@ fn carry_out(verb: Verb) -> Result<(), Failure> {
         Verb::Run(args) => train(args),
         Verb::Resume(args) => resume(&args.run_dir, &args.set, &args.watch),
         Verb::Report { run_dir } => report(&run_dir),
+        Verb::Compare { runs, out } => {
+            let page = run::compare(&runs, &out)?;
+            tell(&format!("open {}", page.display()));
+            Ok(())
+        }
         Verb::Check(plan) => check::check(plan).and_then(|()| all_printed(lost())),
         Verb::Backends => {
             print_backends();

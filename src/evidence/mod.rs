@@ -8,6 +8,7 @@ pub mod accuracy;
 mod costs;
 mod curves;
 pub mod dead_units;
+mod end_results;
 mod figures;
 mod layers;
 mod learning;
@@ -81,13 +82,14 @@ pub trait Evidence: Sync {
 }
 
 /// All pieces, in the order in which a page shows them.
-pub const ALL: [&dyn Evidence; 11] = [
+pub const ALL: [&dyn Evidence; 12] = [
     &pictures::Pictures,
     &regimes::Regimes,
     &dead_units::DeadUnits,
     &curves::Curves,
     &accuracy::Accuracy,
     &promises::Promises,
+    &end_results::EndResults,
     &costs::Costs,
     &layers::Layers,
     &stages::Stages,

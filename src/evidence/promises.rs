@@ -222,12 +222,7 @@ fn findings(
     let found = conditions.iter().flat_map(|condition| of(condition));
     match minus {
         None => found.collect(),
-        Some(minus) => found
-            .filter_map(|(seed, of)| {
-                let (_, other) = minus.iter().find(|(other, _)| *other == seed)?;
-                Some((seed, Finding::Number(of.number()? - other.number()?)))
-            })
-            .collect(),
+        Some(minus) => quantities::minus(&found.collect::<Vec<_>>(), &minus),
     }
 }
 

@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ALL, Evidence};
+use super::Evidence;
+use crate::report::significant;
 use crate::results::{Member, Results, Spread};
 use crate::run_dir::Records;
 use crate::spec::Plan;
@@ -50,14 +51,6 @@ pub fn all(plan: &Plan) -> Vec<Quantity> {
         .collect()
 }
 
-/// Every name that a quantity has, in whatever run.
-pub fn names() -> Vec<&'static str> {
-    let pieces = ALL.iter();
-    pieces
-        .flat_map(|evidence| evidence.quantities().iter().map(|quantity| quantity.name))
-        .collect()
-}
-
 impl Outcomes<'_> {
     /// What evidence measured on a member at the end of its training, as a number under this pointer (RFC 6901).
     #[must_use]
@@ -99,4 +92,49 @@ impl Outcomes<'_> {
 pub fn spread(found: &[(u64, Finding)]) -> Option<Spread> {
     let numbers: Option<Vec<f64>> = found.iter().map(|(_, of)| of.number()).collect();
     Spread::of(numbers?.into_iter())
+}
+
+/// `98.18 (97.97 to 98.36)`; of words, each that is found.
+#[must_use]
+pub fn cell(found: &[(u64, Finding)]) -> String {
+    let number = |value: f64| significant(value, 4);
+    match spread(found) {
+        Some(Spread {
+            smallest,
+            median,
+            largest,
+        }) if found.len() > 1 => format!(
+            "{} ({} to {})",
+            number(median),
+            number(smallest),
+            number(largest)
+        ),
+        Some(spread) => number(spread.median),
+        None => {
+            let mut words: Vec<String> = found
+                .iter()
+                .filter_map(|(_, of)| match of {
+                    Finding::Word(word) => Some(word.replace('_', " ")),
+                    Finding::Number(_) => None,
+                })
+                .collect();
+            words.dedup();
+            if words.is_empty() {
+                "–".to_owned()
+            } else {
+                words.join(", ")
+            }
+        }
+    }
+}
+
+/// One condition minus another, for the seeds that both have.
+#[must_use]
+pub fn minus(one: &[(u64, Finding)], other: &[(u64, Finding)]) -> Vec<(u64, Finding)> {
+    one.iter()
+        .filter_map(|(seed, of)| {
+            let (_, subtracted) = other.iter().find(|(other, _)| other == seed)?;
+            Some((*seed, Finding::Number(of.number()? - subtracted.number()?)))
+        })
+        .collect()
 }

@@ -4,6 +4,7 @@
 //! what a user must know; the command line only chooses what to run and turns what comes out into an exit code.
 
 pub mod checkpoint;
+mod compare;
 mod prepare;
 mod resume;
 
@@ -27,6 +28,7 @@ use crate::ui::print::tell;
 use crate::ui::{Extent, Style, Watcher};
 use checkpoint::{Checkpoints, Found, Identity};
 
+pub use compare::compare;
 pub use prepare::{Prepared, prepare};
 pub use resume::{Resumed, draw_again, go_on, is_begun, resume};
 
