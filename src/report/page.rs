@@ -183,14 +183,14 @@ fn notice_box(notice: Notice) -> Markup {
 
 /// A table that scrolls by itself on a narrow screen; the first column holds names, the others numbers.
 #[must_use]
-pub fn table(caption: &str, head: &[&str], rows: &[Vec<String>]) -> Markup {
+pub fn table(caption: &str, head: &[impl AsRef<str>], rows: &[Vec<String>]) -> Markup {
     let left_out = rows_left_out(rows.len());
     let rows = &rows[..rows.len().min(MOST_ROWS)];
     html! {
         div .scroll {
             table {
                 caption { (caption) @if let Some(left_out) = left_out { "; " (left_out) } }
-                thead { tr { @for cell in head { th scope="col" { (cell) } } } }
+                thead { tr { @for cell in head { th scope="col" { (cell.as_ref()) } } } }
                 tbody {
                     @for row in rows {
                         tr {
