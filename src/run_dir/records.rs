@@ -1,10 +1,11 @@
 //! The records of a run, epoch by epoch: kept in an order that does not tell which thread came first, written as
 //! JSON lines and as a table, and read back.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use super::{
     LAYERS_CSV, LAYERS_JSONL, METRICS_CSV, METRICS_JSONL, RunDir, RunDirError, STAGES_CSV,
@@ -105,12 +106,12 @@ fn write<T: Serialize + Default>(
         let written = table.write_record(cells);
         written.map_err(|error| damaged(table_file, &error))
     };
-    write_row(head.keys().cloned().collect())?;
+    write_row(head.0.into_iter().map(|(name, _)| name).collect())?;
     for record in records {
         let row = row(record, plan).map_err(|error| damaged(lines_file, &error))?;
         serde_json::to_writer(&mut lines, &row).map_err(|error| damaged(lines_file, &error))?;
         lines.push(b'\n');
-        write_row(row.values().map(cell).collect())?;
+        write_row(row.0.iter().map(|(_, value)| cell(value)).collect())?;
     }
     let table = table.into_inner();
     let table = table.map_err(|error| damaged(table_file, &error))?;
@@ -118,24 +119,53 @@ fn write<T: Serialize + Default>(
     run.write(table_file, &table)
 }
 
-/// A record with its condition's place in the grid.
-fn row(record: &impl Serialize, plan: &Plan) -> serde_json::Result<Map<String, Value>> {
-    let Value::Object(fields) = serde_json::to_value(record)? else {
-        return Ok(Map::new());
-    };
-    let condition = fields.get("condition").and_then(Value::as_str);
-    let at = condition.and_then(|name| Some(&plan.condition(name)?.at));
-    let mut row = Map::new();
-    for (name, value) in &fields {
-        row.insert(name.clone(), value.clone());
-        if name == "seed" {
-            for (place, key) in plan.grid.iter().enumerate() {
-                let coordinate = at.and_then(|at| at.get(place));
-                row.insert(key.key.clone(), coordinate.map_or(Value::Null, plain));
+/// The columns of a line, in their order.
+struct Row(Vec<(String, Value)>);
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Row;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a record")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Row(fields))
             }
         }
+        deserializer.deserialize_map(InOrder)
     }
-    Ok(row)
+}
+
+/// A record with its condition's place in the grid.
+fn row(record: &impl Serialize, plan: &Plan) -> serde_json::Result<Row> {
+    // The way through text keeps the fields in their order.
+    let Row(fields) = serde_json::from_str(&serde_json::to_string(record)?)?;
+    let condition = fields.iter().find(|(name, _)| name == "condition");
+    let condition = condition.and_then(|(_, value)| plan.condition(value.as_str()?));
+    let mut row = Vec::with_capacity(fields.len() + plan.grid.len());
+    for field in fields {
+        let is_seed = field.0 == "seed";
+        row.push(field);
+        if is_seed {
+            row.extend(plan.grid.iter().enumerate().map(|(place, key)| {
+                let coordinate = condition.and_then(|condition| condition.at.get(place));
+                (key.key.clone(), coordinate.map_or(Value::Null, plain))
+            }));
+        }
+    }
+    Ok(Row(row))
 }
 
 /// A value of the grid as JSON: a number, or text.
