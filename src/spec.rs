@@ -18,8 +18,8 @@ use forms::WrittenInitialization;
 pub(crate) use forms::{LARGEST_SEED, MaybeSeeds, ROUNDS_OUT, Whole, words_alone};
 pub(crate) use plan::StageCount;
 pub use plan::{
-    ClassifierTraining, Condition, Coordinate, Data, Expectation, ExperimentName, GridKey, Limit, Model, Over, Plan,
-    Promise, Report, Run,
+    ClassifierTraining, Condition, Coordinate, Data, Expectation, ExperimentName, GridKey, Limit,
+    Model, Over, Plan, Promise, Report, Run,
 };
 
 /// How many units, images of a batch, or epochs there may be.

@@ -28,10 +28,19 @@ pub(super) enum Refusal {
 /// What is wrong, before it is known with which value.
 #[derive(Debug)]
 pub(super) enum What {
-    WrongType { expected: String },
-    OutOfRange { allowed: String, rounds: bool },
-    UnknownWord { allowed: &'static [&'static str] },
-    UnknownKey { known: &'static [&'static str] },
+    WrongType {
+        expected: String,
+    },
+    OutOfRange {
+        allowed: String,
+        rounds: bool,
+    },
+    UnknownWord {
+        allowed: &'static [&'static str],
+    },
+    UnknownKey {
+        known: &'static [&'static str],
+    },
     /// A rule in words: `{}` stands for the value; the second line says what to do.
     Rule(String),
 }
@@ -69,7 +78,9 @@ impl de::Error for Refusal {
         })
     }
     fn missing_field(field: &'static str) -> Self {
-        Self::Unlocated(What::Rule(format!("lacks `{field}`\nwrite {field} = … with the others")))
+        Self::Unlocated(What::Rule(format!(
+            "lacks `{field}`\nwrite {field} = … with the others"
+        )))
     }
     fn unknown_variant(_: &str, allowed: &'static [&'static str]) -> Self {
         Self::Unlocated(What::UnknownWord { allowed })
@@ -112,7 +123,10 @@ impl What {
             }
             Self::WrongType { expected } => problem(
                 format!("`{key}` is {} ({value})", node.kind()),
-                format!("it must be {}", as_list(node, &expected).unwrap_or(expected)),
+                format!(
+                    "it must be {}",
+                    as_list(node, &expected).unwrap_or(expected)
+                ),
             ),
             Self::OutOfRange { allowed, rounds } => {
                 let how = if rounds { ROUNDS_OUT } else { "out of range" };
@@ -174,9 +188,11 @@ impl<'de> Deserializer<'de> for &'de Node {
         let result = match &self.value {
             Value::Boolean(truth) => visitor.visit_bool(*truth),
             Value::Integer(_, Some(number)) => visitor.visit_i64(*number),
-            Value::Integer(digits, None) => {
-                visitor.visit_i128(if digits.starts_with('-') { i128::MIN } else { i128::MAX })
-            }
+            Value::Integer(digits, None) => visitor.visit_i128(if digits.starts_with('-') {
+                i128::MIN
+            } else {
+                i128::MAX
+            }),
             Value::Float(_, number) => visitor.visit_f64(*number),
             Value::Text(text) => visitor.visit_borrowed_str(text),
             Value::Date(date) => {
@@ -228,7 +244,9 @@ impl<'de> Deserializer<'de> for &'de Node {
         let form = Some(expecting).filter(|text| !text.starts_with("enum "));
         let (word, inner) = match &self.value {
             Value::Text(word) => (word.as_str(), None),
-            Value::Table(entries) if entries.len() == 1 => (entries[0].0.as_str(), Some(&entries[0].1)),
+            Value::Table(entries) if entries.len() == 1 => {
+                (entries[0].0.as_str(), Some(&entries[0].1))
+            }
             _ => {
                 let expected = form.unwrap_or_else(|| alternatives(variants));
                 return Err(Refusal::Unlocated(What::WrongType { expected }).at(self));
@@ -428,7 +446,11 @@ impl<'de> Deserializer<'de> for &Fields<'de> {
         let hidden = self.hidden;
         let mut entries = node.entries().iter();
         if let Some((_, node)) = entries.find(|(name, _)| hidden.contains(&name.as_str())) {
-            return Err(Refusal::Located(Box::new(keys::unknown(&node.origin, &node.path, &[]))));
+            return Err(Refusal::Located(Box::new(keys::unknown(
+                &node.origin,
+                &node.path,
+                &[],
+            ))));
         }
         visitor.visit_map(Entries::new(node.entries(), Some(fields)))
     }

@@ -35,18 +35,54 @@ pub(super) const OF_ALL_LAYERS: [&str; 2] = ["layers", "transfer"];
 /// What keys were called before the choices had keys of their own.
 const MOVED: &[(&[&str], &str, &str)] = &[
     (&["sparsity"], "decay", "estimator.running_mean.decay"),
-    (&["training", "pretraining"], "momentum", "optimizer.sgd.momentum"),
-    (&["training", "pretraining"], "beta_1", "optimizer.adam.beta_1"),
-    (&["training", "pretraining"], "beta_2", "optimizer.adam.beta_2"),
-    (&["training", "pretraining"], "epsilon", "optimizer.adam.epsilon"),
-    (&["autoencoder", "network"], "slope", "activation.leaky_relu.slope"),
-    (&["autoencoder", "pretraining"], "decoder_weight", "decoder.untied.weight"),
-    (&["autoencoder", "pretraining"], "corruption_fraction", "corruption.masking.fraction"),
-    (&["autoencoder", "pretraining"], "corruption_deviation", "corruption.gaussian.deviation"),
+    (
+        &["training", "pretraining"],
+        "momentum",
+        "optimizer.sgd.momentum",
+    ),
+    (
+        &["training", "pretraining"],
+        "beta_1",
+        "optimizer.adam.beta_1",
+    ),
+    (
+        &["training", "pretraining"],
+        "beta_2",
+        "optimizer.adam.beta_2",
+    ),
+    (
+        &["training", "pretraining"],
+        "epsilon",
+        "optimizer.adam.epsilon",
+    ),
+    (
+        &["autoencoder", "network"],
+        "slope",
+        "activation.leaky_relu.slope",
+    ),
+    (
+        &["autoencoder", "pretraining"],
+        "decoder_weight",
+        "decoder.untied.weight",
+    ),
+    (
+        &["autoencoder", "pretraining"],
+        "corruption_fraction",
+        "corruption.masking.fraction",
+    ),
+    (
+        &["autoencoder", "pretraining"],
+        "corruption_deviation",
+        "corruption.gaussian.deviation",
+    ),
     (&["pretraining"], "sparsity_weight", "sparsity.weight"),
     (&["pretraining"], "sparsity_target", "sparsity.target"),
     (&["pretraining"], "sparsity_estimator", "sparsity.estimator"),
-    (&["pretraining"], "sparsity_decay", "sparsity.estimator.running_mean.decay"),
+    (
+        &["pretraining"],
+        "sparsity_decay",
+        "sparsity.estimator.running_mean.decay",
+    ),
     (&["pretraining"], "sparsity_clamp", "sparsity.clamp"),
 ];
 
@@ -118,12 +154,24 @@ pub(super) fn split(path: &str) -> Vec<String> {
 /// Whether the names lead to a section: a table whose keys are set one by one. Other tables are choices.
 pub(super) fn is_section(place: &[&str]) -> bool {
     let place = Place::of(place);
-    match place.names {
-        [] | [_] => true,
-        ["pretraining", inner] => *inner == "layer" || *inner == "sparsity",
-        ["grid", ..] => true,
+    match (place.layer, place.names) {
+        (Some(_), names) => matches!(names, [] | ["sparsity"]),
+        (None, [] | [_] | ["grid", ..] | ["pretraining", "layer" | "sparsity"]) => true,
         _ => false,
     }
+}
+
+/// Whether tables at these names are merged key by key: sections, and the keys of one choice.
+pub(super) fn holds_keys(place: &[&str]) -> bool {
+    if is_section(place) {
+        return true;
+    }
+    let mut depth = place.len();
+    while !is_section(&place[..depth]) {
+        depth -= 1;
+    }
+    // A key holds a choice, the choice holds keys, and so on.
+    (place.len() - depth).is_multiple_of(2)
 }
 
 /// Where a key stands: of which condition and which layer's pretraining it is, if of any, and its names there, as if it
@@ -192,6 +240,15 @@ pub(super) fn all() -> &'static [String] {
     KEYS.get_or_init(schema::keys)
 }
 
+/// The names of keys in a section.
+pub(super) fn in_section(section: &str) -> Vec<&'static str> {
+    let of_section = |key: &'static String| {
+        let (of, name) = key.split_once('.')?;
+        (of == section && !name.contains('.')).then_some(name)
+    };
+    all().iter().filter_map(of_section).collect()
+}
+
 fn last(key: &str) -> &str {
     key.rsplit_once('.').map_or(key, |(_, name)| name)
 }
@@ -216,7 +273,11 @@ fn hint(place: Place<'_>, known: &[&str]) -> String {
     }
     if let ("pretraining", ["hidden_units" | "activation"]) = (section, names) {
         let what = if name == "activation" { name } else { "width" };
-        let network = Place { layer: None, ..place }.path_of(&format!("network.{name}"));
+        let network = Place {
+            layer: None,
+            ..place
+        }
+        .path_of(&format!("network.{name}"));
         return format!(
             "a pretraining autoencoder always takes its layer's {what}; set {} instead",
             shown(&network)
@@ -224,7 +285,11 @@ fn hint(place: Place<'_>, known: &[&str]) -> String {
     }
     if let ("pretraining", ["encoder_weight" | "encoder_bias"]) = (section, names) {
         let key = format!("network.{}", &name["encoder_".len()..]);
-        let network = Place { layer: None, ..place }.path_of(&key);
+        let network = Place {
+            layer: None,
+            ..place
+        }
+        .path_of(&key);
         return format!(
             "a pretraining autoencoder starts as its layer does; set {} instead",
             shown(&network)
@@ -236,6 +301,18 @@ fn hint(place: Place<'_>, known: &[&str]) -> String {
     {
         let path = place.path_of(&format!("{section}.{new}"));
         return format!("it is now `{}`", shown(&path));
+    }
+    let beside = nearest(name, known.iter().copied());
+    if let (Some(near), true) = (beside, names.len() > 1) {
+        let path = [&[section], &names[..names.len() - 1], &[near]].concat();
+        return meant(&path.join("."));
+    }
+    if section.starts_with("expect[") {
+        let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+        return beside.map_or_else(
+            || format!("a promise has {}", known.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
     }
     let lower = name.to_lowercase();
     let mut others = OTHER_NAMES.iter();
@@ -251,13 +328,11 @@ fn hint(place: Place<'_>, known: &[&str]) -> String {
             None => format!("did you mean `{}`?", keys.join("` or `")),
         };
     }
-    let beside = nearest(name, known.iter().copied());
-    if let (Some(near), true) = (beside, names.len() > 1) {
-        let path = [&[section], &names[..names.len() - 1], &[near]].concat();
-        return meant(&path.join("."));
-    }
     if let Some(near) = nearest_key(section, name, place.condition.is_some()) {
-        let all_layers = Place { layer: None, ..place };
+        let all_layers = Place {
+            layer: None,
+            ..place
+        };
         return if place.may_hold(near) {
             meant(near)
         } else if all_layers.may_hold(near) {
@@ -279,12 +354,18 @@ fn hint(place: Place<'_>, known: &[&str]) -> String {
             .filter(|name| place.layer.is_none() || !OF_ALL_LAYERS.contains(name))
             .map(|name| format!("`{name}`"))
             .collect();
-        let layer = place.layer.map_or_else(String::new, |layer| format!(".layer.{layer}"));
+        let layer = place
+            .layer
+            .map_or_else(String::new, |layer| format!(".layer.{layer}"));
         let inner: String = names[..names.len() - 1]
             .iter()
             .map(|name| format!(".{name}"))
             .collect();
-        return format!("[{section}{layer}{}] knows {}", shown(&inner), known.join(", "));
+        return format!(
+            "[{section}{layer}{}] knows {}",
+            shown(&inner),
+            known.join(", ")
+        );
     }
     if place.condition.is_some() {
         return "a condition holds keys with their section, such as training.epochs".to_owned();

@@ -58,7 +58,7 @@ pub struct Config {
     /// The names of the named conditions, in the order of the file.
     pub conditions: Vec<String>,
     /// The promises, as TOML.
-    promises: String,
+    pub(crate) promises: String,
 }
 
 /// One key of the resolved config.
@@ -171,7 +171,7 @@ impl Config {
         keys.map(|setting| setting.key.as_str()).find_map(|key| {
             let (was, is) = (value(earlier, key), value(self, key));
             let name = told_for_all(key);
-            if was == is || name == "data.dir" {
+            if was == is || name == "data.dir" || name.starts_with("report.") {
                 return None;
             }
             let changed = format!("`{key}` was {was} and is {is}");
@@ -202,7 +202,7 @@ impl Config {
         let mut named = 0;
         let mut name_conditions = |text: &mut String, up_to: usize| {
             for name in &self.conditions[named..up_to.max(named)] {
-                text.extend(["\n[conditions.", &quoted(name), "]\n"]);
+                text.extend(["\n[conditions.", &toml_key(name), "]\n"]);
             }
             named = named.max(up_to);
         };

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
 use super::Origin;
-use super::keys::{is_section, joined};
+use super::keys::{holds_keys, joined};
 use super::problem::{Problem, quoted};
 
 /// A value as it was written.
@@ -118,7 +118,7 @@ impl Node {
             let path = joined(path, name);
             let node = match value {
                 toml::Value::Table(table) => Self::of_defaults(&path, table),
-                other => Self::of_argument(&path, &other.to_string(), &Origin::Default),
+                other => Self::of_argument(&path, &super::plan::shortest(other), &Origin::Default),
             };
             (name.clone(), node)
         };
@@ -173,9 +173,7 @@ impl Node {
 
     /// What stands at these names below each other.
     pub fn find(&self, names: &[&str]) -> Option<&Self> {
-        names
-            .iter()
-            .try_fold(self, |node, name| node.get(name))
+        names.iter().try_fold(self, |node, name| node.get(name))
     }
 
     /// A table without one of its entries, and that entry.
@@ -197,18 +195,18 @@ impl Node {
     /// is replaced.
     pub fn put_over(&mut self, over: Self, place: &[&str]) {
         let merged = match (&mut self.value, &over.value) {
-            (Value::Table(_), Value::Table(_)) if is_section(place) => true,
+            (Value::Table(_), Value::Table(_)) if holds_keys(place) => true,
             (Value::Table(ours), Value::Table(theirs)) => {
                 matches!((&ours[..], &theirs[..]), ([(a, _)], [(b, _)]) if a == b)
             }
             (Value::Text(word), Value::Table(theirs)) => match &theirs[..] {
-                [(name, _)] if name == word && !is_section(place) => {
+                [(name, _)] if name == word && !holds_keys(place) => {
                     self.value = Value::Table(Vec::new());
                     true
                 }
                 _ => false,
             },
-            (Value::Table(ours), Value::Text(word)) if !is_section(place) => match &ours[..] {
+            (Value::Table(ours), Value::Text(word)) if !holds_keys(place) => match &ours[..] {
                 [(name, node)] if name == word && node.is_table() => {
                     // The choice was made again, without a word about its keys.
                     self.path = over.path;
@@ -286,7 +284,10 @@ impl Node {
             Value::Float(digits, _) | Value::Date(digits) => digits.clone(),
             Value::Boolean(truth) => truth.to_string(),
             Value::List(items) => {
-                let items: Vec<_> = items.iter().map(|item| item.text(quote, key, integer)).collect();
+                let items: Vec<_> = items
+                    .iter()
+                    .map(|item| item.text(quote, key, integer))
+                    .collect();
                 format!("[{}]", items.join(", "))
             }
             Value::Table(entries) => {

@@ -113,7 +113,11 @@ impl Document {
 
     /// Checks a section, of a condition or for all.
     fn check_section(&self, name: &str, node: &Node, of_condition: bool) -> Result<(), Problem> {
-        let known: &[&str] = if of_condition { &keys::OF_MODELS } else { &SECTIONS };
+        let known: &[&str] = if of_condition {
+            &keys::OF_MODELS
+        } else {
+            &SECTIONS
+        };
         if !known.contains(&name) {
             let inside = node.entries().first().map_or(node, |(_, inside)| inside);
             return Err(keys::unknown(&inside.origin, &inside.path, &[]));
@@ -186,12 +190,16 @@ impl Document {
             };
             let Value::List(values) = &node.value else {
                 let list = as_list(node, "a list");
-                let list = list.unwrap_or_else(|| format!("a list: write [{}]", shown(&node.to_toml())));
+                let list =
+                    list.unwrap_or_else(|| format!("a list: write [{}]", shown(&node.to_toml())));
                 let says = format!("is {} ({})", node.kind(), shown(&node.written()));
                 return problem(&says, format!("it must be {list}"));
             };
             if values.is_empty() {
-                return problem("is empty", "give at least one value, or remove the key".to_owned());
+                return problem(
+                    "is empty",
+                    "give at least one value, or remove the key".to_owned(),
+                );
             }
             if values.len() > MOST_VALUES {
                 let hint = format!("it may hold {MOST_VALUES} at most");
@@ -199,7 +207,17 @@ impl Document {
             }
             for (at, value) in values.iter().enumerate() {
                 let place = value.clone().inside(&names_of);
-                self.check_section(section, place.get(section).unwrap_or(value), true)?;
+                let checked =
+                    self.check_section(section, place.get(section).unwrap_or(value), true);
+                checked.map_err(|problem| {
+                    // A key is unknown where it is written, not with each of its values.
+                    let is_unknown = problem.says.starts_with("unknown key");
+                    let known = keys::in_section(section);
+                    match is_unknown {
+                        true => keys::unknown(&node.origin, key, &known),
+                        false => problem,
+                    }
+                })?;
                 if values[..at].iter().any(|earlier| same(earlier, value)) {
                     let says = format!("holds {} twice", shown(&value.written()));
                     return problem(&says, "write each value once".to_owned());
@@ -230,13 +248,19 @@ impl Document {
         let run = RunSection::read(&run_node).map_err(|refusal| refusal.problem(&run_node))?;
         let data = DataSection::read(&data_node).map_err(|refusal| refusal.problem(&data_node))?;
 
+        // A model by itself is a condition that is called as the config is.
+        let alone = [(as_name(name), Node::empty("", &Origin::Default))];
         let groups: Vec<Option<&(String, Node)>> = match self.root.get("conditions") {
             Some(node) if !node.entries().is_empty() => node.entries().iter().map(Some).collect(),
+            _ if self.grid.is_empty() => alone.iter().map(Some).collect(),
             _ => vec![None],
         };
         let points: usize = self.grid.iter().map(|key| key.values.len()).product();
         if groups.len().saturating_mul(points) > MOST_CONDITIONS {
-            let last = self.grid.last().map_or(Origin::Default, |key| key.origin.clone());
+            let last = self
+                .grid
+                .last()
+                .map_or(Origin::Default, |key| key.origin.clone());
             return Err(Problem::new(
                 &last,
                 format!("the grid makes {} conditions", groups.len() * points),
@@ -248,7 +272,7 @@ impl Document {
         for group in &groups {
             for point in 0..points {
                 let values = self.point(point);
-                let condition = self.condition(*group, &values, name, &mut record)?;
+                let condition = self.condition(*group, &values, &mut record)?;
                 if conditions.iter().any(|known| known.name == condition.name) {
                     return Err(self.same_name(&condition.name, *group));
                 }
@@ -271,12 +295,16 @@ impl Document {
             for (key, value) in keys.iter().filter(|(key, _)| node.get(key).is_some()) {
                 values.push(Setting {
                     key: format!("{name}.{key}"),
-                    value: value.to_string(),
+                    value: shortest(value),
                     origin: origin(node.get(key)),
                 });
             }
         }
-        let named: Vec<String> = groups.iter().flatten().map(|(name, _)| name.clone()).collect();
+        let named: Vec<String> = groups
+            .iter()
+            .flatten()
+            .map(|(name, _)| name.clone())
+            .collect();
         values.extend(record.sorted(&named, |settings| {
             for key in &self.grid {
                 let values: Vec<String> = key.values.iter().map(Node::to_toml).collect();
@@ -343,7 +371,6 @@ impl Document {
         &self,
         group: Option<&(String, Node)>,
         point: &[(&GridNode, &Node)],
-        config: &str,
         record: &mut Record,
     ) -> Result<Condition, Problem> {
         let mut own = group.map_or_else(
@@ -354,7 +381,7 @@ impl Document {
             let names: Vec<&str> = key.names.iter().map(String::as_str).collect();
             own.put_over((*value).clone().inside(&names), &[]);
         }
-        let name = self.name(group.map(|(name, _)| name.as_str()), point, config);
+        let name = self.name(group.map(|(name, _)| name.as_str()), point);
         let trees = Trees {
             defaults: &self.defaults,
             all: &self.root,
@@ -377,8 +404,8 @@ impl Document {
         })
     }
 
-    /// `D`, `β = 0.1`, `D, hidden units = 50`; the config's name where there is neither.
-    fn name(&self, group: Option<&str>, point: &[(&GridNode, &Node)], config: &str) -> String {
+    /// `D`, `β = 0.1`, `D, hidden units = 50`.
+    fn name(&self, group: Option<&str>, point: &[(&GridNode, &Node)]) -> String {
         let symbols: Vec<String> = self.grid.iter().map(|key| symbol(&key.key)).collect();
         let mut parts: Vec<String> = group.map(str::to_owned).into_iter().collect();
         for (key, value) in point {
@@ -391,10 +418,7 @@ impl Document {
             };
             parts.push(format!("{symbol} = {}", readable(value)));
         }
-        match &parts[..] {
-            [] => super::escaped(config),
-            parts => parts.join(", "),
-        }
+        parts.join(", ")
     }
 
     fn same_name(&self, name: &str, group: Option<&(String, Node)>) -> Problem {
@@ -419,8 +443,14 @@ impl Document {
             let names = split(&node.path);
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let is_key = match Place::of(&names) {
-                Place { names: [_, _, ..], .. } => true,
-                Place { layer: Some(_), names: [_], .. } => true,
+                Place {
+                    names: [_, _, ..], ..
+                } => true,
+                Place {
+                    layer: Some(_),
+                    names: [_],
+                    ..
+                } => true,
                 _ => false,
             };
             // A choice without keys is a value, a section without keys is nothing.
@@ -450,7 +480,10 @@ impl Document {
         if let Some(grid) = self.grid.iter().find(covers) {
             return Problem::new(
                 &node.origin,
-                format!("`{path}` has no effect: the grid sets `{}`", shown(&grid.key)),
+                format!(
+                    "`{path}` has no effect: the grid sets `{}`",
+                    shown(&grid.key)
+                ),
                 match &node.origin {
                     Origin::Set(_) => format!(
                         "set the grid's values instead: --set grid.{}=[{}]",
@@ -465,7 +498,10 @@ impl Document {
         let users = conditions.iter().filter(|condition| {
             place.condition.is_none() || condition.group.as_deref() == place.condition
         });
-        let layer: usize = place.layer.and_then(|layer| layer.parse().ok()).unwrap_or(1);
+        let layer: usize = place
+            .layer
+            .and_then(|layer| layer.parse().ok())
+            .unwrap_or(1);
         if is_pretraining && users.clone().all(|user| user.stages().len() < layer) {
             let most = users.map(|user| user.stages().len()).max().unwrap_or(0);
             return self.not_pretrained(node, place, most, layer);
@@ -583,7 +619,12 @@ impl Document {
             };
             text.push_str("\n[[expect]]\n");
             for (name, value) in item.entries() {
-                let line = [super::toml_key(name), " = ".to_owned(), value.to_toml(), "\n".to_owned()];
+                let line = [
+                    super::toml_key(name),
+                    " = ".to_owned(),
+                    value.to_toml(),
+                    "\n".to_owned(),
+                ];
                 text.extend(line);
             }
             expectations.push(Expectation {
@@ -635,7 +676,12 @@ impl Document {
                             _ => &name,
                         };
                         let path = &value.path;
-                        return Err(Problem::unknown_condition(&value.origin, path, name, &names));
+                        return Err(Problem::unknown_condition(
+                            &value.origin,
+                            path,
+                            name,
+                            &names,
+                        ));
                     }
                 }
                 continue;
@@ -644,7 +690,10 @@ impl Document {
                 let grid: Vec<&str> = self.grid.iter().map(|grid| grid.key.as_str()).collect();
                 let hint = match &grid[..] {
                     [] => "name a condition, as in at = { condition = \"D\" }".to_owned(),
-                    keys => format!("the grid has {}; a condition is named by \"condition\"", listed(keys)),
+                    keys => format!(
+                        "the grid has {}; a condition is named by \"condition\"",
+                        listed(keys)
+                    ),
                 };
                 let says = format!("`{}` is no key of the grid", shown(&value.path));
                 return Err(Problem::new(&value.origin, says, hint));
@@ -742,7 +791,9 @@ impl Trees<'_> {
         } = self.read("training", &training, record)?;
         let node = self.section("pretraining");
         let pretraining = PretrainingSection::read(&node);
-        let extent = pretraining.map_err(|refusal| refusal.problem(&node))?.extent;
+        let extent = pretraining
+            .map_err(|refusal| refusal.problem(&node))?
+            .extent;
         let broken = |broken| self.broken(broken, None);
         rules::training("training", &fine_tuning).map_err(broken)?;
         let layers = rules::layers(self.condition, extent.layers, &spec).map_err(broken)?;
@@ -763,7 +814,11 @@ impl Trees<'_> {
         Ok(ClassifierTraining {
             classifier: spec,
             stages,
-            transfer: if layers == 0 { Transfer::Copy } else { extent.transfer },
+            transfer: if layers == 0 {
+                Transfer::Copy
+            } else {
+                extent.transfer
+            },
             training: fine_tuning,
             trained_layers: trained.trained_layers,
         })
@@ -786,6 +841,23 @@ fn only(node: &Node, keys: &toml::Table) -> Node {
         entries.retain(|(name, _)| keys.contains_key(name));
     }
     node
+}
+
+/// A value as TOML; of numbers, what is shortest to read.
+pub(super) fn shortest(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Float(number) => format!("{number:?}"),
+        other => other.to_string(),
+    }
+}
+
+/// A choice whose keys were all left out is a word.
+fn word_alone(choice: &toml::Table) -> Option<&str> {
+    let mut entries = choice.iter();
+    match (entries.next(), entries.next()) {
+        (Some((word, toml::Value::Table(keys))), None) if keys.is_empty() => Some(word),
+        _ => None,
+    }
 }
 
 /// Which values were used, and the settings that they led to.
@@ -819,13 +891,12 @@ impl Record {
             // What a choice leaves out stands where the choice stands.
             let path = inner.map_or_else(|| joined(path, name), |inner| inner.path.clone());
             match value {
-                toml::Value::Table(keys) if !keys.is_empty() => self.note_table(&path, inner, keys),
+                toml::Value::Table(keys) if word_alone(keys).is_none() => {
+                    self.note_table(&path, inner, keys);
+                }
                 value => {
-                    let value = match value {
-                        // A choice whose keys all were left out is a word.
-                        toml::Value::Table(_) => continue,
-                        other => other.to_string(),
-                    };
+                    let word = value.as_table().and_then(word_alone);
+                    let value = word.map_or_else(|| shortest(value), quoted);
                     let origin = inner.map_or(Origin::Default, |inner| inner.origin.clone());
                     if !path.starts_with("grid.") && self.keys.insert(path.clone()) {
                         self.settings.push(Setting {
@@ -840,7 +911,11 @@ impl Record {
     }
 
     /// The settings in the order of a config; `between` adds those that stand before the conditions.
-    fn sorted(self, conditions: &[String], between: impl FnOnce(&mut Vec<Setting>)) -> Vec<Setting> {
+    fn sorted(
+        self,
+        conditions: &[String],
+        between: impl FnOnce(&mut Vec<Setting>),
+    ) -> Vec<Setting> {
         let place = |setting: &Setting| {
             let names = split(&setting.key);
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
@@ -848,7 +923,10 @@ impl Record {
             let condition = place
                 .condition
                 .and_then(|name| conditions.iter().position(|known| known == name));
-            let layer: usize = place.layer.and_then(|layer| layer.parse().ok()).unwrap_or(0);
+            let layer: usize = place
+                .layer
+                .and_then(|layer| layer.parse().ok())
+                .unwrap_or(0);
             let section = match place.layer {
                 Some(_) => "pretraining",
                 None => place.names.first().copied().unwrap_or_default(),
@@ -905,8 +983,18 @@ impl Names<'_> {
         match (&exact[..], &group[..]) {
             ([], []) => {
                 let node = self.section.get(key).unwrap_or(self.section);
-                let names: Vec<&str> = self.conditions.iter().map(|c| c.name.as_str()).collect();
-                Err(Problem::unknown_condition(&node.origin, &node.path, name, &names))
+                let mut names: Vec<&str> = self
+                    .conditions
+                    .iter()
+                    .map(|condition| condition.group.as_deref().unwrap_or(&condition.name))
+                    .collect();
+                names.dedup();
+                Err(Problem::unknown_condition(
+                    &node.origin,
+                    &node.path,
+                    name,
+                    &names,
+                ))
             }
             ([], _) => Ok(group),
             _ => Ok(exact),
@@ -924,10 +1012,14 @@ impl Names<'_> {
                 let hint = "write two names of conditions, as in \"D - B\"";
                 return Err(self.problem(KEY, &says, hint));
             };
-            let (minuends, subtrahends) = (self.called(KEY, minuend)?, self.called(KEY, subtrahend)?);
+            let (minuends, subtrahends) =
+                (self.called(KEY, minuend)?, self.called(KEY, subtrahend)?);
             for (at, &minuend) in minuends.iter().enumerate() {
                 let subtrahend = subtrahends.get(at).or(subtrahends.first());
-                let pair = (minuend, *subtrahend.expect("a name is of one condition at least"));
+                let pair = (
+                    minuend,
+                    *subtrahend.expect("a name is of one condition at least"),
+                );
                 // The same difference with other spaces is the same difference.
                 if pairs.contains(&pair) {
                     let says = format!("holds \"{}\" twice", shown(text));
@@ -969,7 +1061,10 @@ pub(super) struct ExpectKeys {
     /// Of which conditions: { condition = "D", "sparsity.weight" = 0.1 }; left out: every condition.
     #[serde(default)]
     #[schemars(with = "std::collections::BTreeMap<String, serde_json::Value>")]
-    #[allow(dead_code, reason = "it is read from the tree, where each value has its place")]
+    #[allow(
+        dead_code,
+        reason = "it is read from the tree, where each value has its place"
+    )]
     at: IgnoredAny,
     /// The same quantity of this condition is taken off, seed by seed.
     #[serde(default)]
@@ -1020,7 +1115,10 @@ impl ExpectKeys {
                     tolerance: tolerance.unwrap_or(0.0),
                 }
             }
-            (None, None, None, Some(word)) => Promise::Is { word: word.clone() },
+            (None, None, None, Some(word)) => Promise::Is {
+                // As records write words.
+                word: word.trim().replace(' ', "_"),
+            },
             _ => {
                 return Err(serde::de::Error::custom(
                     "makes no promise that can be held against a number or a word\n\
@@ -1073,11 +1171,17 @@ fn set(root: &mut Node, assignment: &str) -> Result<(), Problem> {
     const AS_IN: &str = "write --set key=value, such as --set training.epochs=5";
     let origin = Origin::Set(assignment.to_owned());
     let conditions: Vec<String> = root.get("conditions").map_or_else(Vec::new, |node| {
-        node.entries().iter().map(|(name, _)| name.clone()).collect()
+        node.entries()
+            .iter()
+            .map(|(name, _)| name.clone())
+            .collect()
     });
     // The name of a condition may hold a dot or a `=` of its own.
     let named = conditions.iter().find_map(|name| {
-        let paths = [format!("conditions.{name}."), format!("conditions.\"{name}\".")];
+        let paths = [
+            format!("conditions.{name}."),
+            format!("conditions.\"{name}\"."),
+        ];
         let path = paths.iter().find(|path| assignment.starts_with(*path))?;
         Some((name, path.len()))
     });
@@ -1085,7 +1189,10 @@ fn set(root: &mut Node, assignment: &str) -> Result<(), Problem> {
     let Some((path, text)) = assignment[start..].split_once('=') else {
         return Err(Problem::new(&origin, "there is no `=`", AS_IN));
     };
-    let mut names: Vec<String> = split(path).iter().map(|name| name.trim().to_owned()).collect();
+    let mut names: Vec<String> = split(path)
+        .iter()
+        .map(|name| name.trim().to_owned())
+        .collect();
     if let Some((name, _)) = named {
         names.splice(0..0, ["conditions".to_owned(), name.clone()]);
     }
@@ -1102,7 +1209,9 @@ fn set(root: &mut Node, assignment: &str) -> Result<(), Problem> {
     if names[0] == "grid" && names.len() > 2 {
         names = vec!["grid".to_owned(), names[1..].join(".")];
     }
-    let path = names.iter().fold(String::new(), |path, name| joined(&path, name));
+    let path = names
+        .iter()
+        .fold(String::new(), |path, name| joined(&path, name));
     if names.len() > DEEPEST_PATH {
         return Err(keys::unknown(&origin, &path, &[]));
     }
@@ -1115,7 +1224,7 @@ fn set(root: &mut Node, assignment: &str) -> Result<(), Problem> {
 
 /// The experiment that a config names.
 fn experiment(node: &Node) -> Result<ExperimentName, Problem> {
-    let now = |kind, what| (kind, format!("write experiment = \"{kind}\"{what}"));
+    let now = |kind, what| format!("write experiment = \"{kind}\"{what}");
     let renamed = match &node.value {
         Value::Text(word) => match word.as_str() {
             "figure56" => Some(now(
@@ -1128,9 +1237,9 @@ fn experiment(node: &Node) -> Result<ExperimentName, Problem> {
         },
         _ => None,
     };
-    if let Some((kind, hint)) = renamed {
+    if let Some(hint) = renamed {
         let says = format!(
-            "`experiment` is {}, which is one of many with \"{kind}\" now",
+            "`experiment` is {}, a name of earlier versions",
             node.written()
         );
         return Err(Problem::new(&node.origin, says, hint));
@@ -1146,7 +1255,11 @@ fn check_root(root: &Node) -> Result<(), Problem> {
             "experiment" if !node.is_table() => {}
             "expect" => {}
             "experiment" => {
-                let (_, inside) = node.entries().first().cloned().unwrap_or_else(|| (String::new(), node.clone()));
+                let (_, inside) = node
+                    .entries()
+                    .first()
+                    .cloned()
+                    .unwrap_or_else(|| (String::new(), node.clone()));
                 return Err(Problem::new(
                     &inside.origin,
                     format!("unknown key `{}`", shown(&inside.path)),
@@ -1164,7 +1277,10 @@ fn check_root(root: &Node) -> Result<(), Problem> {
                 return Err(keys::unknown_section(&node.origin, &section, inside));
             }
             _ => {
-                let leaf = node.leaves().first().map_or_else(|| node.path.clone(), |leaf| leaf.path.clone());
+                let leaf = node
+                    .leaves()
+                    .first()
+                    .map_or_else(|| node.path.clone(), |leaf| leaf.path.clone());
                 return Err(keys::unknown(&node.origin, &leaf, &[]));
             }
         }
@@ -1205,9 +1321,19 @@ fn check_name(name: &str, origin: &Origin) -> Result<(), Problem> {
         origin,
         format!("a condition cannot be called \"{}\"", shown(name)),
         format!(
-            "a name is 1 to {LONGEST_NAME} visible characters, with single spaces between them, without \" - \", which subtracts"
+            "a name is 1 to {LONGEST_NAME} visible characters, with spaces only between others, and without \" - \", which subtracts"
         ),
     ))
+}
+
+/// A config's name as the name of a condition.
+fn as_name(config: &str) -> String {
+    let name: String = super::escaped(config).replace(" - ", "-");
+    let name: String = name.trim().chars().take(LONGEST_NAME).collect();
+    match name.trim() {
+        "" => "model".to_owned(),
+        name => name.to_owned(),
+    }
 }
 
 /// The section of a condition, as a header needs it.
@@ -1226,7 +1352,8 @@ fn word(experiment: ExperimentName) -> &'static str {
 fn same(one: &Node, other: &Node) -> bool {
     match (&one.value, &other.value) {
         (Value::List(ones), Value::List(others)) => {
-            ones.len() == others.len() && ones.iter().zip(others).all(|(one, other)| same(one, other))
+            ones.len() == others.len()
+                && ones.iter().zip(others).all(|(one, other)| same(one, other))
         }
         (Value::Table(ones), Value::Table(others)) => {
             ones.len() == others.len()

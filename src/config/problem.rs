@@ -33,7 +33,9 @@ pub enum FileProblem {
     Unreadable(io::Error),
     #[error("is larger than 1 MiB\n  hint: a config is a page of text; is this another file?")]
     TooLarge,
-    #[error("`experiment` is missing\n  hint: begin the file with `experiment = \"autoencoder\"` or `experiment = \"classifier\"`")]
+    #[error(
+        "`experiment` is missing\n  hint: begin the file with `experiment = \"autoencoder\"` or `experiment = \"classifier\"`"
+    )]
     NoExperiment,
 }
 
@@ -101,11 +103,19 @@ impl Problem {
         name: &str,
         conditions: &[&str],
     ) -> Self {
-        let says = format!("`{}` names \"{}\", which is no condition", shown(key), shown(name));
-        let mut problem = Self::new(origin, says, match conditions {
-            [] => "the config has no conditions".to_owned(),
-            _ => format!("the conditions are {}", listed(conditions)),
-        });
+        let says = format!(
+            "`{}` names \"{}\", which is no condition",
+            shown(key),
+            shown(name)
+        );
+        let mut problem = Self::new(
+            origin,
+            says,
+            match conditions {
+                [] => "the config has no conditions".to_owned(),
+                _ => format!("the conditions are {}", listed(conditions)),
+            },
+        );
         problem.guess(super::keys::nearest(name, conditions.iter().copied()));
         problem
     }
@@ -120,7 +130,10 @@ impl Problem {
 
 /// `"a", "b", "c"`.
 pub(super) fn listed(words: &[&str]) -> String {
-    let quoted: Vec<_> = words.iter().map(|word| format!("\"{}\"", shown(word))).collect();
+    let quoted: Vec<_> = words
+        .iter()
+        .map(|word| format!("\"{}\"", shown(word)))
+        .collect();
     quoted.join(", ")
 }
 

@@ -1,7 +1,7 @@
 //! Rules between keys: values that are each allowed and do not go together.
 
-use super::problem::{Problem, shown};
 use super::Origin;
+use super::problem::{Problem, shown};
 use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, DecoderActivation,
     OptimizerSpec, Reconstruction, Sparsity, StageCount, TrainingSpec,
@@ -48,7 +48,9 @@ pub(super) fn stage(stage: &AutoencoderTraining, layer: usize) -> Kept {
         activation,
         ..
     } = stage.autoencoder;
-    if reconstruction == Reconstruction::CrossEntropy && layer > 1 && activation != Activation::Sigmoid
+    if reconstruction == Reconstruction::CrossEntropy
+        && layer > 1
+        && activation != Activation::Sigmoid
     {
         let key = "pretraining.reconstruction";
         return broken(
@@ -151,7 +153,9 @@ pub(super) fn training(section: &str, training: &TrainingSpec) -> Kept {
                     &[&keys[0], &keys[1]],
                     format!(
                         "{} = {rate:?} times {} = {decay:?} is {}, so that every step of SGD makes weights larger",
-                        keys[1], keys[0], rate * decay
+                        keys[1],
+                        keys[0],
+                        rate * decay
                     ),
                     format!("choose them so that their product is below {below}"),
                 );

@@ -1,7 +1,7 @@
 //! The JSON Schema of a config, made from the types that read it.
 
-use schemars::generate::SchemaSettings;
 use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::keys::OF_ALL_LAYERS;
@@ -42,7 +42,10 @@ fn of_experiment(experiment: ExperimentName) -> Value {
         .collect();
     let mut grid = Map::new();
     for (key, items) in keys_of(&of_models) {
-        grid.insert(key, json!({ "type": "array", "items": items, "minItems": 1 }));
+        grid.insert(
+            key,
+            json!({ "type": "array", "items": items, "minItems": 1 }),
+        );
     }
     let mut properties = Map::new();
     let word = serde_json::to_value(experiment).unwrap_or_default();
@@ -95,7 +98,10 @@ fn sections(experiment: ExperimentName) -> Map<String, Value> {
     let mut add = |name: &str, schema: Value| found.insert(name.to_owned(), schema);
     add(
         "run",
-        section("Where and how often to compute.", RunSection::schema(generator)),
+        section(
+            "Where and how often to compute.",
+            RunSection::schema(generator),
+        ),
     );
     add(
         "data",
@@ -106,7 +112,10 @@ fn sections(experiment: ExperimentName) -> Map<String, Value> {
             let schema = AutoencoderSection::schema(generator);
             add("autoencoder", section("The autoencoder.", schema));
             let schema = SparsitySection::schema(generator);
-            add("sparsity", section("The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ).", schema));
+            add(
+                "sparsity",
+                section("The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ).", schema),
+            );
             add(
                 "training",
                 section("The training.", TrainingSection::schema(generator)),
@@ -120,13 +129,19 @@ fn sections(experiment: ExperimentName) -> Map<String, Value> {
             let schema = ClassifierTrainingSection::schema(generator);
             add(
                 "training",
-                section("The training; fine-tuning where a condition was pretrained.", schema),
+                section(
+                    "The training; fine-tuning where a condition was pretrained.",
+                    schema,
+                ),
             );
-            let stages = "The pretraining: an autoencoder for each layer, on the codes of the layers below.";
+            let stages =
+                "The pretraining: an autoencoder for each layer, on the codes of the layers below.";
             let mut all = section(stages, PretrainingSection::schema(generator));
             let mut one = all.clone();
             for name in OF_ALL_LAYERS {
-                one["properties"].as_object_mut().map(|keys| keys.remove(name));
+                one["properties"]
+                    .as_object_mut()
+                    .map(|keys| keys.remove(name));
             }
             one["description"] = "One layer's own setting.".into();
             all["properties"]["layer"] = json!({
@@ -144,7 +159,9 @@ fn sections(experiment: ExperimentName) -> Map<String, Value> {
     );
     if experiment == ExperimentName::Autoencoder {
         for [section, name] in OF_CLASSIFIERS.map(|names| [names[0], names[1]]) {
-            let keys = found.get_mut(section).and_then(|section| section["properties"].as_object_mut());
+            let keys = found
+                .get_mut(section)
+                .and_then(|section| section["properties"].as_object_mut());
             keys.map(|keys| keys.remove(name));
         }
     }
@@ -201,7 +218,12 @@ fn walk(path: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
     }
     found.push((path.to_owned(), schema.clone()));
     for form in ["oneOf", "anyOf"] {
-        for choice in schema.get(form).and_then(Value::as_array).into_iter().flatten() {
+        for choice in schema
+            .get(form)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             if choice.get("properties").is_some() {
                 walk(path, choice, found);
             }

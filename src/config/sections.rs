@@ -166,9 +166,7 @@ pub(super) fn check(experiment: ExperimentName, name: &str, node: &Node) -> Resu
         ("sparsity", _) => SparsitySection::read(node).map(drop),
         ("network", _) => NetworkSection::read(node).map(drop),
         ("training", ExperimentName::Autoencoder) => TrainingSection::read(node).map(drop),
-        ("training", ExperimentName::Classifier) => {
-            ClassifierTrainingSection::read(node).map(drop)
-        }
+        ("training", ExperimentName::Classifier) => ClassifierTrainingSection::read(node).map(drop),
         _ => PretrainingSection::read(node).map(drop),
     }
 }

@@ -439,7 +439,12 @@ impl Seeds {
                 f.write_str("a list, such as [0, 1]")
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Vec<u64>, E> {
-                let number = |text: &str| text.trim().parse().ok().filter(|seed: &u64| *seed <= LARGEST_SEED);
+                let number = |text: &str| {
+                    text.trim()
+                        .parse()
+                        .ok()
+                        .filter(|seed: &u64| *seed <= LARGEST_SEED)
+                };
                 let range = text
                     .split_once("..")
                     .and_then(|(low, high)| Some(number(low)?..number(high)?));
@@ -789,8 +794,7 @@ pub(crate) fn words_alone(schema: &mut Schema) {
             let (word, inner) = form.get("properties")?.as_object()?.iter().next()?;
             let needs_more = inner.get("required").is_some() || inner.get("type")? != "object";
             let description = form.get("description").cloned().unwrap_or_default();
-            (!needs_more)
-                .then(|| serde_json::json!({ "const": word, "description": description }))
+            (!needs_more).then(|| serde_json::json!({ "const": word, "description": description }))
         })
         .collect();
     forms.extend(words);
