@@ -2,7 +2,8 @@
 """Many models at once on a GPU: layerwise on wgpu and cuda, and PyTorch on the same card.
 
 Needs nothing but the built program and Python, with PyTorch for the comparison; no Rust and no network. Build the program
-where there is Rust, and take it along with the folders data/mnist and benches/gpu:
+where there is Rust (the first build with `cuda` fetches an LLVM from GitHub), and take it along with the folders data/mnist and
+benches/gpu:
 
     cargo build --release --features cuda && strip target/release/layerwise
     python3 benches/gpu/run.py target/release/layerwise --data data/mnist --out gpu-results
