@@ -305,10 +305,14 @@ fn write_all(
     records: &Records,
 ) -> Result<(), RedrawError> {
     let drawing = Instant::now();
-    let weights = (outcome.weights)();
-    let mut all = weights.clone();
-    all.extend((outcome.initial_weights)());
-    let file = all
+    let initial = (outcome.initial_weights)();
+    let saved = || {
+        let mut weights = (outcome.weights)();
+        weights.extend(initial.clone());
+        weights
+    };
+    let weights = saved();
+    let file = weights
         .to_safetensors(&about_weights(manifest))
         .map_err(|source| RedrawError::Weights {
             file: run_dir::WEIGHTS.to_owned(),
@@ -330,7 +334,7 @@ fn write_all(
         tell(&format!("warning: {failure}"));
     }
     // Taken from the models again: neither they nor the copy may have changed.
-    let after = (outcome.weights)().hash();
+    let after = saved().hash();
     let unchanged = before == after && weights.hash() == before;
     manifest.parameters_before_drawing = Some(before.clone());
     manifest.parameters_after_drawing = Some(after.clone());
