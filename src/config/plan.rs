@@ -223,6 +223,13 @@ impl Document {
                     return problem(&says, "write each value once".to_owned());
                 }
             }
+            let inside = |one: &str, other: &str| one.starts_with(&format!("{other}."));
+            let mut others = grid.iter().map(|other: &GridNode| other.key.as_str());
+            if let Some(other) = others.find(|other| inside(key, other) || inside(other, key)) {
+                let says = format!("and `{}` set the same choice", shown(other));
+                let hint = "vary one of them, with all that it needs: [{ sgd = { momentum = 0.9 } }, \"adam\"]";
+                return problem(&says, hint.to_owned());
+            }
             grid.push(GridNode {
                 key: key.clone(),
                 origin: node.origin.clone(),

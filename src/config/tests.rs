@@ -1053,6 +1053,7 @@ fn grids_reports_and_promises_that_cannot_be_are_told() {
                 "[grid]\nsparsity.weight = [0, \"many\"]",
                 "[grid]\nnetwork.hidden_units = [[3]]",
                 "[grid]\nsparsity.target = [0.05, 0.001]",
+                "[grid]\n\"training.optimizer.sgd.momentum\" = [0, 0.5]\n\"training.optimizer\" = [\"sgd\", \"adam\"]",
                 "expect = 3",
             ],
         ) + &told(
