@@ -13,9 +13,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::words::counted;
+pub(crate) use forms::Form;
 use forms::WrittenInitialization;
 
-pub(crate) use forms::{LARGEST_SEED, MaybeSeeds, ROUNDS_OUT, Whole, words_alone};
+pub(crate) use forms::{LARGEST_SEED, ROUNDS_OUT, Seeds, Stages, Whole, words_alone};
 pub(crate) use plan::StageCount;
 pub use plan::{
     ClassifierTraining, Condition, Coordinate, Data, Expectation, ExperimentName, GridKey, Limit,
@@ -139,10 +140,10 @@ pub struct AutoencoderSpec {
     /// Initial weights of the encoder.
     pub encoder_weight: Initialization,
     /// Initial biases of the hidden units.
-    #[serde(with = "forms::Bias")]
+    #[serde(deserialize_with = "forms::bias")]
     pub encoder_bias: Initialization,
     /// Initial biases of the decoder.
-    #[serde(with = "forms::Bias")]
+    #[serde(deserialize_with = "forms::bias")]
     pub decoder_bias: Initialization,
 }
 
@@ -208,7 +209,7 @@ pub struct ClassifierSpec {
     /// Initial weights of every layer, the softmax layer's too.
     pub weight: Initialization,
     /// Initial biases of every layer.
-    #[serde(with = "forms::Bias")]
+    #[serde(deserialize_with = "forms::bias")]
     pub bias: Initialization,
 }
 

@@ -233,9 +233,8 @@ fn depth_of_table(names: &[&str]) -> usize {
     let place = Place::of(names);
     let before = names.len() - place.names.len();
     match (place.layer, place.names) {
-        (Some(_), _) => before,
-        (None, [_]) => before,
-        (None, _) => before + 1,
+        (None, [_, _, ..]) => before + 1,
+        _ => before,
     }
 }
 

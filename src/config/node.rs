@@ -50,10 +50,10 @@ impl Node {
             let message = error.message();
             let origin = origin(start);
             if message == "duplicate key" {
-                Problem::duplicate(origin, text.get(span).unwrap_or_default())
+                Problem::duplicate(&origin, text.get(span).unwrap_or_default())
             } else {
                 let found = text.lines().nth(line(start) - 1).unwrap_or_default();
-                Problem::syntax(origin, found.trim(), message)
+                Problem::syntax(&origin, found.trim(), message)
             }
         })?;
         let value = DeValue::Table(table.into_inner());

@@ -21,7 +21,7 @@ use super::sections::{
 use super::{Origin, Overrides, Setting};
 use crate::spec::{
     AutoencoderTraining, ClassifierTraining, Condition, Coordinate, Expectation, ExperimentName,
-    GridKey, MaybeSeeds, Model, Over, Plan, Promise, Report, Transfer,
+    Form, GridKey, Model, Over, Plan, Promise, Report, Seeds, Transfer,
 };
 
 /// The longest name of a condition, in characters.
@@ -641,7 +641,7 @@ impl Document {
                 epoch: keys.epoch,
                 promise,
                 over: keys.over,
-                seeds: keys.seeds,
+                seeds: keys.seeds.map(|SeedList(seeds)| seeds),
                 source: keys.source,
             });
         }
@@ -1097,11 +1097,14 @@ pub(super) struct ExpectKeys {
     #[serde(default)]
     over: Over,
     /// Of which seeds; left out: all of the run's.
-    #[serde(with = "MaybeSeeds", default)]
-    seeds: Option<Vec<u64>>,
+    #[serde(default)]
+    seeds: Option<SeedList>,
     /// Who says so: a paper's table, or this program's own runs.
     source: String,
 }
+
+#[derive(Deserialize, JsonSchema)]
+struct SeedList(#[serde(with = "Seeds")] Vec<u64>);
 
 impl ExpectKeys {
     fn promise(&self) -> Result<Promise, Refusal> {

@@ -68,18 +68,18 @@ impl Problem {
         }
     }
 
-    pub(super) fn syntax(origin: Origin, found: &str, message: &str) -> Self {
+    pub(super) fn syntax(origin: &Origin, found: &str, message: &str) -> Self {
         let (found, message) = (shown(found), escaped(message));
         Self::new(
-            &origin,
+            origin,
             format!("`{found}` is not TOML: {message}"),
             "a line is `[section]` or `key = value`, with words in double quotes",
         )
     }
 
-    pub(super) fn duplicate(origin: Origin, name: &str) -> Self {
+    pub(super) fn duplicate(origin: &Origin, name: &str) -> Self {
         let says = format!("`{}` is written twice", shown(name));
-        Self::new(&origin, says, "write each key and each section once")
+        Self::new(origin, says, "write each key and each section once")
     }
 
     pub(super) fn not_utf8(origin: &Origin) -> Self {

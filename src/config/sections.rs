@@ -7,9 +7,9 @@ use serde::{Deserialize, Serialize};
 use super::de::{Fields, Refusal};
 use super::node::Node;
 use crate::spec::{
-    AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data, ExperimentName,
-    MeanActivationEstimator, OptimizerSpec, Run, Schedule, Sparsity, StageCount, TrainedLayers,
-    TrainingSpec, Transfer,
+    AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data, ExperimentName, Form,
+    MeanActivationEstimator, OptimizerSpec, Run, Schedule, Sparsity, StageCount, Stages,
+    TrainedLayers, TrainingSpec, Transfer,
 };
 
 /// What an autoencoder takes over from the layer that it is the pretraining of.
@@ -111,6 +111,7 @@ pub(super) struct Term {
 #[serde(default)]
 pub(super) struct Extent {
     /// How many hidden layers are pretrained, from the input up: "none", "all", or a number.
+    #[serde(with = "Stages")]
     pub layers: StageCount,
     /// What of a pretrained encoder reaches the classifier.
     pub transfer: Transfer,

@@ -1,107 +1,172 @@
 //! How the values of the vocabulary are written: ranges of numbers, ratios, widths, lists of seeds.
 //!
-//! A range is declared once, as a type that `#[serde(with = "…")]` names: reading, the JSON Schema and error messages
-//! all take it from there, and the field stays a plain number for users of the library. Floats are checked a second
-//! time as the 32-bit numbers that models compute with: a positive 1e-60 would be 0 there.
+//! A [`Form`] is declared once, as a type that `#[serde(with = "…")]` names: reading, the JSON Schema and error messages
+//! all take it from there, and the field stays a plain value for users of the library. Floats are checked a second time
+//! as the 32-bit numbers that models compute with: a positive 1e-60 would be 0 there.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
-use std::ops::{Bound, RangeBounds, RangeInclusive};
+use std::ops::Bound::{self, Excluded, Included};
+use std::ops::RangeBounds;
+use std::path::PathBuf;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Error, SeqAccess, Unexpected, Visitor};
+use serde::de::{DeserializeOwned, Error, IgnoredAny, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::{Initialization, Limit, StageCount, Variance};
 
 /// What [`serde::de::Error::invalid_value`] is told of a number that only rounding takes out of its range.
 pub(crate) const ROUNDS_OUT: &str = "out of range once it is a 32-bit float";
-
+/// The largest seed: TOML's integers have a sign.
+pub(crate) const LARGEST_SEED: u64 = i64::MAX.unsigned_abs();
+/// As many images as an IDX file can hold.
+pub(crate) const MOST_IMAGES: u64 = u32::MAX as u64;
+const MOST_SEEDS: usize = 10_000;
 /// The most layers that a classifier may have.
 const DEEPEST: u64 = 1000;
-type Width = Whole<1, 1_000_000>;
 
-/// An error of a rule: what is wrong (`{}` stands for the value), and in the next line what to do.
-fn broken<E: Error>(says: impl fmt::Display, hint: impl fmt::Display) -> E {
-    E::custom(format!("{says}\n{hint}"))
+/// A value as it is written.
+pub(crate) enum Written<Item> {
+    Whole(i128),
+    Real(f64),
+    Text(String),
+    List(Vec<Item>),
+}
+
+/// Why a value is refused.
+pub(crate) enum Flaw {
+    /// It is of another form; this is added to what is expected.
+    Form(&'static str),
+    Range,
+    /// This would be allowed.
+    RangeOf(String),
+    Rounds,
+    /// A rule: what is wrong (`{}` stands for the value), and what to do.
+    Rule(String, String),
+}
+
+impl Flaw {
+    fn rule(says: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self::Rule(says.into(), hint.into())
+    }
+}
+
+/// A way of writing values.
+pub(crate) trait Form {
+    type Value: Serialize;
+    /// What lists hold, where they are one of the ways.
+    type Item: DeserializeOwned;
+
+    /// What is expected, after "it must be"; or "a form: write …".
+    fn expected() -> String;
+    fn read(written: Written<Self::Item>) -> Result<Self::Value, Flaw>;
+    fn schema() -> Schema;
+
+    fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(Reader::<Self>(PhantomData))
+    }
+
+    fn serialize<S: Serializer>(value: &Self::Value, serializer: S) -> Result<S::Ok, S::Error> {
+        value.serialize(serializer)
+    }
+}
+
+struct Reader<F: ?Sized>(PhantomData<F>);
+
+impl<F: Form + ?Sized> Reader<F> {
+    fn read<E: Error>(self, written: Written<F::Item>) -> Result<F::Value, E> {
+        F::read(written).map_err(|flaw| match flaw {
+            Flaw::Form(more) => {
+                let expected = F::expected() + more;
+                E::invalid_type(Unexpected::Other("this"), &expected.as_str())
+            }
+            Flaw::Range => E::invalid_value(Unexpected::Other("this"), &self),
+            Flaw::RangeOf(allowed) => {
+                E::invalid_value(Unexpected::Other("this"), &allowed.as_str())
+            }
+            Flaw::Rounds => E::invalid_value(Unexpected::Other(ROUNDS_OUT), &self),
+            Flaw::Rule(says, hint) => E::custom(format_args!("{says}\n{hint}")),
+        })
+    }
+}
+
+impl<'de, F: Form + ?Sized> Visitor<'de> for Reader<F> {
+    type Value = F::Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&F::expected())
+    }
+    fn visit_u64<E: Error>(self, number: u64) -> Result<F::Value, E> {
+        self.read(Written::Whole(number.into()))
+    }
+    fn visit_i64<E: Error>(self, number: i64) -> Result<F::Value, E> {
+        self.read(Written::Whole(number.into()))
+    }
+    fn visit_i128<E: Error>(self, number: i128) -> Result<F::Value, E> {
+        self.read(Written::Whole(number))
+    }
+    fn visit_f64<E: Error>(self, number: f64) -> Result<F::Value, E> {
+        self.read(Written::Real(number))
+    }
+    fn visit_str<E: Error>(self, text: &str) -> Result<F::Value, E> {
+        self.read(Written::Text(text.to_owned()))
+    }
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<F::Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        self.read(Written::List(list))
+    }
+}
+
+/// Gives forms their schema.
+macro_rules! with_schema {
+    (generic [$($parameters:tt)*] $name:ty) => {
+        impl<$($parameters)*> JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+            fn inline_schema() -> bool {
+                true
+            }
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                Self::schema()
+            }
+        }
+    };
+    ($($name:ty;)*) => {$( with_schema!(generic [] $name); )*};
 }
 
 /// A whole number from `LOW` to `HIGH`.
-pub(crate) struct Whole<const LOW: u64, const HIGH: u64>;
+pub(crate) struct Whole<const LOW: u64, const HIGH: u64, T = usize>(PhantomData<T>);
 
-impl<const LOW: u64, const HIGH: u64> Whole<LOW, HIGH> {
-    const RANGE: RangeInclusive<u64> = LOW..=HIGH;
+impl<const LOW: u64, const HIGH: u64, T: TryFrom<u64> + Serialize> Form for Whole<LOW, HIGH, T> {
+    type Value = T;
+    type Item = IgnoredAny;
 
-    pub fn deserialize<'de, D, T>(deserializer: D) -> Result<T, D::Error>
-    where
-        D: Deserializer<'de>,
-        T: TryFrom<u64>,
-    {
-        deserializer.deserialize_u64(WholeVisitor::<T> {
-            range: Self::RANGE,
-            number: PhantomData,
-        })
+    fn expected() -> String {
+        format!("a whole number from {LOW} to {HIGH}")
     }
-
-    pub fn serialize<S: Serializer, T: Serialize>(
-        number: &T,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        number.serialize(serializer)
+    fn read(written: Written<IgnoredAny>) -> Result<T, Flaw> {
+        match written {
+            Written::Whole(number) => u64::try_from(number)
+                .ok()
+                .filter(|number| (LOW..=HIGH).contains(number))
+                .and_then(|number| T::try_from(number).ok())
+                .ok_or(Flaw::Range),
+            Written::Real(_) => Err(Flaw::Form(", without a decimal point")),
+            _ => Err(Flaw::Form("")),
+        }
     }
-}
-
-impl<const LOW: u64, const HIGH: u64> JsonSchema for Whole<LOW, HIGH> {
-    fn schema_name() -> Cow<'static, str> {
-        format!("from_{LOW}_to_{HIGH}").into()
-    }
-    fn inline_schema() -> bool {
-        true
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+    fn schema() -> Schema {
         json_schema!({ "type": "integer", "minimum": LOW, "maximum": HIGH })
     }
 }
 
-struct WholeVisitor<T> {
-    range: RangeInclusive<u64>,
-    number: PhantomData<T>,
-}
-
-impl<T: TryFrom<u64>> Visitor<'_> for WholeVisitor<T> {
-    type Value = T;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (low, high) = (self.range.start(), self.range.end());
-        write!(f, "a whole number from {low} to {high}")
-    }
-    fn visit_u64<E: Error>(self, number: u64) -> Result<T, E> {
-        self.visit_i128(number.into())
-    }
-    fn visit_i64<E: Error>(self, number: i64) -> Result<T, E> {
-        self.visit_i128(number.into())
-    }
-    fn visit_i128<E: Error>(self, number: i128) -> Result<T, E> {
-        u64::try_from(number)
-            .ok()
-            .filter(|number| self.range.contains(number))
-            .and_then(|number| T::try_from(number).ok())
-            .ok_or_else(|| E::invalid_value(Unexpected::Other("a whole number"), &self))
-    }
-    fn visit_f64<E: Error>(self, number: f64) -> Result<T, E> {
-        let expected = format!("{}, without a decimal point", expected(&self));
-        Err(E::invalid_type(
-            Unexpected::Float(number),
-            &expected.as_str(),
-        ))
-    }
-}
-
-/// What a visitor says that it expects.
-pub(crate) fn expected(expected: &dyn serde::de::Expected) -> String {
-    expected.to_string()
-}
+type Range = (Bound<f64>, Bound<f64>);
 
 /// Declares ranges of numbers: `Name = low, high`.
 macro_rules! ranges {
@@ -110,33 +175,45 @@ macro_rules! ranges {
         pub(crate) struct $name;
 
         impl $name {
-            pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<f64, D::Error> {
-                deserializer.deserialize_f64(Real(Self::RANGE))
-            }
             const RANGE: Range = ($low, $high);
+        }
 
-            #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-            pub fn serialize<S: Serializer>(number: &f64, serializer: S) -> Result<S::Ok, S::Error> {
-                serializer.serialize_f64(*number)
+        impl Form for $name {
+            type Value = f64;
+            type Item = IgnoredAny;
+
+            fn expected() -> String {
+                described(Self::RANGE)
+            }
+            fn read(written: Written<IgnoredAny>) -> Result<f64, Flaw> {
+                match written {
+                    Written::Whole(number) => in_range(number as f64, Self::RANGE),
+                    Written::Real(number) => in_range(number, Self::RANGE),
+                    _ => Err(Flaw::Form("")),
+                }
+            }
+            fn schema() -> Schema {
+                let mut schema = json_schema!({ "type": "number" });
+                let (low, high) = Self::RANGE;
+                let bounds = [
+                    (low, "minimum", "exclusiveMinimum"),
+                    (high, "maximum", "exclusiveMaximum"),
+                ];
+                for (bound, including, excluding) in bounds {
+                    let (name, number) = match bound {
+                        Included(number) => (including, number),
+                        Excluded(number) => (excluding, number),
+                        Bound::Unbounded => continue,
+                    };
+                    schema.insert(name.to_owned(), number.into());
+                }
+                schema
             }
         }
 
-        impl JsonSchema for $name {
-            fn schema_name() -> Cow<'static, str> {
-                stringify!($name).into()
-            }
-            fn inline_schema() -> bool {
-                true
-            }
-            fn json_schema(_: &mut SchemaGenerator) -> Schema {
-                number_schema(Self::RANGE)
-            }
-        }
+        with_schema! { $name; }
     )*};
 }
-
-type Range = (Bound<f64>, Bound<f64>);
-use Bound::{Excluded, Included};
 
 /// In single precision 1 − x is then neither 1 nor far from the x that it came from.
 const NEAR_0: f64 = 1e-6;
@@ -164,134 +241,96 @@ ranges! {
     Constant = Included(-WIDEST), Included(WIDEST);
 }
 
-/// Reads a number in a range.
-struct Real(Range);
-
-impl Real {
-    /// `number`, if it is in the range before and after it is rounded to 32 bits.
-    fn checked<E: Error>(&self, number: f64) -> Result<f64, E> {
-        if !self.0.contains(&number) {
-            return Err(E::invalid_value(Unexpected::Float(number), self));
-        }
-        // Processors that flush subnormal numbers to zero are common.
-        let single = Some(number as f32)
-            .filter(|single| !single.is_subnormal())
-            .unwrap_or(0.0);
-        let singles = (
-            self.0.0.map(|bound| bound as f32),
-            self.0.1.map(|bound| bound as f32),
-        );
-        if !singles.contains(&single) {
-            return Err(E::invalid_value(Unexpected::Other(ROUNDS_OUT), self));
-        }
-        Ok(number + 0.0) // −0 becomes 0
+/// `number`, if it is in the range before and after it is rounded to 32 bits.
+fn in_range(number: f64, range: Range) -> Result<f64, Flaw> {
+    if !range.contains(&number) {
+        return Err(Flaw::Range);
     }
+    // Processors that flush subnormal numbers to zero are common.
+    let single = Some(number as f32)
+        .filter(|single| !single.is_subnormal())
+        .unwrap_or(0.0);
+    let rounded = |bound: Bound<f64>| bound.map(|bound| bound as f32);
+    if !(rounded(range.0), rounded(range.1)).contains(&single) {
+        return Err(Flaw::Rounds);
+    }
+    Ok(number + 0.0) // −0 becomes 0
 }
 
-impl Visitor<'_> for Real {
-    type Value = f64;
+fn described((low, high): Range) -> String {
+    let readable = |number: f64| match number.abs() {
+        tiny if 0.0 < tiny && tiny < 1e-4 => format!("{number:e}"),
+        _ => number.to_string(),
+    };
+    let low = match low {
+        Included(low) => readable(low) + " ≤ ",
+        Excluded(low) => readable(low) + " < ",
+        Bound::Unbounded => String::new(),
+    };
+    let high = match high {
+        Included(high) => format!(" ≤ {}", readable(high)),
+        Excluded(high) => format!(" < {}", readable(high)),
+        Bound::Unbounded => String::new(),
+    };
+    format!("a number x with {low}x{high}")
+}
 
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let readable = |number: f64| match number.abs() {
-            tiny if 0.0 < tiny && tiny < 1e-4 => format!("{number:e}"),
-            _ => number.to_string(),
+/// A variance: a number, or a ratio such as `"1/784"`, `"2/fan_in"`, `"1/fan_in/10"`.
+pub(crate) struct Ratio;
+
+impl Form for Ratio {
+    type Value = Variance;
+    type Item = IgnoredAny;
+
+    fn expected() -> String {
+        PositiveVariance::expected()
+    }
+    fn read(written: Written<IgnoredAny>) -> Result<Variance, Flaw> {
+        let (over_fan_in, number) = match written {
+            Written::Text(text) => ratio(&text)?,
+            number => (false, PositiveVariance::read(number)?),
         };
-        f.write_str("a number x with ")?;
-        match self.0.0 {
-            Included(low) => write!(f, "{} ≤ ", readable(low))?,
-            Excluded(low) => write!(f, "{} < ", readable(low))?,
-            Bound::Unbounded => {}
-        }
-        f.write_str("x")?;
-        match self.0.1 {
-            Included(high) => write!(f, " ≤ {}", readable(high)),
-            Excluded(high) => write!(f, " < {}", readable(high)),
-            Bound::Unbounded => Ok(()),
-        }
+        let number = in_range(number, PositiveVariance::RANGE)?;
+        Ok(if over_fan_in {
+            Variance::OverFanIn { scale: number }
+        } else {
+            Variance::Fixed { value: number }
+        })
     }
-    fn visit_f64<E: Error>(self, number: f64) -> Result<f64, E> {
-        self.checked(number)
-    }
-    fn visit_i64<E: Error>(self, number: i64) -> Result<f64, E> {
-        self.checked(number as f64)
-    }
-    fn visit_u64<E: Error>(self, number: u64) -> Result<f64, E> {
-        self.checked(number as f64)
-    }
-    fn visit_i128<E: Error>(self, number: i128) -> Result<f64, E> {
-        self.checked(number as f64)
+    fn schema() -> Schema {
+        json_schema!({ "anyOf": [PositiveVariance::schema(), { "type": "string", "pattern": "/" }] })
     }
 }
 
-fn number_schema((low, high): Range) -> Schema {
-    let mut schema = json_schema!({ "type": "number" });
-    let bounds = [
-        (low, "minimum", "exclusiveMinimum"),
-        (high, "maximum", "exclusiveMaximum"),
-    ];
-    for (bound, including, excluding) in bounds {
-        match bound {
-            Included(number) if number.abs() < f64::MAX => {
-                schema.insert(including.to_owned(), number.into());
-            }
-            Excluded(number) => {
-                schema.insert(excluding.to_owned(), number.into());
-            }
-            _ => {}
+/// As a ratio where that loses no bit, else as a number.
+impl Serialize for Variance {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (number, over_fan_in) = match *self {
+            Self::Fixed { value } => (value, ""),
+            Self::OverFanIn { scale } => (scale, "/fan_in"),
+        };
+        let divisor = (1.0 / number).round();
+        let loses_nothing = (1.0 / divisor).to_bits() == number.to_bits();
+        if loses_nothing && (1.5..1e15).contains(&divisor) {
+            serializer.collect_str(&format_args!("1{over_fan_in}/{divisor}"))
+        } else if over_fan_in.is_empty() {
+            serializer.serialize_f64(number)
+        } else {
+            serializer.collect_str(&format_args!("{number}{over_fan_in}"))
         }
-    }
-    schema
-}
-
-/// Variances are numbers or ratios: `"1/784"`, `"2/fan_in"`, `"1/fan_in/10"`.
-impl<'de> Deserialize<'de> for Variance {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Ratio;
-
-        impl Visitor<'_> for Ratio {
-            type Value = Variance;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                Real(PositiveVariance::RANGE).expecting(f)
-            }
-            fn visit_f64<E: Error>(self, number: f64) -> Result<Variance, E> {
-                let value = Real(PositiveVariance::RANGE).checked(number)?;
-                Ok(Variance::Fixed { value })
-            }
-            fn visit_i64<E: Error>(self, number: i64) -> Result<Variance, E> {
-                self.visit_f64(number as f64)
-            }
-            fn visit_u64<E: Error>(self, number: u64) -> Result<Variance, E> {
-                self.visit_f64(number as f64)
-            }
-            fn visit_i128<E: Error>(self, number: i128) -> Result<Variance, E> {
-                self.visit_f64(number as f64)
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Variance, E> {
-                let (over_fan_in, quotient) = ratio(text)?;
-                let number = Real(PositiveVariance::RANGE).checked(quotient)?;
-                Ok(if over_fan_in {
-                    Variance::OverFanIn { scale: number }
-                } else {
-                    Variance::Fixed { value: number }
-                })
-            }
-        }
-
-        deserializer.deserialize_any(Ratio)
     }
 }
 
 /// Whether the fan-in divides, and the quotient of the numbers.
-fn ratio<E: Error>(text: &str) -> Result<(bool, f64), E> {
+fn ratio(text: &str) -> Result<(bool, f64), Flaw> {
     let no_ratio = || {
-        broken(
+        Flaw::rule(
             "is {}, which is not a ratio",
             "write a number, or a ratio such as \"1/784\", \"2/fan_in\" or \"1/fan_in/10\"",
         )
     };
-    let mut parts = text.split('/').map(str::trim);
     let positive = |part: &str| part.parse().ok().filter(|number: &f64| *number > 0.0);
+    let mut parts = text.split('/').map(str::trim);
     let mut quotient = parts.next().and_then(positive).ok_or_else(no_ratio)?;
     let (mut divisors, mut fan_ins) = (0, 0);
     for part in parts {
@@ -300,10 +339,8 @@ fn ratio<E: Error>(text: &str) -> Result<(bool, f64), E> {
             ("fan_in", _) => fan_ins += 1,
             (_, Some(number)) => quotient /= number,
             _ if part.parse() == Ok(0.0) => {
-                return Err(broken(
-                    "is {}, which divides by zero",
-                    "the numbers after `/` must be positive",
-                ));
+                let hint = "the numbers after `/` must be positive";
+                return Err(Flaw::rule("is {}, which divides by zero", hint));
             }
             _ => return Err(no_ratio()),
         }
@@ -314,42 +351,6 @@ fn ratio<E: Error>(text: &str) -> Result<(bool, f64), E> {
     Ok((fan_ins == 1, quotient))
 }
 
-/// As a ratio where that loses no bit, else as a number.
-impl Serialize for Variance {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let divisor = |value: f64| {
-            let divisor = (1.0 / value).round();
-            (1.5..1e15)
-                .contains(&divisor)
-                .then_some(divisor)
-                .filter(|divisor| (1.0 / divisor).to_bits() == value.to_bits())
-        };
-        match *self {
-            Self::Fixed { value } => match divisor(value) {
-                Some(divisor) => serializer.collect_str(&format_args!("1/{divisor}")),
-                None => serializer.serialize_f64(value),
-            },
-            Self::OverFanIn { scale } => match divisor(scale) {
-                Some(divisor) => serializer.collect_str(&format_args!("1/fan_in/{divisor}")),
-                None => serializer.collect_str(&format_args!("{scale}/fan_in")),
-            },
-        }
-    }
-}
-
-impl JsonSchema for Variance {
-    fn schema_name() -> Cow<'static, str> {
-        "Variance".into()
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        let number = number_schema(PositiveVariance::RANGE);
-        json_schema!({
-            "description": "A variance: a number, or a ratio such as \"1/784\", \"2/fan_in\", \"1/fan_in/10\".",
-            "anyOf": [number, { "type": "string", "pattern": "/" }]
-        })
-    }
-}
-
 /// How initial values are written: a table of one key.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(
@@ -358,7 +359,7 @@ impl JsonSchema for Variance {
 )]
 pub(crate) enum WrittenInitialization {
     /// Normal with mean 0 and this variance: a number, or a ratio such as "1/784", "2/fan_in".
-    NormalVariance(Variance),
+    NormalVariance(#[serde(with = "Ratio")] Variance),
     /// Every entry the same.
     Constant(#[serde(with = "Constant")] f64),
     /// A random matrix with orthonormal rows or columns, times this gain (Saxe et al. 2014); for weights only.
@@ -386,98 +387,73 @@ impl From<Initialization> for WrittenInitialization {
 }
 
 /// Initial values of biases, which are no matrix.
-pub(crate) struct Bias;
-
-impl Bias {
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Initialization, D::Error> {
-        match Initialization::deserialize(deserializer)? {
-            Initialization::Orthogonal { .. } => Err(broken(
-                "is {}, which is not an initialization of biases",
-                "write { normal_variance = \"1/784\" } or { constant = 0.0 }; { orthogonal = 1.0 } is for weights",
-            )),
-            other => Ok(other),
-        }
-    }
-    pub fn serialize<S: Serializer>(
-        bias: &Initialization,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        bias.serialize(serializer)
-    }
-}
-
-impl JsonSchema for Bias {
-    fn schema_name() -> Cow<'static, str> {
-        "Bias".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let mut schema = WrittenInitialization::json_schema(generator);
-        if let Some(serde_json::Value::Array(forms)) = schema.get_mut("oneOf") {
-            forms.pop();
-        }
-        schema
+pub(crate) fn bias<'de, D: Deserializer<'de>>(from: D) -> Result<Initialization, D::Error> {
+    match Initialization::deserialize(from)? {
+        Initialization::Orthogonal { .. } => Err(D::Error::custom(
+            "is {}, which is not an initialization of biases\n\
+             write { normal_variance = \"1/784\" } or { constant = 0.0 }; { orthogonal = 1.0 } is for weights",
+        )),
+        other => Ok(other),
     }
 }
 
 /// Distinct seeds: a list, or `"0..40"` for 0 to 39.
 pub(crate) struct Seeds;
 
-/// The largest seed: TOML's integers have a sign.
-pub(crate) const LARGEST_SEED: u64 = i64::MAX.unsigned_abs();
-const MOST_SEEDS: usize = 10_000;
+type SeedForm = Whole<0, LARGEST_SEED, u64>;
 
-impl Seeds {
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<u64>, D::Error> {
-        struct List;
+#[derive(Deserialize)]
+pub(crate) struct Seed(#[serde(with = "SeedForm")] u64);
 
-        impl<'de> Visitor<'de> for List {
-            type Value = Vec<u64>;
+impl Form for Seeds {
+    type Value = Vec<u64>;
+    type Item = Seed;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a list, such as [0, 1]")
+    fn expected() -> String {
+        "a list, such as [0, 1]".to_owned()
+    }
+    fn read(written: Written<Seed>) -> Result<Vec<u64>, Flaw> {
+        let seeds = match written {
+            Written::List(seeds) => seeds.into_iter().map(|Seed(seed)| seed).collect(),
+            Written::Text(text) => {
+                let number = |text: &str| text.trim().parse().ok().filter(|seed: &u64| *seed <= LARGEST_SEED);
+                let ends = text.split_once("..");
+                let range = ends.and_then(|(low, high)| Some((number(low)?, number(high)?)));
+                let (low, high) = range.ok_or(Flaw::Form(""))?;
+                let too_many = low.saturating_add(MOST_SEEDS as u64 + 1);
+                (low..high.min(too_many)).collect::<Vec<u64>>()
             }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Vec<u64>, E> {
-                let number = |text: &str| {
-                    text.trim()
-                        .parse()
-                        .ok()
-                        .filter(|seed: &u64| *seed <= LARGEST_SEED)
-                };
-                let range = text
-                    .split_once("..")
-                    .and_then(|(low, high)| Some(number(low)?..number(high)?));
-                let seeds = range.ok_or_else(|| E::invalid_type(Unexpected::Str(text), &self))?;
-                let count = seeds.end.saturating_sub(seeds.start);
-                bounded(usize::try_from(count).unwrap_or(usize::MAX))?;
-                Ok(seeds.collect())
+            _ => return Err(Flaw::Form("")),
+        };
+        match seeds.len() {
+            0 => {
+                let hint = "give at least one value, or leave the key out for its default";
+                return Err(Flaw::rule("is empty", hint));
             }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<u64>, A::Error> {
-                let mut seeds = Vec::new();
-                while let Some(Seed(seed)) = items.next_element()? {
-                    if seeds.contains(&seed) {
-                        let says = format!("holds {seed} twice");
-                        return Err(broken(says, "write each value once"));
-                    }
-                    seeds.push(seed);
-                    if seeds.len() > MOST_SEEDS {
-                        while items.next_element::<Seed>()?.is_some() {
-                            seeds.push(0);
-                        }
-                        break;
-                    }
-                }
-                bounded(seeds.len())?;
-                Ok(seeds)
+            1..=MOST_SEEDS => {}
+            count => {
+                let hint = format!("it may hold {MOST_SEEDS} at most");
+                return Err(Flaw::rule(format!("holds {count} values"), hint));
             }
         }
-
-        deserializer.deserialize_any(List)
+        let mut sorted = seeds.clone();
+        sorted.sort_unstable();
+        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(Flaw::rule(
+                format!("holds {} twice", pair[0]),
+                "write each value once",
+            )),
+            None => Ok(seeds),
+        }
     }
-
-    pub fn serialize<S: Serializer>(seeds: &[u64], serializer: S) -> Result<S::Ok, S::Error> {
-        match seeds {
+    fn schema() -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "array", "items": SeedForm::schema(), "minItems": 1, "maxItems": MOST_SEEDS, "uniqueItems": true },
+            { "type": "string", "pattern": r"^\s*\d+\s*\.\.\s*\d+\s*$" }
+        ] })
+    }
+    fn serialize<S: Serializer>(seeds: &Vec<u64>, serializer: S) -> Result<S::Ok, S::Error> {
+        match &seeds[..] {
             [first, .., last] if seeds.len() > 5 && seeds.windows(2).all(|w| w[1] == w[0] + 1) => {
                 serializer.collect_str(&format_args!("{first}..{}", last + 1))
             }
@@ -486,119 +462,53 @@ impl Seeds {
     }
 }
 
-#[derive(Deserialize)]
-struct Seed(#[serde(with = "Whole::<0, LARGEST_SEED>")] u64);
-
-fn bounded<E: Error>(count: usize) -> Result<(), E> {
-    match count {
-        0 => Err(broken(
-            "is empty",
-            "give at least one value, or leave the key out for its default",
-        )),
-        1..=MOST_SEEDS => Ok(()),
-        _ => Err(broken(
-            format_args!("holds {count} values"),
-            format_args!("it may hold {MOST_SEEDS} at most"),
-        )),
-    }
-}
-
-impl JsonSchema for Seeds {
-    fn schema_name() -> Cow<'static, str> {
-        "Seeds".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let seed = Whole::<0, LARGEST_SEED>::json_schema(generator);
-        json_schema!({ "anyOf": [
-            { "type": "array", "items": seed, "minItems": 1, "maxItems": MOST_SEEDS, "uniqueItems": true },
-            { "type": "string", "pattern": r"^\s*\d+\s*\.\.\s*\d+\s*$" }
-        ] })
-    }
-}
-
-/// Seeds that may be left out.
-pub(crate) struct MaybeSeeds;
-
-impl MaybeSeeds {
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<Option<Vec<u64>>, D::Error> {
-        Seeds::deserialize(deserializer).map(Some)
-    }
-    #[allow(clippy::ref_option, reason = "serde's signature")]
-    pub fn serialize<S: Serializer>(
-        seeds: &Option<Vec<u64>>,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        Seeds::serialize(seeds.as_deref().unwrap_or_default(), serializer)
-    }
-}
-
-impl JsonSchema for MaybeSeeds {
-    fn schema_name() -> Cow<'static, str> {
-        Seeds::schema_name()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        Seeds::json_schema(generator)
-    }
-}
-
 /// The widths of layers: a list, in which a width may be repeated, or `"15 x 100"`.
 pub(crate) struct Widths;
 
-impl Widths {
-    pub fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<usize>, D::Error> {
-        #[derive(Deserialize)]
-        struct One(#[serde(with = "Width")] usize);
+const WIDEST_LAYER: u64 = 1_000_000;
+type WidthForm = Whole<1, WIDEST_LAYER>;
 
-        struct Layers;
+#[derive(Deserialize)]
+pub(crate) struct Width(#[serde(with = "WidthForm")] usize);
 
-        impl<'de> Visitor<'de> for Layers {
-            type Value = Vec<usize>;
+impl Form for Widths {
+    type Value = Vec<usize>;
+    type Item = Width;
 
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(
-                    "a list of widths: write [300, 100], or \"15 x 100\" for fifteen layers of 100 units",
-                )
-            }
-            fn visit_str<E: Error>(self, text: &str) -> Result<Vec<usize>, E> {
-                let number = |text: &str| text.trim().parse::<u64>().ok();
-                let parts = text
-                    .split_once(['x', '×'])
-                    .and_then(|(depth, width)| Some((number(depth)?, number(width)?)));
-                let (depth, width) =
-                    parts.ok_or_else(|| E::invalid_type(Unexpected::Str(text), &self))?;
-                match usize::try_from(width) {
-                    Ok(wide) if depth <= DEEPEST && Width::RANGE.contains(&width) => {
-                        Ok(vec![wide; depth as usize])
-                    }
-                    _ => {
-                        let widest = Width::RANGE.end();
-                        let allowed = format!("at most {DEEPEST} layers of 1 to {widest} units");
-                        Err(E::invalid_value(Unexpected::Str(text), &allowed.as_str()))
-                    }
-                }
-            }
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<usize>, A::Error> {
-                let mut widths = Vec::new();
-                while let Some(One(width)) = items.next_element()? {
-                    widths.push(width);
-                }
-                if widths.len() as u64 > DEEPEST {
-                    return Err(broken(
-                        format_args!("holds {} values", widths.len()),
-                        format_args!("it may hold {DEEPEST} at most"),
-                    ));
-                }
-                Ok(widths)
-            }
-        }
-
-        deserializer.deserialize_any(Layers)
+    fn expected() -> String {
+        "a list of widths: write [300, 100], or \"15 x 100\" for fifteen layers of 100 units"
+            .to_owned()
     }
-
-    pub fn serialize<S: Serializer>(widths: &[usize], serializer: S) -> Result<S::Ok, S::Error> {
-        match widths {
+    fn read(written: Written<Width>) -> Result<Vec<usize>, Flaw> {
+        match written {
+            Written::List(widths) if widths.len() as u64 > DEEPEST => Err(Flaw::rule(
+                format!("holds {} values", widths.len()),
+                format!("it may hold {DEEPEST} at most"),
+            )),
+            Written::List(widths) => Ok(widths.into_iter().map(|Width(width)| width).collect()),
+            Written::Text(text) => {
+                let number = |text: &str| text.trim().parse::<u64>().ok();
+                let parts = text.split_once(['x', '×']);
+                let parts = parts.and_then(|(depth, width)| Some((number(depth)?, number(width)?)));
+                let (depth, width) = parts.ok_or(Flaw::Form(""))?;
+                if depth > DEEPEST || !(1..=WIDEST_LAYER).contains(&width) {
+                    return Err(Flaw::RangeOf(format!(
+                        "at most {DEEPEST} layers of 1 to {WIDEST_LAYER} units"
+                    )));
+                }
+                Ok(vec![width as usize; depth as usize])
+            }
+            _ => Err(Flaw::Form("")),
+        }
+    }
+    fn schema() -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "array", "items": WidthForm::schema(), "maxItems": DEEPEST },
+            { "type": "string", "pattern": r"^\s*\d+\s*[x×]\s*\d+\s*$" }
+        ] })
+    }
+    fn serialize<S: Serializer>(widths: &Vec<usize>, serializer: S) -> Result<S::Ok, S::Error> {
+        match &widths[..] {
             [first, _, ..] if widths.iter().all(|width| width == first) => {
                 serializer.collect_str(&format_args!("{} x {first}", widths.len()))
             }
@@ -607,80 +517,27 @@ impl Widths {
     }
 }
 
-impl JsonSchema for Widths {
-    fn schema_name() -> Cow<'static, str> {
-        "Widths".into()
+/// How much of a data set is used: `"all"`, or the first so many.
+pub(crate) struct Images;
+
+type ImageCount = Whole<1, MOST_IMAGES>;
+
+impl Form for Images {
+    type Value = Limit;
+    type Item = IgnoredAny;
+
+    fn expected() -> String {
+        format!("\"all\" or {}", ImageCount::expected())
     }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let width = Width::json_schema(generator);
-        json_schema!({ "anyOf": [
-            { "type": "array", "items": width, "maxItems": DEEPEST },
-            { "type": "string", "pattern": r"^\s*\d+\s*[x×]\s*\d+\s*$" }
-        ] })
-    }
-}
-
-/// A number, or one of these words in its place.
-struct OrWord<const LOW: u64, const HIGH: u64> {
-    words: &'static [&'static str],
-}
-
-/// What [`OrWord`] found.
-enum Chosen {
-    Number(usize),
-    Word(&'static str),
-}
-
-impl<const LOW: u64, const HIGH: u64> OrWord<LOW, HIGH> {
-    fn schema(self, generator: &mut SchemaGenerator) -> Schema {
-        let number = Whole::<LOW, HIGH>::json_schema(generator);
-        json_schema!({ "anyOf": [number, { "enum": self.words }] })
-    }
-}
-
-impl<const LOW: u64, const HIGH: u64> Visitor<'_> for OrWord<LOW, HIGH> {
-    type Value = Chosen;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, word) in self.words.iter().enumerate() {
-            let before = if at == 0 { "" } else { ", " };
-            write!(f, "{before}\"{word}\"")?;
-        }
-        write!(f, " or a whole number from {LOW} to {HIGH}")
-    }
-    fn visit_str<E: Error>(self, text: &str) -> Result<Chosen, E> {
-        let mut words = self.words.iter();
-        match words.find(|word| **word == text) {
-            Some(word) => Ok(Chosen::Word(word)),
-            None => Err(E::invalid_type(Unexpected::Str(text), &self)),
+    fn read(written: Written<IgnoredAny>) -> Result<Limit, Flaw> {
+        match written {
+            Written::Text(word) if word == "all" => Ok(Limit::All),
+            Written::Whole(_) => ImageCount::read(written).map(Limit::First),
+            _ => Err(Flaw::Form("")),
         }
     }
-    fn visit_i64<E: Error>(self, number: i64) -> Result<Chosen, E> {
-        self.visit_i128(number.into())
-    }
-    fn visit_u64<E: Error>(self, number: u64) -> Result<Chosen, E> {
-        self.visit_i128(number.into())
-    }
-    fn visit_i128<E: Error>(self, number: i128) -> Result<Chosen, E> {
-        let visitor = WholeVisitor::<usize> {
-            range: Whole::<LOW, HIGH>::RANGE,
-            number: PhantomData,
-        };
-        visitor.visit_i128(number).map(Chosen::Number)
-    }
-}
-
-/// As many images as an IDX file can hold.
-pub(crate) const MOST_IMAGES: u64 = u32::MAX as u64;
-type OfImages = OrWord<1, MOST_IMAGES>;
-const OF_IMAGES: OfImages = OrWord { words: &["all"] };
-
-impl<'de> Deserialize<'de> for Limit {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match deserializer.deserialize_any(OF_IMAGES)? {
-            Chosen::Number(count) => Self::First(count),
-            Chosen::Word(_) => Self::All,
-        })
+    fn schema() -> Schema {
+        json_schema!({ "anyOf": [ImageCount::schema(), { "const": "all" }] })
     }
 }
 
@@ -693,26 +550,28 @@ impl Serialize for Limit {
     }
 }
 
-impl JsonSchema for Limit {
-    fn schema_name() -> Cow<'static, str> {
-        "Limit".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        OF_IMAGES.schema(generator)
-    }
-}
+/// How many layers are pretrained: `"none"`, `"all"`, or the first so many.
+pub(crate) struct Stages;
 
-const OF_LAYERS: OrWord<0, DEEPEST> = OrWord {
-    words: &["none", "all"],
-};
+type LayerCount = Whole<0, DEEPEST>;
 
-impl<'de> Deserialize<'de> for StageCount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match deserializer.deserialize_any(OF_LAYERS)? {
-            Chosen::Number(count) => Self::First(count),
-            Chosen::Word("all") => Self::All,
-            Chosen::Word(_) => Self::First(0),
-        })
+impl Form for Stages {
+    type Value = StageCount;
+    type Item = IgnoredAny;
+
+    fn expected() -> String {
+        format!("\"none\", \"all\" or {}", LayerCount::expected())
+    }
+    fn read(written: Written<IgnoredAny>) -> Result<StageCount, Flaw> {
+        match written {
+            Written::Text(word) if word == "all" => Ok(StageCount::All),
+            Written::Text(word) if word == "none" => Ok(StageCount::First(0)),
+            Written::Whole(_) => LayerCount::read(written).map(StageCount::First),
+            _ => Err(Flaw::Form("")),
+        }
+    }
+    fn schema() -> Schema {
+        json_schema!({ "anyOf": [LayerCount::schema(), { "enum": ["none", "all"] }] })
     }
 }
 
@@ -726,61 +585,39 @@ impl Serialize for StageCount {
     }
 }
 
-impl JsonSchema for StageCount {
-    fn schema_name() -> Cow<'static, str> {
-        "StageCount".into()
-    }
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        OF_LAYERS.schema(generator)
-    }
-}
-
 /// The path of a folder.
 pub(crate) struct Folder;
 
-impl Folder {
-    pub fn deserialize<'de, D: Deserializer<'de>>(
-        deserializer: D,
-    ) -> Result<std::path::PathBuf, D::Error> {
-        struct Path;
+impl Form for Folder {
+    type Value = PathBuf;
+    type Item = IgnoredAny;
 
-        impl Visitor<'_> for Path {
-            type Value = std::path::PathBuf;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("the path of a folder, in quotes")
-            }
-            fn visit_str<E: Error>(self, path: &str) -> Result<std::path::PathBuf, E> {
-                if path.is_empty() || path.contains(char::is_control) {
-                    return Err(broken(
-                        "is {}, which is not the path of a folder",
-                        "write it as \"data/mnist\"",
-                    ));
-                }
-                Ok(path.into())
-            }
-        }
-
-        deserializer.deserialize_str(Path)
+    fn expected() -> String {
+        "the path of a folder, in quotes".to_owned()
     }
-    pub fn serialize<S: Serializer>(
-        path: &std::path::Path,
-        serializer: S,
-    ) -> Result<S::Ok, S::Error> {
-        path.serialize(serializer)
+    fn read(written: Written<IgnoredAny>) -> Result<PathBuf, Flaw> {
+        match written {
+            Written::Text(path) if path.is_empty() || path.contains(char::is_control) => {
+                let says = "is {}, which is not the path of a folder";
+                Err(Flaw::rule(says, "write it as \"data/mnist\""))
+            }
+            Written::Text(path) => Ok(path.into()),
+            _ => Err(Flaw::Form("")),
+        }
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "string", "minLength": 1 })
     }
 }
 
-impl JsonSchema for Folder {
-    fn schema_name() -> Cow<'static, str> {
-        "Folder".into()
-    }
-    fn inline_schema() -> bool {
-        true
-    }
-    fn json_schema(_: &mut SchemaGenerator) -> Schema {
-        json_schema!({ "type": "string", "minLength": 1 })
-    }
+with_schema!(generic [const LOW: u64, const HIGH: u64, T: TryFrom<u64> + Serialize] Whole<LOW, HIGH, T>);
+with_schema! {
+    Ratio;
+    Seeds;
+    Widths;
+    Images;
+    Stages;
+    Folder;
 }
 
 /// A choice's word alone takes its defaults: adds the words to the schema of an enum.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::forms::Form;
 use super::{
     AutoencoderTraining, BackendName, ClassifierSpec, TrainedLayers, TrainingSpec, Transfer, Whole,
     forms,
@@ -75,7 +76,7 @@ pub struct Run {
     #[serde(with = "forms::Seeds")]
     pub seeds: Vec<u64>,
     /// Seed of the order of batches, which all models share.
-    #[serde(with = "Whole::<0, { super::LARGEST_SEED }>")]
+    #[serde(with = "Whole::<0, { super::LARGEST_SEED }, u64>")]
     pub order_seed: u64,
 }
 
@@ -87,8 +88,10 @@ pub struct Data {
     #[serde(with = "forms::Folder")]
     pub dir: PathBuf,
     /// "all", or the first so many training images.
+    #[serde(with = "forms::Images")]
     pub train_images: Limit,
     /// "all", or the first so many test images.
+    #[serde(with = "forms::Images")]
     pub test_images: Limit,
     /// The last so many training images are held out of the training of classifiers and scored as well.
     #[serde(with = "Whole::<0, { forms::MOST_IMAGES }>")]
