@@ -5,7 +5,7 @@ use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
 use super::keys::OF_ALL_LAYERS;
-use super::plan::ExpectKeys;
+use super::report::ExpectKeys;
 use super::sections::{
     self, AutoencoderSection, ClassifierTrainingSection, DataSection, NetworkSection,
     OF_CLASSIFIERS, PretrainingSection, ReportSection, RunSection, Section, SparsitySection,

@@ -416,7 +416,12 @@ impl Form for Seeds {
         let seeds = match written {
             Written::List(seeds) => seeds.into_iter().map(|Seed(seed)| seed).collect(),
             Written::Text(text) => {
-                let number = |text: &str| text.trim().parse().ok().filter(|seed: &u64| *seed <= LARGEST_SEED);
+                let number = |text: &str| {
+                    text.trim()
+                        .parse()
+                        .ok()
+                        .filter(|seed: &u64| *seed <= LARGEST_SEED)
+                };
                 let ends = text.split_once("..");
                 let range = ends.and_then(|(low, high)| Some((number(low)?, number(high)?)));
                 let (low, high) = range.ok_or(Flaw::Form(""))?;
