@@ -47,14 +47,11 @@ impl Document {
             let backend = Node::of_argument("run.backend", backend.as_str(), &origin);
             root.put_over(backend.inside(&["run", "backend"]), &[]);
         }
-        let experiment = match root.get("experiment") {
-            Some(node) => experiment(node)?,
-            None => {
-                check_root(&root)?;
-                return Ok(None);
-            }
-        };
+        let experiment = root.get("experiment").map(experiment).transpose()?;
         check_root(&root)?;
+        let Some(experiment) = experiment else {
+            return Ok(None);
+        };
         let mut document = Self {
             experiment,
             defaults: Node::of_defaults("", &sections::defaults(experiment)),
@@ -190,9 +187,10 @@ impl Document {
                     // A key is unknown where it is written, not with each of its values.
                     let is_unknown = problem.says.starts_with("unknown key");
                     let known = keys::in_section(section);
-                    match is_unknown {
-                        true => keys::unknown(&node.origin, key, &known),
-                        false => problem,
+                    if is_unknown {
+                        keys::unknown(&node.origin, key, &known)
+                    } else {
+                        problem
                     }
                 })?;
                 if values[..at].iter().any(|earlier| same(earlier, value)) {
@@ -441,7 +439,7 @@ pub(super) fn same(one: &Node, other: &Node) -> bool {
                     .all(|(name, one)| other.get(name).is_some_and(|other| same(one, other)))
         }
         _ => match (number(one), number(other)) {
-            (Some(one), Some(other)) => one == other,
+            (Some(one), Some(other)) => one.total_cmp(&other).is_eq(),
             _ => one.to_toml() == other.to_toml(),
         },
     }
@@ -450,7 +448,8 @@ pub(super) fn same(one: &Node, other: &Node) -> bool {
 pub(super) fn number(node: &Node) -> Option<f64> {
     match node.value {
         Value::Integer(_, number) => number.map(|number| number as f64),
-        Value::Float(_, number) => Some(number),
+        // −0 is 0.
+        Value::Float(_, number) => Some(number + 0.0),
         _ => None,
     }
 }

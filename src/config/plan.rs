@@ -2,11 +2,11 @@
 //! for it.
 
 use super::de::Refusal;
-use super::document::{Document, GridNode, LONGEST_NAME, number, same, word};
+use super::document::{Document, GridNode, LONGEST_NAME, number, same};
 use super::keys::{self, joined};
 use super::node::{Node, Value};
-use super::problem::{Problem, quoted, shown};
-use super::record::{Record, shortest};
+use super::problem::{Problem, shown};
+use super::record::Record;
 use super::rules::{self, Broken};
 use super::sections::{
     AutoencoderSection, ClassifierTrainingSection, DataSection, NetworkSection, PretrainingSection,
@@ -29,10 +29,20 @@ pub(super) struct Resolved {
     /// The promises, as TOML.
     pub promises: String,
 }
+
 impl Document {
     /// The plan, if it holds.
     pub fn resolve(self, name: &str) -> Result<Resolved, Problem> {
-        let experiment = self.experiment;
+        let entries = |name: &str| self.root.get(name).map_or(&[][..], Node::entries);
+        let entries = |name: &str| entries(name).iter().map(|(_, node)| node);
+        let grid: Vec<GridKey> = self
+            .grid
+            .iter()
+            .map(|key| GridKey {
+                key: key.key.clone(),
+                values: key.values.iter().map(Node::to_toml).collect(),
+            })
+            .collect();
         let of_section = |name: &str| {
             let mut node = self.defaults.get(name).cloned();
             let node = node.get_or_insert_with(|| Node::empty(name, &Origin::Default));
@@ -78,69 +88,42 @@ impl Document {
         }
         self.check_used(&record, &conditions)?;
 
-        let mut values = Vec::new();
-        let origin = |node: Option<&Node>| node.map_or(Origin::Default, |node| node.origin.clone());
-        values.push(Setting {
-            key: "experiment".to_owned(),
-            value: quoted(word(experiment)),
-            origin: origin(self.root.get("experiment")),
-        });
-        for (name, node, keys) in [
+        for (name, node, mut keys) in [
             ("run", &run_node, run.write()),
             ("data", &data_node, data.write()),
         ] {
-            for (key, value) in keys.iter().filter(|(key, _)| node.get(key).is_some()) {
-                values.push(Setting {
-                    key: format!("{name}.{key}"),
-                    value: shortest(value),
-                    origin: origin(node.get(key)),
-                });
-            }
+            keys.retain(|key, _| node.get(key).is_some());
+            record.note(name, node, &keys);
         }
-        let named: Vec<String> = groups
-            .iter()
-            .flatten()
-            .map(|(name, _)| name.clone())
-            .collect();
-        values.extend(record.sorted(&named, |settings| {
-            for key in &self.grid {
-                let values: Vec<String> = key.values.iter().map(Node::to_toml).collect();
-                settings.push(Setting {
-                    key: joined("grid", &key.key),
-                    value: format!("[{}]", values.join(", ")),
-                    origin: key.origin.clone(),
-                });
-            }
-            if let Some(node) = self.root.get("report") {
-                for (name, node) in node.entries() {
-                    settings.push(Setting {
-                        key: joined("report", name),
-                        value: node.to_toml(),
-                        origin: node.origin.clone(),
-                    });
-                }
-            }
-        }));
+        for node in self
+            .root
+            .get("experiment")
+            .into_iter()
+            .chain(entries("report"))
+        {
+            record.push(node.path.clone(), node.to_toml(), &node.origin);
+        }
+        for key in &grid {
+            let node = self.root.find(&["grid", &key.key]);
+            let origin = node.map_or(&Origin::Default, |node| &node.origin);
+            let values = format!("[{}]", key.values.join(", "));
+            record.push(joined("grid", &key.key), values, origin);
+        }
+        let named = groups.iter().flatten().map(|(name, _)| name.clone());
+        let named: Vec<String> = named.collect();
         let report = self.report(&conditions)?;
         let (expectations, promises) = self.expectations(&named)?;
         Ok(Resolved {
             plan: Plan {
-                experiment,
+                experiment: self.experiment,
                 run: run.run,
                 data: data.data,
-                grid: self
-                    .grid
-                    .iter()
-                    .map(|key| GridKey {
-                        key: key.key.clone(),
-                        values: key.values.iter().map(Node::to_toml).collect(),
-                    })
-                    .collect(),
+                grid,
                 conditions,
                 report,
                 expectations,
             },
-            values,
+            values: record.sorted(&named),
             conditions: named,
             promises,
         })
@@ -269,19 +252,11 @@ impl Trees<'_> {
         node
     }
 
-    /// Reads a section, and notes its settings.
-    fn read<T: Section>(&self, name: &str, node: &Node, record: &mut Record) -> Result<T, Problem> {
-        let section = T::read(node).map_err(|refusal: Refusal| refusal.problem(node))?;
-        record.note(name, node, &section.write());
-        Ok(section)
-    }
-
     fn autoencoder(&self, record: &mut Record) -> Result<AutoencoderTraining, Problem> {
         let nodes = ["autoencoder", "sparsity", "training"].map(|name| self.section(name));
-        let AutoencoderSection { spec, disturbance } =
-            self.read("autoencoder", &nodes[0], record)?;
-        let SparsitySection { term } = self.read("sparsity", &nodes[1], record)?;
-        let TrainingSection { training } = self.read("training", &nodes[2], record)?;
+        let AutoencoderSection { spec, disturbance } = read("autoencoder", &nodes[0], record)?;
+        let SparsitySection { term } = read("sparsity", &nodes[1], record)?;
+        let TrainingSection { training } = read("training", &nodes[2], record)?;
         let model = AutoencoderTraining {
             autoencoder: spec,
             sparsity: term,
@@ -294,11 +269,11 @@ impl Trees<'_> {
 
     fn classifier(&self, record: &mut Record) -> Result<ClassifierTraining, Problem> {
         let (network, training) = (self.section("network"), self.section("training"));
-        let NetworkSection { spec } = self.read("network", &network, record)?;
+        let NetworkSection { spec } = read("network", &network, record)?;
         let ClassifierTrainingSection {
             training: fine_tuning,
             trained,
-        } = self.read("training", &training, record)?;
+        } = read("training", &training, record)?;
         let node = self.section("pretraining");
         let pretraining = PretrainingSection::read(&node);
         let extent = pretraining
@@ -315,7 +290,7 @@ impl Trees<'_> {
         let mut stages = Vec::with_capacity(layers);
         for layer in 0..layers {
             let node = self.put_together("pretraining", Some(layer + 1));
-            let stage: StageSection = self.read("pretraining", &node, record)?;
+            let stage: StageSection = read("pretraining", &node, record)?;
             let stage = stage.of_layer(&spec, layer);
             rules::stage(&stage, layer + 1)
                 .map_err(|broken| self.broken(broken, Some(layer + 1)))?;
@@ -342,6 +317,13 @@ impl Trees<'_> {
             node.find(&names[1..]).map(|node| node.origin.clone())
         })
     }
+}
+
+/// Reads a section, and notes its settings.
+fn read<T: Section>(name: &str, node: &Node, record: &mut Record) -> Result<T, Problem> {
+    let section = T::read(node).map_err(|refusal: Refusal| refusal.problem(node))?;
+    record.note(name, node, &section.write());
+    Ok(section)
 }
 
 /// A table with some of its keys.

@@ -63,50 +63,50 @@ impl Record {
                 value => {
                     let word = value.as_table().and_then(word_alone);
                     let value = word.map_or_else(|| shortest(value), quoted);
-                    let origin = inner.map_or(Origin::Default, |inner| inner.origin.clone());
-                    if !path.starts_with("grid.") && self.keys.insert(path.clone()) {
-                        self.settings.push(Setting {
-                            key: path,
-                            value,
-                            origin,
-                        });
+                    if !path.starts_with("grid.") {
+                        let origin = inner.map_or(&Origin::Default, |inner| &inner.origin);
+                        self.push(path, value, origin);
                     }
                 }
             }
         }
     }
 
-    /// The settings in the order of a config; `between` adds those that stand before the conditions.
-    pub fn sorted(
-        self,
-        conditions: &[String],
-        between: impl FnOnce(&mut Vec<Setting>),
-    ) -> Vec<Setting> {
-        let place = |setting: &Setting| {
+    /// Notes a setting, unless it is known.
+    pub fn push(&mut self, key: String, value: String, origin: &Origin) {
+        if self.keys.insert(key.clone()) {
+            let origin = origin.clone();
+            self.settings.push(Setting { key, value, origin });
+        }
+    }
+
+    /// The settings in the order of a config.
+    pub fn sorted(mut self, conditions: &[String]) -> Vec<Setting> {
+        self.settings.sort_by_key(|setting| {
             let names = split(&setting.key);
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let place = Place::of(&names);
             let condition = place
                 .condition
                 .and_then(|name| conditions.iter().position(|known| known == name));
-            let layer: usize = place
-                .layer
-                .and_then(|layer| layer.parse().ok())
-                .unwrap_or(0);
+            let layer: Option<usize> = place.layer.and_then(|layer| layer.parse().ok());
             let section = match place.layer {
                 Some(_) => "pretraining",
                 None => place.names.first().copied().unwrap_or_default(),
             };
-            let section = SECTIONS.iter().position(|known| *known == section);
-            (condition.map_or(0, |at| at + 1), section, layer)
-        };
-        let mut settings = self.settings;
-        settings.sort_by_key(place);
-        let first = settings.partition_point(|setting| place(setting).0 == 0);
-        let of_conditions = settings.split_off(first);
-        between(&mut settings);
-        settings.extend(of_conditions);
-        settings
+            // The grid, which is none of them, stands last of what is said for all; the experiment's name first.
+            let section = match section {
+                "experiment" => None,
+                section => Some(
+                    SECTIONS
+                        .iter()
+                        .position(|known| *known == section)
+                        .unwrap_or(SECTIONS.len()),
+                ),
+            };
+            (condition, section, layer)
+        });
+        self.settings
     }
 }
 
@@ -122,17 +122,8 @@ impl Document {
         let unused = places.into_iter().filter(|node| {
             let names = split(&node.path);
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
-            let is_key = match Place::of(&names) {
-                Place {
-                    names: [_, _, ..], ..
-                } => true,
-                Place {
-                    layer: Some(_),
-                    names: [_],
-                    ..
-                } => true,
-                _ => false,
-            };
+            let place = Place::of(&names);
+            let is_key = place.names.len() + usize::from(place.layer.is_some()) > 1;
             // A choice without keys is a value, a section without keys is nothing.
             is_key && !keys::is_section(&names) && !record.used.contains(&node.path)
         });

@@ -1289,9 +1289,10 @@ fn with_as_many_as_go(text: &str, chosen: &[(usize, usize)]) -> Config {
     };
     for &(place, choice) in chosen {
         let (place, choice) = (PLACES[place], CHOICES[choice]);
-        let choice = match place.contains("layer") {
-            true => choice.trim_start_matches("pretraining."),
-            false => choice,
+        let choice = if place.contains("layer") {
+            choice.trim_start_matches("pretraining.")
+        } else {
+            choice
         };
         assignments.push(format!("{place}{choice}"));
         if all(&assignments).is_err() {
