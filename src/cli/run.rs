@@ -20,6 +20,7 @@ use crate::train::lanes::locked;
 use crate::train::{Observer, Record, Stop};
 use crate::ui::print::{lost, say, tell};
 use crate::ui::{Extent, Style, Watcher};
+use crate::weights::Weights;
 use crate::words::{counted, in_shell};
 
 /// Records are written at most this often while a run is on, for whoever wants to look, and once at its end: whoever
@@ -326,12 +327,11 @@ fn write_all(
 ) -> Result<(), RedrawError> {
     let drawing = Instant::now();
     let initial = (outcome.initial_weights)();
-    let saved = || {
-        let mut weights = (outcome.weights)();
-        weights.extend(initial.clone());
+    let with_initial = |mut weights: Weights, initial: Weights| {
+        weights.extend(initial);
         weights
     };
-    let weights = saved();
+    let weights = with_initial((outcome.weights)(), initial.clone());
     let file = weights
         .to_safetensors()
         .map_err(|source| RedrawError::Weights {
@@ -339,6 +339,7 @@ fn write_all(
             source,
         })?;
     run.write(run_dir::WEIGHTS, &file)?;
+    drop(file);
     run.write_json(run_dir::RESULTS, results)?;
     let before = weights.hash();
     let unproven = evidence::Run {
@@ -354,7 +355,7 @@ fn write_all(
         tell(&format!("warning: {failure}"));
     }
     // Taken from the models again: neither they nor the copy may have changed.
-    let after = saved().hash();
+    let after = with_initial((outcome.weights)(), initial).hash();
     let unchanged = before == after && weights.hash() == before;
     manifest.parameters_before_drawing = Some(before.clone());
     manifest.parameters_after_drawing = Some(after.clone());
