@@ -90,7 +90,7 @@ fn check_counts_classes_images_and_pixels_of_the_data_that_there_are() {
         line(&stdout, "condition ").starts_with("A: 25 → 4; "),
         "{stdout}"
     );
-    assert_eq!(line(&stdout, "members "), "1: 1 condition × 1 seed");
+    assert_eq!(line(&stdout, "models "), "1: 1 condition × 1 seed");
     assert!(line(&stdout, "memory ").starts_with("about "), "{stdout}");
 }
 
