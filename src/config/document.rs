@@ -34,6 +34,7 @@ pub(super) struct GridNode {
     pub origin: Origin,
     pub values: Vec<Node>,
 }
+
 impl Document {
     /// Reads the text of a config and puts `overrides` over it; `None` if it names no experiment.
     pub fn read(text: &str, file: &Path, overrides: &Overrides) -> Result<Option<Self>, Problem> {

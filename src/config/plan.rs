@@ -43,34 +43,32 @@ impl Document {
                 values: key.values.iter().map(Node::to_toml).collect(),
             })
             .collect();
-        let of_section = |name: &str| {
-            let mut node = self.defaults.get(name).cloned();
-            let node = node.get_or_insert_with(|| Node::empty(name, &Origin::Default));
-            if let Some(written) = self.root.get(name) {
-                node.put_over(written.clone(), &[name]);
-            }
-            node.clone()
+        let nothing = Node::empty("", &Origin::Default);
+        let of_all = Trees {
+            defaults: &self.defaults,
+            all: &self.root,
+            own: &nothing,
+            condition: name,
         };
-        let (run_node, data_node) = (of_section("run"), of_section("data"));
+        let (run_node, data_node) = (of_all.section("run"), of_all.section("data"));
         let run = RunSection::read(&run_node).map_err(|refusal| refusal.problem(&run_node))?;
         let data = DataSection::read(&data_node).map_err(|refusal| refusal.problem(&data_node))?;
 
         // A model by itself is a condition that is called as the config is.
-        let alone = [(as_name(name), Node::empty("", &Origin::Default))];
+        let alone = [(as_name(name), nothing.clone())];
         let groups: Vec<Option<&(String, Node)>> = match self.root.get("conditions") {
             Some(node) if !node.entries().is_empty() => node.entries().iter().map(Some).collect(),
             _ if self.grid.is_empty() => alone.iter().map(Some).collect(),
             _ => vec![None],
         };
-        let points: usize = self.grid.iter().map(|key| key.values.len()).product();
-        if groups.len().saturating_mul(points) > MOST_CONDITIONS {
-            let last = self
-                .grid
-                .last()
-                .map_or(Origin::Default, |key| key.origin.clone());
+        let sizes = self.grid.iter().map(|key| key.values.len());
+        let points = sizes.fold(1, usize::saturating_mul);
+        let count = groups.len().saturating_mul(points);
+        if count > MOST_CONDITIONS {
+            let last = self.grid.last().map(|key| key.origin.clone());
             return Err(Problem::new(
-                &last,
-                format!("the grid makes {} conditions", groups.len() * points),
+                &last.unwrap_or(Origin::Default),
+                format!("the grid makes {count} conditions"),
                 format!("a run may have {MOST_CONDITIONS} at most"),
             ));
         }
