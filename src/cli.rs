@@ -34,7 +34,7 @@ const EXAMPLES: &str = "\
 Examples:
   layerwise configs/figure56.toml                      train, draw, write runs/figure56-001
   layerwise configs/figure56.toml --backend wgpu       the same on a GPU
-  layerwise configs/figure56.toml --set training.epochs=3 --set 'sparsity.weights=[0, 0.3]'
+  layerwise configs/figure56.toml --set training.epochs=3 --set grid.sparsity.weight=[0,0.3]
   layerwise check configs/figure56.toml                what would be run; trains nothing
   layerwise resume runs/figure56-001                   go on with a run that was stopped or killed
   layerwise report runs/figure56-001                   draw everything again
@@ -85,6 +85,8 @@ enum Verb {
         /// A run folder, such as runs/figure56-001
         run_dir: PathBuf,
     },
+    /// Print the JSON Schema of configs, for editors
+    Schema,
     /// Print a completion script for a shell
     Completions { shell: Shell },
 }
@@ -268,6 +270,10 @@ fn carry_out(verb: Verb) -> Result<(), Failure> {
         Verb::Check(plan) => check::check(plan).and_then(|()| all_printed(lost())),
         Verb::Backends => {
             print_backends();
+            all_printed(lost())
+        }
+        Verb::Schema => {
+            say(&format!("{:#}", config::schema()));
             all_printed(lost())
         }
         Verb::Completions { shell } => {

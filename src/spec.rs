@@ -1,25 +1,50 @@
-//! The vocabulary of an experiment: plain, already checked descriptions of models, costs and training.
+//! The vocabulary of an experiment: plain descriptions of models, costs, training and of a whole run.
 //!
-//! Every room may use these types; they hold no tensors, read no files and know no configuration syntax.
-//! A value of one of them is valid by the time it exists: `config` checks every number before it builds one.
+//! These types are also the schema of configs: names, defaults, ranges and the help that `layerwise schema` prints are
+//! declared here and nowhere else; [`forms`] has the forms that are more than a number or a word. Every room may use
+//! them; they hold no tensors and read no files. `config` gives only values that are in range and agree.
+
+mod forms;
+mod plan;
 
 use std::fmt;
-use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::words::counted;
+pub(crate) use forms::Form;
+use forms::WrittenInitialization;
+
+pub(crate) use forms::{LARGEST_SEED, ROUNDS_OUT, Seeds, Stages, Whole, words_alone};
+pub(crate) use plan::StageCount;
+pub use plan::{
+    ClassifierTraining, Condition, Coordinate, Data, Expectation, ExperimentName, GridKey, Limit,
+    Model, Over, Plan, Promise, Report, Run,
+};
+
+/// How many units, images of a batch, or epochs there may be.
+type Count = Whole<1, 1_000_000>;
 
 /// A unit's nonlinearity, in the encoder.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
 pub enum Activation {
     /// max(0, z): the book's ramp.
     Relu,
-    /// max(0, z) + a·min(0, z) with one learnt slope `a` per member (He et al. 2015, eq. 1).
-    Prelu { initial_slope: f64 },
-    /// max(0, z) + a·min(0, z) with a fixed slope.
-    LeakyRelu { slope: f64 },
+    /// max(0, z) + a·min(0, z) with one learnt slope a per model (He et al. 2015, eq. 1).
+    Prelu {
+        /// a before the first step.
+        #[serde(rename = "slope", with = "forms::Slope", default = "prelu_slope")]
+        initial_slope: f64,
+    },
+    /// max(0, z) + a·min(0, z) with a fixed slope a.
+    LeakyRelu {
+        /// a.
+        #[serde(with = "forms::Slope", default = "leaky_slope")]
+        slope: f64,
+    },
     /// 1 / (1 + exp(−z)).
     Sigmoid,
     /// tanh(z).
@@ -29,25 +54,32 @@ pub enum Activation {
 }
 
 /// What the decoder applies to its pre-activation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum DecoderActivation {
+    /// z.
     Identity,
+    /// 1 / (1 + exp(−z)).
     Sigmoid,
 }
 
 /// Where the decoder's weights come from.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
 pub enum Decoder {
     /// The encoder's weights, transposed.
     Tied,
-    /// Weights of its own, drawn from this distribution.
-    Untied { weight: Initialization },
+    /// Weights of its own.
+    Untied {
+        /// Their initial values; those of the encoder's weights where it is left out.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        weight: Option<Initialization>,
+    },
 }
 
 /// How an input and its reconstruction are compared; summed over inputs, averaged over the batch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Reconstruction {
     /// ½ Σᵢ (x̂ᵢ − xᵢ)².
@@ -57,8 +89,9 @@ pub enum Reconstruction {
 }
 
 /// The distribution of initial values.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "WrittenInitialization", into = "WrittenInitialization")]
+#[schemars(with = "WrittenInitialization")]
 pub enum Initialization {
     /// Normal with mean 0.
     Normal { variance: Variance },
@@ -70,8 +103,7 @@ pub enum Initialization {
 }
 
 /// A variance as the literature writes it: a number, or a number over the layer's fan-in.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Variance {
     /// This number in every layer.
     Fixed { value: f64 },
@@ -91,42 +123,68 @@ impl Variance {
 }
 
 /// An autoencoder without its input size, which follows from the data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct AutoencoderSpec {
     /// Dy, the number of hidden units.
+    #[serde(with = "Count")]
     pub hidden_units: usize,
+    /// The nonlinearity of the hidden units.
     pub activation: Activation,
+    /// Whether the decoder has weights of its own. Untied, the scale escapes into the decoder and no strokes appear.
     pub decoder: Decoder,
+    /// What the decoder applies to its pre-activation.
     pub decoder_activation: DecoderActivation,
+    /// How an input and its reconstruction are compared; cross_entropy needs decoder_activation = "sigmoid".
     pub reconstruction: Reconstruction,
+    /// Initial weights of the encoder.
     pub encoder_weight: Initialization,
+    /// Initial biases of the hidden units.
+    #[serde(deserialize_with = "forms::bias")]
     pub encoder_bias: Initialization,
+    /// Initial biases of the decoder.
+    #[serde(deserialize_with = "forms::bias")]
     pub decoder_bias: Initialization,
 }
 
 /// The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct Sparsity {
-    /// β, at least 0.
+    /// β, at least 0; 0 is no sparsity.
+    #[serde(with = "forms::Weight")]
     pub weight: f64,
     /// ρ, the mean activation asked of every unit; in (0, 1).
+    #[serde(with = "forms::Target")]
     pub target: f64,
+    /// How ρ̂, the mean activation of each unit, is estimated.
     pub estimator: MeanActivationEstimator,
     /// ρ̂ is held inside [clamp, 1 − clamp] before the divergence is taken; in (0, ½).
+    #[serde(with = "forms::Clamp")]
     pub clamp: f64,
 }
 
 /// How the input of an autoencoder is disturbed before it is encoded, while its reconstruction is compared with
 /// the undisturbed input: the denoising autoencoder (Vincent et al. 2010, section 3).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
 pub enum Corruption {
+    /// Inputs are encoded as they are.
     #[default]
     None,
-    /// Each input is set to 0 with probability `fraction`.
-    Masking { fraction: f64 },
+    /// Each input is set to 0 with this probability.
+    Masking {
+        /// The probability.
+        #[serde(with = "forms::Share", default = "masked_fraction")]
+        fraction: f64,
+    },
     /// Normal noise of this standard deviation is added to each input.
-    Gaussian { deviation: f64 },
+    Gaussian {
+        /// The standard deviation.
+        #[serde(with = "forms::Deviation", default = "noise_deviation")]
+        deviation: f64,
+    },
 }
 
 /// Everything about the training of one autoencoder but its seed and its data. As a stage of greedy layer-wise pretraining
@@ -140,31 +198,38 @@ pub struct AutoencoderTraining {
 }
 
 /// A classifier: hidden layers and a softmax layer on top. Input size and class count follow from the data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct ClassifierSpec {
-    /// The widths of the hidden layers, from the input up; none for softmax regression.
+    /// The widths of the hidden layers, from the input up: a list, or "15 x 100"; none for softmax regression.
+    #[serde(with = "forms::Widths")]
     pub hidden_units: Vec<usize>,
+    /// The nonlinearity of the hidden layers.
     pub activation: Activation,
     /// Initial weights of every layer, the softmax layer's too.
     pub weight: Initialization,
     /// Initial biases of every layer.
+    #[serde(deserialize_with = "forms::bias")]
     pub bias: Initialization,
 }
 
 /// Which layers of a classifier learn in its own training.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum TrainedLayers {
+    /// Every layer.
+    #[default]
     All,
     /// The softmax layer alone; hidden layers stay as they are at the start.
     Output,
 }
 
 /// What of a pretrained encoder reaches the classifier.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Transfer {
     /// Weights and biases.
+    #[default]
     Copy,
     /// The weights in random order within their layer, and the biases: a control that keeps the weights'
     /// distribution and loses what they say.
@@ -173,244 +238,75 @@ pub enum Transfer {
     ShuffledWeightsZeroBiases,
 }
 
-/// Everything about the training of one classifier but its seed and its data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct ClassifierTraining {
-    pub classifier: ClassifierSpec,
-    /// One stage for each pretrained layer, from the input up: none, or as many as there are hidden layers at
-    /// most. Stage k's autoencoder has as many hidden units as hidden layer k, and its activation.
-    pub stages: Vec<AutoencoderTraining>,
-    pub transfer: Transfer,
-    /// The training of the whole: fine-tuning where there are stages.
-    pub training: TrainingSpec,
-    pub trained_layers: TrainedLayers,
-}
-
-/// Everything that a run needs to know: conditions × seeds, on which data and where to compute. It can no longer be wrong.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Plan {
-    pub experiment: ExperimentName,
-    pub run: Run,
-    pub data: Data,
-    /// The keys that conditions are crossed with, in the order of the file.
-    pub grid: Vec<GridKey>,
-    /// What is compared: the named conditions, each at every point of the grid (the first key moves slowest); at least
-    /// one, with distinct names, all of one kind.
-    pub conditions: Vec<Condition>,
-    pub report: Report,
-    /// What the config promises, to be held against what comes out.
-    pub expectations: Vec<Expectation>,
-}
-
-impl Plan {
-    /// The names of its conditions, in their order.
-    pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.conditions
-            .iter()
-            .map(|condition| condition.name.as_str())
-    }
-
-    /// The condition of this name.
-    #[must_use]
-    pub fn condition(&self, name: &str) -> Option<&Condition> {
-        let mut conditions = self.conditions.iter();
-        conditions.find(|condition| condition.name == name)
-    }
-}
-
-/// Where and how often to compute.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Run {
-    pub backend: BackendName,
-    /// Seeds of the initial weights: every condition is run once for each; distinct, at least one.
-    pub seeds: Vec<u64>,
-    /// Seed of the order of batches, which all members share.
-    pub order_seed: u64,
-}
-
-/// What to learn from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Data {
-    pub dir: PathBuf,
-    pub train_images: Limit,
-    pub test_images: Limit,
-    /// The last so many of the training images are held out of training, for choices that data make; may be 0.
-    pub validation_images: usize,
-}
-
-/// How much of a data set is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    All,
-    /// The first so many, at least one. Whether there are so many is for `data` to say.
-    First(usize),
-}
-
-/// A key that takes several values in one run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GridKey {
-    /// With its section: `sparsity.weight`.
-    pub key: String,
-    /// As TOML writes them.
-    pub values: Vec<String>,
-}
-
-/// One of the things that a run compares: a model and its training, at one point of the grid.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Condition {
-    /// What a reader calls it: `D`, `β = 0.1`, `D, hidden units = 50`; no other condition of the run is called so.
-    pub name: String,
-    /// Its name among the named conditions; absent where the config names none.
-    pub group: Option<String>,
-    /// Its place in the grid: a value for each key.
-    pub at: Vec<Coordinate>,
-    pub model: Model,
-}
-
-/// A key of the grid and one of its values, as TOML writes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Coordinate {
-    pub key: String,
-    pub value: String,
-}
-
-/// What a condition trains.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Model {
-    Autoencoder(AutoencoderTraining),
-    Classifier(ClassifierTraining),
-}
-
-impl Condition {
-    /// Its autoencoder, if it is one for its own sake.
-    #[must_use]
-    pub fn autoencoder(&self) -> Option<&AutoencoderTraining> {
-        match &self.model {
-            Model::Autoencoder(training) => Some(training),
-            Model::Classifier(_) => None,
-        }
-    }
-
-    /// Its classifier, if it is one.
-    #[must_use]
-    pub fn classifier(&self) -> Option<&ClassifierTraining> {
-        match &self.model {
-            Model::Classifier(training) => Some(training),
-            Model::Autoencoder(_) => None,
-        }
-    }
-
-    /// The training of the model itself, without its pretraining.
-    #[must_use]
-    pub fn training(&self) -> &TrainingSpec {
-        match &self.model {
-            Model::Autoencoder(training) => &training.training,
-            Model::Classifier(training) => &training.training,
-        }
-    }
-
-    /// What is trained first: a stage for each pretrained layer.
-    #[must_use]
-    pub fn stages(&self) -> &[AutoencoderTraining] {
-        match &self.model {
-            Model::Autoencoder(_) => &[],
-            Model::Classifier(training) => &training.stages,
-        }
-    }
-}
-
-/// What a run shows.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Report {
-    /// The pieces of evidence by name; absent for all that apply.
-    pub evidence: Option<Vec<String>>,
-    /// Minuend and subtrahend of each difference that is reported, as indices of conditions.
-    pub differences: Vec<(usize, usize)>,
-    /// The conditions whose layers are shown, as indices.
-    pub layers_of: Vec<usize>,
-}
-
-/// A promise of a config: what a quantity will be, and who says so.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Expectation {
-    /// The quantity, by the name that evidence gives it: `test accuracy`.
-    pub that: String,
-    /// Of which conditions: `condition`, or keys of the grid; empty for all.
-    pub at: Vec<Coordinate>,
-    /// The same quantity of another condition is taken off, seed by seed.
-    pub minus: Option<Vec<Coordinate>>,
-    /// Absent for the last.
-    pub epoch: Option<usize>,
-    pub promise: Promise,
-    pub over: Over,
-    /// Absent for all of the run's.
-    pub seeds: Option<Vec<u64>>,
-    /// A paper with its table, a book, or this program's own runs.
-    pub source: String,
-}
-
-/// What is promised of a quantity.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Promise {
-    /// It lies between these two, or on one of them.
-    Within { low: f64, high: f64 },
-    /// It differs by `tolerance` at most.
-    Near { value: f64, tolerance: f64 },
-    /// It is this word.
-    Is { word: String },
-}
-
-/// For what over seeds a promise is made.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Over {
-    #[default]
-    EachSeed,
-    Median,
-}
-
 /// How ρ̂ⱼ, unit j's mean activation, is estimated.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
 pub enum MeanActivationEstimator {
     /// The mean over the current batch.
     Batch,
     /// decay · (the estimate so far) + (1 − decay) · (the mean over the batch), starting at ρ.
-    RunningMean { decay: f64 },
+    RunningMean {
+        /// The share of the estimate so far.
+        #[serde(with = "forms::Share", default = "estimate_decay")]
+        decay: f64,
+    },
 }
 
 /// The update rule.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
 pub enum OptimizerSpec {
-    /// v ← momentum·v + g, θ ← θ − η·v: heavy-ball momentum without dampening.
-    Sgd { momentum: f64 },
     /// Kingma and Ba 2015, algorithm 1, with bias correction.
     Adam {
+        /// β₁, the decay of the mean of gradients.
+        #[serde(with = "forms::Share", default = "adam_beta_1")]
         beta_1: f64,
+        /// β₂, the decay of the mean of their squares.
+        #[serde(with = "forms::Share", default = "adam_beta_2")]
         beta_2: f64,
+        /// ε, added to the root that divides.
+        #[serde(with = "forms::Epsilon", default = "adam_epsilon")]
         epsilon: f64,
+    },
+    /// v ← momentum·v + g, θ ← θ − η·v: heavy-ball momentum without dampening.
+    Sgd {
+        /// The share of the last step that the next one keeps.
+        #[serde(with = "forms::Share", default)]
+        momentum: f64,
     },
 }
 
 /// How the learning rate moves over epochs; it is constant within an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
+    /// η in every epoch.
     Constant,
     /// η·(1 − e/E) in epoch e = 0 … E − 1.
     LinearToZero,
 }
 
 /// How a model is trained.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
 pub struct TrainingSpec {
+    /// The update rule.
     pub optimizer: OptimizerSpec,
     /// η at the first epoch.
+    #[serde(with = "forms::LearningRate")]
     pub learning_rate: f64,
+    /// How η moves over epochs.
     pub schedule: Schedule,
+    /// Images of a batch.
+    #[serde(with = "Count")]
     pub batch_size: usize,
+    /// How often every training image is seen.
+    #[serde(with = "Count")]
     pub epochs: usize,
     /// λ of ½ λ Σ W² over weights; biases and slopes do not decay.
+    #[serde(with = "forms::WeightDecay")]
     pub weight_decay: f64,
 }
 
@@ -418,11 +314,7 @@ pub struct TrainingSpec {
 impl Default for TrainingSpec {
     fn default() -> Self {
         Self {
-            optimizer: OptimizerSpec::Adam {
-                beta_1: 0.9,
-                beta_2: 0.999,
-                epsilon: 1e-8,
-            },
+            optimizer: OptimizerSpec::adam(),
             learning_rate: 5e-4,
             schedule: Schedule::Constant,
             batch_size: 100,
@@ -472,6 +364,52 @@ impl Default for Sparsity {
     }
 }
 
+// Defaults of a choice's own keys.
+
+fn prelu_slope() -> f64 {
+    0.25
+}
+
+fn leaky_slope() -> f64 {
+    0.01
+}
+
+fn masked_fraction() -> f64 {
+    0.25
+}
+
+fn noise_deviation() -> f64 {
+    0.3
+}
+
+fn estimate_decay() -> f64 {
+    0.99
+}
+
+fn adam_beta_1() -> f64 {
+    0.9
+}
+
+fn adam_beta_2() -> f64 {
+    0.999
+}
+
+fn adam_epsilon() -> f64 {
+    1e-8
+}
+
+impl OptimizerSpec {
+    /// Adam with the constants of its paper.
+    #[must_use]
+    pub fn adam() -> Self {
+        Self::Adam {
+            beta_1: adam_beta_1(),
+            beta_2: adam_beta_2(),
+            epsilon: adam_epsilon(),
+        }
+    }
+}
+
 impl Initialization {
     /// Normal with mean 0 and this variance, in every layer.
     #[must_use]
@@ -496,14 +434,20 @@ impl TrainingSpec {
 }
 
 /// A backend by the name that configs and flags use. Whether this build has it is for `backend` to say.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum BackendName {
+    /// CPU, the fastest here.
     Flex,
+    /// CPU.
     Ndarray,
+    /// Any GPU, by WebGPU.
     Wgpu,
+    /// NVIDIA GPUs, in a build with `cuda`.
     Cuda,
+    /// GPUs by Vulkan, in a build with `vulkan`.
     Vulkan,
+    /// Apple GPUs, in a build with `metal`.
     Metal,
 }
 
@@ -534,14 +478,6 @@ impl fmt::Display for BackendName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
-}
-
-/// What a run trains, by the name that configs and run folders use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum ExperimentName {
-    Autoencoder,
-    Classifier,
 }
 
 impl fmt::Display for Activation {

@@ -14,12 +14,14 @@ const TOLERANCE: f32 = 1e-3;
 
 /// 40 steps of three members with β = 0, 0.1 and 3.
 const FIGURE: &str = r#"
-experiment = "figure56"
+experiment = "autoencoder"
 [data]
 train_images = 2000
 test_images = 200
 [autoencoder]
 hidden_units = 32
+[grid]
+"sparsity.weight" = [0, 0.1, 3]
 [training]
 batch_size = 50
 epochs = 1
@@ -31,7 +33,7 @@ fn pretrained(data: &Path) -> String {
     write_data(data);
     format!(
         r#"
-experiment = "pretraining"
+experiment = "classifier"
 [run]
 seeds = [0, 1]
 [data]

@@ -72,7 +72,7 @@ fn check_counts_classes_images_and_pixels_of_the_data_that_there_are() {
     let config = parent.path().join("mine.toml");
     fs::write(
         &config,
-        "experiment = \"pretraining\"\n[data]\ndir = \"mine\"\nvalidation_images = 100\n[run]\nseeds = [0]\n\
+        "experiment = \"classifier\"\n[data]\ndir = \"mine\"\nvalidation_images = 100\n[run]\nseeds = [0]\n\
          [conditions.A]\ntraining.epochs = 1\n",
     )
     .expect("room");
@@ -101,8 +101,8 @@ fn what_is_odd_is_told_by_check_at_the_start_of_a_run_and_on_its_page() {
     let config = parent.path().join("mine.toml");
     fs::write(
         &config,
-        "experiment = \"figure56\"\n[data]\ndir = \"mine\"\n[autoencoder]\nhidden_units = 4\n\
-         [sparsity]\nestimator = \"batch\"\n[training]\nepochs = 1\nlearning_rate = 1e-6\n",
+        "experiment = \"autoencoder\"\n[data]\ndir = \"mine\"\n[autoencoder]\nhidden_units = 4\n\
+         [sparsity]\nweight = 3\nestimator = \"batch\"\n[training]\nepochs = 1\nlearning_rate = 1e-6\n",
     )
     .expect("room");
     let config = config.display().to_string();

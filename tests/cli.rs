@@ -335,9 +335,7 @@ fn check_prints_the_plan_and_trains_nothing() {
     };
     assert_eq!(line("training.epochs"), "training.epochs 3 --set");
     assert_eq!(line("run.backend"), "run.backend \"ndarray\" --backend");
-    assert!(
-        line("sparsity.weights").starts_with("sparsity.weights [0.0, 0.1, 3.0] figure56.toml:")
-    );
+    assert!(line("grid.").starts_with("grid.\"sparsity.weight\" [0, 0.1, 3] figure56.toml:"));
     let conditions: Vec<&str> = stdout
         .lines()
         .filter_map(|line| line.strip_prefix("condition   "))

@@ -15,7 +15,7 @@ use layerwise::evidence::dead_units::UnitCounts;
 use layerwise::results::TransferProof;
 
 const PRETRAINING: &str = r#"
-experiment = "pretraining"
+experiment = "classifier"
 [run]
 seeds = [3, 4]
 [data]
@@ -26,8 +26,7 @@ test_images = 100
 epochs = 2
 [pretraining]
 epochs = 1
-corruption = "masking"
-corruption_fraction = 0.1
+corruption = { masking = { fraction = 0.1 } }
 [conditions.plain]
 network.hidden_units = [12, 10, 8]
 [conditions.pretrained]
@@ -39,7 +38,7 @@ layers_of = ["plain", "pretrained"]
 "#;
 
 const DEAD_UNITS: &str = r#"
-experiment = "dead_units"
+experiment = "autoencoder"
 [run]
 seeds = [3, 4]
 [data]
@@ -328,7 +327,7 @@ fn plans_that_cannot_be_are_refused_before_any_data_are_read() {
 fn a_run_of_one_softmax_regression_has_a_page_without_layers_and_pretraining() {
     let (_parent, out) = folder();
     complete(
-        "experiment = \"pretraining\"\ndata.train_images = 200\ndata.test_images = 50\n\
+        "experiment = \"classifier\"\ndata.train_images = 200\ndata.test_images = 50\n\
          training.epochs = 1\n[conditions.alone]\nnetwork.hidden_units = []\n",
         &out,
         &[],

@@ -19,7 +19,7 @@ use serde_json::Value;
 
 /// Two seeds of a calm condition; those of a wild one explode.
 const AUTOENCODERS: &str = r#"
-experiment = "dead_units"
+experiment = "autoencoder"
 [run]
 seeds = [3, 4]
 [data]
@@ -38,7 +38,7 @@ training.learning_rate = 50
 
 /// One condition explodes in its pretraining, one in its own training, and one does not.
 const CLASSIFIERS: &str = r#"
-experiment = "pretraining"
+experiment = "classifier"
 [run]
 seeds = [3, 4]
 [data]

@@ -154,7 +154,7 @@ fn autoencoder(
             Reconstruction::CrossEntropy => DecoderActivation::Sigmoid,
         },
         reconstruction,
-        encoder_weight: normal(0.3),
+        encoder_weight: Some(normal(0.3)),
         encoder_bias: normal(0.1),
         decoder_bias: normal(0.1),
     }

@@ -13,7 +13,7 @@ use layerwise::weights::Weights;
 use proptest::prelude::*;
 
 const CONFIG: &str = r#"
-experiment = "pretraining"
+experiment = "classifier"
 [run]
 seeds = [0]
 [data]

@@ -59,16 +59,16 @@ fn prepare(tmp: &Path) {
     write("noexperiment.toml", b"[training]\nepochs = 3\n");
     write(
         "twice.toml",
-        b"experiment = \"figure56\"\n[training]\nepochs = 3\nepochs = 4\n",
+        b"experiment = \"autoencoder\"\n[training]\nepochs = 3\nepochs = 4\n",
     );
-    write("noconditions.toml", b"experiment = \"pretraining\"\n");
+    write("oldname.toml", b"experiment = \"pretraining\"\n");
     write(
         "unused.toml",
-        b"experiment = \"figure56\"\n[training]\noptimizer = \"adam\"\nmomentum = 0.9\n",
+        b"experiment = \"autoencoder\"\n[training]\noptimizer = { adam = { momentum = 0.9 } }\n",
     );
     write(
         "tiny.toml",
-        b"experiment = \"figure56\"\n[data]\ntrain_images = 100\ntest_images = 50\n[autoencoder]\nhidden_units = 4\n[training]\nepochs = 1\n",
+        b"experiment = \"autoencoder\"\n[data]\ntrain_images = 100\ntest_images = 50\n[autoencoder]\nhidden_units = 4\n[training]\nepochs = 1\n",
     );
     for run in ["run", "damaged", "newer", "cutweights", "noresults"] {
         let ended = layerwise()

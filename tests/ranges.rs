@@ -13,9 +13,9 @@ use layerwise::results::Ended;
 use layerwise::train::{Observer, Record, Stop};
 
 const FIGURE: &str =
-    "experiment = \"figure56\"\n[sparsity]\nweights = [3]\n[training]\nepochs = 1\n";
+    "experiment = \"autoencoder\"\n[sparsity]\nweight = 3\n[training]\nepochs = 1\n";
 
-const PRETRAINING: &str = "experiment = \"pretraining\"\n[run]\nseeds = [0]\n[training]\nepochs = 1\n[pretraining]\nepochs = 1\n\
+const PRETRAINING: &str = "experiment = \"classifier\"\n[run]\nseeds = [0]\n[training]\nepochs = 1\n[pretraining]\nepochs = 1\n\
     [conditions.D]\nnetwork.hidden_units = [30, 20]\npretraining.layers = \"all\"\n";
 
 /// A key with what else has to be set; values at the edges of its range, and values just outside.
@@ -75,14 +75,14 @@ const FIGURE_RANGES: &[Range] = &[
     ),
     range("autoencoder.hidden_units", &[], &["1"], &["0", "1000001"]),
     range(
-        "autoencoder.slope",
-        &["autoencoder.activation=prelu"],
+        "autoencoder.activation.prelu.slope",
+        &[],
         &["-10", "10"],
         &["-10.1", "10.1"],
     ),
     range(
-        "autoencoder.slope",
-        &["autoencoder.activation=leaky_relu"],
+        "autoencoder.activation.leaky_relu.slope",
+        &[],
         &["-10", "10"],
         &["-10.1", "10.1"],
     ),
@@ -129,29 +129,24 @@ const FIGURE_RANGES: &[Range] = &[
         &["-1001", "1001"],
     ),
     range(
-        "autoencoder.decoder_weight.normal_variance",
-        &["autoencoder.decoder=untied"],
+        "autoencoder.decoder.untied.weight.normal_variance",
+        &[],
         VARIANCE,
         NO_VARIANCE,
     ),
     range(
-        "autoencoder.corruption_fraction",
-        &["autoencoder.corruption=masking"],
+        "autoencoder.corruption.masking.fraction",
+        &[],
         SHARE,
         NO_SHARE,
     ),
     range(
-        "autoencoder.corruption_deviation",
-        &["autoencoder.corruption=gaussian"],
+        "autoencoder.corruption.gaussian.deviation",
+        &[],
         &["0", "100"],
         &["-0.1", "100.1"],
     ),
-    range(
-        "sparsity.weights",
-        &[],
-        &["[0]", "[1e6]"],
-        &["[-1]", "[1000001]"],
-    ),
+    range("sparsity.weight", &[], &["0", "1e6"], &["-1", "1000001"]),
     range(
         "sparsity.target",
         &["sparsity.clamp=1e-6"],
@@ -164,16 +159,26 @@ const FIGURE_RANGES: &[Range] = &[
         &["1e-6", "0.4999999"],
         &["1e-8", "9e-7", "0.5", "0.49999999"],
     ),
-    range("sparsity.decay", &[], SHARE, NO_SHARE),
-    range("training.beta_1", &[], SHARE, NO_SHARE),
-    range("training.beta_2", &["training.beta_1=0"], SHARE, NO_SHARE),
     range(
-        "training.epsilon",
+        "sparsity.estimator.running_mean.decay",
+        &[],
+        SHARE,
+        NO_SHARE,
+    ),
+    range("training.optimizer.adam.beta_1", &[], SHARE, NO_SHARE),
+    range(
+        "training.optimizer.adam.beta_2",
+        &["training.optimizer.adam.beta_1=0"],
+        SHARE,
+        NO_SHARE,
+    ),
+    range(
+        "training.optimizer.adam.epsilon",
         &[],
         &["1e-12", "1"],
         &["9e-13", "1.1", "0"],
     ),
-    range("training.momentum", SGD, SHARE, NO_SHARE),
+    range("training.optimizer.sgd.momentum", SGD, SHARE, NO_SHARE),
     range(
         "training.learning_rate",
         &[],
@@ -200,7 +205,7 @@ const FIGURE_RANGES: &[Range] = &[
         &[
             "training.optimizer=sgd",
             "training.learning_rate=0.001",
-            "training.momentum=0.5",
+            "training.optimizer.sgd.momentum=0.5",
         ],
         &["100"],
         &["100.1"],
@@ -233,24 +238,29 @@ const PRETRAINING_RANGES: &[Range] = &[
         &["-1001", "1001"],
     ),
     range(
-        "pretraining.sparsity_weight",
+        "pretraining.sparsity.weight",
         &[],
         &["0", "1e6"],
         &["-1", "1000001"],
     ),
     range(
-        "pretraining.sparsity_target",
-        &["pretraining.sparsity_clamp=1e-6"],
+        "pretraining.sparsity.target",
+        &["pretraining.sparsity.clamp=1e-6"],
         &["1e-6", "0.999999"],
         &["0", "1"],
     ),
     range(
-        "pretraining.sparsity_clamp",
-        &["pretraining.sparsity_target=0.5"],
+        "pretraining.sparsity.clamp",
+        &["pretraining.sparsity.target=0.5"],
         &["1e-6", "0.4999999"],
         &["1e-8", "0.5"],
     ),
-    range("pretraining.sparsity_decay", &[], SHARE, NO_SHARE),
+    range(
+        "pretraining.sparsity.estimator.running_mean.decay",
+        &[],
+        SHARE,
+        NO_SHARE,
+    ),
     range(
         "pretraining.learning_rate",
         &[],
@@ -263,7 +273,7 @@ const PRETRAINING_RANGES: &[Range] = &[
         &["1.2e-38", "100"],
         &["0", "100.1"],
     ),
-    range("training.momentum", &[], SHARE, NO_SHARE),
+    range("training.optimizer.sgd.momentum", &[], SHARE, NO_SHARE),
     range(
         "training.batch_size",
         &[],
@@ -371,8 +381,8 @@ fn an_epoch_of_pretraining_is_finite_at_every_edge() {
 fn moments_of_adam_whose_steps_would_grow_are_refused() {
     let adam = |beta_1: &str, beta_2: &str| {
         let set = [
-            format!("training.beta_1={beta_1}"),
-            format!("training.beta_2={beta_2}"),
+            format!("training.optimizer.adam.beta_1={beta_1}"),
+            format!("training.optimizer.adam.beta_2={beta_2}"),
         ];
         parsed(FIGURE, &set.each_ref().map(String::as_str))
     };
@@ -381,8 +391,9 @@ fn moments_of_adam_whose_steps_would_grow_are_refused() {
     let error = adam("0.9", "0.8").expect_err("0.9 / √0.8 is above 1");
     assert_eq!(
         error,
-        "--set training.beta_2=0.8: training.beta_2 = 0.8 is too small for training.beta_1 = 0.9: steps of Adam would \
-         grow once a gradient vanishes\n  hint: set training.beta_2 to at least 0.810, or lower training.beta_1"
+        "--set training.optimizer.adam.beta_2=0.8: training.optimizer.adam.beta_2 = 0.8 is too small for \
+         training.optimizer.adam.beta_1 = 0.9: steps of Adam would grow once a gradient vanishes\n  hint: set \
+         training.optimizer.adam.beta_2 to at least 0.810, or lower training.optimizer.adam.beta_1"
     );
 }
 
@@ -393,7 +404,7 @@ fn a_decay_that_makes_weights_larger_is_refused() {
             "training.optimizer=sgd".to_owned(),
             format!("training.learning_rate={rate}"),
             format!("training.weight_decay={decay}"),
-            format!("training.momentum={momentum}"),
+            format!("training.optimizer.sgd.momentum={momentum}"),
         ];
         parsed(FIGURE, &set.each_ref().map(String::as_str))
     };

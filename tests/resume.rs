@@ -18,19 +18,21 @@ use common::{
 
 /// A second or two of training on two cores.
 const FIGURE: &str = r#"
-experiment = "figure56"
+experiment = "autoencoder"
 [data]
 train_images = 3000
 test_images = 300
 [autoencoder]
 hidden_units = 40
+[grid]
+"sparsity.weight" = [0, 0.1, 3]
 [training]
 epochs = 12
 "#;
 
 /// Stages, fine-tuning, momenta, corruption drawn from streams, codes of codes: all that a state may forget.
 const PRETRAINING: &str = r#"
-experiment = "pretraining"
+experiment = "classifier"
 [run]
 seeds = [3, 4]
 [data]
@@ -39,12 +41,11 @@ test_images = 200
 [network]
 activation = "prelu"
 [training]
-momentum = 0.5
+optimizer = { sgd = { momentum = 0.5 } }
 epochs = 4
 [pretraining]
 epochs = 2
-corruption = "gaussian"
-corruption_deviation = 0.1
+corruption = { gaussian = { deviation = 0.1 } }
 [conditions.plain]
 network.hidden_units = [24, 16, 12, 10]
 training.optimizer = "adam"

@@ -8,15 +8,15 @@ use common::{assert_page_is_drawn_again, complete, folder, json, read, write_pic
 use serde_json::Value;
 
 const FIGURE: &str = r#"
-experiment = "figure56"
+experiment = "autoencoder"
 [data]
 dir = "data/mnist"
 train_images = 300
 test_images = 100
 [autoencoder]
 hidden_units = 12
-[sparsity]
-weights = [0, 0.1]
+[grid]
+"sparsity.weight" = [0, 0.1]
 [training]
 epochs = 2
 "#;
@@ -120,9 +120,7 @@ fn flat_pictures_correlate_with_nothing() {
 #[test]
 fn weights_that_were_never_noise_cannot_be_noise_looking() {
     let (_parent, out) = folder();
-    let config = FIGURE
-        .replace("figure56", "dead_units")
-        .replace("[sparsity]\nweights = [0, 0.1]\n", "")
+    let config = FIGURE.replace("[grid]\n\"sparsity.weight\" = [0, 0.1]\n", "")
         + "[conditions.even]\nautoencoder.encoder_weight = { constant = 0.01 }\n";
     let stdout = run(&config, &out, &["run.seeds=[0]"]);
     assert!(

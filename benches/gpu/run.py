@@ -36,7 +36,7 @@ import threading
 import time
 
 FIGURE = """
-experiment = "figure56"
+experiment = "autoencoder"
 [run]
 seeds = {seeds}
 [data]
@@ -44,13 +44,13 @@ dir = "{data}"
 train_images = {images}
 test_images = {test_images}
 [sparsity]
-weights = [0.1]
+weight = 0.1
 [training]
 epochs = {epochs}
 """
 
 D = """
-experiment = "pretraining"
+experiment = "classifier"
 [run]
 seeds = {seeds}
 [data]

@@ -1,174 +1,23 @@
-//! The keys that a config may hold, where they may stand, and the nearest of them to a slip of the pen.
+//! The names of keys: where they may stand, what they were called before, and the nearest of them to a slip of the pen.
 //!
-//! Only names live here; forms, ranges and defaults stand in [`super::plan`], where each key is read.
+//! Which keys there are is declared by the types of [`crate::spec`]; here are only the names that are none of them.
 
-use super::error::Problem;
+use std::sync::OnceLock;
 
-/// A key of the config.
-pub(super) struct Key {
-    /// With its section.
-    pub name: &'static str,
-    /// The experiments that know it.
-    pub experiments: &'static [&'static str],
-    /// The choice that decides whether it is used: (the deciding key, its words that use this one).
-    pub used_with: Option<UsedWith>,
-}
+use super::Origin;
+use super::problem::{Problem, shown};
+use super::schema;
 
-pub(super) type UsedWith = (&'static str, &'static [&'static str]);
-
-const ALL: &[&str] = &["figure56", "pretraining", "dead_units"];
-const AUTOENCODERS: &[&str] = &["figure56", "dead_units"];
-const PRETRAINING: &[&str] = &["pretraining"];
-
-const fn key(experiments: &'static [&'static str], name: &'static str) -> Key {
-    Key {
-        name,
-        experiments,
-        used_with: None,
-    }
-}
-
-const fn with(
-    experiments: &'static [&'static str],
-    name: &'static str,
-    key: &'static str,
-    words: &'static [&'static str],
-) -> Key {
-    Key {
-        name,
-        experiments,
-        used_with: Some((key, words)),
-    }
-}
-
-/// A key of the pretraining that has no other condition than that there is one.
-const fn stage(name: &'static str) -> Key {
-    with(PRETRAINING, name, "pretraining.layers", &["all"])
-}
-
-const fn stage_with(name: &'static str, key: &'static str, words: &'static [&'static str]) -> Key {
-    with(PRETRAINING, name, key, words)
-}
-
-pub(super) const KEYS: &[Key] = &[
-    key(ALL, "experiment"),
-    key(ALL, "run.backend"),
-    key(ALL, "run.seeds"),
-    key(ALL, "run.order_seed"),
-    key(ALL, "data.dir"),
-    key(ALL, "data.train_images"),
-    key(ALL, "data.test_images"),
-    key(PRETRAINING, "data.validation_images"),
-    key(AUTOENCODERS, "autoencoder.hidden_units"),
-    key(AUTOENCODERS, "autoencoder.activation"),
-    with(
-        AUTOENCODERS,
-        "autoencoder.slope",
-        "autoencoder.activation",
-        &["prelu", "leaky_relu"],
-    ),
-    key(AUTOENCODERS, "autoencoder.encoder_weight"),
-    key(AUTOENCODERS, "autoencoder.encoder_bias"),
-    key(AUTOENCODERS, "autoencoder.decoder"),
-    key(AUTOENCODERS, "autoencoder.decoder_activation"),
-    key(AUTOENCODERS, "autoencoder.reconstruction"),
-    with(
-        AUTOENCODERS,
-        "autoencoder.decoder_weight",
-        "autoencoder.decoder",
-        &["untied"],
-    ),
-    key(AUTOENCODERS, "autoencoder.decoder_bias"),
-    key(AUTOENCODERS, "autoencoder.corruption"),
-    with(
-        AUTOENCODERS,
-        "autoencoder.corruption_fraction",
-        "autoencoder.corruption",
-        &["masking"],
-    ),
-    with(
-        AUTOENCODERS,
-        "autoencoder.corruption_deviation",
-        "autoencoder.corruption",
-        &["gaussian"],
-    ),
-    key(&["figure56"], "sparsity.weights"),
-    key(&["dead_units"], "sparsity.weight"),
-    key(AUTOENCODERS, "sparsity.target"),
-    key(AUTOENCODERS, "sparsity.estimator"),
-    with(
-        AUTOENCODERS,
-        "sparsity.decay",
-        "sparsity.estimator",
-        &["running_mean"],
-    ),
-    key(AUTOENCODERS, "sparsity.clamp"),
-    key(PRETRAINING, "network.hidden_units"),
-    key(PRETRAINING, "network.activation"),
-    with(
-        PRETRAINING,
-        "network.slope",
-        "network.activation",
-        &["prelu", "leaky_relu"],
-    ),
-    key(PRETRAINING, "network.weight"),
-    key(PRETRAINING, "network.bias"),
-    key(ALL, "training.optimizer"),
-    with(ALL, "training.momentum", "training.optimizer", &["sgd"]),
-    with(ALL, "training.beta_1", "training.optimizer", &["adam"]),
-    with(ALL, "training.beta_2", "training.optimizer", &["adam"]),
-    with(ALL, "training.epsilon", "training.optimizer", &["adam"]),
-    key(ALL, "training.learning_rate"),
-    key(ALL, "training.schedule"),
-    key(ALL, "training.batch_size"),
-    key(ALL, "training.epochs"),
-    key(ALL, "training.weight_decay"),
-    key(PRETRAINING, "training.trained_layers"),
-    key(PRETRAINING, "pretraining.layers"),
-    stage("pretraining.transfer"),
-    stage("pretraining.decoder"),
-    stage("pretraining.decoder_activation"),
-    stage("pretraining.reconstruction"),
-    stage_with(
-        "pretraining.decoder_weight",
-        "pretraining.decoder",
-        &["untied"],
-    ),
-    stage("pretraining.decoder_bias"),
-    stage("pretraining.corruption"),
-    stage_with(
-        "pretraining.corruption_fraction",
-        "pretraining.corruption",
-        &["masking"],
-    ),
-    stage_with(
-        "pretraining.corruption_deviation",
-        "pretraining.corruption",
-        &["gaussian"],
-    ),
-    stage("pretraining.sparsity_weight"),
-    stage("pretraining.sparsity_target"),
-    stage("pretraining.sparsity_estimator"),
-    stage_with(
-        "pretraining.sparsity_decay",
-        "pretraining.sparsity_estimator",
-        &["running_mean"],
-    ),
-    stage("pretraining.sparsity_clamp"),
-    stage("pretraining.optimizer"),
-    stage_with("pretraining.momentum", "pretraining.optimizer", &["sgd"]),
-    stage_with("pretraining.beta_1", "pretraining.optimizer", &["adam"]),
-    stage_with("pretraining.beta_2", "pretraining.optimizer", &["adam"]),
-    stage_with("pretraining.epsilon", "pretraining.optimizer", &["adam"]),
-    stage("pretraining.learning_rate"),
-    stage("pretraining.schedule"),
-    stage("pretraining.batch_size"),
-    stage("pretraining.epochs"),
-    stage("pretraining.weight_decay"),
-    key(PRETRAINING, "report.differences"),
-    key(PRETRAINING, "report.layers_of"),
+/// The sections that describe a model, whose keys a condition may have and a grid may vary.
+pub(super) const OF_MODELS: [&str; 5] = [
+    "autoencoder",
+    "sparsity",
+    "network",
+    "training",
+    "pretraining",
 ];
 
+/// Every section but the conditions, the grid and the promises, in the order in which a config lists them.
 pub(super) const SECTIONS: [&str; 8] = [
     "run",
     "data",
@@ -180,110 +29,72 @@ pub(super) const SECTIONS: [&str; 8] = [
     "report",
 ];
 
-/// The sections whose keys a condition may have.
-pub(super) const OF_CONDITIONS: [&str; 5] = [
-    "autoencoder",
-    "sparsity",
-    "network",
-    "training",
-    "pretraining",
-];
-
 /// The keys that are told for all layers at once.
-const OF_ALL_LAYERS: [&str; 2] = ["pretraining.layers", "pretraining.transfer"];
+pub(super) const OF_ALL_LAYERS: [&str; 2] = ["layers", "transfer"];
 
-/// The key of this name.
-pub(super) fn find(name: &str) -> Option<&'static Key> {
-    KEYS.iter().find(|key| key.name == name)
-}
-
-/// Section and name; a key outside sections has the section "".
-pub(super) fn split(key: &str) -> (&str, &str) {
-    key.rsplit_once('.').unwrap_or(("", key))
-}
-
-/// Where a key stands, as it was written: of which condition and which layer's pretraining it is, if of any, and
-/// what it is called there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Place<'a> {
-    pub condition: Option<&'a str>,
-    pub layer: Option<&'a str>,
-    /// With its section.
-    pub section: &'a str,
-    pub name: &'a str,
-}
-
-impl<'a> Place<'a> {
-    /// Names of conditions hold no dots, so that a path can be taken apart.
-    pub fn of(path: &'a str) -> Self {
-        let (condition, rest) = match path.strip_prefix("conditions.") {
-            Some(rest) => {
-                let (name, rest) = rest.split_once('.').unwrap_or((rest, ""));
-                (Some(name), rest)
-            }
-            None => (None, path),
-        };
-        if let Some(rest) = rest.strip_prefix("pretraining.layer.") {
-            let (layer, name) = rest.split_once('.').unwrap_or((rest, ""));
-            return Self {
-                condition,
-                layer: Some(layer),
-                section: "pretraining",
-                name,
-            };
-        }
-        let (section, name) = rest.split_once('.').unwrap_or(("", rest));
-        Self {
-            condition,
-            layer: None,
-            section,
-            name,
-        }
-    }
-
-    /// The key without condition and layer: `training.epochs`.
-    pub fn key(self) -> String {
-        match self.section {
-            "" => self.name.to_owned(),
-            section => format!("{section}.{}", self.name),
-        }
-    }
-
-    /// Whether `key` may stand in this place's condition and layer.
-    pub fn may_hold(self, key: &str) -> bool {
-        let section = split(key).0;
-        let in_condition = self.condition.is_none() || OF_CONDITIONS.contains(&section);
-        let in_layer =
-            self.layer.is_none() || (section == "pretraining" && !OF_ALL_LAYERS.contains(&key));
-        in_condition && in_layer
-    }
-
-    /// Where `key` stands in this place's condition and, if it may be told for one, this place's layer.
-    pub fn path_of(self, key: &str) -> String {
-        let condition = self.condition.map(|name| format!("conditions.{name}."));
-        let condition = condition.unwrap_or_default();
-        match (self.layer, split(key)) {
-            (Some(layer), ("pretraining", name)) if self.may_hold(key) => {
-                format!("{condition}pretraining.layer.{layer}.{name}")
-            }
-            _ => format!("{condition}{key}"),
-        }
-    }
-}
+/// What keys were called before the choices had keys of their own.
+const MOVED: &[(&[&str], &str, &str)] = &[
+    (&["sparsity"], "decay", "estimator.running_mean.decay"),
+    (
+        &["training", "pretraining"],
+        "momentum",
+        "optimizer.sgd.momentum",
+    ),
+    (
+        &["training", "pretraining"],
+        "beta_1",
+        "optimizer.adam.beta_1",
+    ),
+    (
+        &["training", "pretraining"],
+        "beta_2",
+        "optimizer.adam.beta_2",
+    ),
+    (
+        &["training", "pretraining"],
+        "epsilon",
+        "optimizer.adam.epsilon",
+    ),
+    (
+        &["autoencoder", "network"],
+        "slope",
+        "activation.leaky_relu.slope",
+    ),
+    (
+        &["autoencoder", "pretraining"],
+        "decoder_weight",
+        "decoder.untied.weight",
+    ),
+    (
+        &["autoencoder", "pretraining"],
+        "corruption_fraction",
+        "corruption.masking.fraction",
+    ),
+    (
+        &["autoencoder", "pretraining"],
+        "corruption_deviation",
+        "corruption.gaussian.deviation",
+    ),
+    (&["pretraining"], "sparsity_weight", "sparsity.weight"),
+    (&["pretraining"], "sparsity_target", "sparsity.target"),
+    (&["pretraining"], "sparsity_estimator", "sparsity.estimator"),
+    (
+        &["pretraining"],
+        "sparsity_decay",
+        "sparsity.estimator.running_mean.decay",
+    ),
+    (&["pretraining"], "sparsity_clamp", "sparsity.clamp"),
+];
 
 /// What else is called so: other names of keys, in papers and in other programs.
 pub(super) const OTHER_NAMES: &[(&[&str], &[&str])] = &[
     (
         &["beta", "β", "sparsity"],
-        &[
-            "sparsity.weights",
-            "sparsity.weight",
-            "pretraining.sparsity_weight",
-        ],
+        &["sparsity.weight", "pretraining.sparsity.weight"],
     ),
     (
         &["rho", "ρ"],
-        &["sparsity.target", "pretraining.sparsity_target"],
+        &["sparsity.target", "pretraining.sparsity.target"],
     ),
     (
         &["lr", "eta", "η", "step_size"],
@@ -307,129 +118,312 @@ pub(super) const OTHER_NAMES: &[(&[&str], &[&str])] = &[
     (&["dataset", "path", "folder"], &["data.dir"]),
 ];
 
-/// The keys that are meant by a name which is none of theirs.
-fn called_otherwise(name: &str) -> Option<&'static [&'static str]> {
-    let name = name.to_lowercase();
-    let mut entries = OTHER_NAMES.iter();
-    let entry = entries.find(|(names, _)| names.contains(&name.as_str()));
-    entry.map(|(_, keys)| *keys)
+/// A key path and one name more; a name that could be mistaken for a path stands in quotes.
+pub(super) fn joined(path: &str, name: &str) -> String {
+    let plain = !name.is_empty() && !name.contains(['.', '"']);
+    let name = if plain {
+        name.to_owned()
+    } else {
+        format!("{name:?}")
+    };
+    match path {
+        "" => name,
+        path => format!("{path}.{name}"),
+    }
 }
 
-/// The error for a key that no experiment has, or that cannot stand where it does.
-pub(super) fn unknown(path: &str) -> Problem {
-    let place = Place::of(path);
-    let (section, name) = (place.section, place.name);
-    let hint = if let ("pretraining", "hidden_units" | "activation") = (section, name) {
-        let what = if name == "activation" { name } else { "width" };
-        let network = place.path_of(&format!("network.{name}"));
-        format!("a pretraining autoencoder always takes its layer's {what}; set {network} instead")
-    } else if let Some(keys) = called_otherwise(name) {
-        // The one in this section, if it has one.
-        let mut here = keys
-            .iter()
-            .filter_map(|key| find(&format!("{section}.{}", split(key).1)));
-        match here.find(|key| place.may_hold(key.name)) {
-            Some(key) => format!("did you mean `{}`?", place.path_of(key.name)),
-            None => format!("did you mean `{}`?", keys.join("` or `")),
+/// The names of a key path.
+pub(super) fn split(path: &str) -> Vec<String> {
+    let mut names = vec![String::new()];
+    let (mut quoted, mut escaped) = (false, false);
+    for character in path.chars() {
+        let name = names.last_mut().expect("never empty");
+        match character {
+            '\\' if quoted && !escaped => escaped = true,
+            '"' if !escaped => quoted = !quoted,
+            '.' if !quoted => names.push(String::new()),
+            other => {
+                name.push(other);
+                escaped = false;
+            }
         }
-    } else if let Some(near) = nearest_key_of(place) {
-        let all = Place {
+    }
+    names
+}
+
+/// Whether the names lead to a section: a table whose keys are set one by one. Other tables are choices.
+pub(super) fn is_section(place: &[&str]) -> bool {
+    let place = Place::of(place);
+    match (place.layer, place.names) {
+        (Some(_), names) => matches!(names, [] | ["sparsity"]),
+        (None, [] | [_] | ["grid", ..] | ["pretraining", "layer" | "sparsity"]) => true,
+        _ => false,
+    }
+}
+
+/// Whether tables at these names are merged key by key: sections, and the keys of one choice.
+pub(super) fn holds_keys(place: &[&str]) -> bool {
+    if is_section(place) {
+        return true;
+    }
+    let mut depth = place.len();
+    while !is_section(&place[..depth]) {
+        depth -= 1;
+    }
+    // A key holds a choice, the choice holds keys, and so on.
+    (place.len() - depth).is_multiple_of(2)
+}
+
+/// Where a key stands: of which condition and which layer's pretraining it is, if of any, and its names there, as if it
+/// were told for all.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place<'a> {
+    pub condition: Option<&'a str>,
+    pub layer: Option<&'a str>,
+    /// Without the layer's section, which is the pretraining.
+    pub names: &'a [&'a str],
+}
+
+impl<'a> Place<'a> {
+    pub fn of(names: &'a [&'a str]) -> Self {
+        let (condition, names) = match names {
+            ["conditions", name, rest @ ..] => (Some(*name), rest),
+            _ => (None, names),
+        };
+        let (layer, names) = match names {
+            ["pretraining", "layer", layer, rest @ ..] => (Some(*layer), rest),
+            _ => (None, names),
+        };
+        Self {
+            condition,
+            layer,
+            names,
+        }
+    }
+
+    /// The section, and the names below it.
+    fn section(self) -> (&'a str, &'a [&'a str]) {
+        match (self.layer, self.names) {
+            (Some(_), names) => ("pretraining", names),
+            (None, [section, names @ ..]) if !names.is_empty() => (section, names),
+            (None, names) => ("", names),
+        }
+    }
+
+    /// Whether a key, told for all, may be told here.
+    fn may_hold(self, key: &str) -> bool {
+        let (section, name) = key.split_once('.').unwrap_or(("", key));
+        let in_condition = self.condition.is_none() || OF_MODELS.contains(&section);
+        let in_layer =
+            self.layer.is_none() || (section == "pretraining" && !OF_ALL_LAYERS.contains(&name));
+        in_condition && in_layer
+    }
+
+    /// The path of a key, told for all, as it is told here.
+    fn path_of(self, key: &str) -> String {
+        let mut path = String::new();
+        if let Some(condition) = self.condition {
+            path = joined("conditions", condition) + ".";
+        }
+        match (self.layer, key.strip_prefix("pretraining.")) {
+            (Some(layer), Some(name)) if self.may_hold(key) => {
+                format!("{path}pretraining.layer.{layer}.{name}")
+            }
+            _ => path + key,
+        }
+    }
+}
+
+/// Every key, told for all: `training.epochs`, and the keys of choices, `training.optimizer.sgd.momentum`.
+pub(super) fn all() -> &'static [String] {
+    static KEYS: OnceLock<Vec<String>> = OnceLock::new();
+    KEYS.get_or_init(schema::keys)
+}
+
+/// The names of keys in a section.
+pub(super) fn in_section(section: &str) -> Vec<&'static str> {
+    let of_section = |key: &'static String| {
+        let (of, name) = key.split_once('.')?;
+        (of == section && !name.contains('.')).then_some(name)
+    };
+    all().iter().filter_map(of_section).collect()
+}
+
+fn last(key: &str) -> &str {
+    key.rsplit_once('.').map_or(key, |(_, name)| name)
+}
+
+/// The problem of a key that nobody knows, or that cannot stand where it does; `known` are the names beside it.
+pub(super) fn unknown(origin: &Origin, path: &str, known: &[&str]) -> Problem {
+    let names = split(path);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let place = Place::of(&names);
+    let says = format!("unknown key `{}`", shown(path));
+    Problem::new(origin, says, hint(place, known))
+}
+
+fn hint(place: Place<'_>, known: &[&str]) -> String {
+    let (section, names) = place.section();
+    let name = names.last().copied().unwrap_or_default();
+    let meant = |key: &str| format!("did you mean `{}`?", shown(&place.path_of(key)));
+    if let ("sparsity", ["weights"]) = (section, names) {
+        return "each value is a point of the grid now: write \"sparsity.weight\" = [0, 0.1, 3] in [grid], or \
+                --set grid.sparsity.weight=[0,0.1,3]"
+            .to_owned();
+    }
+    if let ("pretraining", ["hidden_units" | "activation"]) = (section, names) {
+        let what = if name == "activation" { name } else { "width" };
+        let network = Place {
+            layer: None,
+            ..place
+        }
+        .path_of(&format!("network.{name}"));
+        return format!(
+            "a pretraining autoencoder always takes its layer's {what}; set {} instead",
+            shown(&network)
+        );
+    }
+    if let ("pretraining", ["encoder_weight" | "encoder_bias"]) = (section, names) {
+        let key = format!("network.{}", &name["encoder_".len()..]);
+        let network = Place {
+            layer: None,
+            ..place
+        }
+        .path_of(&key);
+        return format!(
+            "a pretraining autoencoder starts as its layer does; set {} instead",
+            shown(&network)
+        );
+    }
+    let mut moved = MOVED.iter();
+    if let Some((_, _, new)) =
+        moved.find(|(sections, old, _)| names == [*old] && sections.contains(&section))
+    {
+        let path = place.path_of(&format!("{section}.{new}"));
+        return format!("it is now `{}`", shown(&path));
+    }
+    let beside = nearest(name, known.iter().copied());
+    if let (Some(near), true) = (beside, names.len() > 1) {
+        let path = [&[section], &names[..names.len() - 1], &[near]].concat();
+        return meant(&path.join("."));
+    }
+    if section.starts_with("expect[") {
+        let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
+        return beside.map_or_else(
+            || format!("a promise has {}", known.join(", ")),
+            |near| format!("did you mean `{near}`?"),
+        );
+    }
+    let lower = name.to_lowercase();
+    let mut others = OTHER_NAMES.iter();
+    if let Some((_, keys)) = others.find(|(others, _)| others.contains(&lower.as_str())) {
+        // The one in this section, if it has one.
+        let here = keys.iter().find_map(|key| {
+            let (_, name) = key.split_once('.')?;
+            let here = format!("{section}.{name}");
+            all().contains(&here).then_some(here)
+        });
+        return match here.filter(|key| place.may_hold(key)) {
+            Some(key) => meant(&key),
+            None => format!("did you mean `{}`?", keys.join("` or `")),
+        };
+    }
+    if let Some(near) = nearest_key(section, name, place.condition.is_some()) {
+        let all_layers = Place {
             layer: None,
             ..place
         };
-        if place.may_hold(near) {
-            format!("did you mean `{}`?", place.path_of(near))
-        } else if all.may_hold(near) {
+        return if place.may_hold(near) {
+            meant(near)
+        } else if all_layers.may_hold(near) {
             format!(
                 "it is told for all layers at once: set `{}`",
-                all.path_of(near)
+                shown(&all_layers.path_of(near))
             )
         } else {
             format!("it is told for all conditions at once: set `{near}`")
-        }
-    } else if SECTIONS.contains(&section) {
-        let known = KEYS
+        };
+    }
+    if known.is_empty() && names.len() > 1 {
+        let choice = names[..names.len() - 1].join(".");
+        return format!("\"{}\" has no keys of its own", shown(last(&choice)));
+    }
+    if !known.is_empty() && SECTIONS.contains(&section) {
+        let known: Vec<_> = known
             .iter()
-            .filter(|key| split(key.name).0 == section && place.may_hold(key.name))
-            .map(|key| format!("`{}`", split(key.name).1));
-        let known: Vec<_> = known.collect();
-        let layer = place.layer.map(|layer| format!(".layer.{layer}"));
-        format!(
-            "[{section}{}] knows {}",
-            layer.unwrap_or_default(),
+            .filter(|name| place.layer.is_none() || !OF_ALL_LAYERS.contains(name))
+            .map(|name| format!("`{name}`"))
+            .collect();
+        let layer = place
+            .layer
+            .map_or_else(String::new, |layer| format!(".layer.{layer}"));
+        let inner: String = names[..names.len() - 1]
+            .iter()
+            .map(|name| format!(".{name}"))
+            .collect();
+        return format!(
+            "[{section}{layer}{}] knows {}",
+            shown(&inner),
             known.join(", ")
-        )
-    } else if place.condition.is_some() {
-        "a condition holds keys with their section, such as training.epochs".to_owned()
-    } else {
-        known_sections()
-    };
-    Problem::UnknownKey {
-        key: path.to_owned(),
-        hint,
+        );
     }
+    if place.condition.is_some() {
+        return "a condition holds keys with their section, such as training.epochs".to_owned();
+    }
+    known_sections()
 }
 
-/// The error for a condition that `key` names and that is none of `conditions`.
-pub(super) fn unknown_condition<'a>(
-    key: &str,
-    name: &str,
-    conditions: impl Iterator<Item = &'a str> + Clone,
-) -> Problem {
-    Problem::UnknownCondition {
-        key: key.to_owned(),
-        name: name.to_owned(),
-        nearest: nearest(name, conditions.clone()).map(str::to_owned),
-        known: conditions.map(str::to_owned).collect(),
-    }
-}
-
-/// The error for a section that no experiment has; `inside` are the names in it.
+/// The problem of a section that nobody knows; `inside` are the names in it.
 pub(super) fn unknown_section<'a>(
+    origin: &Origin,
     name: &str,
     mut inside: impl Iterator<Item = &'a str>,
 ) -> Problem {
-    let sections = SECTIONS.into_iter().chain(["conditions"]);
+    let sections = SECTIONS.into_iter().chain(["conditions", "grid", "expect"]);
     let hint = if let Some(section) = nearest(name, sections) {
         format!("did you mean `[{section}]`?")
-    } else if let Some(key) = inside.find_map(nearest_key) {
+    } else if let Some(key) = inside.find_map(|name| nearest_key("", name, false)) {
         format!("did you mean `{key}`?")
     } else {
         known_sections()
     };
-    Problem::UnknownSection {
-        section: name.to_owned(),
-        hint,
-    }
+    let says = format!("unknown section `[{}]`", shown(name));
+    Problem::new(origin, says, hint)
 }
 
-fn known_sections() -> String {
+pub(super) fn known_sections() -> String {
     let sections = SECTIONS.map(|section| format!("[{section}]"));
     format!(
-        "every key but `experiment` stands in a section: {}, [conditions.NAME]",
+        "every key but `experiment` stands in a section: {}, [grid], [conditions.NAME], [[expect]]",
         sections.join(", ")
     )
 }
 
 /// The known key that `name` was meant to be; a slip in its own section is likelier than another section.
-fn nearest_key(name: &str) -> Option<&'static str> {
-    let (section, last) = split(name);
-    let names = || KEYS.iter().map(|key| key.name);
-    nearest(last, names().filter(|key| split(key).0 == section)).or_else(|| nearest(last, names()))
-}
-
-/// [`nearest_key`], before which a slip in the section of a condition's key is mended.
-fn nearest_key_of(place: Place<'_>) -> Option<&'static str> {
-    let section = match place.condition {
-        Some(_) => nearest(place.section, SECTIONS),
-        None => None,
+fn nearest_key(section: &str, name: &str, mend_section: bool) -> Option<&'static str> {
+    let section = match nearest(section, SECTIONS) {
+        Some(near) if mend_section => near,
+        _ => section,
     };
-    let section = section.unwrap_or(place.section);
-    nearest_key(&Place { section, ..place }.key())
+    let keys = || all().iter().map(String::as_str);
+    let in_section = |key: &&str| key.split_once('.').is_some_and(|(of, _)| of == section);
+    let by_last = |key: &&str| nearest(name, [last(key)]).is_some();
+    // Quoted, a whole key may stand where a name is expected.
+    let whole = keys().find(|key| *key == name);
+    whole.or_else(|| {
+        let near = nearest(name, keys().filter(in_section).filter(by_last).map(last));
+        let near = near.or_else(|| nearest(name, keys().map(last)));
+        let near = near?;
+        let ends = |key: &&str| last(key) == near;
+        keys()
+            .filter(in_section)
+            .find(ends)
+            .or_else(|| keys().find(ends))
+    })
 }
 
-/// The candidate whose name differs from `word` by few enough slips (a third of its letters) to be meant, and not
-/// in every letter.
+/// The candidate that differs from `word` by few enough slips (a third of its letters) to be meant, and not in every
+/// letter.
 pub(crate) fn nearest<'a>(
     word: &str,
     candidates: impl IntoIterator<Item = &'a str>,
@@ -440,7 +434,7 @@ pub(crate) fn nearest<'a>(
         return None;
     }
     let word = word.to_lowercase();
-    let slips = |candidate| strsim::damerau_levenshtein(&word, &split(candidate).1.to_lowercase());
+    let slips = |candidate: &str| strsim::damerau_levenshtein(&word, &candidate.to_lowercase());
     let ranked = candidates
         .into_iter()
         .map(|candidate| (slips(candidate), candidate));

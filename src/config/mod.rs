@@ -1,15 +1,20 @@
 //! Configuration: from a TOML file and the command line's overrides to a checked [`Plan`].
 //!
-//! The way is `raw` (what the user wrote, key by key, with where each came from) → `read` (one key at a
-//! time: its form, its range, its default) → `plan` (the experiment, in the words of [`crate::spec`]). Every
-//! key that the experiment uses leaves a [`Setting`]; a key that it would not use is an error, for a knob
-//! that does nothing is worse than none. This room knows no tensors and no hardware, and prints nothing.
+//! What was written is a tree whose values know where they came from ([`node`]); the types of [`crate::spec`] read it
+//! ([`de`], [`sections`]). Each place is read by itself first, so that an error is told where it was made. Then, for each
+//! condition and each point of the grid, the trees are put over each other (defaults, what is said for all, the
+//! condition's own, the grid's), read again and checked as a whole ([`plan`], [`rules`]). Every key that is used leaves a
+//! [`Setting`]; a key that nobody uses is an error, for a knob that does nothing is worse than none. This room knows no
+//! tensors and no hardware, and prints nothing.
 
-mod error;
+mod de;
 mod keys;
+mod node;
 mod plan;
-mod raw;
-mod read;
+mod problem;
+mod rules;
+mod schema;
+mod sections;
 #[cfg(test)]
 mod tests;
 
@@ -21,12 +26,12 @@ use std::sync::Arc;
 
 use crate::spec::{BackendName, Plan};
 
-pub use error::{ConfigError, FileProblem, Problem, escaped};
-
-use keys::Place;
 pub(crate) use keys::nearest;
-use raw::Document;
-use read::Reader;
+pub use problem::{ConfigError, FileProblem, Problem, escaped};
+pub use schema::schema;
+
+use keys::{Place, split};
+use problem::quoted;
 
 /// The largest file that is read as a config, in bytes.
 const LARGEST_FILE: u64 = 1 << 20;
@@ -50,8 +55,10 @@ pub struct Config {
     pub plan: Plan,
     /// Every key that the experiment uses, once for each place that says something of its own.
     pub values: Vec<Setting>,
-    /// The names of the conditions, in the order of the file.
+    /// The names of the named conditions, in the order of the file.
     pub conditions: Vec<String>,
+    /// The promises, as TOML.
+    pub(crate) promises: String,
 }
 
 /// One key of the resolved config.
@@ -85,7 +92,7 @@ impl fmt::Display for Origin {
                 let path = short.map_or(&**file, Path::new);
                 write!(f, "{}:{line}", escaped(&path.to_string_lossy()))
             }
-            Self::Set(text) if f.alternate() => write!(f, "--set {}", error::shown(text)),
+            Self::Set(text) if f.alternate() => write!(f, "--set {}", problem::shown(text)),
             Self::Set(_) => f.write_str("--set"),
             Self::Flag(flag) => f.write_str(flag),
             Self::Default => f.write_str("default"),
@@ -99,7 +106,10 @@ impl fmt::Display for Origin {
 ///
 /// The first thing that is wrong with the file, with an override, or with what they say together.
 pub fn load(path: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
-    let fail = |problem| ConfigError::file(path, problem);
+    let fail = |problem| ConfigError::File {
+        file: path.to_owned(),
+        problem,
+    };
     let bytes = read_bounded(path).map_err(|error| match error.kind() {
         io::ErrorKind::NotFound => fail(FileProblem::Missing),
         io::ErrorKind::IsADirectory => fail(FileProblem::Folder),
@@ -109,9 +119,9 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
     match std::str::from_utf8(&bytes) {
         Ok(text) => parse(text, path, overrides),
         Err(error) => {
-            let line = raw::line_at_end(&bytes[..error.valid_up_to()]);
+            let line = node::line_at_end(&bytes[..error.valid_up_to()]);
             let file = path.into();
-            Err(Problem::NotUtf8.at(&Origin::File { file, line }))
+            Err(Problem::not_utf8(&Origin::File { file, line }).into())
         }
     }
 }
@@ -122,38 +132,31 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
 ///
 /// As [`load`].
 pub fn parse(text: &str, file_label: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
-    let mut document = Document::parse(text, file_label)?;
-    for assignment in &overrides.set {
-        document.set(assignment)?;
-    }
-    if let Some(backend) = overrides.backend {
-        document.set_backend(backend);
-    }
-    if !document.contains("experiment") {
-        return Err(ConfigError::file(file_label, FileProblem::NoExperiment));
-    }
-    let mut reader = Reader::new(document);
-    let plan = plan::read(&mut reader)?;
-    let conditions = reader.conditions().iter();
-    let conditions = conditions.map(|condition| condition.name.clone()).collect();
+    let name = file_label.file_stem().unwrap_or_default();
+    let name = name.to_string_lossy().into_owned();
+    let document = plan::Document::read(text, file_label, overrides)?;
+    let Some(document) = document else {
+        return Err(ConfigError::File {
+            file: file_label.to_owned(),
+            problem: FileProblem::NoExperiment,
+        });
+    };
+    let resolved = document.resolve(&name)?;
     Ok(Config {
-        name: file_label
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+        name,
         folder: file_label.parent().unwrap_or(Path::new("")).to_owned(),
-        plan,
-        values: reader.finish()?,
-        conditions,
+        plan: resolved.plan,
+        values: resolved.values,
+        conditions: resolved.conditions,
+        promises: resolved.promises,
     })
 }
 
 impl Config {
     /// What keeps this config from going on where a run of `earlier` was left, in words; `None` if nothing does.
     ///
-    /// The data's folder may have moved, and trainings with a constant learning rate may be made longer: their first
-    /// epochs are the same.
+    /// The data's folder may have moved, what the page shows and what is promised may differ, and trainings with a
+    /// constant learning rate may be made longer: their first epochs are the same.
     #[must_use]
     pub fn cannot_continue(&self, earlier: &Self) -> Option<String> {
         if self.conditions != earlier.conditions {
@@ -167,8 +170,8 @@ impl Config {
         let keys = earlier.values.iter().chain(&self.values);
         keys.map(|setting| setting.key.as_str()).find_map(|key| {
             let (was, is) = (value(earlier, key), value(self, key));
-            let name = Place::of(key).key();
-            if was == is || name == "data.dir" {
+            let name = told_for_all(key);
+            if was == is || name == "data.dir" || name.starts_with("report.") {
                 return None;
             }
             let changed = format!("`{key}` was {was} and is {is}");
@@ -178,10 +181,11 @@ impl Config {
             if is.parse::<u64>().ok() < was.parse::<u64>().ok() {
                 return Some(format!("{changed}, but it can only be raised"));
             }
-            let schedule = "training.schedule";
             let mut schedules = self.values.iter();
             let falling = schedules.find(|setting| {
-                Place::of(&setting.key).key() == schedule && setting.value != quoted("constant")
+                let name = told_for_all(&setting.key);
+                (name == "training.schedule" || name == "grid.training.schedule")
+                    && setting.value != quoted("constant")
             })?;
             Some(format!(
                 "{changed}, but with `{}` = {} the learning rates of all epochs depend on it",
@@ -193,61 +197,70 @@ impl Config {
     /// The resolved config: every key that the experiment uses, with its value.
     #[must_use]
     pub fn to_toml(&self) -> String {
-        // A table may be begun only once, but the keys of a section need not have been read in one go.
-        let mut sections: Vec<(String, String)> = Vec::new();
-        let mut add = |header: String, line: &str| match sections
-            .iter_mut()
-            .find(|(known, _)| *known == header)
-        {
-            Some((_, lines)) => lines.push_str(line),
-            None => sections.push((header, line.to_owned())),
+        let mut text = String::new();
+        let mut last = String::new();
+        let mut named = 0;
+        let mut name_conditions = |text: &mut String, up_to: usize| {
+            for name in &self.conditions[named..up_to.max(named)] {
+                text.extend(["\n[conditions.", &toml_key(name), "]\n"]);
+            }
+            named = named.max(up_to);
         };
-        let (of_conditions, of_all): (Vec<&Setting>, Vec<&Setting>) = self
-            .values
-            .iter()
-            .partition(|setting| setting.key.starts_with("conditions."));
-        for setting in of_all {
-            add(header(&setting.key), &line(setting));
+        for setting in &self.values {
+            let names = split(&setting.key);
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            if let ["conditions", name, ..] = names[..] {
+                let at = self.conditions.iter().position(|known| known == name);
+                name_conditions(&mut text, at.map_or(0, |at| at + 1));
+            }
+            let depth = depth_of_table(&names);
+            let header: Vec<String> = names[..depth].iter().map(|name| toml_key(name)).collect();
+            let header = header.join(".");
+            if header != last {
+                text.extend(["\n[", &header, "]\n"]);
+                last = header;
+            }
+            let key: Vec<String> = names[depth..].iter().map(|name| toml_key(name)).collect();
+            text.extend([&key.join("."), " = ", &setting.value, "\n"]);
         }
-        for name in &self.conditions {
-            add(format!("conditions.{}", quoted(name)), "");
-        }
-        for setting in of_conditions {
-            add(header(&setting.key), &line(setting));
-        }
-        sections
-            .iter()
-            .fold(String::new(), |mut text, (header, lines)| {
-                if !header.is_empty() {
-                    text.extend(["\n[", header, "]\n"]);
-                }
-                text + lines
-            })
+        name_conditions(&mut text, self.conditions.len());
+        text + &self.promises
     }
 }
 
-/// The table that a key stands in, as TOML writes it.
-fn header(path: &str) -> String {
-    let place = Place::of(path);
-    let condition = place
-        .condition
-        .map(|name| format!("conditions.{}.", quoted(name)));
-    let layer = place.layer.map(|layer| format!(".layer.{layer}"));
-    format!(
-        "{}{}{}",
-        condition.unwrap_or_default(),
-        place.section,
-        layer.unwrap_or_default()
-    )
+/// How many names of a key make the header of its table.
+fn depth_of_table(names: &[&str]) -> usize {
+    let place = Place::of(names);
+    let before = names.len() - place.names.len();
+    match (place.layer, place.names) {
+        (None, [_, _, ..]) => before + 1,
+        _ => before,
+    }
 }
 
-fn line(setting: &Setting) -> String {
-    format!("{} = {}\n", Place::of(&setting.key).name, setting.value)
+/// A key without the condition and the layer that it is told for.
+fn told_for_all(key: &str) -> String {
+    let names = split(key);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let place = Place::of(&names);
+    let section = place.layer.map_or("", |_| "pretraining.");
+    format!("{section}{}", place.names.join("."))
 }
 
-/// A string as TOML.
-fn quoted(text: &str) -> String {
-    toml::Value::from(text).to_string()
+/// A name as TOML writes it in a key.
+fn toml_key(name: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_".contains(c);
+    if !name.is_empty() && name.chars().all(plain) {
+        name.to_owned()
+    } else {
+        let text = quoted(name);
+        // A literal string may be a key, one of several lines may not.
+        if text.starts_with("'''") || text.starts_with("\"\"\"") {
+            format!("{name:?}")
+        } else {
+            text
+        }
+    }
 }
 
 /// The bytes of a file that may be anything, `/dev/zero` too.

@@ -392,7 +392,7 @@ mod tests {
             dir: &dir,
             manifest: &manifest,
             plan: &config::parse(
-                "experiment = \"figure56\"",
+                "experiment = \"autoencoder\"",
                 Path::new("x.toml"),
                 &Overrides::default(),
             )

@@ -267,7 +267,7 @@ impl Group {
                 ("the sparsity term", record.sparsity),
             ]
             .map(|(quantity, value)| Watched { quantity, value });
-            let knobs = "pretraining.learning_rate or pretraining.sparsity_weight";
+            let knobs = "pretraining.learning_rate or pretraining.sparsity.weight";
             let stage = Some(record.stage);
             if let Some(ended) = end_of(member, stage, record.epoch, &watched, knobs) {
                 self.end(ended, setting);

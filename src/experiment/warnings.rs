@@ -33,7 +33,7 @@ pub fn warnings(plan: &Plan, data: &Dataset) -> Vec<String> {
             Model::Classifier(training) => {
                 warnings.first_weights("network.weight", training.classifier.weight, "");
                 for stage in &training.stages {
-                    warnings.sparsity("pretraining.sparsity_", stage);
+                    warnings.sparsity("pretraining.sparsity.", stage);
                 }
             }
         }
@@ -170,14 +170,14 @@ mod tests {
     #[test]
     fn the_figure_on_its_pictures_is_not_odd() {
         for (images, side) in [(60_000, 28), (101, 28), (1000, 32), (1000, 4)] {
-            let found = of("experiment = \"figure56\"", images, side, &DIGITS);
+            let found = of("experiment = \"autoencoder\"", images, side, &DIGITS);
             assert!(found.is_empty(), "{found:?}");
         }
     }
 
     #[test]
     fn a_variance_for_smaller_pictures_is_told_with_the_cure() {
-        let found = of("experiment = \"figure56\"", 300, 56, &DIGITS);
+        let found = of("experiment = \"autoencoder\"", 300, 56, &DIGITS);
         assert_eq!(
             found,
             [
@@ -187,10 +187,10 @@ mod tests {
                  training.learning_rate near 1.3e-4"
             ]
         );
-        let cured = "experiment = \"figure56\"\n[autoencoder]\nencoder_weight.normal_variance = \"1/fan_in\"";
+        let cured = "experiment = \"autoencoder\"\n[autoencoder]\nencoder_weight.normal_variance = \"1/fan_in\"";
         assert!(of(cured, 300, 56, &DIGITS).is_empty());
         // Conditions that share it are told once.
-        let classifiers = "experiment = \"pretraining\"\n[conditions.A]\n[conditions.B]\nnetwork.hidden_units = [9]";
+        let classifiers = "experiment = \"classifier\"\n[conditions.A]\n[conditions.B]\nnetwork.hidden_units = [9]";
         let found = of(classifiers, 300, 56, &DIGITS);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].starts_with("network.weight has variance 1/784"));
@@ -198,7 +198,7 @@ mod tests {
 
     #[test]
     fn means_over_a_batch_need_as_many_images_as_show_the_target() {
-        let batch = "experiment = \"figure56\"\n[sparsity]\nestimator = \"batch\"\n[training]\nbatch_size = ";
+        let batch = "experiment = \"autoencoder\"\n[sparsity]\nweight = 3\nestimator = \"batch\"\n[training]\nbatch_size = ";
         let found =
             |images, batch_size: usize| of(&format!("{batch}{batch_size}"), images, 28, &DIGITS);
         assert_eq!(
@@ -214,15 +214,15 @@ mod tests {
             found(300, 100).is_empty() && found(320, 100).is_empty() && found(319, 100).len() == 1
         );
         // Without a sparsity term nothing is made of the mean, and a mean over batches bears with it.
-        let none = batch.replace("estimator", "weights = [0]\nestimator");
+        let none = batch.replace("weight = 3", "weight = 0");
         assert!(of(&format!("{none}100"), 301, 28, &DIGITS).is_empty());
-        assert!(of("experiment = \"figure56\"", 301, 28, &DIGITS).is_empty());
+        assert!(of("experiment = \"autoencoder\"", 301, 28, &DIGITS).is_empty());
     }
 
     #[test]
     fn classes_without_an_image_are_named() {
         let found = of(
-            "experiment = \"pretraining\"\n[conditions.A]",
+            "experiment = \"classifier\"\n[conditions.A]",
             300,
             28,
             &[0, 1, 2, 4, 5, 6, 8, 9],

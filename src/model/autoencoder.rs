@@ -59,11 +59,11 @@ impl Autoencoder {
         );
         let weight = match spec.decoder {
             spec::Decoder::Tied => None,
-            spec::Decoder::Untied { weight } => Some(parameter(
-                drawn(weight, Purpose::DecoderWeight, [units, inputs], units),
-                [members, units, inputs],
-                device,
-            )),
+            spec::Decoder::Untied { weight } => {
+                let weight = weight.unwrap_or(spec.encoder_weight);
+                let values = drawn(weight, Purpose::DecoderWeight, [units, inputs], units);
+                Some(parameter(values, [members, units, inputs], device))
+            }
         };
         let bias = drawn(spec.decoder_bias, Purpose::DecoderBias, [1, inputs], units);
         Self {

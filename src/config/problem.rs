@@ -1,0 +1,174 @@
+//! What is wrong with a config, in words: where, which key, what it holds, what is allowed, and what to do.
+//!
+//! Text that came from a file or a command line is shown through [`shown`], so that no control character
+//! reaches a terminal.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use super::Origin;
+
+/// Why a config was refused.
+#[derive(Debug, Error)]
+pub enum ConfigError {
+    /// The file as a whole.
+    #[error("{}: {problem}", escaped(&file.to_string_lossy()))]
+    File { file: PathBuf, problem: FileProblem },
+    /// One line of it, or one override.
+    #[error(transparent)]
+    Value(#[from] Problem),
+}
+
+/// What is wrong with a file as a whole.
+#[derive(Debug, Error)]
+pub enum FileProblem {
+    #[error("no such file\n  hint: give the path of a config, such as configs/figure56.toml")]
+    Missing,
+    #[error("this is a folder\n  hint: give the path of a config inside it")]
+    Folder,
+    #[error("cannot be read: {0}")]
+    Unreadable(io::Error),
+    #[error("is larger than 1 MiB\n  hint: a config is a page of text; is this another file?")]
+    TooLarge,
+    #[error(
+        "`experiment` is missing\n  hint: begin the file with `experiment = \"autoencoder\"` or `experiment = \"classifier\"`"
+    )]
+    NoExperiment,
+}
+
+/// What is wrong at one place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    pub origin: Origin,
+    /// What is wrong, with the key as the user wrote it and the value.
+    pub says: String,
+    /// What to do about it, and what is allowed.
+    pub hints: Vec<String>,
+}
+
+impl std::error::Error for Problem {}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:#}: {}", self.origin, self.says)?;
+        let mut hints = self.hints.iter();
+        hints.try_for_each(|hint| write!(f, "\n  hint: {hint}"))
+    }
+}
+
+impl Problem {
+    pub(super) fn new(origin: &Origin, says: impl Into<String>, hint: impl Into<String>) -> Self {
+        Self {
+            origin: origin.clone(),
+            says: says.into(),
+            hints: vec![hint.into()],
+        }
+    }
+
+    pub(super) fn syntax(origin: &Origin, found: &str, message: &str) -> Self {
+        let (found, message) = (shown(found), escaped(message));
+        Self::new(
+            origin,
+            format!("`{found}` is not TOML: {message}"),
+            "a line is `[section]` or `key = value`, with words in double quotes",
+        )
+    }
+
+    pub(super) fn duplicate(origin: &Origin, name: &str) -> Self {
+        let says = format!("`{}` is written twice", shown(name));
+        Self::new(origin, says, "write each key and each section once")
+    }
+
+    pub(super) fn not_utf8(origin: &Origin) -> Self {
+        Self::new(origin, "this is not UTF-8 text", "save the file as UTF-8")
+    }
+
+    /// A value stands where a section is.
+    pub(super) fn section(origin: &Origin, path: &str) -> Self {
+        let path = shown(path);
+        let hint = match origin {
+            Origin::Set(_) => format!("set one of its keys: --set {path}.key=value"),
+            _ => format!("write `[{path}]` and its keys below it"),
+        };
+        Self::new(origin, format!("`{path}` is a section, not a key"), hint)
+    }
+
+    /// A name that is none of the conditions'.
+    pub(super) fn unknown_condition(
+        origin: &Origin,
+        key: &str,
+        name: &str,
+        conditions: &[&str],
+    ) -> Self {
+        let says = format!(
+            "`{}` names \"{}\", which is no condition",
+            shown(key),
+            shown(name)
+        );
+        let mut problem = Self::new(
+            origin,
+            says,
+            match conditions {
+                [] => "the config has no conditions".to_owned(),
+                _ => format!("the conditions are {}", listed(conditions)),
+            },
+        );
+        problem.guess(super::keys::nearest(name, conditions.iter().copied()));
+        problem
+    }
+
+    /// Puts what was probably meant before the other hints.
+    pub(super) fn guess(&mut self, word: Option<&str>) {
+        if let Some(word) = word {
+            self.hints.insert(0, format!("did you mean \"{word}\"?"));
+        }
+    }
+}
+
+/// `"a", "b", "c"`.
+pub(super) fn listed(words: &[&str]) -> String {
+    let quoted: Vec<_> = words
+        .iter()
+        .map(|word| format!("\"{}\"", shown(word)))
+        .collect();
+    quoted.join(", ")
+}
+
+/// `"a", "b" or "c"`.
+pub(super) fn alternatives(words: &[&str]) -> String {
+    match words.split_last() {
+        Some((last, others @ [_, ..])) => format!("{} or \"{last}\"", listed(others)),
+        _ => listed(words),
+    }
+}
+
+/// A string as TOML.
+pub(super) fn quoted(text: &str) -> String {
+    toml::Value::from(text).to_string()
+}
+
+/// Text from outside with everything escaped that a terminal would obey or hide.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '"' | '\'' | '\\') {
+            safe.push(character);
+        } else {
+            safe.extend(character.escape_debug());
+        }
+    }
+    safe
+}
+
+/// [`escaped`], and cut where it gets long.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 60;
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => escaped(&text[..end]) + "…",
+        None => escaped(text),
+    }
+}

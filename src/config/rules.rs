@@ -1,0 +1,166 @@
+//! Rules between keys: values that are each allowed and do not go together.
+
+use super::Origin;
+use super::problem::{Problem, shown};
+use crate::spec::{
+    Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, DecoderActivation,
+    OptimizerSpec, Reconstruction, Sparsity, StageCount, TrainingSpec,
+};
+
+/// A broken rule: at the first of these keys that somebody chose.
+pub(super) struct Broken {
+    pub keys: Vec<String>,
+    pub says: String,
+    pub hint: String,
+}
+
+type Kept = Result<(), Broken>;
+
+fn broken<T>(keys: &[&str], says: String, hint: impl Into<String>) -> Result<T, Broken> {
+    Err(Broken {
+        keys: keys.iter().map(|&key| key.to_owned()).collect(),
+        says,
+        hint: hint.into(),
+    })
+}
+
+impl Broken {
+    /// The problem, where `origin` says where each key came from.
+    pub fn at(self, origin: impl Fn(&str) -> Option<Origin>) -> Problem {
+        let mut origins = self.keys.iter().filter_map(|key| origin(key));
+        let chosen = origins.find(|origin| *origin != Origin::Default);
+        Problem::new(&chosen.unwrap_or(Origin::Default), self.says, self.hint)
+    }
+}
+
+/// An autoencoder for its own sake.
+pub(super) fn autoencoder(model: &AutoencoderTraining) -> Kept {
+    outputs("autoencoder", &model.autoencoder)?;
+    target("sparsity", &model.sparsity)?;
+    training("training", &model.training)
+}
+
+/// The pretraining of hidden layer `layer`, counted from 1.
+pub(super) fn stage(stage: &AutoencoderTraining, layer: usize) -> Kept {
+    outputs("pretraining", &stage.autoencoder)?;
+    let AutoencoderSpec {
+        reconstruction,
+        activation,
+        ..
+    } = stage.autoencoder;
+    if reconstruction == Reconstruction::CrossEntropy
+        && layer > 1
+        && activation != Activation::Sigmoid
+    {
+        let key = "pretraining.reconstruction";
+        return broken(
+            &[key],
+            format!(
+                "`{key}` is \"cross_entropy\", which needs inputs in [0, 1], but layer {layer} learns codes of another range"
+            ),
+            format!("set network.activation = \"sigmoid\", or {key} = \"squared_error\""),
+        );
+    }
+    target("pretraining.sparsity", &stage.sparsity)?;
+    training("pretraining", &stage.training)
+}
+
+/// How many of a classifier's layers are pretrained.
+pub(super) fn layers(
+    condition: &str,
+    layers: StageCount,
+    classifier: &ClassifierSpec,
+) -> Result<usize, Broken> {
+    let depth = classifier.hidden_units.len();
+    let layers = match layers {
+        StageCount::All => depth.max(1),
+        StageCount::First(count) => count,
+    };
+    let keys = ["pretraining.layers", "network.hidden_units"];
+    let condition = shown(condition);
+    match depth {
+        _ if layers <= depth => Ok(layers),
+        0 => broken(
+            &keys,
+            format!("condition \"{condition}\" pretrains layers, but there is no hidden layer"),
+            "set network.hidden_units, or pretraining.layers = \"none\"",
+        ),
+        depth => broken(
+            &keys,
+            format!("condition \"{condition}\" pretrains {layers} of its {depth} hidden layers"),
+            format!("pretraining.layers may be 0 to {depth}, \"all\" or \"none\""),
+        ),
+    }
+}
+
+/// Cross-entropy takes logarithms of outputs.
+fn outputs(section: &str, autoencoder: &AutoencoderSpec) -> Kept {
+    let reconstruction = format!("{section}.reconstruction");
+    let activation = format!("{section}.decoder_activation");
+    if autoencoder.reconstruction == Reconstruction::CrossEntropy
+        && autoencoder.decoder_activation != DecoderActivation::Sigmoid
+    {
+        return broken(
+            &[&reconstruction, &activation],
+            format!("`{reconstruction}` is \"cross_entropy\", which needs outputs in (0, 1)"),
+            format!("set {activation} = \"sigmoid\", or {reconstruction} = \"squared_error\""),
+        );
+    }
+    Ok(())
+}
+
+/// A target that ρ̂ is held away from would never be reached.
+fn target(section: &str, term: &Sparsity) -> Kept {
+    let Sparsity { target, clamp, .. } = *term;
+    if (clamp..=1.0 - clamp).contains(&target) {
+        return Ok(());
+    }
+    let keys = [format!("{section}.target"), format!("{section}.clamp")];
+    broken(
+        &[&keys[0], &keys[1]],
+        format!(
+            "`{}` = {target:?} is not between `{}` = {clamp:?} and 1 - {clamp:?}",
+            keys[0], keys[1]
+        ),
+        "move the target inside, or make the clamp smaller",
+    )
+}
+
+pub(super) fn training(section: &str, training: &TrainingSpec) -> Kept {
+    let key = |name: &str| format!("{section}.{name}");
+    match training.optimizer {
+        // Once a gradient vanishes, a step of Adam grows by β₁ / √β₂ each time, until ε stops it.
+        OptimizerSpec::Adam { beta_1, beta_2, .. } => {
+            let at_least = beta_1.powi(2).min(0.9);
+            let (one, two) = (key("optimizer.adam.beta_1"), key("optimizer.adam.beta_2"));
+            if beta_2 < at_least {
+                return broken(
+                    &[&two, &one],
+                    format!(
+                        "{two} = {beta_2:?} is too small for {one} = {beta_1:?}: steps of Adam would grow once a gradient vanishes"
+                    ),
+                    format!("set {two} to at least {at_least:.3}, or lower {one}"),
+                );
+            }
+        }
+        // A step of SGD takes the weights times 1 − ηλ: below −1 (with momentum, a little further) they grow without end.
+        OptimizerSpec::Sgd { momentum } => {
+            let (rate, decay) = (training.learning_rate, training.weight_decay);
+            let below = 2.0 * (1.0 + momentum);
+            if rate * decay >= below {
+                let keys = [key("weight_decay"), key("learning_rate")];
+                return broken(
+                    &[&keys[0], &keys[1]],
+                    format!(
+                        "{} = {rate:?} times {} = {decay:?} is {}, so that every step of SGD makes weights larger",
+                        keys[1],
+                        keys[0],
+                        rate * decay
+                    ),
+                    format!("choose them so that their product is below {below}"),
+                );
+            }
+        }
+    }
+    Ok(())
+}

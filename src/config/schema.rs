@@ -1,0 +1,245 @@
+//! The JSON Schema of a config, made from the types that read it.
+
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::keys::OF_ALL_LAYERS;
+use super::plan::ExpectKeys;
+use super::sections::{
+    self, AutoencoderSection, ClassifierTrainingSection, DataSection, NetworkSection,
+    OF_CLASSIFIERS, PretrainingSection, ReportSection, RunSection, Section, SparsitySection,
+    TrainingSection,
+};
+use crate::spec::ExperimentName;
+
+const BOTH: [ExperimentName; 2] = [ExperimentName::Autoencoder, ExperimentName::Classifier];
+
+/// The JSON Schema (draft 7) of a config: what editors complete and check.
+#[must_use]
+pub fn schema() -> Value {
+    let experiments: Vec<Value> = BOTH.into_iter().map(of_experiment).collect();
+    json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "A config of layerwise",
+        "type": "object",
+        "required": ["experiment"],
+        "oneOf": experiments,
+    })
+}
+
+fn of_experiment(experiment: ExperimentName) -> Value {
+    let mut models = sections(experiment);
+    let defaults = serde_json::to_value(sections::defaults(experiment)).unwrap_or_default();
+    for (name, section) in &mut models {
+        put_defaults(section, defaults.get(name));
+    }
+    let rest = ["run", "data", "report"];
+    let of_models: Map<String, Value> = models
+        .iter()
+        .filter(|(name, _)| !rest.contains(&name.as_str()))
+        .map(|(name, section)| (name.clone(), without_defaults(section.clone())))
+        .collect();
+    let mut grid = Map::new();
+    for (key, items) in keys_of(&of_models) {
+        grid.insert(
+            key,
+            json!({ "type": "array", "items": items, "minItems": 1 }),
+        );
+    }
+    let mut properties = Map::new();
+    let word = serde_json::to_value(experiment).unwrap_or_default();
+    properties.insert("experiment".to_owned(), json!({ "const": word }));
+    properties.extend(models);
+    properties.insert(
+        "conditions".to_owned(),
+        json!({
+            "description": "What is compared: each condition overrides keys of the sections for all.",
+            "type": "object",
+            "additionalProperties": { "type": "object", "properties": of_models, "additionalProperties": false },
+        }),
+    );
+    properties.insert(
+        "grid".to_owned(),
+        json!({
+            "description": "Lists for any keys of the model: every condition is trained with each combination.",
+            "type": "object",
+            "properties": grid,
+        }),
+    );
+    let promise = generator().into_root_schema_for::<ExpectKeys>().to_value();
+    properties.insert(
+        "expect".to_owned(),
+        json!({ "description": "What the config promises.", "type": "array", "items": without_head(promise) }),
+    );
+    json!({
+        "title": word,
+        "type": "object",
+        "required": ["experiment"],
+        "properties": properties,
+        "additionalProperties": false,
+    })
+}
+
+fn generator() -> SchemaGenerator {
+    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+    settings.into_generator()
+}
+
+/// The sections of an experiment, in the order of a config.
+fn sections(experiment: ExperimentName) -> Map<String, Value> {
+    let generator = &mut generator();
+    let section = |description: &str, schema: schemars::Schema| {
+        let mut schema = schema.to_value();
+        schema["description"] = description.into();
+        schema
+    };
+    let mut found = Map::new();
+    let mut add = |name: &str, schema: Value| found.insert(name.to_owned(), schema);
+    add(
+        "run",
+        section(
+            "Where and how often to compute.",
+            RunSection::schema(generator),
+        ),
+    );
+    add(
+        "data",
+        section("What to learn from.", DataSection::schema(generator)),
+    );
+    match experiment {
+        ExperimentName::Autoencoder => {
+            let schema = AutoencoderSection::schema(generator);
+            add("autoencoder", section("The autoencoder.", schema));
+            let schema = SparsitySection::schema(generator);
+            add(
+                "sparsity",
+                section("The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ).", schema),
+            );
+            add(
+                "training",
+                section("The training.", TrainingSection::schema(generator)),
+            );
+        }
+        ExperimentName::Classifier => {
+            add(
+                "network",
+                section("The classifier.", NetworkSection::schema(generator)),
+            );
+            let schema = ClassifierTrainingSection::schema(generator);
+            add(
+                "training",
+                section(
+                    "The training; fine-tuning where a condition was pretrained.",
+                    schema,
+                ),
+            );
+            let stages =
+                "The pretraining: an autoencoder for each layer, on the codes of the layers below.";
+            let mut all = section(stages, PretrainingSection::schema(generator));
+            let mut one = all.clone();
+            for name in OF_ALL_LAYERS {
+                one["properties"]
+                    .as_object_mut()
+                    .map(|keys| keys.remove(name));
+            }
+            one["description"] = "One layer's own setting.".into();
+            all["properties"]["layer"] = json!({
+                "description": "One layer's own setting, as in [pretraining.layer.3]; layers are counted from 1.",
+                "type": "object",
+                "patternProperties": { "^[1-9][0-9]*$": without_defaults(one) },
+                "additionalProperties": false,
+            });
+            add("pretraining", all);
+        }
+    }
+    add(
+        "report",
+        section("What the page shows.", ReportSection::schema(generator)),
+    );
+    if experiment == ExperimentName::Autoencoder {
+        for [section, name] in OF_CLASSIFIERS.map(|names| [names[0], names[1]]) {
+            let keys = found
+                .get_mut(section)
+                .and_then(|section| section["properties"].as_object_mut());
+            keys.map(|keys| keys.remove(name));
+        }
+    }
+    found
+}
+
+/// Replaces the defaults of types by those of the experiment.
+fn put_defaults(section: &mut Value, defaults: Option<&Value>) {
+    let Some(Value::Object(properties)) = section.get_mut("properties") else {
+        return;
+    };
+    for (name, property) in properties {
+        let default = defaults.and_then(|defaults| defaults.get(name));
+        if property.get("properties").is_some() {
+            put_defaults(property, default);
+        }
+        let Some(property) = property.as_object_mut() else {
+            continue;
+        };
+        property.remove("default");
+        if let Some(default) = default.filter(|_| !property.contains_key("properties")) {
+            property.insert("default".to_owned(), default.clone());
+        }
+    }
+}
+
+fn without_defaults(mut section: Value) -> Value {
+    put_defaults(&mut section, None);
+    section
+}
+
+fn without_head(mut schema: Value) -> Value {
+    if let Some(schema) = schema.as_object_mut() {
+        schema.retain(|name, _| name != "$schema" && name != "title");
+    }
+    without_defaults(schema)
+}
+
+/// Every key of some sections with its schema, and those of choices.
+fn keys_of(sections: &Map<String, Value>) -> Vec<(String, Value)> {
+    let mut found = Vec::new();
+    for (name, section) in sections {
+        walk(name, section, &mut found);
+    }
+    found
+}
+
+fn walk(path: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
+    if let Some(Value::Object(properties)) = schema.get("properties") {
+        for (name, schema) in properties.iter().filter(|(name, _)| *name != "layer") {
+            walk(&format!("{path}.{name}"), schema, found);
+        }
+        return;
+    }
+    found.push((path.to_owned(), schema.clone()));
+    for form in ["oneOf", "anyOf"] {
+        for choice in schema
+            .get(form)
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
+            if choice.get("properties").is_some() {
+                walk(path, choice, found);
+            }
+        }
+    }
+}
+
+/// Every key that a config may hold, told for all conditions and layers.
+pub(super) fn keys() -> Vec<String> {
+    let mut keys = vec!["experiment".to_owned()];
+    for experiment in BOTH {
+        for (key, _) in keys_of(&sections(experiment)) {
+            if !keys.contains(&key) {
+                keys.push(key);
+            }
+        }
+    }
+    keys
+}

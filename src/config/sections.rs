@@ -1,0 +1,263 @@
+//! The sections of a config that describe a model: which types of the vocabulary declare their keys, what their keys are
+//! where nobody chooses, and which experiment has them.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+
+use super::de::{Fields, Refusal};
+use super::node::Node;
+use crate::spec::{
+    AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data, ExperimentName, Form,
+    MeanActivationEstimator, OptimizerSpec, Run, Schedule, Sparsity, StageCount, Stages,
+    TrainedLayers, TrainingSpec, Transfer,
+};
+
+/// What an autoencoder takes over from the layer that it is the pretraining of.
+const OF_THE_ENCODER: &[&str] = &[
+    "hidden_units",
+    "activation",
+    "encoder_weight",
+    "encoder_bias",
+];
+
+/// A table of a config.
+pub(super) trait Section: Sized {
+    fn read(node: &Node) -> Result<Self, Refusal>;
+    /// Every key and its value.
+    fn write(&self) -> toml::Table;
+    fn schema(generator: &mut SchemaGenerator) -> Schema;
+}
+
+/// Declares a section by the types that declare its keys, less some of these.
+macro_rules! section {
+    ($($(#[$doc:meta])* $name:ident { $($part:ident: $type:ty),* } without $hidden:expr;)*) => {$(
+        $(#[$doc])*
+        #[derive(Debug, Clone, Default)]
+        pub(super) struct $name {
+            $(pub $part: $type,)*
+        }
+
+        impl Section for $name {
+            fn read(node: &Node) -> Result<Self, Refusal> {
+                let fields = Fields::of(node, $hidden);
+                let section = Self { $($part: fields.part()?,)* };
+                fields.finish()?;
+                Ok(section)
+            }
+
+            fn write(&self) -> toml::Table {
+                let mut keys = toml::Table::new();
+                $(keys.extend(table(&self.$part));)*
+                keys.retain(|name, _| $hidden.iter().all(|hidden| *hidden != name));
+                keys
+            }
+
+            fn schema(generator: &mut SchemaGenerator) -> Schema {
+                let parts = [$(<$type>::json_schema(generator)),*];
+                joined(parts, $hidden)
+            }
+        }
+    )*};
+}
+
+const NONE: &[&str] = &[];
+
+section! {
+    RunSection { run: Run } without NONE;
+    DataSection { data: Data } without NONE;
+    /// The autoencoder that is trained.
+    AutoencoderSection { spec: AutoencoderSpec, disturbance: Disturbance } without NONE;
+    /// The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ) of its cost.
+    SparsitySection { term: Sparsity } without NONE;
+    /// Its training.
+    TrainingSection { training: TrainingSpec } without NONE;
+    /// The classifier that is trained.
+    NetworkSection { spec: ClassifierSpec } without NONE;
+    /// Its training: fine-tuning, where it was pretrained.
+    ClassifierTrainingSection { training: TrainingSpec, trained: Trained } without NONE;
+    /// The pretraining of its hidden layers: an autoencoder for each, on the codes of the layers below.
+    PretrainingSection { extent: Extent, spec: AutoencoderSpec, disturbance: Disturbance, term: Term, training: TrainingSpec }
+        without OF_THE_ENCODER;
+    /// The pretraining of one layer.
+    StageSection { spec: AutoencoderSpec, disturbance: Disturbance, term: Term, training: TrainingSpec }
+        without OF_THE_ENCODER;
+    ReportSection { report: ReportKeys } without NONE;
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct Disturbance {
+    /// How inputs are disturbed before they are encoded, while the reconstruction is compared with the undisturbed ones:
+    /// the denoising autoencoder (Vincent et al. 2010, section 3).
+    pub corruption: Corruption,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct Trained {
+    /// Which layers learn.
+    pub trained_layers: TrainedLayers,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct Term {
+    /// The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ).
+    pub sparsity: Sparsity,
+}
+
+/// How much is pretrained, and what of it is used.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct Extent {
+    /// How many hidden layers are pretrained, from the input up: "none", "all", or a number.
+    #[serde(with = "Stages")]
+    pub layers: StageCount,
+    /// What of a pretrained encoder reaches the classifier.
+    pub transfer: Transfer,
+}
+
+impl Default for Extent {
+    fn default() -> Self {
+        Self {
+            layers: StageCount::First(0),
+            transfer: Transfer::default(),
+        }
+    }
+}
+
+/// What a page shows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct ReportKeys {
+    /// The pieces of evidence by name; left out: all that apply.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Vec<String>>,
+    /// Differences between conditions, as in "D - B", paired by seed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub differences: Option<Vec<String>>,
+    /// The conditions whose layers are shown; left out: all that have hidden layers.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layers_of: Option<Vec<String>>,
+}
+
+/// The sections of an experiment's models.
+pub(super) fn of(experiment: ExperimentName) -> &'static [&'static str] {
+    match experiment {
+        ExperimentName::Autoencoder => &["autoencoder", "sparsity", "training"],
+        ExperimentName::Classifier => &["network", "training", "pretraining"],
+    }
+}
+
+/// Keys that only classifiers have, in sections of both experiments.
+pub(super) const OF_CLASSIFIERS: [&[&str]; 4] = [
+    &["training", "trained_layers"],
+    &["data", "validation_images"],
+    &["report", "differences"],
+    &["report", "layers_of"],
+];
+
+/// Reads a section to see whether its keys and values are allowed.
+pub(super) fn check(experiment: ExperimentName, name: &str, node: &Node) -> Result<(), Refusal> {
+    match (name, experiment) {
+        ("run", _) => RunSection::read(node).map(drop),
+        ("data", _) => DataSection::read(node).map(drop),
+        ("report", _) => ReportSection::read(node).map(drop),
+        ("autoencoder", _) => AutoencoderSection::read(node).map(drop),
+        ("sparsity", _) => SparsitySection::read(node).map(drop),
+        ("network", _) => NetworkSection::read(node).map(drop),
+        ("training", ExperimentName::Autoencoder) => TrainingSection::read(node).map(drop),
+        ("training", ExperimentName::Classifier) => ClassifierTrainingSection::read(node).map(drop),
+        _ => PretrainingSection::read(node).map(drop),
+    }
+}
+
+/// What holds where nobody chooses: for autoencoders what gives Figure 5-6, for classifiers what the post had.
+pub(super) fn defaults(experiment: ExperimentName) -> toml::Table {
+    let mut run = Run::default();
+    let mut sections = match experiment {
+        ExperimentName::Autoencoder => vec![
+            ("autoencoder", AutoencoderSection::default().write()),
+            ("sparsity", SparsitySection::default().write()),
+            ("training", TrainingSection::default().write()),
+        ],
+        ExperimentName::Classifier => {
+            run.seeds = (0..5).collect();
+            let fine_tuning = ClassifierTrainingSection {
+                training: TrainingSpec {
+                    optimizer: OptimizerSpec::Sgd { momentum: 0.0 },
+                    learning_rate: 0.1,
+                    schedule: Schedule::LinearToZero,
+                    epochs: 20,
+                    ..TrainingSpec::default()
+                },
+                trained: Trained::default(),
+            };
+            let pretraining = PretrainingSection {
+                term: Term {
+                    sparsity: Sparsity {
+                        weight: 0.1,
+                        estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
+                        clamp: 1e-4,
+                        ..Sparsity::default()
+                    },
+                },
+                training: TrainingSpec {
+                    learning_rate: 1e-3,
+                    epochs: 3,
+                    ..TrainingSpec::default()
+                },
+                ..PretrainingSection::default()
+            };
+            vec![
+                ("network", NetworkSection::default().write()),
+                ("training", fine_tuning.write()),
+                ("pretraining", pretraining.write()),
+            ]
+        }
+    };
+    sections.push(("run", table(&run)));
+    let mut data = table(&Data::default());
+    if experiment == ExperimentName::Autoencoder {
+        data.remove("validation_images");
+    }
+    sections.push(("data", data));
+    let sections = sections.into_iter();
+    sections
+        .map(|(name, keys)| (name.to_owned(), keys.into()))
+        .collect()
+}
+
+impl StageSection {
+    /// The stage that trains one hidden layer of a classifier.
+    pub fn of_layer(self, classifier: &ClassifierSpec, layer: usize) -> AutoencoderTraining {
+        AutoencoderTraining {
+            autoencoder: AutoencoderSpec {
+                hidden_units: classifier.hidden_units[layer],
+                activation: classifier.activation,
+                encoder_weight: classifier.weight,
+                encoder_bias: classifier.bias,
+                ..self.spec
+            },
+            sparsity: self.term.sparsity,
+            corruption: self.disturbance.corruption,
+            training: self.training,
+        }
+    }
+}
+
+fn table(part: &impl Serialize) -> toml::Table {
+    toml::Table::try_from(part).expect("the vocabulary is tables of plain values")
+}
+
+/// One object of all the properties.
+fn joined<const N: usize>(parts: [Schema; N], hidden: &[&str]) -> Schema {
+    let mut properties = serde_json::Map::new();
+    for mut part in parts {
+        if let Some(serde_json::Value::Object(of_part)) = part.remove("properties") {
+            properties.extend(of_part);
+        }
+    }
+    properties.retain(|name, _| !hidden.contains(&name.as_str()));
+    schemars::json_schema!({ "type": "object", "properties": properties, "additionalProperties": false })
+}

@@ -1,0 +1,263 @@
+//! What a run is: conditions, crossed with a grid, crossed with seeds; what it shows and what its config promises.
+
+use std::path::PathBuf;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::forms::Form;
+use super::{
+    AutoencoderTraining, BackendName, ClassifierSpec, TrainedLayers, TrainingSpec, Transfer, Whole,
+    forms,
+};
+
+/// What a run trains, by the name that configs and run folders use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExperimentName {
+    /// Sparse or denoising autoencoders.
+    Autoencoder,
+    /// Classifiers, with or without greedy layer-wise pretraining.
+    Classifier,
+}
+
+/// Everything about the training of one classifier but its seed and its data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ClassifierTraining {
+    pub classifier: ClassifierSpec,
+    /// One stage for each pretrained layer, from the input up: none, or as many as there are hidden layers at
+    /// most. Stage k's autoencoder has as many hidden units as hidden layer k, and its activation.
+    pub stages: Vec<AutoencoderTraining>,
+    pub transfer: Transfer,
+    /// The training of the whole: fine-tuning where there are stages.
+    pub training: TrainingSpec,
+    pub trained_layers: TrainedLayers,
+}
+
+/// Everything that a run needs to know: conditions × seeds, on which data and where to compute. It can no longer be wrong.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    pub experiment: ExperimentName,
+    pub run: Run,
+    pub data: Data,
+    /// The keys that conditions are crossed with, in the order of the file.
+    pub grid: Vec<GridKey>,
+    /// What is compared: the named conditions, each at every point of the grid (the first key moves slowest); at least
+    /// one, with distinct names, all of one kind.
+    pub conditions: Vec<Condition>,
+    pub report: Report,
+    /// What the config promises, to be held against what comes out.
+    pub expectations: Vec<Expectation>,
+}
+
+impl Plan {
+    /// The names of its conditions, in their order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.conditions
+            .iter()
+            .map(|condition| condition.name.as_str())
+    }
+
+    /// The condition of this name.
+    #[must_use]
+    pub fn condition(&self, name: &str) -> Option<&Condition> {
+        let mut conditions = self.conditions.iter();
+        conditions.find(|condition| condition.name == name)
+    }
+}
+
+/// Where and how often to compute.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Run {
+    /// What computes.
+    pub backend: BackendName,
+    /// Seeds of the initial weights: every condition is trained once for each. A list, or "0..40" for 0 to 39.
+    #[serde(with = "forms::Seeds")]
+    pub seeds: Vec<u64>,
+    /// Seed of the order of batches, which all models share.
+    #[serde(with = "Whole::<0, { super::LARGEST_SEED }, u64>")]
+    pub order_seed: u64,
+}
+
+/// What to learn from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct Data {
+    /// The folder of the four IDX files; a relative path is looked for beside the config, then in the working folder.
+    #[serde(with = "forms::Folder")]
+    pub dir: PathBuf,
+    /// "all", or the first so many training images.
+    #[serde(with = "forms::Images")]
+    pub train_images: Limit,
+    /// "all", or the first so many test images.
+    #[serde(with = "forms::Images")]
+    pub test_images: Limit,
+    /// The last so many training images are held out of the training of classifiers and scored as well.
+    #[serde(with = "Whole::<0, { forms::MOST_IMAGES }>")]
+    pub validation_images: usize,
+}
+
+/// How much of a data set is used.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limit {
+    All,
+    /// The first so many, at least one. Whether there are so many is for `data` to say.
+    First(usize),
+}
+
+/// How many hidden layers are pretrained.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StageCount {
+    All,
+    /// The first so many.
+    First(usize),
+}
+
+/// A key that takes several values in one run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GridKey {
+    /// With its section: `sparsity.weight`.
+    pub key: String,
+    /// As TOML writes them.
+    pub values: Vec<String>,
+}
+
+/// One of the things that a run compares: a model and its training, at one point of the grid.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Condition {
+    /// What a reader calls it: `D`, `β = 0.1`, `D, hidden units = 50`; no other condition of the run is called so.
+    pub name: String,
+    /// Its name among the named conditions; absent where the config names none.
+    pub group: Option<String>,
+    /// Its place in the grid: a value for each key.
+    pub at: Vec<Coordinate>,
+    pub model: Model,
+}
+
+/// A key of the grid and one of its values, as TOML writes it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Coordinate {
+    pub key: String,
+    pub value: String,
+}
+
+/// What a condition trains.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Model {
+    Autoencoder(AutoencoderTraining),
+    Classifier(ClassifierTraining),
+}
+
+impl Condition {
+    /// Its autoencoder, if it is one for its own sake.
+    #[must_use]
+    pub fn autoencoder(&self) -> Option<&AutoencoderTraining> {
+        match &self.model {
+            Model::Autoencoder(training) => Some(training),
+            Model::Classifier(_) => None,
+        }
+    }
+
+    /// Its classifier, if it is one.
+    #[must_use]
+    pub fn classifier(&self) -> Option<&ClassifierTraining> {
+        match &self.model {
+            Model::Classifier(training) => Some(training),
+            Model::Autoencoder(_) => None,
+        }
+    }
+
+    /// The training of the model itself, without its pretraining.
+    #[must_use]
+    pub fn training(&self) -> &TrainingSpec {
+        match &self.model {
+            Model::Autoencoder(training) => &training.training,
+            Model::Classifier(training) => &training.training,
+        }
+    }
+
+    /// What is trained first: a stage for each pretrained layer.
+    #[must_use]
+    pub fn stages(&self) -> &[AutoencoderTraining] {
+        match &self.model {
+            Model::Autoencoder(_) => &[],
+            Model::Classifier(training) => &training.stages,
+        }
+    }
+}
+
+/// What a run shows.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Report {
+    /// The pieces of evidence by name; absent for all that apply.
+    pub evidence: Option<Vec<String>>,
+    /// Minuend and subtrahend of each difference that is reported, as indices of conditions.
+    pub differences: Vec<(usize, usize)>,
+    /// The conditions whose layers are shown, as indices.
+    pub layers_of: Vec<usize>,
+}
+
+/// A promise of a config: what a quantity will be, and who says so.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expectation {
+    /// The quantity, by the name that evidence gives it: `test accuracy`.
+    pub that: String,
+    /// Of which conditions: `condition`, or keys of the grid; empty for all.
+    pub at: Vec<Coordinate>,
+    /// The same quantity of another condition is taken off, seed by seed.
+    pub minus: Option<Vec<Coordinate>>,
+    /// Absent for the last.
+    pub epoch: Option<usize>,
+    pub promise: Promise,
+    pub over: Over,
+    /// Absent for all of the run's.
+    pub seeds: Option<Vec<u64>>,
+    /// A paper with its table, a book, or this program's own runs.
+    pub source: String,
+}
+
+/// What is promised of a quantity.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Promise {
+    /// It lies between these two, or on one of them.
+    Within { low: f64, high: f64 },
+    /// It differs by `tolerance` at most.
+    Near { value: f64, tolerance: f64 },
+    /// It is this word.
+    Is { word: String },
+}
+
+/// For what over seeds a promise is made.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Over {
+    /// Of the quantity of every seed.
+    #[default]
+    EachSeed,
+    /// Of the median over seeds.
+    Median,
+}
+
+/// One seed, on flex.
+impl Default for Run {
+    fn default() -> Self {
+        Self {
+            backend: BackendName::Flex,
+            seeds: vec![0],
+            order_seed: 0,
+        }
+    }
+}
+
+/// All of MNIST, which comes with this program.
+impl Default for Data {
+    fn default() -> Self {
+        Self {
+            dir: "data/mnist".into(),
+            train_images: Limit::All,
+            test_images: Limit::All,
+            validation_images: 0,
+        }
+    }
+}
