@@ -12,7 +12,7 @@ use crate::words::listed;
 pub struct Stages;
 
 /// Whether any layer of it is pretrained.
-pub(super) fn is_pretrained(condition: &&Condition) -> bool {
+pub(super) fn is_pretrained(condition: &Condition) -> bool {
     !condition.stages().is_empty()
 }
 
@@ -22,9 +22,7 @@ impl Evidence for Stages {
     }
 
     fn applies(&self, plan: &Plan) -> bool {
-        plan.conditions
-            .iter()
-            .any(|condition| is_pretrained(&condition))
+        plan.conditions.iter().any(is_pretrained)
     }
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
@@ -39,7 +37,11 @@ impl Evidence for Stages {
             &report::stages(&records, &run.conditions()),
             report::lines_left_out(run.plan.conditions.len()),
         )?;
-        let pretrained = run.plan.conditions.iter().filter(is_pretrained);
+        let pretrained = run
+            .plan
+            .conditions
+            .iter()
+            .filter(|condition| is_pretrained(condition));
         let names: Vec<&str> = pretrained.map(|of| of.name.as_str()).collect();
         Ok(Some(html! {
             h2 { "The pretraining itself" }

@@ -20,9 +20,7 @@ impl Evidence for Transfers {
     }
 
     fn applies(&self, plan: &Plan) -> bool {
-        plan.conditions
-            .iter()
-            .any(|condition| is_pretrained(&condition))
+        plan.conditions.iter().any(is_pretrained)
     }
 
     /// The proofs of every layer of each member.

@@ -23,9 +23,7 @@ impl Evidence for Units {
     }
 
     fn applies(&self, plan: &Plan) -> bool {
-        plan.conditions
-            .iter()
-            .any(|condition| is_pretrained(&condition))
+        plan.conditions.iter().any(is_pretrained)
     }
 
     fn outlook(&self, plan: &Plan, shape: &dyn Fn(usize) -> GridShape) -> Vec<String> {
@@ -76,7 +74,9 @@ impl Evidence for Units {
 /// one.
 fn shown_condition(plan: &Plan) -> Option<&Condition> {
     let looked_into = plan.report.layers_of.iter().map(|&at| &plan.conditions[at]);
-    looked_into.chain(&plan.conditions).find(is_pretrained)
+    looked_into
+        .chain(&plan.conditions)
+        .find(|condition| is_pretrained(condition))
 }
 
 /// The first seed of that condition that did not end early.
