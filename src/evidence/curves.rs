@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::figures::{Figures, RedrawError};
+use super::figures::RedrawError;
 use super::{Evidence, Run, is_autoencoder, remarks, value};
 use crate::experiment::{Models, Trained};
-use crate::report::{self, GridShape, MOST_NAMES, dead_means, if_defined, number, table};
+use crate::report::{
+    self, Figures, Glossary, GridShape, MOST_NAMES, Term, Words, dead_means, if_defined, number, table,
+};
 use crate::results::{EpochRecord, NO_EXPLAINED_VARIANCE};
 use crate::run_dir;
 use crate::spec::Plan;
@@ -44,31 +46,25 @@ impl Evidence for Curves {
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
         let records = run.epochs();
-        figures.chart(
-            run,
-            run_dir::CURVES_SVG,
-            run_dir::CURVES_PNG,
-            &report::learning_curves(&records),
-            report::lines_left_out(run.manifest.members.len()),
-        )?;
         let conditions = listed(&run.conditions(), MOST_NAMES);
         let alt = format!(
             "Learning curves of {conditions}: reconstruction, sparsity, activity and dead units against the epoch"
         );
+        let words = Words {
+            alt: &alt,
+            caption: "Every model after every epoch: the sparsity term over the epoch’s training images, all else over the test images.",
+            numbers: Some(run_dir::METRICS_CSV),
+        };
+        let curves = figures.chart("curves", &report::learning_curves(&records), &words);
         Ok(Some(html! {
             h2 { "Training" }
-            @if let Some(figure) = figures.get(run_dir::CURVES_SVG) {
-                (figure.markup(
-                    &alt,
-                    "Every model after every epoch: the sparsity term over the epoch’s training images, all else over the test images.",
-                ))
-            }
-            (last_epochs(&records))
+            (curves)
+            (last_epochs(&records, &mut figures.glossary))
         }))
     }
 }
 
-fn last_epochs(records: &[EpochRecord]) -> Markup {
+fn last_epochs(records: &[EpochRecord], glossary: &mut Glossary) -> Markup {
     let mut last: BTreeMap<usize, &EpochRecord> = BTreeMap::new();
     for record in records {
         let seen = last.entry(record.member).or_insert(record);
@@ -98,20 +94,20 @@ fn last_epochs(records: &[EpochRecord]) -> Markup {
             ]
         })
         .collect();
-    let head = [
-        "model",
-        "epoch",
-        "learning rate",
-        "cost",
-        "reconstruction",
-        "… on test",
-        "Σ KL",
-        "explained variance",
-        "mean activation",
-        "active (L0)",
-        "dead",
-        "untrained",
-    ];
+    let head = glossary.head(&[
+        ("model", None),
+        ("epoch", None),
+        ("learning rate", None),
+        ("cost", None),
+        ("reconstruction", None),
+        ("… on test", None),
+        ("Σ KL", Some(Term::Divergence)),
+        ("explained variance", Some(Term::ExplainedVariance)),
+        ("mean activation", Some(Term::MeanActivation)),
+        ("active (L0)", Some(Term::ActiveUnits)),
+        ("dead", Some(Term::Dead)),
+        ("untrained", Some(Term::Untrained)),
+    ]);
     let not_defined = last
         .values()
         .any(|record| record.explained_variance.is_none());

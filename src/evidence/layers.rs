@@ -3,10 +3,10 @@
 use maud::{Markup, html};
 
 use super::accuracy::Comparison;
-use super::figures::{Figures, RedrawError};
+use super::figures::RedrawError;
 use super::reading::grouped;
 use super::{Evidence, Run, is_classifier, remarks};
-use crate::report::{self, GridShape, MOST_NAMES, dead_means};
+use crate::report::{self, Figures, GridShape, MOST_NAMES, Term, Words, dead_means};
 use crate::run_dir;
 use crate::spec::Plan;
 use crate::words::{counted, listed};
@@ -39,30 +39,25 @@ impl Evidence for Layers {
             return Ok(None);
         };
         let conditions = shown(run.plan);
-        figures.chart(
-            run,
-            run_dir::LAYERS_SVG,
-            run_dir::LAYERS_PNG,
-            &report::layers(&run.kept_records().layers, &conditions),
-            report::conditions_left_out(conditions.len()),
-        )?;
         let names: Vec<&str> = conditions.iter().map(String::as_str).collect();
         let medians = match run.plan.run.seeds.len() {
             1 => "",
             _ => "; medians over seeds",
         };
+        let words = Words {
+            alt: &format!("Heat maps of gradient norms, activations and dead units, layer by epoch, of {}", listed(&names, MOST_NAMES)),
+            caption: &format!(
+                "Measured after each epoch on a fixed batch, the first {}, outside of the training steps{medians}; one scale per quantity. The topmost row of the gradients is the softmax layer. {}",
+                counted(grouped(comparison.probe_images), "training image"),
+                dead_means("these images"),
+            ),
+            numbers: Some(run_dir::LAYERS_CSV),
+        };
+        let maps = report::layers(&run.kept_records().layers, &conditions);
+        figures.glossary.uses(&[Term::Dead]);
         Ok(Some(html! {
             h2 { "What is in the layers" }
-            @if let Some(figure) = figures.get(run_dir::LAYERS_SVG) {
-                (figure.markup(
-                    &format!("Heat maps of gradient norms, activations and dead units, layer by epoch, of {}", listed(&names, MOST_NAMES)),
-                    &format!(
-                        "Measured after each epoch on a fixed batch, the first {}, outside of the training steps{medians}; one scale per quantity. The topmost row of the gradients is the softmax layer. {} The numbers are in layers.csv.",
-                        counted(grouped(comparison.probe_images), "training image"),
-                        dead_means("these images"),
-                    ),
-                ))
-            }
+            (figures.chart("layers", &maps, &words))
         }))
     }
 }

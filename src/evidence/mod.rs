@@ -31,7 +31,8 @@ use crate::run_dir::{Manifest, Records, RunDir};
 use crate::spec::{ExperimentName, Plan};
 use crate::weights::Weights;
 
-pub use figures::{Figures, RedrawError, everything, page, pictures};
+pub use crate::report::Figures;
+pub use figures::{RedrawError, everything, page, pictures};
 
 /// A piece of evidence.
 pub trait Evidence: Sync {

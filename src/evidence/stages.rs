@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::figures::{Figures, RedrawError};
+use super::figures::RedrawError;
 use super::{Evidence, Run};
-use crate::report::{self, MOST_NAMES};
+use crate::report::{self, Figures, MOST_NAMES, Term, Words};
 use crate::run_dir;
 use crate::spec::{Condition, Plan};
 use crate::words::listed;
@@ -32,23 +32,18 @@ impl Evidence for Stages {
         if records.is_empty() {
             return Ok(None);
         }
-        figures.chart(
-            run,
-            run_dir::STAGES_SVG,
-            run_dir::STAGES_PNG,
-            &report::stages(&records, &run.conditions()),
-            report::lines_left_out(run.plan.conditions.len()),
-        )?;
         let pretrained = run.plan.conditions.iter().filter(is_pretrained);
         let names: Vec<&str> = pretrained.map(|of| of.name.as_str()).collect();
+        let words = Words {
+            alt: &format!("Reconstruction cost and sparsity of every stage of the pretraining of {}", listed(&names, MOST_NAMES)),
+            caption: "The autoencoder of each layer after each of its epochs, on the codes of the layers below; a stage ends on its layer’s tick.",
+            numbers: Some(run_dir::STAGES_CSV),
+        };
+        let chart = report::stages(&records, &run.conditions());
+        figures.glossary.uses(&[Term::Divergence]);
         Ok(Some(html! {
             h2 { "The pretraining itself" }
-            @if let Some(figure) = figures.get(run_dir::STAGES_SVG) {
-                (figure.markup(
-                    &format!("Reconstruction cost and sparsity of every stage of the pretraining of {}", listed(&names, MOST_NAMES)),
-                    "The autoencoder of each layer after each of its epochs, on the codes of the layers below; a stage ends on its layer’s tick.",
-                ))
-            }
+            (figures.chart("stages", &chart, &words))
         }))
     }
 }

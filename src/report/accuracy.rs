@@ -4,7 +4,8 @@
 use crate::results::{ClassifierRecord, MemberSeconds, Spread};
 
 use super::Drawing;
-use super::chart::{Chart, Horizontal, Legend, Line, Look, Sheet, Stroke, Vertical};
+use super::axis::{Horizontal, Vertical};
+use super::chart::{Chart, Legend, Line, Look, Sheet, Stroke};
 
 /// The height of the enlarged charts, in percentage points below the best accuracy.
 const ENLARGED: f64 = 10.0;
@@ -21,7 +22,7 @@ struct Condition<'a> {
 pub fn accuracy(records: &[ClassifierRecord]) -> Drawing {
     let conditions = by_condition(records);
     let epochs = |record: &ClassifierRecord| record.epoch as f64;
-    let charts = both(&conditions, "", "epoch", Horizontal::Whole, &epochs);
+    let charts = both(&conditions, "", "epoch", &Horizontal::Whole, &epochs);
     sheet(&conditions, charts.into(), 2)
 }
 
@@ -36,14 +37,14 @@ pub fn costs(records: &[ClassifierRecord]) -> Drawing {
             &conditions,
             " by gradient updates",
             "thousand gradient updates, pretraining included",
-            Horizontal::Real,
+            &Horizontal::Real,
             &updates,
         ),
         both(
             &conditions,
             " by computation",
             "10¹² multiply–accumulates, pretraining included",
-            Horizontal::Real,
+            &Horizontal::Real,
             &work,
         ),
     ];
@@ -56,7 +57,7 @@ pub fn times(records: &[ClassifierRecord], seconds: &[MemberSeconds]) -> Drawing
     let conditions = by_condition(records);
     let time = |record: &ClassifierRecord| time_at(record, seconds);
     let title = "seconds of training on one thread, pretraining included";
-    let charts = both(&conditions, " by time", title, Horizontal::Real, &time);
+    let charts = both(&conditions, " by time", title, &Horizontal::Real, &time);
     sheet(&conditions, charts.into(), 2)
 }
 
@@ -72,20 +73,21 @@ fn time_at(record: &ClassifierRecord, seconds: &[MemberSeconds]) -> f64 {
 fn sheet(conditions: &[Condition], charts: Vec<Chart>, columns: usize) -> Drawing {
     let names = conditions.iter().zip(Look::all());
     let entries = names.map(|(condition, look)| (condition.name.to_owned(), look));
-    Drawing::sheet(Sheet {
+    Sheet {
         legend: Legend::new(entries, conditions.len()),
         charts,
         columns,
         chart_height: 380.0,
-    })
+    }
+    .drawing()
 }
 
 /// The whole range, and the upper part enlarged.
 fn both(
     conditions: &[Condition],
     title: &str,
-    x_title: &'static str,
-    x: Horizontal,
+    x_title: &str,
+    x: &Horizontal,
     along: &dyn Fn(&ClassifierRecord) -> f64,
 ) -> [Chart; 2] {
     let lines = || -> Vec<Line> {
@@ -101,8 +103,8 @@ fn both(
     let top = (best + 0.5).min(100.0);
     let chart = |title: String, y| Chart {
         title,
-        x_title,
-        x,
+        x_title: x_title.to_owned(),
+        x: x.clone(),
         y,
         lines: lines(),
     };

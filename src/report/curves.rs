@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use crate::results::{EpochRecord, NO_EXPLAINED_VARIANCE};
 
 use super::Drawing;
-use super::chart::{Chart, Horizontal, Legend, Line, Look, Sheet, Stroke, Vertical};
+use super::axis::{Horizontal, Vertical};
+use super::chart::{Chart, Legend, Line, Look, Sheet, Stroke};
 
 /// One chart.
 struct Panel {
@@ -91,7 +92,7 @@ pub fn learning_curves(records: &[EpochRecord]) -> Drawing {
     };
     let charts = PANELS.iter().map(|panel| Chart {
         title: title(panel, records),
-        x_title: "epoch",
+        x_title: "epoch".to_owned(),
         x: Horizontal::Whole,
         y: panel.scale,
         lines: members
@@ -111,7 +112,7 @@ pub fn learning_curves(records: &[EpochRecord]) -> Drawing {
             .first()
             .map_or_else(String::new, |record| record.label.clone())
     };
-    Drawing::sheet(Sheet {
+    Sheet {
         legend: Legend::new(
             members
                 .iter()
@@ -121,7 +122,8 @@ pub fn learning_curves(records: &[EpochRecord]) -> Drawing {
         charts: charts.collect(),
         columns: 3,
         chart_height: 290.0,
-    })
+    }
+    .drawing()
 }
 
 /// What a chart shows, or why it shows nothing.
@@ -234,12 +236,8 @@ pub(super) mod tests {
         let records = [record(0, "β = 0", 1), record(0, "β = 0", 2)];
         let bytes = learning_curves(&records).png().expect("a picture");
         assert_eq!(bytes, learning_curves(&records).png().expect("a picture"));
-        let image = image::load_from_memory(&bytes).expect("a PNG").into_rgb8();
-        assert_eq!(image.width(), 2400);
-        assert!(
-            image
-                .pixels()
-                .any(|pixel| *pixel == crate::report::chart::PALETTE[0])
-        );
+        let pixels = crate::report::drawing::tests::decoded(&bytes);
+        assert_eq!(pixels.width, 2400);
+        assert!(pixels.has(crate::report::chart::PALETTE[0]));
     }
 }

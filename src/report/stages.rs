@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use crate::results::{Spread, StageRecord};
 
 use super::Drawing;
-use super::chart::{Chart, Horizontal, Legend, Line, Look, Sheet, Stroke, Vertical};
+use super::axis::{Horizontal, Vertical};
+use super::chart::{Chart, Legend, Line, Look, Sheet, Stroke};
 
 type Quantity = fn(&StageRecord) -> f64;
 const QUANTITIES: [(&str, Quantity); 2] = [
@@ -30,7 +31,7 @@ pub fn stages(records: &[StageRecord], conditions: &[&str]) -> Drawing {
         .collect();
     let charts = QUANTITIES.iter().map(|(title, quantity)| Chart {
         title: (*title).to_owned(),
-        x_title: "layer that is pretrained",
+        x_title: "layer that is pretrained".to_owned(),
         x: Horizontal::Whole,
         y: Vertical::Either,
         lines: names
@@ -38,7 +39,7 @@ pub fn stages(records: &[StageRecord], conditions: &[&str]) -> Drawing {
             .flat_map(|&(name, look)| lines(records, name, look, *quantity))
             .collect(),
     });
-    Drawing::sheet(Sheet {
+    Sheet {
         legend: Legend::new(
             names.iter().map(|&(name, look)| (name.to_owned(), look)),
             known.len(),
@@ -46,7 +47,8 @@ pub fn stages(records: &[StageRecord], conditions: &[&str]) -> Drawing {
         charts: charts.collect(),
         columns: 2,
         chart_height: 340.0,
-    })
+    }
+    .drawing()
 }
 
 /// A line for each stage of a condition: medians over seeds, between the extremes.

@@ -2,11 +2,9 @@
 //!
 //! Tile j shows column j of the encoder weights, input r·width + c at row r and column c; tiles run row by row.
 
-use image::{Rgb, RgbImage};
-
 use super::arrangement::{Arrangement, BETWEEN_GRIDS, GridShape, MARGIN, MAX_TILES, Zoom, mean_of};
-use super::canvas::{Anchor, Bitmap, Canvas, Colour, FAINT_INK, INK, Point};
-use super::{ReportError, check_size, encode_png, font, significant};
+use super::drawing::{Anchor, Colour, Drawing, FAINT_INK, INK, Pixels, Point};
+use super::{ReportError, font, significant};
 
 /// One model's encoder weights, by shared reference: drawing cannot change them.
 ///
@@ -60,8 +58,8 @@ impl Mark {
     /// Okabe and Ito's vermillion and blue.
     fn colour(self) -> Colour {
         match self {
-            Self::Dead | Self::Unchanged => Rgb([213, 94, 0]),
-            Self::NoiseLooking => Rgb([0, 114, 178]),
+            Self::Dead | Self::Unchanged => Colour([213, 94, 0]),
+            Self::NoiseLooking => Colour([0, 114, 178]),
         }
     }
 
@@ -87,9 +85,9 @@ pub enum Scaling {
 const SHARED_PERCENTILE: f64 = 0.999;
 
 /// A constant tile, and a weight of 0 on the shared scale.
-const MID_GREY: Colour = Rgb([128, 128, 128]);
+const MID_GREY: Colour = Colour([128, 128, 128]);
 /// A weight that is no number; grey pictures hold no such colour.
-const SIGNAL: Colour = Rgb([255, 0, 255]);
+const SIGNAL: Colour = Colour([255, 0, 255]);
 
 const TITLE_SIZE: f32 = 34.0;
 const CAPTION_SIZE: f32 = 21.0;
@@ -106,14 +104,14 @@ const SPACE: f32 = 14.0;
 /// # Errors
 /// When there are no grids, or a grid's numbers do not fit each other.
 pub fn figure(grids: &[Grid], scaling: Scaling) -> Result<Vec<Vec<u8>>, ReportError> {
-    draw(grids, scaling, |image| encode_png(&image))
+    draw(grids, scaling, |picture| picture.png())
 }
 
 /// Hands each picture of the figure to `finish`, one at a time: together they may be large.
 fn draw<T>(
     grids: &[Grid],
     scaling: Scaling,
-    finish: impl Fn(RgbImage) -> Result<T, ReportError>,
+    finish: impl Fn(Pixels) -> Result<T, ReportError>,
 ) -> Result<Vec<T>, ReportError> {
     if grids.is_empty() {
         return Err(ReportError::NoGrids);
@@ -145,39 +143,39 @@ fn draw_picture(
     arrangement: &Arrangement,
     layout: &Layout,
     shades: &Shades,
-) -> Result<RgbImage, ReportError> {
-    check_size(layout.size.0, layout.size.1)?;
-    let mut bitmap = Bitmap::new(layout.size.0, layout.size.1, 1.0);
+) -> Result<Pixels, ReportError> {
+    let mut drawing = Drawing::new(layout.size);
+    let units = |grid: &Grid| 0..grid.weights.shape().shown();
     for (cell, grid) in layout.cells.iter().zip(grids) {
         let centre = cell.left + arrangement.cell_width / 2.0;
-        let title = lines(&cell.title, cell.top, TITLE_SIZE);
-        for (line, baseline) in title {
-            bitmap.text(line, (centre, baseline), TITLE_SIZE, INK, Anchor::Middle);
+        for (line, baseline) in lines(&cell.title, cell.top, TITLE_SIZE) {
+            drawing.text(line, (centre, baseline), TITLE_SIZE, INK, Anchor::Middle);
         }
-        for unit in 0..grid.weights.shape().shown() {
-            let at = tile_corner(arrangement, cell, grid, unit);
+        for (line, baseline) in lines(&cell.caption, cell.caption_top, CAPTION_SIZE) {
+            let at = (centre, baseline);
+            drawing.text(line, at, CAPTION_SIZE, FAINT_INK, Anchor::Middle);
+        }
+        for unit in units(grid) {
             if let Some((_, mark)) = grid.marked.iter().find(|(marked, _)| *marked == unit) {
-                frame(&mut bitmap, arrangement, grid, at, *mark);
+                let at = tile_corner(arrangement, cell, grid, unit);
+                frame(&mut drawing, arrangement, grid, at, *mark);
             }
-            draw_tile(&mut bitmap.image, arrangement.zoom, grid, unit, at, shades);
-        }
-        let caption = lines(&cell.caption, cell.caption_top, CAPTION_SIZE);
-        for (line, baseline) in caption {
-            bitmap.text(
-                line,
-                (centre, baseline),
-                CAPTION_SIZE,
-                FAINT_INK,
-                Anchor::Middle,
-            );
         }
     }
     let mut top = layout.legend_top;
     for entry in &layout.legend {
-        entry.draw(&mut bitmap, top);
+        entry.draw(&mut drawing, top);
         top += entry.height();
     }
-    Ok(bitmap.image)
+    // Weights become pixels, each of them whole, on top of what is drawn.
+    let mut pixels = drawing.pixels(1.0)?;
+    for (cell, grid) in layout.cells.iter().zip(grids) {
+        for unit in units(grid) {
+            let at = tile_corner(arrangement, cell, grid, unit);
+            draw_tile(&mut pixels, arrangement.zoom, grid, unit, at, shades);
+        }
+    }
+    Ok(pixels)
 }
 
 fn check(grid: &Grid) -> Result<(), ReportError> {
@@ -309,12 +307,12 @@ impl Layout {
 }
 
 /// Top left pixel of a unit's picture.
-fn tile_corner(arrangement: &Arrangement, cell: &Cell, grid: &Grid, unit: usize) -> (u32, u32) {
+fn tile_corner(arrangement: &Arrangement, cell: &Cell, grid: &Grid, unit: usize) -> (usize, usize) {
     let shape = grid.weights.shape();
     let columns = arrangement.columns(shape);
     let (zoom, gap) = (arrangement.zoom, arrangement.gap);
     let along = |start: f32, index: usize, side: usize| {
-        start as u32 + (index * (zoom.pixels(side) + gap) + gap / 2) as u32
+        start as usize + index * (zoom.pixels(side) + gap) + gap / 2
     };
     (
         along(cell.tiles_left, unit % columns, shape.width),
@@ -371,15 +369,15 @@ fn grey(weight: f32, low: f64, high: f64) -> Colour {
         return MID_GREY;
     }
     let level = (f64::from(weight) - low) / (high - low) * 255.0;
-    Rgb([level.round().clamp(0.0, 255.0) as u8; 3])
+    Colour([level.round().clamp(0.0, 255.0) as u8; 3])
 }
 
 fn draw_tile(
-    image: &mut RgbImage,
+    pixels: &mut Pixels,
     zoom: Zoom,
     grid: &Grid,
     unit: usize,
-    (left, top): (u32, u32),
+    (left, top): (usize, usize),
     shades: &Shades,
 ) {
     let tile = tile(grid, unit, zoom);
@@ -395,33 +393,27 @@ fn draw_tile(
     };
     let UnitWeights { height, width, .. } = grid.weights;
     let [rows, columns] = [height, width].map(|side| side.div_ceil(zoom.weights()));
-    let block = (
-        (zoom.pixels(width) / columns) as u32,
-        (zoom.pixels(height) / rows) as u32,
-    );
+    let block = (zoom.pixels(width) / columns, zoom.pixels(height) / rows);
     for (index, &shown) in tile.iter().enumerate() {
-        let colour = grey(shown, low, high);
-        let row = top + (index / columns) as u32 * block.1;
-        let column = left + (index % columns) as u32 * block.0;
-        for y in row..row + block.1 {
-            for x in column..column + block.0 {
-                image.put_pixel(x, y, colour);
-            }
-        }
+        let at = (
+            left + index % columns * block.0,
+            top + index / columns * block.1,
+        );
+        pixels.fill(at, block, grey(shown, low, high));
     }
 }
 
 /// A coloured ground that shows as a frame once the tile is drawn on it.
 fn frame(
-    bitmap: &mut Bitmap,
+    drawing: &mut Drawing,
     arrangement: &Arrangement,
     grid: &Grid,
-    (left, top): (u32, u32),
+    (left, top): (usize, usize),
     mark: Mark,
 ) {
     let half = (arrangement.gap / 2) as f32;
     let side = |weights: usize| (arrangement.zoom.pixels(weights) + arrangement.gap) as f32;
-    bitmap.rectangle(
+    drawing.rectangle(
         (left as f32 - half, top as f32 - half),
         (side(grid.weights.width), side(grid.weights.height)),
         mark.colour(),
@@ -447,20 +439,20 @@ impl Entry {
         lines * LEGEND_SIZE * LINE_HEIGHT
     }
 
-    fn draw(&self, bitmap: &mut Bitmap, top: f32) {
+    fn draw(&self, drawing: &mut Drawing, top: f32) {
         const SWATCH: f32 = 18.0;
         let baseline = top + LEGEND_SIZE;
         let swatch_top = (baseline - 0.78 * LEGEND_SIZE).round();
         let mut write = |text: &str, at: Point, anchor: Anchor| {
-            bitmap.text(text, at, LEGEND_SIZE, FAINT_INK, anchor);
+            drawing.text(text, at, LEGEND_SIZE, FAINT_INK, anchor);
         };
         match self {
             Self::Text(text) => write(text, (MARGIN, baseline), Anchor::Start),
             Self::Key(outer, inner, text) => {
                 write(text, (MARGIN + SWATCH + 10.0, baseline), Anchor::Start);
-                bitmap.rectangle((MARGIN, swatch_top), (SWATCH, SWATCH), *outer);
+                drawing.rectangle((MARGIN, swatch_top), (SWATCH, SWATCH), *outer);
                 let (inside, side) = ((MARGIN + 3.0, swatch_top + 3.0), SWATCH - 6.0);
-                bitmap.rectangle(inside, (side, side), *inner);
+                drawing.rectangle(inside, (side, side), *inner);
             }
             Self::Bar(limit) => {
                 let limit = significant(*limit, 2);
@@ -475,10 +467,10 @@ impl Entry {
                 for step in 0..BAR_WIDTH {
                     let colour = grey(f32::from(step), 0.0, f64::from(BAR_WIDTH - 1));
                     let at = (left + f32::from(step), swatch_top);
-                    bitmap.rectangle(at, (1.0, SWATCH), colour);
+                    drawing.rectangle(at, (1.0, SWATCH), colour);
                 }
                 let mark = (middle - 1.0, swatch_top + SWATCH);
-                bitmap.rectangle(mark, (2.0, 5.0), FAINT_INK);
+                drawing.rectangle(mark, (2.0, 5.0), FAINT_INK);
             }
         }
     }
@@ -531,10 +523,11 @@ fn legend(
 
 #[cfg(test)]
 mod tests {
+    use super::super::drawing::tests::decoded;
     use super::*;
 
-    const BLACK: Colour = Rgb([0, 0, 0]);
-    const WHITE: Colour = Rgb([255, 255, 255]);
+    const BLACK: Colour = Colour([0, 0, 0]);
+    const WHITE: Colour = Colour([255, 255, 255]);
 
     /// Three units of 2×2 pixels: a column each.
     #[rustfmt::skip]
@@ -564,18 +557,16 @@ mod tests {
         let image = only_picture(grids, scaling);
         let (arrangement, layout) = laid_out(grids);
         let (left, top) = tile_corner(&arrangement, &layout.cells[0], &grids[0], unit);
-        let zoom = arrangement.zoom.pixels(2) as u32 / 2;
+        let zoom = arrangement.zoom.pixels(2) / 2;
         [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(row, column)| {
-            let at = |dy: u32, dx: u32| {
-                *image.get_pixel(left + column * zoom + dx, top + row * zoom + dy)
-            };
+            let at = |dy, dx| image.at(left + column * zoom + dx, top + row * zoom + dy);
             let colour = at(0, 0);
             assert!((0..zoom).all(|dy| (0..zoom).all(|dx| at(dy, dx) == colour)));
             colour
         })
     }
 
-    fn only_picture(grids: &[Grid], scaling: Scaling) -> RgbImage {
+    fn only_picture(grids: &[Grid], scaling: Scaling) -> Pixels {
         let mut pictures = draw(grids, scaling, Ok).expect("a figure");
         assert_eq!(pictures.len(), 1);
         pictures.remove(0)
@@ -590,7 +581,7 @@ mod tests {
     }
 
     fn greys(levels: [u8; 4]) -> [Colour; 4] {
-        levels.map(|level| Rgb([level; 3]))
+        levels.map(|level| Colour([level; 3]))
     }
 
     #[test]
@@ -631,7 +622,7 @@ mod tests {
         let image = only_picture(&grids, Scaling::Shared);
         let (arrangement, layout) = laid_out(&grids);
         let (left, top) = tile_corner(&arrangement, &layout.cells[0], &grids[0], 0);
-        assert_eq!(*image.get_pixel(left, top), BLACK);
+        assert_eq!(image.at(left, top), BLACK);
     }
 
     #[test]
@@ -683,10 +674,10 @@ mod tests {
             (left, top - 2),
             (left + 9, top + 16),
         ] {
-            assert_eq!(*image.get_pixel(x, y), Mark::Dead.colour());
+            assert_eq!(image.at(x, y), Mark::Dead.colour());
         }
         let (left, top) = tile_corner(&arrangement, &layout.cells[0], &grids[0], 0);
-        assert_eq!(*image.get_pixel(left - 1, top), WHITE);
+        assert_eq!(image.at(left - 1, top), WHITE);
     }
 
     #[test]
@@ -711,10 +702,7 @@ mod tests {
             let once = figure(&[grid(&weights, 3, 2)], scaling).expect("a figure");
             let again = figure(&[grid(&weights, 3, 2)], scaling).expect("a figure");
             assert_eq!(once, again);
-            let decoded = image::load_from_memory(&once[0])
-                .expect("a PNG")
-                .into_rgb8();
-            assert_eq!(decoded, only_picture(&[grid(&weights, 3, 2)], scaling));
+            assert_eq!(decoded(&once[0]), only_picture(&[grid(&weights, 3, 2)], scaling));
         }
         assert_eq!(weights.map(f32::to_bits), before);
     }
@@ -753,20 +741,18 @@ mod tests {
         assert_eq!(shown[..2], [1.0, 4.0]);
         assert_eq!((shown.len(), shown[800]), (801, 2400.0));
         let image = only_picture(&[tower], Scaling::PerTile);
-        assert!(image.height() < 1400, "{:?}", image.dimensions());
+        assert!(image.height() < 1400, "{}", image.height());
     }
 
     #[test]
     fn seventy_five_grids_fill_five_pictures() {
         let weights = vec![0.5; 784 * 100];
         let many = vec![grid(&weights, 100, 28); 75];
-        let pictures = draw(&many, Scaling::PerTile, |image| Ok(image.dimensions()));
+        let pictures = draw(&many, Scaling::PerTile, |image| Ok(image.rgb.len() / 3));
         let pictures = pictures.expect("a figure");
         assert_eq!(pictures.len(), 5);
         assert!(
-            pictures
-                .iter()
-                .all(|(width, height)| width * height < 13_000_000)
+            pictures.iter().all(|&size| size < 13_000_000)
         );
     }
 }
