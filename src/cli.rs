@@ -6,26 +6,29 @@
 //! for; what is for printing alone fails, unless its reader has closed the pipe.
 
 mod check;
-mod prepare;
-mod resume;
-mod run;
 mod signals;
 
 use std::ffi::OsString;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 
 use crate::backend;
 use crate::config::{self, Overrides};
-use crate::evidence;
-use crate::run_dir::{Lock, Manifest, RunDir, RunDirError};
+use crate::evidence::promises::all_hold;
+use crate::experiment::Ending;
+use crate::results::Ended;
+use crate::run::{self, Finished, Options, Resumed};
+use crate::run_dir;
 use crate::spec::BackendName;
+use crate::train::Stop;
 use crate::ui::Style;
 use crate::ui::print::{lost, say, say_bytes, tell};
+use crate::words::{counted, in_shell, printable};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -68,6 +71,15 @@ enum Verb {
     Backends,
     /// Go on with a run that was stopped or killed, to the same results
     Resume(ResumeArgs),
+    /// Put several runs side by side: one page and one table of what their models came to
+    Compare {
+        /// Run folders, such as runs/figure56-001
+        #[arg(required = true, value_name = "RUN_DIR")]
+        runs: Vec<PathBuf>,
+        /// Write compare.html and compare.csv to this folder
+        #[arg(long, value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+    },
     /// Draw figures, curves and page of a run again from its folder; train nothing
     Report {
         /// A run folder, such as runs/figure56-001
@@ -90,6 +102,10 @@ struct RunArgs {
     /// Write the run to this new folder instead of the next free one in runs/
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
+    /// Go on with the run in the folder of --out if there is one, and begin it if there is none: for jobs that a
+    /// scheduler starts again
+    #[arg(long = "continue", requires = "out")]
+    go_on: bool,
     #[command(flatten)]
     watch: WatchArgs,
 }
@@ -116,19 +132,29 @@ struct WatchArgs {
     /// Print one line per epoch and member instead of the dashboard
     #[arg(long)]
     plain: bool,
+    /// Exit with 1 if a promise of the config, an [[expect]], does not hold
+    #[arg(long)]
+    strict: bool,
 }
 
 impl WatchArgs {
+    /// How to carry a run out, with an ear for signals from now on.
+    fn options(&self) -> Options {
+        let stop = Arc::new(Stop::default());
+        signals::listen(&stop, self.style());
+        Options {
+            style: self.style(),
+            jobs: self.jobs.map_or_else(cores, usize::from),
+            stop,
+        }
+    }
+
     fn style(&self) -> Style {
         match (self.quiet, self.plain) {
             (true, _) => Style::Quiet,
             (_, true) => Style::Plain,
             _ => Style::Automatic,
         }
-    }
-
-    fn jobs(&self) -> usize {
-        self.jobs.map_or_else(cores, usize::from)
     }
 }
 
@@ -187,9 +213,12 @@ enum Failure {
     Told(i32),
 }
 
-impl Failure {
-    fn work(error: impl std::fmt::Display) -> Self {
-        Self::Work(error.to_string())
+impl From<run::Failure> for Failure {
+    fn from(failure: run::Failure) -> Self {
+        match failure {
+            run::Failure::Request(message) => Self::Request(message),
+            run::Failure::Work(message) => Self::Work(message),
+        }
     }
 }
 
@@ -227,14 +256,15 @@ fn carry_out(verb: Verb) -> Result<(), Failure> {
             overrides,
             watch,
             ..
-        }) => resume::resume(&ResumeArgs {
-            run_dir,
-            set: overrides.set,
-            watch,
-        }),
-        Verb::Run(args) => run::run(args),
-        Verb::Resume(args) => resume::resume(&args),
+        }) => resume(&run_dir, &overrides.set, &watch),
+        Verb::Run(args) => train(args),
+        Verb::Resume(args) => resume(&args.run_dir, &args.set, &args.watch),
         Verb::Report { run_dir } => report(&run_dir),
+        Verb::Compare { runs, out } => {
+            let page = run::compare(&runs, &out)?;
+            tell(&format!("open {}", page.display()));
+            Ok(())
+        }
         Verb::Check(plan) => check::check(plan).and_then(|()| all_printed(lost())),
         Verb::Backends => {
             print_backends();
@@ -288,10 +318,90 @@ fn all_printed(lost: Option<&io::Error>) -> Result<(), Failure> {
     }
 }
 
-/// A message without anything that a terminal would obey; it may quote files that anybody wrote.
-fn printable(message: &str) -> String {
-    let lines: Vec<String> = message.lines().map(config::escaped).collect();
-    lines.join("\n")
+/// A new run, from a config.
+fn train(args: RunArgs) -> Result<(), Failure> {
+    // Without a config there is a run to resume: clap has made sure of it.
+    let path = args.config.unwrap_or_default();
+    let config = args.overrides.load(&path)?;
+    let options = args.watch.options();
+    match args.out.as_deref() {
+        Some(out) if args.go_on && run::is_begun(out) => {
+            let resumed = run::go_on(out, config, &options)?;
+            tell_resumed(&resumed, out, &args.watch)
+        }
+        out => tell_end(&run::start(&path, config, out, &options)?, &args.watch),
+    }
+}
+
+fn resume(path: &Path, set: &[String], watch: &WatchArgs) -> Result<(), Failure> {
+    let options = watch.options();
+    tell_resumed(&run::resume(path, set, &options)?, path, watch)
+}
+
+fn tell_resumed(resumed: &Resumed, path: &Path, watch: &WatchArgs) -> Result<(), Failure> {
+    match resumed {
+        Resumed::WentOn(finished) => tell_end(finished, watch)?,
+        Resumed::WasFinished { drawn_again: true } => {
+            tell(&format!("drawn again: {}", path.display()));
+        }
+        Resumed::WasFinished { drawn_again: false } => say(&format!(
+            "{} is finished; nothing to resume",
+            path.display()
+        )),
+    }
+    Ok(())
+}
+
+/// Tells how a run ended.
+fn tell_end(finished: &Finished, watch: &WatchArgs) -> Result<(), Failure> {
+    let (path, ended) = (&finished.path, finished.results.ended.as_slice());
+    if matches!(finished.ending, Ending::Stopped { .. }) {
+        for ended in ended {
+            tell(&format!("warning: {ended}\n  hint: {}", ended.hint));
+        }
+        tell(&format!(
+            "stopped; what was computed is in {}",
+            path.display()
+        ));
+        tell(&format!("go on with: layerwise resume {}", in_shell(path)));
+        return Err(Failure::Interrupted);
+    }
+    if watch.style() != Style::Quiet {
+        for line in &finished.lines {
+            say(line);
+        }
+    }
+    if let Some(error) = lost().filter(|error| error.kind() != io::ErrorKind::BrokenPipe) {
+        tell(&format!(
+            "warning: cannot write to stdout: {error}; lines are missing there, the run folder has everything"
+        ));
+    }
+    tell(&format!("open {}", path.join(run_dir::PAGE).display()));
+    match ended {
+        [] if watch.strict && !all_hold(&finished.results) => Err(Failure::Work(
+            "a promise of the config does not hold, or cannot be judged\n  hint: the page tells which, under What was promised".to_owned(),
+        )),
+        [] => Ok(()),
+        ended => Err(Failure::Work(some_ended(ended, finished.members))),
+    }
+}
+
+/// Which of `members` models could not go on, and what to do about it.
+fn some_ended(ended: &[Ended], members: usize) -> String {
+    let mut hints: Vec<&str> = ended.iter().map(|ended| ended.hint.as_str()).collect();
+    hints.dedup();
+    let hints = hints.iter().map(|hint| format!("\n  hint: {hint}"));
+    let hints = hints.collect::<Vec<_>>().concat();
+    let lines: Vec<String> = ended.iter().map(|ended| format!("\n  {ended}")).collect();
+    match ended {
+        [only] if members == 1 => format!("{only}{hints}"),
+        _ => format!(
+            "{} of {} ended early:{}{hints}",
+            ended.len(),
+            counted(members, "model"),
+            lines.concat(),
+        ),
+    }
 }
 
 fn failed(message: &str, code: u8) -> ExitCode {
@@ -299,26 +409,11 @@ fn failed(message: &str, code: u8) -> ExitCode {
     ExitCode::from(code)
 }
 
-/// A run folder for this process alone, and what it says of itself. What holds no run that this program can read is
-/// left as it is.
-fn open(path: &Path) -> Result<(RunDir, Lock, Manifest), Failure> {
-    let dir = RunDir::open(path).map_err(|error| Failure::Request(error.to_string()))?;
-    dir.manifest().map_err(Failure::work)?;
-    let lock = dir.lock().map_err(|error| match error {
-        RunDirError::InUse { .. } => Failure::Request(error.to_string()),
-        other => Failure::work(other),
-    })?;
-    // Again, for whoever had the lock may have changed it.
-    let manifest = dir.manifest().map_err(Failure::work)?;
-    Ok((dir, lock, manifest))
-}
-
-fn report(path: &std::path::Path) -> Result<(), Failure> {
-    let (run, _lock, _) = open(path)?;
-    for failure in evidence::everything(&run).map_err(Failure::work)? {
+fn report(path: &Path) -> Result<(), Failure> {
+    for failure in run::draw_again(path)? {
         tell(&format!("warning: {failure}"));
     }
-    tell(&format!("drawn again: {}", run.path().display()));
+    tell(&format!("drawn again: {}", path.display()));
     Ok(())
 }
 

@@ -98,7 +98,7 @@
 //! | [`evidence`] | what a run has to show, a file for each piece: its numbers, its figures, its section of the page |
 //! | [`results`], [`weights`] | what a run found, without tensors |
 //! | [`run_dir`] | a run's files |
-//! | [`checkpoint`] | what an unfinished run goes on from |
+//! | [`run`] | a run from beginning to end, and on from where one was left |
 //! | [`report`] | charts, grids of tiles and the page's frame |
 //! | [`ui`] | the terminal: the dashboard, the plain lines, everything that is printed |
 //! | [`spec`] | the vocabulary that the rooms share |
@@ -107,7 +107,6 @@
 pub use burn;
 
 pub mod backend;
-pub mod checkpoint;
 pub mod cli;
 pub mod config;
 pub mod data;
@@ -118,6 +117,7 @@ pub mod model;
 pub mod ops;
 pub mod report;
 pub mod results;
+pub mod run;
 pub mod run_dir;
 pub mod seed;
 pub mod spec;

@@ -3,7 +3,7 @@
 //! Every matrix is a member's own, and is named after its condition, its seed and its place in the model: in
 //! `D/seed 0/layer.01.weight`, `[input, unit]`, unit j is column j.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
@@ -99,12 +99,12 @@ impl Weights {
         hexadecimal(&hash.finalize())
     }
 
-    /// The file's bytes. Equal weights give equal bytes.
+    /// The file's bytes, with `about` as its metadata under the key `layerwise`. Equal weights give equal bytes.
     ///
     /// # Errors
     ///
     /// Returns [`WeightsError::Format`] if the library refuses a tensor.
-    pub fn to_safetensors(&self) -> Result<Vec<u8>, WeightsError> {
+    pub fn to_safetensors(&self, about: &str) -> Result<Vec<u8>, WeightsError> {
         let raw: Vec<Vec<u8>> = self
             .tensors
             .values()
@@ -118,7 +118,9 @@ impl Weights {
                 TensorView::new(Dtype::F32, tensor.shape.to_vec(), raw).map(|view| (name, view))
             })
             .collect::<Result<Vec<_>, _>>()?;
-        Ok(safetensors::serialize(views, None)?)
+        // One entry: several would stand in the file in any order.
+        let metadata = HashMap::from([("layerwise".to_owned(), about.to_owned())]);
+        Ok(safetensors::serialize(views, Some(metadata))?)
     }
 
     /// # Errors
@@ -214,7 +216,7 @@ mod tests {
     #[test]
     fn a_file_gives_back_every_bit() {
         let weights = two_members();
-        let file = weights.to_safetensors().expect("valid tensors");
+        let file = weights.to_safetensors("ours").expect("valid tensors");
         let read = Weights::from_safetensors(&file).expect("our own file");
         assert_eq!(read, weights);
         assert_eq!(read.hash(), weights.hash());
@@ -237,7 +239,7 @@ mod tests {
 
     #[test]
     fn damaged_files_are_errors() {
-        let file = two_members().to_safetensors().expect("valid tensors");
+        let file = two_members().to_safetensors("ours").expect("valid tensors");
         for length in 0..file.len() {
             assert!(
                 Weights::from_safetensors(&file[..length]).is_err(),

@@ -48,6 +48,12 @@ pub fn listed(names: &[&str], most: usize) -> String {
     }
 }
 
+/// A message without anything that a terminal would obey; it may quote files that anybody wrote.
+pub fn printable(message: &str) -> String {
+    let lines: Vec<String> = message.lines().map(crate::config::escaped).collect();
+    lines.join("\n")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,30 +5,16 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{folder, layerwise, manifest, transcript};
-
-fn idx(sizes: &[u32], items: &[u8]) -> Vec<u8> {
-    let magic = 0x800 + sizes.len() as u32;
-    let numbers = std::iter::once(&magic).chain(sizes);
-    let header = numbers.flat_map(|number| number.to_be_bytes());
-    header.chain(items.iter().copied()).collect()
-}
+use common::{folder, idx, layerwise, manifest, transcript, write_pictures};
 
 /// A set of `count` pictures of `side`×`side` with labels below `classes`, for training and for tests.
 fn data(dir: &Path, count: u32, side: u32, classes: u32) {
-    fs::create_dir_all(dir).expect("room");
-    let pixels: Vec<u8> = (0..count * side * side)
-        .map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect();
-    let labels: Vec<u8> = (0..count).map(|at| (at % classes) as u8).collect();
-    for part in ["train", "t10k"] {
-        let write = |name: &str, bytes: Vec<u8>| fs::write(dir.join(name), bytes).expect("room");
-        write(
-            &format!("{part}-images-idx3-ubyte"),
-            idx(&[count, side, side], &pixels),
-        );
-        write(&format!("{part}-labels-idx1-ubyte"), idx(&[count], &labels));
-    }
+    write_pictures(
+        dir,
+        [count, side, side],
+        |at| (at.wrapping_mul(2_654_435_761) >> 24) as u8,
+        |at| (at % classes) as u8,
+    );
 }
 
 /// The line of `check` that begins with `name`.

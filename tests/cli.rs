@@ -4,9 +4,11 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
-use common::{folder, layerwise, manifest, transcript};
+use common::{
+    assert_same_files, folder, layerwise, manifest, signal, transcript, wait_for, write_pictures,
+};
 
 /// A run of a second or two: 3 members, 2 epochs of 500 images.
 fn small_run(out: &Path, more: &[&str]) -> Output {
@@ -36,18 +38,11 @@ const RESULT_FILES: [&str; 9] = [
     "metrics.csv",
     "results.json",
     "weights.safetensors",
-    "figure56.png",
-    "figure56-shared-scale.png",
+    "units.png",
+    "units-shared-scale.png",
     "curves.svg",
     "curves.png",
 ];
-
-fn assert_same_results(one: &Path, two: &Path) {
-    for file in RESULT_FILES {
-        let read = |folder: &Path| fs::read(folder.join(file)).expect("every run writes it");
-        assert!(read(one) == read(two), "{file} differs");
-    }
-}
 
 #[test]
 fn a_run_writes_its_folder_and_says_so() {
@@ -106,7 +101,7 @@ fn equal_runs_give_equal_bytes_whatever_the_jobs() {
     let (_second, two) = folder();
     assert!(small_run(&one, &["--jobs", "1"]).status.success());
     assert!(small_run(&two, &["--jobs", "3"]).status.success());
-    assert_same_results(&one, &two);
+    assert_same_files(&one, &two, RESULT_FILES);
 }
 
 #[test]
@@ -121,7 +116,7 @@ fn the_resolved_config_runs_again_to_the_same_results() {
         .arg(&two)
         .output();
     assert!(again.expect("the program starts").status.success());
-    assert_same_results(&one, &two);
+    assert_same_files(&one, &two, RESULT_FILES);
     // Neither is called after the file, which every run has.
     for out in [&one, &two] {
         assert_eq!(manifest(out)["name"], "figure56-quick");
@@ -133,8 +128,8 @@ fn report_draws_the_same_again() {
     let (_parent, out) = folder();
     assert!(small_run(&out, &[]).status.success());
     let drawn = [
-        "figure56.png",
-        "figure56-shared-scale.png",
+        "units.png",
+        "units-shared-scale.png",
         "curves.svg",
         "curves.png",
         "index.html",
@@ -280,14 +275,8 @@ fn an_interrupt_keeps_what_there_is_and_exits_with_130() {
         .spawn()
         .expect("the program starts");
     // The first metrics are on disk after the first epoch.
-    let deadline = std::time::Instant::now() + std::time::Duration::from_mins(1);
-    while !out.join("metrics.jsonl").exists() && std::time::Instant::now() < deadline {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    let kill = Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill is everywhere").success());
+    wait_for(|| out.join("metrics.jsonl").exists());
+    signal(&child, "-INT");
     // Whatever it prints must not block it.
     let output = {
         drop(child.stdout.take());
@@ -393,27 +382,16 @@ fn help_version_and_completions_go_to_stdout() {
     }
 }
 
-/// Four IDX files of `height`×`width` pictures in two classes, 60 to learn from and 20 to test on.
+/// Four IDX files of `height`×`width` pictures in two classes, of which runs take 60 to learn from and 20 to test on.
 fn pictures_of(height: u32, width: u32) -> tempfile::TempDir {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    for (part, count) in [("train", 60_u32), ("t10k", 20)] {
-        let pixels = (0..count).flat_map(|image| {
-            (0..height * width).map(move |at| (at % 7 * 30 * (image % 2 + 1) + image) as u8)
-        });
-        let header = |sizes: &[u32]| {
-            let mut bytes = vec![0, 0, 8, sizes.len() as u8];
-            bytes.extend(sizes.iter().flat_map(|size| size.to_be_bytes()));
-            bytes
-        };
-        let images = [header(&[count, height, width]), pixels.collect()].concat();
-        let labels = (0..count).map(|image| (image % 2) as u8).collect();
-        let labels = [header(&[count]), labels].concat();
-        let write = |kind: &str, bytes: &[u8]| {
-            fs::write(folder.path().join(format!("{part}-{kind}-ubyte")), bytes).expect("room");
-        };
-        write("images-idx3", &images);
-        write("labels-idx1", &labels);
-    }
+    let pixel = |at: u32| {
+        let (image, at) = (at / (height * width), at % (height * width));
+        (at % 7 * 30 * (image % 2 + 1) + image) as u8
+    };
+    write_pictures(folder.path(), [60, height, width], pixel, |image| {
+        (image % 2) as u8
+    });
     folder
 }
 
@@ -444,14 +422,14 @@ fn pictures_of_any_shape_are_drawn_and_spoken_of_as_what_they_are() {
             .expect("the program starts");
         let stderr = String::from_utf8(output.stderr).expect("text");
         assert!(output.status.success(), "{height}×{width}: {stderr}");
-        let told = stderr.contains("note: figure56.png: each pixel is the mean of 2×2 weights\n");
+        let told = stderr.contains("note: units.png: each pixel is the mean of 2×2 weights\n");
         assert_eq!(told, height * width == 40_000, "{stderr}");
-        let picture = image::open(out.join("figure56.png")).expect("a picture");
+        let picture = fs::read(out.join("units.png")).expect("a picture");
+        let picture = png::Decoder::new(std::io::Cursor::new(picture)).read_info();
+        let (across, down) = picture.expect("a PNG").info().size();
         assert!(
-            picture.width() < 4000 && picture.height() < 1500,
-            "{height}×{width}: {}×{}",
-            picture.width(),
-            picture.height()
+            across < 4000 && down < 1500,
+            "{height}×{width}: {across}×{down}"
         );
         let page = fs::read_to_string(out.join("index.html")).expect("a page");
         assert!(page.len() < 15_000_000, "{height}×{width}: {}", page.len());
@@ -468,7 +446,7 @@ fn grids_without_room_in_one_picture_go_on_in_others_as_check_said() {
     let seeds: Vec<String> = (0..25).map(|seed| seed.to_string()).collect();
     let seeds = format!("run.seeds=[{}]", seeds.join(", "));
     let (_, stdout, _) = transcript(&["check", "configs/figure56-quick.toml", "--set", &seeds]);
-    let said = "figure56.png: 75 grids fill 5 pictures";
+    let said = "units.png: 75 grids fill 5 pictures";
     assert!(
         stdout.contains(&format!("\npictures    {said}\n")),
         "{stdout}"
@@ -482,16 +460,16 @@ fn grids_without_room_in_one_picture_go_on_in_others_as_check_said() {
         output.status.success() && stderr.contains(&format!("note: {said}\n")),
         "{stderr}"
     );
-    assert!(out.join("figure56-5.png").is_file() && !out.join("figure56-6.png").exists());
+    assert!(out.join("units-5.png").is_file() && !out.join("units-6.png").exists());
     let page = fs::read_to_string(out.join("index.html")).expect("a page");
-    assert!(page.len() < 15_000_000 && page.contains("<a href=\"figure56-5.png\">"));
+    assert!(page.len() < 15_000_000 && page.contains("<a href=\"units-5.png\">"));
     assert!(page.contains("75 grids fill 5 pictures."));
     assert!(page.contains("<title>my rün · "));
     let command = format!("cargo run -- '{}/config.toml'", out.display());
     assert!(page.contains(&command.replace('\'', "&#39;")) || page.contains(&command));
 
-    fs::remove_file(out.join("figure56-3.png")).expect("it was there");
+    fs::remove_file(out.join("units-3.png")).expect("it was there");
     let drawn_again = layerwise().arg("report").arg(&out).status();
     assert!(drawn_again.expect("the program starts").success());
-    assert!(out.join("figure56-3.png").is_file());
+    assert!(out.join("units-3.png").is_file());
 }

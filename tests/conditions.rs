@@ -1,15 +1,18 @@
-//! The experiments that compare conditions, pretraining and dead units, as their users meet them: whole runs, their
-//! files, and what is said about plans that cannot be.
+//! Runs that compare conditions, of classifiers and of autoencoders, as their users meet them: whole runs, their files,
+//! and what is said about plans that cannot be.
 
 mod common;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Output;
+use std::path::Path;
 
-use common::{folder, layerwise, manifest, transcript};
-use layerwise::results::{DeadUnitsResults, PretrainingResults, Results};
-use layerwise::weights::Weights;
+use common::{
+    assert_same_files, bytes, complete, folder, manifest, read, results, transcript, weights,
+    written,
+};
+use layerwise::evidence::accuracy::Comparison;
+use layerwise::evidence::dead_units::UnitCounts;
+use layerwise::results::TransferProof;
 
 const PRETRAINING: &str = r#"
 experiment = "pretraining"
@@ -78,38 +81,19 @@ const PRETRAINING_NUMBERS: [&str; 9] = [
     "layers.jsonl",
     "layers.csv",
 ];
-const DEAD_UNITS_PICTURES: [&str; 3] = ["dead-units.png", "curves.svg", "curves.png"];
-const DEAD_UNITS_NUMBERS: [&str; 5] = [
+const AUTOENCODER_PICTURES: [&str; 4] = [
+    "units.png",
+    "units-shared-scale.png",
+    "curves.svg",
+    "curves.png",
+];
+const AUTOENCODER_NUMBERS: [&str; 5] = [
     "config.toml",
     "results.json",
     "weights.safetensors",
     "metrics.jsonl",
     "metrics.csv",
 ];
-
-/// A config of this text beside the run folder.
-fn written(out: &Path, text: &str) -> PathBuf {
-    let path = out.with_file_name("mine.toml");
-    fs::write(&path, text).expect("room");
-    path
-}
-
-fn run(config: &str, out: &Path, more: &[&str]) -> Output {
-    let output = layerwise()
-        .arg(written(out, config))
-        .args(["--plain", "--out"])
-        .arg(out)
-        .args(more)
-        .output()
-        .expect("the program starts");
-    let stderr = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{stderr}");
-    output
-}
-
-fn bytes(out: &Path, file: &str) -> Vec<u8> {
-    fs::read(out.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
 
 fn files(out: &Path) -> Vec<String> {
     let mut names: Vec<String> = fs::read_dir(out)
@@ -133,12 +117,10 @@ fn expected(parts: &[&[&str]]) -> Vec<String> {
 fn assert_drawing_changed_nothing(out: &Path) {
     let manifest = manifest(out);
     assert_eq!(manifest["status"], "complete");
-    let hash = Weights::from_safetensors(&bytes(out, "weights.safetensors"))
-        .expect("our own file")
-        .hash();
+    let hash = weights(out).hash();
     assert_eq!(manifest["parameters_before_drawing"], hash.as_str());
     assert_eq!(manifest["parameters_after_drawing"], hash.as_str());
-    let page = String::from_utf8(bytes(out, "index.html")).expect("text");
+    let page = read(out, "index.html");
     assert!(page.contains(&hash) && page.contains(">equal<"));
 }
 
@@ -162,8 +144,7 @@ fn assert_drawn_again(out: &Path, pictures: &[&str]) {
 #[test]
 fn a_pretraining_run_leaves_figures_numbers_and_proofs() {
     let (_parent, out) = folder();
-    let output = run(PRETRAINING, &out, &[]);
-    let stdout = String::from_utf8(output.stdout).expect("text");
+    let stdout = complete(PRETRAINING, &out, &[]);
     let lines = |start: &str| {
         stdout
             .lines()
@@ -176,17 +157,14 @@ fn a_pretraining_run_leaves_figures_numbers_and_proofs() {
     assert_eq!(files(&out), expected);
     assert_drawing_changed_nothing(&out);
 
-    let results: Results = serde_json::from_slice(&bytes(&out, "results.json")).expect("JSON");
-    let Results::Pretraining(PretrainingResults {
+    let results = results(&out);
+    let comparison: Comparison = results.of_run("accuracy").expect("of classifiers");
+    let Comparison {
         conditions,
         differences,
-        transfers,
         layers_of,
         ..
-    }) = results
-    else {
-        panic!("another experiment");
-    };
+    } = comparison;
     let names: Vec<&str> = conditions.iter().map(|c| c.condition.as_str()).collect();
     assert_eq!(names, ["plain", "pretrained"]);
     assert_eq!(layers_of, names);
@@ -197,68 +175,109 @@ fn a_pretraining_run_leaves_figures_numbers_and_proofs() {
     let pretraining = (784 * 12 + 12 + 784) + (12 * 10 + 10 + 12);
     assert_eq!(conditions[1].parameters_learnt, 9728 + pretraining);
     assert_eq!(differences.len(), 1);
-    assert_eq!(transfers.len(), 4);
-    assert!(
-        transfers
-            .iter()
-            .all(|proof| proof.encoder == proof.classifier)
+    let transfers = results.of_members::<Vec<TransferProof>>("transfers");
+    let of: Vec<(&str, usize)> = transfers
+        .iter()
+        .map(|(member, proofs)| (member.label.as_str(), proofs.len()))
+        .collect();
+    assert_eq!(
+        of,
+        [
+            ("plain, seed 3", 0),
+            ("plain, seed 4", 0),
+            ("pretrained, seed 3", 2),
+            ("pretrained, seed 4", 2)
+        ]
     );
+    let mut proofs = transfers.iter().flat_map(|(_, proofs)| proofs);
+    assert!(proofs.all(|proof| proof.encoder == proof.classifier));
 
     assert_drawn_again(&out, &PRETRAINING_PICTURES);
 }
 
-#[test]
-fn a_pretraining_run_gives_equal_bytes_whatever_the_jobs_and_from_its_resolved_config() {
+/// Whatever the jobs, and from its resolved config, a run leaves the same bytes, but for times and dates.
+fn assert_repeats(config: &str, files: &[&'static str]) {
     let (_first, one) = folder();
     let (_second, two) = folder();
     let (_third, again) = folder();
-    run(PRETRAINING, &one, &["--jobs", "1"]);
-    run(PRETRAINING, &two, &["--jobs", "3"]);
-    let resolved = String::from_utf8(bytes(&one, "config.toml")).expect("text");
-    run(&resolved, &again, &[]);
-    let timeless = PRETRAINING_PICTURES
-        .iter()
-        .filter(|file| !file.starts_with("times."));
-    for file in timeless.chain(&PRETRAINING_NUMBERS) {
-        assert!(bytes(&one, file) == bytes(&two, file), "{file} differs");
-        assert!(bytes(&one, file) == bytes(&again, file), "{file} differs");
+    complete(config, &one, &["--jobs", "1"]);
+    complete(config, &two, &["--jobs", "3"]);
+    complete(&read(&one, "config.toml"), &again, &[]);
+    assert!(files.contains(&"results.json") && files.contains(&"weights.safetensors"));
+    let timeless = files.iter().filter(|file| !file.starts_with("times."));
+    for other in [&two, &again] {
+        assert_same_files(&one, other, timeless.clone().copied());
     }
 }
 
 #[test]
-fn a_dead_units_run_leaves_grids_and_counts() {
+fn a_run_of_classifiers_gives_equal_bytes_whatever_the_jobs_and_from_its_resolved_config() {
+    assert_repeats(
+        PRETRAINING,
+        &[&PRETRAINING_PICTURES[..], &PRETRAINING_NUMBERS].concat(),
+    );
+}
+
+#[test]
+fn a_run_of_autoencoders_gives_equal_bytes_whatever_the_jobs_and_from_its_resolved_config() {
+    assert_repeats(
+        DEAD_UNITS,
+        &[&AUTOENCODER_PICTURES[..], &AUTOENCODER_NUMBERS].concat(),
+    );
+}
+
+#[test]
+fn a_run_of_autoencoders_leaves_grids_and_counts() {
     let (_parent, out) = folder();
-    run(DEAD_UNITS, &out, &[]);
-    let expected = expected(&[&DEAD_UNITS_PICTURES, &DEAD_UNITS_NUMBERS]);
+    complete(DEAD_UNITS, &out, &[]);
+    let expected = expected(&[&AUTOENCODER_PICTURES, &AUTOENCODER_NUMBERS]);
     assert_eq!(files(&out), expected);
     assert_drawing_changed_nothing(&out);
 
-    let results: Results = serde_json::from_slice(&bytes(&out, "results.json")).expect("JSON");
-    let Results::DeadUnits(DeadUnitsResults { members, ended }) = results else {
-        panic!("another experiment");
-    };
-    let weights = Weights::from_safetensors(&bytes(&out, "weights.safetensors")).expect("ours");
-    assert!(ended.is_empty(), "{ended:?}");
+    let (results, weights) = (results(&out), weights(&out));
+    assert!(results.ended.is_empty(), "{:?}", results.ended);
+    let members = results.of_members::<UnitCounts>("dead_units");
+    let labels: Vec<&str> = members.iter().map(|(of, _)| of.label.as_str()).collect();
+    assert_eq!(
+        labels,
+        [
+            "wide, seed 3",
+            "wide, seed 4",
+            "narrow, PReLU, seed 3",
+            "narrow, PReLU, seed 4"
+        ]
+    );
     let mut dead = 0;
-    for summary in &members {
-        let prefix = format!("{}/seed {}", summary.member.condition, summary.member.seed);
-        let encoder = weights
-            .get(&format!("{prefix}/encoder.weight"))
-            .expect("saved");
-        assert_eq!(encoder.shape, [1, 784, summary.hidden_units]);
-        if summary.member.condition == "wide" {
+    for (member, counts) in &members {
+        let prefix = format!("{}/seed {}", member.condition, member.seed);
+        let matrix = |name: &str| weights.get(&format!("{prefix}/{name}")).expect("saved");
+        let encoder = matrix("encoder.weight");
+        let initial = matrix("initial/encoder.weight");
+        assert_eq!(encoder.shape, [784, counts.hidden_units]);
+        assert_eq!(initial.shape, encoder.shape);
+        // By the bit: those units are unchanged whose columns are as they were drawn.
+        let units = counts.hidden_units;
+        let column = |values: &[f32], unit: usize| -> Vec<u32> {
+            let column = values.iter().skip(unit).step_by(units);
+            column.map(|value| value.to_bits()).collect()
+        };
+        let unchanged: Vec<usize> = (0..units)
+            .filter(|&unit| column(&encoder.values, unit) == column(&initial.values, unit))
+            .collect();
+        assert_eq!(counts.unchanged, unchanged, "{prefix}");
+        if member.condition == "wide" {
             // A ramp unit that is never on cannot learn, and one that is on does: by the bit, without weight decay.
-            assert_eq!(summary.never_on_at_start, summary.unchanged);
-            let noise_looking = summary.noise_looking.as_ref().expect("weights are drawn");
-            let mut unchanged = summary.unchanged.iter();
+            assert_eq!(counts.never_on_at_start, counts.unchanged);
+            let noise_looking = counts.noise_looking.as_ref().expect("weights are drawn");
+            let mut unchanged = counts.unchanged.iter();
             assert!(unchanged.all(|unit| noise_looking.contains(unit)));
-            dead += summary.unchanged.len();
+            dead += counts.unchanged.len();
         } else {
-            assert!(summary.unchanged.is_empty(), "{summary:?}");
+            assert!(counts.unchanged.is_empty(), "{counts:?}");
         }
     }
     assert!(dead > 0, "biases of variance 4 put some unit out of reach");
-    assert_drawn_again(&out, &DEAD_UNITS_PICTURES);
+    assert_drawn_again(&out, &AUTOENCODER_PICTURES);
 }
 
 #[test]
@@ -308,7 +327,7 @@ fn plans_that_cannot_be_are_refused_before_any_data_are_read() {
 #[test]
 fn a_run_of_one_softmax_regression_has_a_page_without_layers_and_pretraining() {
     let (_parent, out) = folder();
-    run(
+    complete(
         "experiment = \"pretraining\"\ndata.train_images = 200\ndata.test_images = 50\n\
          training.epochs = 1\n[conditions.alone]\nnetwork.hidden_units = []\n",
         &out,
@@ -316,7 +335,7 @@ fn a_run_of_one_softmax_regression_has_a_page_without_layers_and_pretraining() {
     );
     let missing = ["layers.svg", "stages.svg", "units-pretrained.png"];
     assert!(missing.iter().all(|file| !out.join(file).exists()));
-    let page = String::from_utf8(bytes(&out, "index.html")).expect("text");
+    let page = read(&out, "index.html");
     assert!(page.contains("alone is at ") && !page.contains("The pretraining itself"));
     assert_drawn_again(
         &out,
@@ -335,11 +354,8 @@ fn a_short_run_shows_the_ordering() {
     .expect("it is shipped")
     .replace("network.hidden_units = \"15 x 100\"", layers);
     assert_eq!(config.matches(layers).count(), 2, "C and D");
-    run(&config, &out, &[]);
-    let results: Results = serde_json::from_slice(&bytes(&out, "results.json")).expect("JSON");
-    let Results::Pretraining(results) = results else {
-        panic!("another experiment");
-    };
+    complete(&config, &out, &[]);
+    let results: Comparison = results(&out).of_run("accuracy").expect("of classifiers");
     let accuracy = |name: &str, epoch: usize| {
         let mut conditions = results.conditions.iter();
         let condition = conditions.find(|c| c.condition == name).expect("shipped");

@@ -6,7 +6,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{folder, layerwise, manifest, transcript};
+use common::{Dice, complete, folder, layerwise, manifest, transcript};
 use layerwise::run_dir::{Records, RunDir};
 use layerwise::spec::ExperimentName;
 use layerwise::weights::Weights;
@@ -29,19 +29,7 @@ pretraining.layers = "all"
 "#;
 
 fn finished(out: &Path) {
-    let config = out.with_file_name("mine.toml");
-    fs::write(&config, CONFIG).expect("room");
-    let output = layerwise()
-        .arg(&config)
-        .args(["--quiet", "--out"])
-        .arg(out)
-        .output()
-        .expect("the program starts");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
+    complete(CONFIG, out, &[]);
 }
 
 fn unfinished(out: &Path) {
@@ -302,7 +290,11 @@ fn forged_checkpoints_are_errors() {
         ),
         (r#"training/epochs_done\":1"#, r#"training/epochs_donf\":1"#),
     ] {
-        fs::write(&newest, layerwise::checkpoint::framed(&swapped(from, to))).expect("room");
+        fs::write(
+            &newest,
+            layerwise::run::checkpoint::framed(&swapped(from, to)),
+        )
+        .expect("room");
         let (code, _, stderr) = transcript(&["resume", &run]);
         assert_eq!(code, 1, "{from}: {stderr}");
         assert!(
@@ -310,19 +302,6 @@ fn forged_checkpoints_are_errors() {
             "{from}: {stderr}"
         );
         change(&out, "manifest.json", "\"failed\"", "\"stopped\"");
-    }
-}
-
-/// A small generator (Knuth's MMIX constants), so that the damage repeats.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: usize) -> usize {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) as usize % bound
     }
 }
 
@@ -347,7 +326,7 @@ fn damaged_run_folders_are_errors_that_name_the_file_or_are_drawn() {
         let whole = fs::read(out.join(file)).expect("there");
         for _ in 0..10 {
             let mut bytes = whole.clone();
-            let at = dice.below(bytes.len());
+            let at = dice.below(bytes.len() as u64) as usize;
             match dice.below(4) {
                 0 => bytes.truncate(at),
                 1 => bytes[at] ^= 1 << dice.below(8),
@@ -355,7 +334,7 @@ fn damaged_run_folders_are_errors_that_name_the_file_or_are_drawn() {
                 _ => drop(bytes.remove(at)),
             }
             fs::write(out.join(file), &bytes).expect("room");
-            match layerwise::redraw::everything(&run) {
+            match layerwise::evidence::everything(&run) {
                 Ok(_) => drawn += 1,
                 Err(error) => {
                     refused += 1;
@@ -390,7 +369,7 @@ proptest! {
         let (_parent, out) = folder();
         let run = RunDir::create(Some(&out), "x").expect("room");
         fs::write(out.join("metrics.jsonl"), lines.join("\n")).expect("room");
-        if let Err(error) = Records::read(&run, ExperimentName::Figure56) {
+        if let Err(error) = Records::read(&run, ExperimentName::Autoencoder) {
             prop_assert!(error.to_string().contains("metrics.jsonl"), "{error}");
         }
     }

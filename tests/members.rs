@@ -1,46 +1,38 @@
 //! Members of a batched model are strangers to each other, and results know nothing of threads or company.
 
+mod common;
+
+use common::models::{
+    INPUTS, autoencoders, bits, bits_of, blobs, condition, flex, plan, train, watched,
+};
 use layerwise::backend::{self, Backend};
-use layerwise::config::Figure56;
 use layerwise::data::{Dataset, Images, Split};
-use layerwise::experiment::{Ending, Examples, Setting, figure56, rows};
-use layerwise::model::{numbers, parameters};
-use layerwise::results::{Ended, Figure56Results, Results};
+use layerwise::experiment::{Ending, rows};
+use layerwise::model::{Autoencoder, numbers, parameters};
+use layerwise::results::Ended;
 use layerwise::spec::{
-    Activation, AutoencoderSpec, AutoencoderTraining, BackendName, Corruption, Decoder,
-    DecoderActivation, Initialization, MeanActivationEstimator, OptimizerSpec, Reconstruction,
-    Schedule, Sparsity, TrainingSpec, Variance,
+    Activation, AutoencoderSpec, AutoencoderTraining, BackendName, Corruption, Initialization,
+    MeanActivationEstimator, Model, Plan, Schedule, Sparsity, TrainingSpec,
 };
 use layerwise::train::{Observer, Order, Record, Stop, Trainee};
 
 fn autoencoder() -> AutoencoderSpec {
-    let normal = |value| Initialization::Normal {
-        variance: Variance::Fixed { value },
-    };
     AutoencoderSpec {
         hidden_units: 20,
-        activation: Activation::Relu,
-        decoder: Decoder::Tied,
-        decoder_activation: DecoderActivation::Identity,
-        reconstruction: Reconstruction::SquaredError,
-        encoder_weight: normal(1.0 / 36.0),
-        encoder_bias: normal(1.0 / 360.0),
-        decoder_bias: Initialization::Constant { value: 0.0 },
+        encoder_weight: Initialization::normal(1.0 / 36.0),
+        encoder_bias: Initialization::normal(1.0 / 360.0),
+        ..AutoencoderSpec::default()
     }
 }
 
 fn training() -> TrainingSpec {
     TrainingSpec {
-        optimizer: OptimizerSpec::Adam {
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon: 1e-8,
-        },
         learning_rate: 1e-3,
         schedule: Schedule::LinearToZero,
         batch_size: 7,
         epochs: 3,
         weight_decay: 1e-4,
+        ..TrainingSpec::default()
     }
 }
 
@@ -67,54 +59,16 @@ fn terms(sparsity_weights: &[f64]) -> Vec<Sparsity> {
         .collect()
 }
 
-fn figure(sparsity_weights: &[f64]) -> Figure56 {
-    Figure56 {
-        settings: terms(sparsity_weights)
-            .into_iter()
-            .map(|sparsity| AutoencoderTraining {
-                sparsity,
-                ..setting()
-            })
-            .collect(),
-    }
+fn figure(sparsity_weights: &[f64], seeds: &[u64]) -> Plan {
+    plan(autoencoders(&setting(), sparsity_weights), seeds)
 }
 
-fn flex() -> Backend {
-    backend::open(BackendName::Flex).expect("flex is in every default build")
-}
-
-/// Blobs on 6×6 pixels, 50 to learn from and 20 to test on; the last batch of an epoch is a short one.
-fn blobs() -> Dataset {
-    let split = |count: usize, salt: usize| {
-        let pixels = (0..count * 36)
-            .map(|at| {
-                let (image, row, column) = (at / 36 + salt, at / 6 % 6, at % 6);
-                let distance = row.abs_diff(image % 6) + column.abs_diff(image / 6 % 6);
-                (255 / (1 + distance * distance)) as u8
-            })
-            .collect();
-        Split {
-            images: Images::new(pixels, 6, 6).expect("whole pictures"),
-            labels: (0..count).map(|image| (image % 10) as u8).collect(),
-        }
-    };
-    Dataset {
-        name: None,
-        classes: 10,
-        train: split(50, 0),
-        validation: None,
-        test: split(20, 50),
-        files: Vec::new(),
-    }
-}
-
-fn trainee(seeds: &[u64], sparsity_weights: &[f64], backend: &Backend, data: &Dataset) -> Trainee {
-    let inputs = data.train.images.pixels_per_image();
+fn trainee(seeds: &[u64], sparsity_weights: &[f64], backend: &Backend) -> Trainee {
     Trainee::autoencoders(
         &setting(),
         seeds,
         &terms(sparsity_weights),
-        inputs,
+        INPUTS,
         0,
         &backend.device,
     )
@@ -126,7 +80,7 @@ fn trained(
     backend: &Backend,
     data: &Dataset,
 ) -> Vec<Vec<f32>> {
-    let mut trainee = trainee(seeds, sparsity_weights, backend, data);
+    let mut trainee = trainee(seeds, sparsity_weights, backend);
     let order = Order { seed: 0, stage: 0 };
     let images = rows(&data.train.images, &backend.device);
     while !trainee.is_trained() {
@@ -146,7 +100,7 @@ fn trained(
 
 #[test]
 fn a_member_is_the_same_alone_and_in_company_bit_for_bit() {
-    let data = blobs();
+    let data = blobs(10);
     for name in [BackendName::Flex, BackendName::Ndarray] {
         let Ok(backend) = backend::open(name) else {
             continue;
@@ -155,37 +109,29 @@ fn a_member_is_the_same_alone_and_in_company_bit_for_bit() {
         let together = trained(&seeds, &weights, &backend, &data);
         for at in 0..seeds.len() {
             let alone = trained(&[seeds[at]], &[weights[at]], &backend, &data);
-            let bits = |values: &[f32]| values.iter().map(|v| v.to_bits()).collect::<Vec<u32>>();
-            assert_eq!(bits(&alone[0]), bits(&together[at]), "{name}, member {at}");
+            assert_eq!(
+                bits_of(&alone[0]),
+                bits_of(&together[at]),
+                "{name}, member {at}"
+            );
         }
     }
 }
 
 #[test]
 fn results_do_not_depend_on_the_number_of_jobs() {
-    let data = blobs();
-    let backend = flex();
-    let figure = figure(&[0.0, 0.1, 3.0]);
-    let run = |lanes| {
-        let stop = Stop::default();
-        let setting = Setting {
-            data: &data,
-            examples: &Examples::new(&data, &backend.device),
-            backend: &backend,
-            lanes,
-            order_seed: 0,
-            observer: &(),
-            stop: &stop,
-            shelf: &(),
-        };
-        let outcome = figure56::run(&figure, &[0], &setting).expect("small numbers stay finite");
-        ((outcome.weights)(), outcome.results)
-    };
-    let (weights, results) = run(1);
+    let data = blobs(10);
+    let figure = figure(&[0.0, 0.1, 3.0], &[0, 1]);
+    let one = train(&figure, &data, &flex(), 1);
+    assert_eq!(one.members.len(), 6);
     for jobs in [2, 3, 16] {
-        let (other_weights, other_results) = run(jobs);
-        assert_eq!(weights.hash(), other_weights.hash(), "{jobs} jobs");
-        assert_eq!(results, other_results, "{jobs} jobs");
+        let other = train(&figure, &data, &flex(), jobs);
+        assert_eq!(
+            (one.weights)().hash(),
+            (other.weights)().hash(),
+            "{jobs} jobs"
+        );
+        assert_eq!(one.members, other.members, "{jobs} jobs");
     }
 }
 
@@ -204,25 +150,14 @@ fn one_model_is_the_same_on_one_thread_and_on_several_bit_for_bit() {
     ] {
         setting.autoencoder.activation = activation;
         setting.corruption = corruption;
-        let figure = Figure56 {
-            settings: vec![setting.clone()],
-        };
+        let model = Model::Autoencoder(setting.clone());
+        let one = plan(vec![condition("wide", model)], &[0]);
         let run = |lanes| {
-            let stop = Stop::default();
-            let setting = Setting {
-                data: &data,
-                examples: &Examples::new(&data, &backend.device),
-                backend: &backend,
-                lanes,
-                order_seed: 0,
-                observer: &(),
-                stop: &stop,
-                shelf: &(),
-            };
-            let outcome = figure56::run(&figure, &[0], &setting).expect("a task of its own");
-            ((outcome.weights)().hash(), outcome.results)
+            let outcome = train(&one, &data, &backend, lanes);
+            ((outcome.weights)().hash(), outcome.members)
         };
         let alone = run(1);
+        assert_eq!(alone.1.len(), 1);
         for threads in [2, 3] {
             assert_eq!(run(threads), alone, "{activation:?} on {threads} threads");
         }
@@ -252,15 +187,15 @@ fn digits() -> Dataset {
     Dataset {
         train: split(200, 0),
         test: split(100, 7),
-        ..blobs()
+        ..blobs(10)
     }
 }
 
 #[test]
 fn members_of_one_seed_start_from_the_same_weights() {
-    let data = blobs();
+    let data = blobs(10);
     let backend = flex();
-    let trainee = trainee(&[0, 0, 1, 1], &[0.0, 3.0, 0.0, 3.0], &backend, &data);
+    let trainee = trainee(&[0, 0, 1, 1], &[0.0, 3.0, 0.0, 3.0], &backend);
     let weight = numbers(trainee.model().encoder.weight.val());
     let of: Vec<&[f32]> = weight.chunks_exact(weight.len() / 4).collect();
     assert_eq!(of[0], of[1], "same seed, other β");
@@ -287,31 +222,44 @@ impl Observer for Impatient<'_> {
 
 #[test]
 fn a_run_that_is_stopped_keeps_what_it_has() {
-    let data = blobs();
     let stop = Stop::default();
-    let backend = flex();
-    let setting = Setting {
-        data: &data,
-        examples: &Examples::new(&data, &backend.device),
-        backend: &backend,
-        lanes: 1,
-        order_seed: 0,
-        observer: &Impatient(&stop),
-        stop: &stop,
-        shelf: &(),
-    };
-    let outcome = figure56::run(&figure(&[0.0]), &[0], &setting).expect("finite");
-    let Results::Figure56(Figure56Results { members, ended }) = &outcome.results else {
-        panic!("another experiment");
-    };
-    assert!(members.is_empty() && ended.is_empty());
+    let figure = figure(&[0.0], &[0]);
+    let outcome = watched(&figure, &blobs(10), &flex(), 1, &Impatient(&stop), &stop);
+    assert!(outcome.members.is_empty() && outcome.ended.is_empty());
     assert_eq!(
         outcome.ending,
         Ending::Stopped {
-            after: "1 of 3 epochs of every member".to_owned()
+            after: "0 of 1 model had been trained to the end".to_owned()
         }
     );
     let weights = (outcome.weights)();
-    let weight = weights.get("encoder.weight").expect("it exists");
-    assert_eq!(weight.shape, [1, 36, 20]);
+    let weight = weights
+        .get("β = 0/seed 0/encoder.weight")
+        .expect("it exists");
+    assert_eq!(weight.shape, [INPUTS, 20]);
+    let initial = (outcome.initial_weights)();
+    let initial = initial.get("β = 0/seed 0/initial/encoder.weight");
+    let initial = initial.expect("it was drawn");
+    assert_ne!(weight.values, initial.values, "it was trained for an epoch");
+}
+
+#[test]
+fn initial_weights_are_what_the_seed_draws() {
+    let seeds = [3, 4];
+    let outcome = train(&figure(&[0.0, 3.0], &seeds), &blobs(10), &flex(), 1);
+    let initial = (outcome.initial_weights)();
+    let mut names = 0;
+    for seed in seeds {
+        let drawn = Autoencoder::new(&autoencoder(), INPUTS, 0, &[seed], &flex().device);
+        for (name, [_, rows, columns], values) in parameters(&drawn) {
+            for condition in ["β = 0", "β = 3"] {
+                let name = format!("{condition}/seed {seed}/initial/{name}");
+                assert_eq!(bits(&initial, &name), bits_of(&values), "{name}");
+                let shape = initial.get(&name).expect("it is saved").shape;
+                assert_eq!(shape, [rows, columns], "{name}");
+                names += 1;
+            }
+        }
+    }
+    assert_eq!(initial.iter().count(), names, "and nothing else");
 }

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
 
-use common::{layerwise, transcript};
+use common::{idx, layerwise, transcript};
 
 const PAIRS: [&str; 2] = ["train", "t10k"];
 
@@ -20,11 +20,6 @@ fn prepare(tmp: &Path) {
         fs::create_dir_all(path.parent().expect("inside")).expect("room");
         fs::write(path, bytes).expect("room");
     };
-    let idx = |sizes: &[u32], items: Vec<u8>| -> Vec<u8> {
-        let magic = 0x800 + sizes.len() as u32;
-        let numbers = std::iter::once(&magic).chain(sizes);
-        numbers.flat_map(|n| n.to_be_bytes()).chain(items).collect()
-    };
     let data =
         |folder: &str, images: &dyn Fn(&str) -> Vec<u8>, labels: &dyn Fn(&str) -> Vec<u8>| {
             for pair in PAIRS {
@@ -32,13 +27,16 @@ fn prepare(tmp: &Path) {
                 write(&format!("{folder}/{pair}-labels-idx1-ubyte"), &labels(pair));
             }
         };
-    let images = |count: u32| idx(&[count, 4, 4], vec![7; 16 * count as usize]);
-    let labels = |count: u32| idx(&[count], (0..count).map(|at| (at % 10) as u8).collect());
+    let images = |count: u32| idx(&[count, 4, 4], &vec![7; 16 * count as usize]);
+    let labels = |count: u32| -> Vec<u8> {
+        let digits: Vec<u8> = (0..count).map(|at| (at % 10) as u8).collect();
+        idx(&[count], &digits)
+    };
     data("swapped", &|_| labels(20), &|_| images(20));
     data("cut", &|_| images(20)[..100].to_vec(), &|_| labels(20));
     data("text", &|_| b"hello".to_vec(), &|_| labels(20));
     data("uneven", &|_| images(20), &|_| labels(19));
-    data("many", &|_| images(20), &|_| idx(&[20], vec![0; 25]));
+    data("many", &|_| images(20), &|_| idx(&[20], &[0; 25]));
     data(
         "gzip",
         &|_| [&[0x1f, 0x8b][..], b"nonsense"].concat(),

@@ -1,45 +1,37 @@
 //! Greedy layer-wise pretraining: what it copies, what it leaves alone, and that results know nothing of threads or
 //! company.
 
+mod common;
+
 use std::sync::Mutex;
 
-use layerwise::backend::{self, Backend};
-use layerwise::config;
-use layerwise::data::{Dataset, Images, Split};
-use layerwise::experiment::{Ending, Examples, Outcome, Setting, pretraining, rows};
-use layerwise::model::Classifier;
-use layerwise::results::{Ended, PretrainingResults, Results};
+use common::models::{INPUTS, bits, bits_of, blobs, classifier, flex, plan, train, watched};
+use layerwise::evidence;
+use layerwise::evidence::accuracy::Comparison;
+use layerwise::experiment::{Ending, Outcome, multiply_accumulates, named_parameters, rows};
+use layerwise::model::{Autoencoder, Classifier};
+use layerwise::results::{Ended, TransferProof};
+use layerwise::run_dir::Records;
 use layerwise::spec::{
-    Activation, AutoencoderSpec, AutoencoderTraining, BackendName, ClassifierCondition,
-    ClassifierSpec, Corruption, Decoder, DecoderActivation, Initialization,
-    MeanActivationEstimator, OptimizerSpec, Reconstruction, Schedule, Sparsity, TrainedLayers,
-    TrainingSpec, Transfer, Variance,
+    Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, ClassifierTraining,
+    Condition, Corruption, Initialization, MeanActivationEstimator, Sparsity, TrainedLayers,
+    TrainingSpec, Transfer,
 };
 use layerwise::train::pretraining::{Pretraining, copy_into, transferred};
 use layerwise::train::{Observer, Record, Stop};
-use layerwise::weights::Weights;
 
-const INPUTS: usize = 36;
 const WIDTHS: [usize; 3] = [8, 7, 6];
-
-fn normal(value: f64) -> Initialization {
-    Initialization::Normal {
-        variance: Variance::Fixed { value },
-    }
-}
+const CLASSES: usize = 6;
+const PRELU: Activation = Activation::Prelu {
+    initial_slope: 0.25,
+};
 
 fn adam(epochs: usize) -> TrainingSpec {
     TrainingSpec {
-        optimizer: OptimizerSpec::Adam {
-            beta_1: 0.9,
-            beta_2: 0.999,
-            epsilon: 1e-8,
-        },
         learning_rate: 1e-3,
-        schedule: Schedule::Constant,
         batch_size: 7,
         epochs,
-        weight_decay: 0.0,
+        ..TrainingSpec::default()
     }
 }
 
@@ -47,15 +39,10 @@ fn stage(units: usize) -> AutoencoderTraining {
     AutoencoderTraining {
         autoencoder: AutoencoderSpec {
             hidden_units: units,
-            activation: Activation::Prelu {
-                initial_slope: 0.25,
-            },
-            decoder: Decoder::Tied,
-            decoder_activation: DecoderActivation::Identity,
-            reconstruction: Reconstruction::SquaredError,
-            encoder_weight: normal(0.05),
-            encoder_bias: normal(0.01),
-            decoder_bias: Initialization::Constant { value: 0.0 },
+            activation: PRELU,
+            encoder_weight: Initialization::normal(0.05),
+            encoder_bias: Initialization::normal(0.01),
+            ..AutoencoderSpec::default()
         },
         sparsity: Sparsity {
             weight: 0.1,
@@ -69,16 +56,13 @@ fn stage(units: usize) -> AutoencoderTraining {
 }
 
 /// Three hidden layers, of which the first `copied` are pretrained.
-fn condition(name: &str, copied: usize) -> ClassifierCondition {
-    ClassifierCondition {
-        name: name.to_owned(),
+fn training(copied: usize) -> ClassifierTraining {
+    ClassifierTraining {
         classifier: ClassifierSpec {
             hidden_units: WIDTHS.to_vec(),
-            activation: Activation::Prelu {
-                initial_slope: 0.25,
-            },
-            weight: normal(0.05),
-            bias: normal(0.01),
+            activation: PRELU,
+            weight: Initialization::normal(0.05),
+            bias: Initialization::normal(0.01),
         },
         stages: WIDTHS.into_iter().take(copied).map(stage).collect(),
         transfer: Transfer::Copy,
@@ -87,92 +71,50 @@ fn condition(name: &str, copied: usize) -> ClassifierCondition {
     }
 }
 
-/// Blobs on 6×6 pixels, 50 to learn from and 20 to test on; the last batch of an epoch is a short one.
-fn blobs() -> Dataset {
-    let split = |count: usize, salt: usize| {
-        let pixels = (0..count * INPUTS)
-            .map(|at| {
-                let (image, row, column) = (at / INPUTS + salt, at / 6 % 6, at % 6);
-                let distance = row.abs_diff(image % 6) + column.abs_diff(image / 6 % 6);
-                (255 / (1 + distance * distance)) as u8
-            })
-            .collect();
-        Split {
-            images: Images::new(pixels, 6, 6).expect("whole pictures"),
-            labels: (0..count).map(|image| (image % 6) as u8).collect(),
-        }
-    };
-    Dataset {
-        name: None,
-        classes: 6,
-        train: split(50, 0),
-        validation: None,
-        test: split(20, 50),
-        files: Vec::new(),
-    }
+fn deep(name: &str, copied: usize) -> Condition {
+    classifier(name, training(copied))
 }
 
-fn flex() -> Backend {
-    backend::open(BackendName::Flex).expect("flex is in every default build")
+fn fresh(seeds: &[u64]) -> Classifier {
+    Classifier::new(
+        &training(0).classifier,
+        INPUTS,
+        CLASSES,
+        seeds,
+        &flex().device,
+    )
 }
 
-fn run(
-    conditions: &[ClassifierCondition],
-    seeds: &[u64],
-    lanes: usize,
-    observer: &dyn Observer,
-    stop: &Stop,
-) -> Outcome {
-    let data = blobs();
-    let plan = config::Pretraining {
-        conditions: conditions.to_vec(),
-        differences: Vec::new(),
-        layers_of: Vec::new(),
-    };
-    let backend = flex();
-    let setting = Setting {
-        data: &data,
-        examples: &Examples::new(&data, &backend.device),
-        backend: &backend,
-        lanes,
-        order_seed: 0,
-        observer,
-        stop,
-        shelf: &(),
-    };
-    pretraining::run(&plan, seeds, &setting).expect("small numbers stay finite")
+fn run(conditions: &[Condition], seeds: &[u64], lanes: usize) -> Outcome {
+    let plan = plan(conditions.to_vec(), seeds);
+    train(&plan, &blobs(CLASSES), &flex(), lanes)
 }
 
-fn results(outcome: &Outcome) -> &PretrainingResults {
-    match &outcome.results {
-        Results::Pretraining(results) => results,
-        other => panic!("{other:?}"),
-    }
-}
-
-/// The values of a tensor, bit for bit.
-fn bits(weights: &Weights, name: &str) -> Vec<u32> {
-    let tensor = weights.get(name).expect("it is saved");
-    tensor.values.iter().map(|value| value.to_bits()).collect()
+/// That each layer was copied, in the order of members.
+fn proofs(outcome: &Outcome) -> Vec<TransferProof> {
+    let members = outcome.members.iter();
+    let of_members = members.filter_map(|of| of.evidence.get("transfers"));
+    of_members
+        .flat_map(|proofs| {
+            serde_json::from_value::<Vec<TransferProof>>(proofs.clone()).expect("proofs")
+        })
+        .collect()
 }
 
 #[test]
 fn copying_k_layers_copies_exactly_k() {
     let device = flex().device;
     let seeds = [3, 4];
-    let data = blobs();
-    let condition = condition("D", 3);
-    let mut pretraining = Pretraining::new(&condition.stages, &seeds, INPUTS, &device);
-    let images = rows(&data.train.images, &device);
+    let mut pretraining = Pretraining::new(&training(3).stages, &seeds, INPUTS, &device);
+    let images = rows(&blobs(CLASSES).train.images, &device);
     while !pretraining.is_done() {
         let epoch = pretraining.epoch(&images, 0, &(), &Stop::default());
         assert!(epoch.is_some(), "nobody stops it");
     }
     let encoders = pretraining.encoders();
-    let fresh = || Classifier::new(&condition.classifier, INPUTS, 6, &seeds, &device);
     for k in 0..=3 {
-        let model = copy_into(fresh(), &encoders[..k], &device);
-        for (layer, (found, drawn)) in model.hidden.iter().zip(fresh().hidden).enumerate() {
+        let model = copy_into(fresh(&seeds), &encoders[..k], &device);
+        for (layer, (found, drawn)) in model.hidden.iter().zip(fresh(&seeds).hidden).enumerate() {
             let (found, drawn) = (found.values(), drawn.values());
             if layer < k {
                 assert_eq!(found, encoders[layer], "layer {layer} of {k} copied");
@@ -181,16 +123,16 @@ fn copying_k_layers_copies_exactly_k() {
                 assert_eq!(found, drawn, "layer {layer} of {k} copied");
             }
         }
-        assert_eq!(model.output.values(), fresh().output.values());
+        assert_eq!(model.output.values(), fresh(&seeds).output.values());
     }
 }
 
 #[test]
 fn every_stage_leaves_the_layers_below_untouched_and_learns_the_same_whatever_comes_after() {
     let [one, two, three] = [1, 2, 3].map(|k| {
-        let outcome = run(&[condition("D", k)], &[0], 1, &(), &Stop::default());
+        let outcome = run(&[deep("D", k)], &[0], 1);
         assert_eq!(outcome.ending, Ending::Complete);
-        assert_eq!(results(&outcome).transfers.len(), k);
+        assert_eq!(proofs(&outcome).len(), k);
         (outcome.weights)()
     });
     for name in ["weight", "bias", "slope"] {
@@ -205,8 +147,7 @@ fn every_stage_leaves_the_layers_below_untouched_and_learns_the_same_whatever_co
 
 #[test]
 fn the_start_of_fine_tuning_is_the_end_of_pretraining_by_hash() {
-    let outcome = run(&[condition("D", 3)], &[0, 1], 1, &(), &Stop::default());
-    let transfers = &results(&outcome).transfers;
+    let transfers = proofs(&run(&[deep("D", 3)], &[0, 1], 1));
     assert_eq!(transfers.len(), 6);
     assert!(
         transfers
@@ -224,12 +165,12 @@ fn the_start_of_fine_tuning_is_the_end_of_pretraining_by_hash() {
 
 #[test]
 fn frozen_layers_do_not_change_and_the_softmax_layer_does() {
-    let frozen = ClassifierCondition {
+    let frozen = ClassifierTraining {
         trained_layers: TrainedLayers::Output,
-        ..condition("frozen", 2)
+        ..training(2)
     };
-    let start = Classifier::new(&frozen.classifier, INPUTS, 6, &[0], &flex().device);
-    let weights = (run(&[frozen], &[0], 1, &(), &Stop::default()).weights)();
+    let start = fresh(&[0]);
+    let weights = (run(&[classifier("frozen", frozen)], &[0], 1).weights)();
     for layer in ["layer.01", "layer.02"] {
         for name in ["weight", "bias", "slope"] {
             assert_eq!(
@@ -260,14 +201,12 @@ fn frozen_layers_do_not_change_and_the_softmax_layer_does() {
 
 #[test]
 fn shuffling_keeps_the_weights_and_loses_their_order() {
-    let device = flex().device;
     let seeds = [3, 4];
-    let encoders: Vec<_> =
-        Classifier::new(&condition("D", 0).classifier, INPUTS, 6, &seeds, &device)
-            .hidden
-            .iter()
-            .map(layerwise::model::Layer::values)
-            .collect();
+    let encoders: Vec<_> = fresh(&seeds)
+        .hidden
+        .iter()
+        .map(layerwise::model::Layer::values)
+        .collect();
     assert_eq!(transferred(&encoders, Transfer::Copy, &seeds), encoders);
     let shuffled = transferred(&encoders, Transfer::ShuffledWeights, &seeds);
     let zero = transferred(&encoders, Transfer::ShuffledWeightsZeroBiases, &seeds);
@@ -291,13 +230,13 @@ fn shuffling_keeps_the_weights_and_loses_their_order() {
 /// A control that shuffles keeps what was learnt as it was learnt, and says that it shuffled.
 #[test]
 fn shuffled_layers_are_not_passed_off_as_copies() {
-    let control = ClassifierCondition {
+    let control = ClassifierTraining {
         transfer: Transfer::ShuffledWeights,
-        ..condition("shuffled", 3)
+        ..training(3)
     };
-    let conditions = [condition("D", 3), control];
-    let outcome = run(&conditions, &[0], 1, &(), &Stop::default());
-    let transfers = &results(&outcome).transfers;
+    let conditions = [deep("D", 3), classifier("shuffled", control)];
+    let outcome = run(&conditions, &[0], 1);
+    let transfers = proofs(&outcome);
     let shuffled: Vec<bool> = transfers.iter().map(|proof| proof.shuffled).collect();
     assert_eq!(shuffled, [false, false, false, true, true, true]);
     let hashes = |proofs: std::ops::Range<usize>| -> Vec<&str> {
@@ -318,13 +257,14 @@ fn shuffled_layers_are_not_passed_off_as_copies() {
 
 #[test]
 fn results_depend_neither_on_jobs_nor_on_company() {
-    let conditions = [condition("C", 0), condition("D", 3)];
-    let together = run(&conditions, &[0, 1], 1, &(), &Stop::default());
+    let conditions = [deep("C", 0), deep("D", 3)];
+    let together = run(&conditions, &[0, 1], 1);
+    assert_eq!(together.members.len(), 4);
     let weights = (together.weights)();
-    let spread = run(&conditions, &[0, 1], 3, &(), &Stop::default());
+    let spread = run(&conditions, &[0, 1], 3);
     assert_eq!((spread.weights)().hash(), weights.hash());
-    assert_eq!(spread.results, together.results);
-    let alone = run(&conditions[1..], &[1], 1, &(), &Stop::default());
+    assert_eq!(spread.members, together.members);
+    let alone = run(&conditions[1..], &[1], 1);
     let alone = (alone.weights)();
     for name in ["layer.01.weight", "layer.03.bias", "output.weight"] {
         let name = format!("D/seed 1/{name}");
@@ -334,23 +274,34 @@ fn results_depend_neither_on_jobs_nor_on_company() {
 
 #[test]
 fn conditions_of_one_seed_draw_the_same_first_weights() {
-    let stop = Stop::default();
-    let first = Classifier::new(
-        &condition("C", 0).classifier,
-        INPUTS,
-        6,
-        &[5],
-        &flex().device,
-    );
-    let encoder = layerwise::model::Autoencoder::new(
-        &stage(WIDTHS[0]).autoencoder,
-        INPUTS,
-        0,
-        &[5],
-        &flex().device,
-    );
+    let first = fresh(&[5]);
+    let spec = &stage(WIDTHS[0]).autoencoder;
+    let encoder = Autoencoder::new(spec, INPUTS, 0, &[5], &flex().device);
     assert_eq!(first.hidden[0].values(), encoder.encoder.values());
-    assert!(!stop.requested());
+}
+
+/// Also where layers are pretrained: initial weights are those before any training.
+#[test]
+fn initial_weights_are_what_the_seed_draws() {
+    let seeds = [3, 4];
+    let outcome = run(&[deep("C", 0), deep("D", 2)], &seeds, 1);
+    let (initial, weights) = ((outcome.initial_weights)(), (outcome.weights)());
+    let mut names = 0;
+    for seed in seeds {
+        for (name, [_, rows, columns], values) in named_parameters(&fresh(&[seed])) {
+            for condition in ["C", "D"] {
+                let prefix = format!("{condition}/seed {seed}");
+                let drawn = format!("{prefix}/initial/{name}");
+                assert_eq!(bits(&initial, &drawn), bits_of(&values), "{drawn}");
+                let shape = initial.get(&drawn).expect("it is saved").shape;
+                assert_eq!(shape, [rows, columns], "{drawn}");
+                let learnt = bits(&weights, &format!("{prefix}/{name}"));
+                assert_ne!(learnt, bits_of(&values), "{prefix}/{name} was trained");
+                names += 1;
+            }
+        }
+    }
+    assert_eq!(initial.iter().count(), names, "and nothing else");
 }
 
 /// Keeps what it hears, and asks for an end at the first epoch of stage 2.
@@ -358,6 +309,7 @@ struct Listener<'a> {
     stop: Option<&'a Stop>,
     heard: Mutex<Vec<(usize, usize, usize)>>,
     work: Mutex<u64>,
+    records: Mutex<Records>,
 }
 
 impl Observer for Listener<'_> {
@@ -376,7 +328,11 @@ impl Observer for Listener<'_> {
                 }
                 (record.stage, record.epoch, 0)
             }
-            Record::Classifier(record, layers) => (0, record.epoch, layers.len()),
+            Record::Classifier(record, layers) => {
+                let mut records = self.records.lock().expect("nobody panics");
+                records.add_classifier(record, layers);
+                (0, record.epoch, layers.len())
+            }
             Record::Epoch(record) => panic!("{record:?}"),
             Record::Reading(reading) => panic!("nobody asked for {reading:?}"),
         };
@@ -390,15 +346,12 @@ fn stages_come_before_the_start_and_the_epochs_of_the_classifier() {
         stop: None,
         heard: Mutex::default(),
         work: Mutex::default(),
+        records: Mutex::default(),
     };
-    let condition = condition("D", 2);
-    let outcome = run(
-        std::slice::from_ref(&condition),
-        &[0],
-        1,
-        &listener,
-        &Stop::default(),
-    );
+    let plan = plan(vec![deep("D", 2)], &[0]);
+    let data = blobs(CLASSES);
+    let stop = Stop::default();
+    let outcome = watched(&plan, &data, &flex(), 1, &listener, &stop);
     assert_eq!(
         *listener.heard.lock().expect("nobody panics"),
         [
@@ -413,12 +366,15 @@ fn stages_come_before_the_start_and_the_epochs_of_the_classifier() {
     );
     // What progress is measured against is what was reported, but for the codes, which are computed in between.
     let codes = (INPUTS * WIDTHS[0] * 50) as u64;
-    let expected = pretraining::multiply_accumulates(&condition, 50, INPUTS, 6);
+    let expected = multiply_accumulates(&plan.conditions[0], 50, INPUTS, CLASSES);
     assert_eq!(
         *listener.work.lock().expect("nobody panics") + codes,
         expected
     );
-    let summary = &results(&outcome).conditions[0];
+    let records = listener.records.into_inner().expect("nobody panics");
+    let results = evidence::conclude(&plan, &data, &records, &outcome);
+    let comparison: Comparison = results.of_run("accuracy").expect("of classifiers");
+    let summary = &comparison.conditions[0];
     assert_eq!(summary.pretrained_layers, 2);
     assert_eq!(
         summary.parameters,
@@ -439,12 +395,14 @@ fn a_stop_between_stages_keeps_the_encoders_so_far() {
         stop: Some(&stop),
         heard: Mutex::default(),
         work: Mutex::default(),
+        records: Mutex::default(),
     };
-    let outcome = run(&[condition("D", 3)], &[0], 1, &listener, &stop);
+    let plan = plan(vec![deep("D", 3)], &[0]);
+    let outcome = watched(&plan, &blobs(CLASSES), &flex(), 1, &listener, &stop);
     assert_eq!(
         outcome.ending,
         Ending::Stopped {
-            after: "0 of 1 classifier had been trained to the end".to_owned()
+            after: "0 of 1 model had been trained to the end".to_owned()
         }
     );
     let weights = (outcome.weights)();

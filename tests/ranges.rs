@@ -1,15 +1,15 @@
 //! The ranges of numbers in configs are those that single precision can bear: at both edges of each, an epoch is
 //! trained and every number is finite; just outside, the config is refused with the range.
 
+mod common;
+
 use std::path::Path;
 use std::sync::Mutex;
 
-use layerwise::backend;
+use common::models::{flex, watched};
 use layerwise::config::{self, Config, Overrides};
 use layerwise::data::{self, Dataset, Limits};
-use layerwise::experiment::{self, Examples, Setting};
 use layerwise::results::Ended;
-use layerwise::spec::BackendName;
 use layerwise::train::{Observer, Record, Stop};
 
 const FIGURE: &str =
@@ -306,26 +306,11 @@ fn parsed(text: &str, set: &[&str]) -> Result<Config, String> {
 
 /// What an epoch of this config finds that is not finite.
 fn troubles(config: &Config, data: &Dataset) -> Vec<String> {
-    let backend = backend::open(BackendName::Flex).expect("in every build");
     let mut data = data.clone();
     data.hold_out(config.plan.data.validation_images);
     let watch = Watch::default();
-    let outcome = experiment::run(
-        &config.plan,
-        &Setting {
-            data: &data,
-            examples: &Examples::new(&data, &backend.device),
-            backend: &backend,
-            lanes: 2,
-            order_seed: 0,
-            observer: &watch,
-            stop: &Stop::default(),
-            shelf: &(),
-        },
-    );
-    let mut troubles = watch.0.into_inner().expect("no panic");
-    troubles.extend(outcome.err().map(|error| error.to_string()));
-    troubles
+    watched(&config.plan, &data, &flex(), 2, &watch, &Stop::default());
+    watch.0.into_inner().expect("no panic")
 }
 
 fn hold(text: &str, ranges: &[Range]) {

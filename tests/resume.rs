@@ -11,7 +11,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-use common::{folder, layerwise, manifest, transcript};
+use common::{
+    Dice, assert_same_files, folder, layerwise, manifest, signal, stderr_of, transcript, wait_for,
+    written,
+};
 
 /// A second or two of training on two cores.
 const FIGURE: &str = r#"
@@ -54,12 +57,6 @@ pretraining.transfer = "shuffled_weights"
 differences = ["pretrained - plain"]
 "#;
 
-fn written(out: &Path, text: &str) -> PathBuf {
-    let path = out.with_file_name("mine.toml");
-    fs::write(&path, text).expect("room");
-    path
-}
-
 fn begin(config: &str, out: &Path, more: &[&str]) -> Child {
     layerwise()
         .arg(written(out, config))
@@ -89,7 +86,7 @@ fn resume(out: &Path, more: &[&str]) -> Output {
 
 fn resumed(out: &Path, more: &[&str]) -> String {
     let output = resume(out, more);
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = stderr_of(&output);
     assert!(output.status.success(), "{stderr}");
     stderr
 }
@@ -111,25 +108,9 @@ fn assert_same_results(one: &Path, two: &Path) {
     let names = results(one);
     assert_eq!(names, results(two), "no drafts are left");
     assert!(names.len() > 7, "{names:?}");
-    for file in names {
-        let read = |folder: &Path| fs::read(folder.join(&file)).expect("it was listed");
-        assert!(read(one) == read(two), "{file} differs");
-    }
+    assert_same_files(one, two, names.iter().map(String::as_str));
     assert_eq!(manifest(one)["status"], "complete");
     assert_eq!(manifest(two)["status"], "complete");
-}
-
-/// A small generator (Knuth's MMIX constants), so that the moments are spread and the test repeats.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self
-            .0
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % bound
-    }
 }
 
 /// Kills a run at moments all over its length, and whoever resumes it, until `kills` have hit.
@@ -197,23 +178,6 @@ fn fifty_kills_of_a_pretraining() {
     torture(PRETRAINING, 50);
 }
 
-/// Waits until the run has written something that a test waits for.
-fn wait_for(what: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !what() {
-        assert!(Instant::now() < deadline, "it never came");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-#[cfg(unix)]
-fn signal(child: &Child, name: &str) {
-    let kill = Command::new("kill")
-        .args([name, &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill is everywhere").success());
-}
-
 #[test]
 #[cfg(unix)]
 fn an_interrupted_run_says_how_to_go_on_and_does() {
@@ -225,7 +189,7 @@ fn an_interrupted_run_says_how_to_go_on_and_does() {
         wait_for(|| out.join("metrics.jsonl").exists());
         signal(&child, name);
         let output = child.wait_with_output().expect("it ends");
-        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        let stderr = stderr_of(&output);
         assert_eq!(output.status.code(), Some(130), "{stderr}");
         let advice = format!("go on with: layerwise resume {}\n", out.display());
         assert!(stderr.ends_with(&advice), "{stderr}");
@@ -275,7 +239,7 @@ fn a_finished_run_can_be_made_longer_where_that_is_well_defined() {
     let refused = |set: &str| {
         let output = resume(&out, &["--set", set]);
         assert_eq!(output.status.code(), Some(2));
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        stderr_of(&output)
     };
     assert!(
         refused("training.learning_rate=0.5").contains(
@@ -309,7 +273,7 @@ fn a_finished_run_can_be_made_longer_where_that_is_well_defined() {
     undisturbed(FIGURE, &falling, &set);
     let output = resume(&falling, &["--set", "training.epochs=2"]);
     assert_eq!(output.status.code(), Some(2));
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = stderr_of(&output);
     assert!(
         stderr.contains("the learning rates of all epochs depend on it"),
         "{stderr}"
@@ -325,7 +289,7 @@ fn a_run_folder_has_one_writer() {
     let (drawn, _, talk) = transcript(&["report", &out.display().to_string()]);
     child.kill().expect("our own child");
     child.wait().expect("our own child");
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = stderr_of(&output);
     assert_eq!(output.status.code(), Some(2), "{stderr}");
     assert_eq!(drawn, 2, "{talk}");
     assert!(talk.contains("is in use by another layerwise"), "{talk}");
@@ -367,7 +331,7 @@ fn a_full_disk_ends_the_run_with_an_error_and_costs_nothing_but_time() {
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("bash starts");
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = stderr_of(&output);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(
         stderr.contains("error: cannot write ") && stderr.contains("hint: make room"),
@@ -401,7 +365,7 @@ fn a_folder_that_becomes_read_only_ends_the_run_with_an_error() {
         println!("permissions do not bind this user: a read-only folder was NOT tested");
         return;
     }
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = stderr_of(&output);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(
         stderr.contains("error: cannot write ") && stderr.contains("hint: "),
@@ -459,7 +423,7 @@ fn a_run_whose_config_or_data_changed_is_refused_with_what_differs() {
         fs::write(&config, changed).expect("room");
         let output = resume(&out, &[]);
         assert!(!output.status.success());
-        String::from_utf8_lossy(&output.stderr).into_owned()
+        stderr_of(&output)
     };
     let stderr = refused(&text.replace("target = 0.05", "target = 0.1"));
     assert!(
@@ -594,7 +558,7 @@ fn checkpoints_of_two_tasks_that_changed_names_are_refused_by_name() {
     fs::rename(&other, &one).expect("room");
     fs::rename(&aside, &other).expect("room");
     let output = resume(&out, &[]);
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = stderr_of(&output);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     assert!(
         stderr.contains("is called that of task 0, but holds the state of task 2: β = 3\n  hint: "),
@@ -618,7 +582,7 @@ fn a_run_goes_on_from_wherever_it_is_resumed() {
         .current_dir(parent.path())
         .output()
         .expect("the program starts");
-    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    let stderr = stderr_of(&output);
     assert!(output.status.success(), "{stderr}");
     assert_same_results(&whole, &out);
     assert_eq!(manifest(&out)["data"]["found_at"], found_at);

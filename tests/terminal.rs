@@ -8,10 +8,10 @@ mod common;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
 
-use common::{folder, layerwise, manifest};
+use common::{folder, layerwise, manifest, signal, wait_for};
 
 /// A run of a second or two.
 fn small(out: &Path) -> Command {
@@ -53,21 +53,6 @@ fn shell(script: &str) -> Command {
         .args(["-c", script])
         .current_dir(env!("CARGO_MANIFEST_DIR"));
     command
-}
-
-fn wait_for(what: impl Fn() -> bool) {
-    let deadline = Instant::now() + Duration::from_mins(1);
-    while !what() {
-        assert!(Instant::now() < deadline, "it never came");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
-fn signal(child: &Child, name: &str) {
-    let kill = Command::new("kill")
-        .args([name, &child.id().to_string()])
-        .status();
-    assert!(kill.expect("kill is everywhere").success());
 }
 
 fn text(bytes: &[u8]) -> String {

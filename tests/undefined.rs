@@ -2,10 +2,9 @@
 
 mod common;
 
-use std::fs;
 use std::path::Path;
 
-use common::{folder, transcript};
+use common::{assert_page_is_drawn_again, complete, folder, json, read, write_pictures};
 use serde_json::Value;
 
 const FIGURE: &str = r#"
@@ -32,45 +31,15 @@ const SCORES: [&str; 5] = [
 
 /// What a run of `config` prints; it ends well, and is drawn again alike from its folder.
 fn run(config: &str, out: &Path, set: &[&str]) -> String {
-    let path = out.with_file_name("mine.toml");
-    fs::write(&path, config).expect("room");
-    let (path, folder) = (path.display().to_string(), out.display().to_string());
-    let mut args = vec![path.as_str(), "--plain", "--out", &folder];
-    args.extend(set.iter().flat_map(|set| ["--set", *set]));
-    let (code, stdout, stderr) = transcript(&args);
-    assert_eq!(code, 0, "{stderr}");
-    let page = read(out, "index.html");
-    let (code, _, stderr) = transcript(&["report", &folder]);
-    assert_eq!(code, 0, "{stderr}");
-    assert_eq!(read(out, "index.html"), page);
+    let sets: Vec<&str> = set.iter().flat_map(|set| ["--set", *set]).collect();
+    let stdout = complete(config, out, &sets);
+    assert_page_is_drawn_again(out);
     stdout
 }
 
-fn read(out: &Path, file: &str) -> String {
-    fs::read_to_string(out.join(file)).unwrap_or_else(|error| panic!("{file}: {error}"))
-}
-
-fn json(out: &Path, file: &str) -> Value {
-    serde_json::from_str(&read(out, file)).expect("JSON")
-}
-
-/// Four IDX files of `pictures` alike, each pixel of this grey.
-fn flat_data(folder: &Path, pictures: u32, grey: u8) {
-    fs::create_dir_all(folder).expect("room");
-    let idx = |sizes: &[u32], items: Vec<u8>| -> Vec<u8> {
-        let magic = 0x800 + sizes.len() as u32;
-        let numbers = std::iter::once(&magic).chain(sizes);
-        numbers.flat_map(|n| n.to_be_bytes()).chain(items).collect()
-    };
-    for pair in ["train", "t10k"] {
-        let images = idx(&[pictures, 6, 6], vec![grey; 36 * pictures as usize]);
-        let labels = idx(
-            &[pictures],
-            (0..pictures).map(|at| (at % 3) as u8).collect(),
-        );
-        fs::write(folder.join(format!("{pair}-images-idx3-ubyte")), images).expect("room");
-        fs::write(folder.join(format!("{pair}-labels-idx1-ubyte")), labels).expect("room");
-    }
+/// What a piece of evidence measured on the first member.
+fn of_first(out: &Path, evidence: &str) -> Value {
+    json(out, "results.json")["members"][0]["evidence"][evidence].clone()
 }
 
 #[test]
@@ -90,8 +59,8 @@ fn one_test_image_has_no_explained_variance_and_ends_no_run() {
     let column = head.iter().position(|name| *name == "explained_variance");
     let cells: Vec<&str> = lines.next().expect("a record").split(',').collect();
     assert_eq!(cells[column.expect("there is one")], "");
-    let last = &json(&out, "results.json")["members"][0]["last"];
-    assert_eq!(last["explained_variance"], Value::Null);
+    let last = of_first(&out, "curves");
+    assert_eq!(last.get("explained_variance"), Some(&Value::Null));
     let page = read(&out, "index.html");
     assert!(page.contains("The explained variance is not defined: the test images do not vary."));
     assert!(page.contains("<td>not defined</td>"));
@@ -117,10 +86,11 @@ fn without_a_live_unit_no_score_is_defined_and_no_regime_is_judged() {
         .as_array()
         .expect("two")
     {
-        assert_eq!(member["regime"], "not_judged");
-        assert_eq!(member["scores"]["dead_units"], 12);
+        let regimes = &member["evidence"]["regimes"];
+        assert_eq!(regimes["regime"], "not_judged");
+        assert_eq!(regimes["scores"]["dead_units"], 12);
         for score in SCORES {
-            assert_eq!(member["scores"][score], Value::Null, "{score}");
+            assert_eq!(regimes["scores"].get(score), Some(&Value::Null), "{score}");
         }
     }
     let page = read(&out, "index.html");
@@ -133,19 +103,17 @@ fn without_a_live_unit_no_score_is_defined_and_no_regime_is_judged() {
 fn flat_pictures_correlate_with_nothing() {
     let (parent, out) = folder();
     let data = parent.path().join("flat");
-    flat_data(&data, 40, 200);
+    write_pictures(&data, [40, 6, 6], |_| 200, |at| (at % 3) as u8);
     let config = FIGURE
         .replace("data/mnist", &data.display().to_string())
         .replace("300", "40")
         .replace("100", "40");
     run(&config, &out, &["training.batch_size=10"]);
-    let members = &json(&out, "results.json")["members"];
-    assert_eq!(members[0]["scores"]["digit_correlation"], Value::Null);
-    assert_eq!(members[0]["last"]["explained_variance"], Value::Null);
-    assert!(
-        members[0]["scores"]["kurtosis"].is_f64(),
-        "weights vary: {members}"
-    );
+    let scores = &of_first(&out, "regimes")["scores"];
+    assert_eq!(scores.get("digit_correlation"), Some(&Value::Null));
+    let last = of_first(&out, "curves");
+    assert_eq!(last.get("explained_variance"), Some(&Value::Null));
+    assert!(scores["kurtosis"].is_f64(), "weights vary: {scores}");
     assert!(read(&out, "index.html").contains("Not defined for β = 0 and β = 0.1: no live unit"));
 }
 
@@ -161,10 +129,8 @@ fn weights_that_were_never_noise_cannot_be_noise_looking() {
         stdout.contains("noise-looking not defined, as the initial weights do not vary\n"),
         "{stdout}"
     );
-    assert_eq!(
-        json(&out, "results.json")["members"][0]["noise_looking"],
-        Value::Null
-    );
+    let counts = of_first(&out, "dead_units");
+    assert_eq!(counts.get("noise_looking"), Some(&Value::Null));
     assert!(read(&out, "index.html").contains("<td>not defined</td>"));
 }
 
@@ -176,14 +142,14 @@ fn a_sigmoid_unit_is_dead_if_its_output_does_not_vary() {
         "autoencoder.encoder_bias={ constant = 90 }",
     ];
     run(FIGURE, &out, &saturated);
-    let scores = &json(&out, "results.json")["members"][0]["scores"];
+    let scores = &of_first(&out, "regimes")["scores"];
     assert_eq!(
         (&scores["dead_units"], &scores["live_units"]),
         (&Value::from(12), &Value::from(0))
     );
     let (_parent, out) = folder();
     run(FIGURE, &out, &["autoencoder.activation=tanh"]);
-    let scores = &json(&out, "results.json")["members"][0]["scores"];
+    let scores = &of_first(&out, "regimes")["scores"];
     assert_eq!(scores["dead_units"], 0, "below 0 is not dead");
     assert!(read(&out, "index.html").contains(
         "Dead: a ramp unit that is above 0 for none of the test images; a unit of another activation whose output varies over the test images by no more than 0.000001."

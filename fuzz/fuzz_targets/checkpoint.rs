@@ -1,7 +1,7 @@
 //! A checkpoint whose hash is right and whose content is anything: a state, or an error that names the file.
 #![no_main]
 
-use layerwise::checkpoint;
+use layerwise::run::checkpoint;
 use layerwise::run_dir::CHECKPOINTS;
 use libfuzzer_sys::fuzz_target;
 

@@ -1,11 +1,11 @@
 //! `layerwise check`: the resolved plan and what it would cost. Reads and checks all that a run would, and trains
 //! nothing.
 
-use super::prepare::{Prepared, prepare};
 use super::{Failure, PlanArgs, cores};
 use crate::evidence;
 use crate::experiment::{describe as in_words, multiply_accumulates};
 use crate::machine::{self, readable};
+use crate::run::{Prepared, prepare};
 use crate::spec::Plan;
 use crate::ui::print::say;
 use crate::words::counted;

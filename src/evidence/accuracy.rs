@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::figures::RedrawError;
+use super::quantities::{Finding, Outcomes, Quantity};
 use super::reading::{grouped, how_learning_is_judged, points, reading, with_range};
 use super::{Evidence, Found, Run, is_classifier, remarks, value};
 use crate::experiment::PROBE_IMAGES;
@@ -99,6 +100,31 @@ impl Evidence for Accuracy {
         Some(value(&compare(found)))
     }
 
+    fn quantities(&self) -> &'static [Quantity] {
+        macro_rules! of_record {
+            ($name:literal, $unit:literal, $value:expr) => {
+                Quantity {
+                    name: $name,
+                    unit: $unit,
+                    of: |of, member, epoch| {
+                        let record = record_of(of, member, epoch)?;
+                        let value: fn(&ClassifierRecord) -> Option<f64> = $value;
+                        value(record).map(Finding::Number)
+                    },
+                }
+            };
+        }
+        const OF_RECORDS: [Quantity; 4] = [
+            of_record!("test accuracy", "%", |of| Some(100.0 * of.test_accuracy)),
+            of_record!("validation accuracy", "%", |of| of
+                .validation_accuracy
+                .map(|share| 100.0 * share)),
+            of_record!("test cost", "nats", |of| Some(of.test_cost)),
+            of_record!("training cost", "nats", |of| of.cost),
+        ];
+        &OF_RECORDS
+    }
+
     fn lines(&self, found: &Found<'_>) -> Vec<String> {
         let comparison: Option<Comparison> = found.results.of_run(self.name());
         comparison.as_ref().map_or_else(Vec::new, what_was_reached)
@@ -114,6 +140,18 @@ impl Evidence for Accuracy {
         let comparison: Option<Comparison> = run.results.of_run(self.name());
         Ok(Some(section(run, &kept, comparison.as_ref(), figures)))
     }
+}
+
+/// The record of a member after an epoch, or the last.
+fn record_of<'a>(
+    of: &Outcomes<'a>,
+    member: usize,
+    epoch: Option<usize>,
+) -> Option<&'a ClassifierRecord> {
+    let records = of.records.classifiers.iter();
+    records
+        .filter(|of| of.member == member && epoch.is_none_or(|epoch| of.epoch == epoch))
+        .max_by_key(|of| of.epoch)
 }
 
 /// A line for each condition.

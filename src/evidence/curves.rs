@@ -6,10 +6,12 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::figures::RedrawError;
+use super::quantities::{Finding, Outcomes, Quantity};
 use super::{Evidence, Run, is_autoencoder, remarks, value};
 use crate::experiment::{Models, Trained};
 use crate::report::{
-    self, Figures, Glossary, GridShape, MOST_NAMES, Term, Words, dead_means, if_defined, number, table,
+    self, Figures, Glossary, GridShape, MOST_NAMES, Term, Words, dead_means, if_defined, number,
+    table,
 };
 use crate::results::{EpochRecord, NO_EXPLAINED_VARIANCE};
 use crate::run_dir;
@@ -33,6 +35,33 @@ impl Evidence for Curves {
             Models::Autoencoders { records, .. } => records.iter().map(value).collect(),
             Models::Classifiers { .. } => Vec::new(),
         }
+    }
+
+    fn quantities(&self) -> &'static [Quantity] {
+        macro_rules! of_record {
+            ($name:literal, $value:expr) => {
+                Quantity {
+                    name: $name,
+                    unit: "",
+                    of: |of, member, epoch| {
+                        let record = record(of, member, epoch)?;
+                        let value: fn(&EpochRecord) -> Option<f64> = $value;
+                        value(record).map(Finding::Number)
+                    },
+                }
+            };
+        }
+        const OF_RECORDS: [Quantity; 8] = [
+            of_record!("training cost", |of| Some(of.cost)),
+            of_record!("test error", |of| Some(of.test_reconstruction)),
+            of_record!("sparsity term", |of| Some(of.sparsity)),
+            of_record!("explained variance", |of| of.explained_variance),
+            of_record!("mean activation", |of| Some(of.mean_activation)),
+            of_record!("active units", |of| Some(of.active_units)),
+            of_record!("dead units", |of| Some(of.dead_units as f64)),
+            of_record!("untrained units", |of| Some(of.untrained_units as f64)),
+        ];
+        &OF_RECORDS
     }
 
     fn outlook(&self, plan: &Plan, _: &dyn Fn(usize) -> GridShape) -> Vec<String> {
@@ -62,6 +91,14 @@ impl Evidence for Curves {
             (last_epochs(&records, &mut figures.glossary))
         }))
     }
+}
+
+/// The record of a member after an epoch, or the last.
+fn record<'a>(of: &Outcomes<'a>, member: usize, epoch: Option<usize>) -> Option<&'a EpochRecord> {
+    let records = of.records.epochs.iter().filter(|of| of.member == member);
+    records
+        .filter(|of| epoch.is_none_or(|epoch| of.epoch == epoch))
+        .max_by_key(|of| of.epoch)
 }
 
 fn last_epochs(records: &[EpochRecord], glossary: &mut Glossary) -> Markup {

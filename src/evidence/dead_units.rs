@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::figures::RedrawError;
+use super::quantities::Quantity;
 use super::{Evidence, Found, Run, is_autoencoder, scores, value};
 use crate::data::Images;
 use crate::experiment::{Models, Trained};
@@ -75,6 +76,28 @@ impl Evidence for DeadUnits {
 
     fn measure(&self, trained: &Trained<'_>) -> Vec<Value> {
         counts(trained).iter().map(value).collect()
+    }
+
+    fn quantities(&self) -> &'static [Quantity] {
+        macro_rules! measured {
+            ($name:literal, $unit:literal, $pointer:literal) => {
+                Quantity {
+                    name: $name,
+                    unit: $unit,
+                    of: |of, member, epoch| match epoch {
+                        None => of.measured(&DeadUnits, member, $pointer),
+                        Some(_) => None,
+                    },
+                }
+            };
+        }
+        const MEASURED: [Quantity; 4] = [
+            measured!("never on before training", "", "/never_on_at_start"),
+            measured!("never on after training", "", "/never_on"),
+            measured!("unchanged", "", "/unchanged"),
+            measured!("noise-looking", "", "/noise_looking"),
+        ];
+        &MEASURED
     }
 
     fn lines(&self, found: &Found<'_>) -> Vec<String> {

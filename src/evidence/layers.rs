@@ -45,7 +45,10 @@ impl Evidence for Layers {
             _ => "; medians over seeds",
         };
         let words = Words {
-            alt: &format!("Heat maps of gradient norms, activations and dead units, layer by epoch, of {}", listed(&names, MOST_NAMES)),
+            alt: &format!(
+                "Heat maps of gradient norms, activations and dead units, layer by epoch, of {}",
+                listed(&names, MOST_NAMES)
+            ),
             caption: &format!(
                 "Measured after each epoch on a fixed batch, the first {}, outside of the training steps{medians}; one scale per quantity. The topmost row of the gradients is the softmax layer. {}",
                 counted(grouped(comparison.probe_images), "training image"),

@@ -8,10 +8,13 @@ pub mod accuracy;
 mod costs;
 mod curves;
 pub mod dead_units;
+mod end_results;
 mod figures;
 mod layers;
 mod learning;
 mod pictures;
+pub mod promises;
+pub mod quantities;
 mod reading;
 pub mod regimes;
 pub mod scores;
@@ -23,6 +26,7 @@ use maud::Markup;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::config;
 use crate::data::Dataset;
 use crate::experiment::{Outcome, Trained, facts};
 use crate::report::GridShape;
@@ -30,6 +34,9 @@ use crate::results::{EpochRecord, Numbers, Results, Subject};
 use crate::run_dir::{Manifest, Records, RunDir};
 use crate::spec::{ExperimentName, Plan};
 use crate::weights::Weights;
+use crate::words::listed;
+
+use quantities::{Outcomes, Quantity};
 
 pub use crate::report::Figures;
 pub use figures::{RedrawError, everything, page, pictures};
@@ -52,6 +59,11 @@ pub trait Evidence: Sync {
         None
     }
 
+    /// The quantities that each member ends in.
+    fn quantities(&self) -> &'static [Quantity] {
+        &[]
+    }
+
     /// What was found, a line for each finding, for the end of a run on a terminal.
     fn lines(&self, _found: &Found<'_>) -> Vec<String> {
         Vec::new()
@@ -71,12 +83,14 @@ pub trait Evidence: Sync {
 }
 
 /// All pieces, in the order in which a page shows them.
-pub const ALL: [&dyn Evidence; 10] = [
+pub const ALL: [&dyn Evidence; 12] = [
     &pictures::Pictures,
     &regimes::Regimes,
     &dead_units::DeadUnits,
     &curves::Curves,
     &accuracy::Accuracy,
+    &promises::Promises,
+    &end_results::EndResults,
     &costs::Costs,
     &layers::Layers,
     &stages::Stages,
@@ -92,6 +106,21 @@ pub fn of(plan: &Plan) -> impl Iterator<Item = &'static dyn Evidence> {
     };
     ALL.into_iter()
         .filter(move |evidence| evidence.applies(plan) && asked(evidence.name()))
+}
+
+/// What is wrong with the names of evidence and quantities in a plan, with its cure.
+#[must_use]
+pub fn mistakes(plan: &Plan) -> Option<String> {
+    let known: Vec<&str> = ALL.iter().map(|evidence| evidence.name()).collect();
+    let asked = plan.report.evidence.iter().flatten();
+    let mut unknown = asked.filter(|name| !known.contains(&name.as_str()));
+    let unknown = unknown.next().map(|name| {
+        let near = config::nearest(name, known.iter().copied());
+        let near = near.map_or(String::new(), |near| format!("did you mean \"{near}\"? "));
+        let known = listed(&known, known.len());
+        format!("report.evidence holds \"{name}\", which is no piece of evidence\n  hint: {near}there are {known}")
+    });
+    unknown.or_else(|| promises::mistakes(plan))
 }
 
 /// What a run found, before anything is drawn.
@@ -115,7 +144,23 @@ pub struct Run<'a> {
     pub weights: &'a Weights,
 }
 
-impl Run<'_> {
+impl<'a> Found<'a> {
+    fn outcomes(&self) -> Outcomes<'a> {
+        Outcomes {
+            results: self.results,
+            records: self.records,
+        }
+    }
+}
+
+impl<'a> Run<'a> {
+    fn outcomes(&self) -> Outcomes<'a> {
+        Outcomes {
+            results: self.results,
+            records: self.records,
+        }
+    }
+
     /// The names of the conditions.
     fn conditions(&self) -> Vec<&str> {
         self.plan.names().collect()

@@ -141,18 +141,24 @@ fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
         Subject::Images => format!("images of {height}×{width} pixels"),
     };
     let words = Words {
-        alt: &format!("The weights of {units} as grey tiles, in a grid for each model: {conditions}"),
+        alt: &format!(
+            "The weights of {units} as grey tiles, in a grid for each model: {conditions}"
+        ),
         caption: "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white). Framed units are dead or did not learn, or hardly: the legend tells which.",
         numbers: None,
     };
     let own_scales = figures.grids("units", grids, Scaling::PerTile, &words);
     let words = Words {
-        alt: &format!("The weights of {units} in the same grids, with one grey scale for all: {conditions}"),
+        alt: &format!(
+            "The weights of {units} in the same grids, with one grey scale for all: {conditions}"
+        ),
         caption: "The same weights on one scale: zero is mid-grey in every tile, so that strong and weak units can be told apart; the scale is under the grids.",
         numbers: None,
     };
     let one_scale = figures.grids("units-shared-scale", grids, Scaling::Shared, &words);
-    figures.glossary.uses(&[Term::Dead, Term::Untrained, Term::Divergence]);
+    figures
+        .glossary
+        .uses(&[Term::Dead, Term::Untrained, Term::Divergence]);
     html! {
         p .lead {
             "Each tile is the encoder weights of one hidden unit of an autoencoder of " (images)

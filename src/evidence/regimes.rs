@@ -9,15 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::figures::RedrawError;
+use super::quantities::Quantity;
 use super::scores::{self, Regime, Scores};
 use super::{Evidence, Found, Run, is_autoencoder, value};
 use crate::data::Images;
 use crate::experiment::{Models, Trained};
 use crate::model::{Layer, numbers, whole_numbers};
 use crate::ops::Rows;
-use crate::report::{
-    Figures, Glossary, MOST_NAMES, MOST_ROWS, Term, if_defined, number, table,
-};
+use crate::report::{Figures, Glossary, MOST_NAMES, MOST_ROWS, Term, if_defined, number, table};
 use crate::results::{self, Ended, Member, Subject};
 use crate::spec::{Activation, Plan};
 use crate::train::encode_all;
@@ -72,6 +71,30 @@ impl Evidence for Regimes {
 
     fn measure(&self, trained: &Trained<'_>) -> Vec<Value> {
         pictured(trained).iter().map(value).collect()
+    }
+
+    fn quantities(&self) -> &'static [Quantity] {
+        macro_rules! measured {
+            ($name:literal, $unit:literal, $pointer:literal) => {
+                Quantity {
+                    name: $name,
+                    unit: $unit,
+                    of: |of, member, epoch| match epoch {
+                        None => of.measured(&Regimes, member, $pointer),
+                        Some(_) => None,
+                    },
+                }
+            };
+        }
+        const MEASURED: [Quantity; 6] = [
+            measured!("regime", "", "/regime"),
+            measured!("kurtosis", "", "/scores/kurtosis"),
+            measured!("radius of gyration", "px", "/scores/radius_of_gyration"),
+            measured!("roughness", "", "/scores/roughness"),
+            measured!("image correlation", "", "/scores/digit_correlation"),
+            measured!("label purity", "", "/scores/label_purity"),
+        ];
+        &MEASURED
     }
 
     fn lines(&self, found: &Found<'_>) -> Vec<String> {

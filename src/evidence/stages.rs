@@ -35,7 +35,10 @@ impl Evidence for Stages {
         let pretrained = run.plan.conditions.iter().filter(is_pretrained);
         let names: Vec<&str> = pretrained.map(|of| of.name.as_str()).collect();
         let words = Words {
-            alt: &format!("Reconstruction cost and sparsity of every stage of the pretraining of {}", listed(&names, MOST_NAMES)),
+            alt: &format!(
+                "Reconstruction cost and sparsity of every stage of the pretraining of {}",
+                listed(&names, MOST_NAMES)
+            ),
             caption: "The autoencoder of each layer after each of its epochs, on the codes of the layers below; a stage ends on its layer’s tick.",
             numbers: Some(run_dir::STAGES_CSV),
         };

@@ -45,7 +45,11 @@ impl Evidence for Units {
         };
         let prefix = member_prefix(member);
         let label = &member.label;
-        let alt = |when: &str| format!("What units of each layer of {label} see {when} fine-tuning, as grey tiles, a grid for each layer");
+        let alt = |when: &str| {
+            format!(
+                "What units of each layer of {label} see {when} fine-tuning, as grey tiles, a grid for each layer"
+            )
+        };
         let words = Words {
             alt: &alt("before"),
             caption: "After pretraining, before fine-tuning; each tile on its own scale.",

@@ -171,7 +171,8 @@ mod tests {
             let ticks = axis.expect("an axis").ticks();
             ticks.into_iter().map(|(_, label)| label).collect()
         };
-        let epochs = |last: u32| labels(Axis::across((1..=last).map(f64::from), &Horizontal::Whole));
+        let epochs =
+            |last: u32| labels(Axis::across((1..=last).map(f64::from), &Horizontal::Whole));
         assert_eq!(epochs(1), ["1"]);
         assert_eq!(epochs(4), ["1", "2", "3", "4"]);
         assert_eq!(epochs(100), ["0", "20", "40", "60", "80", "100"]);

@@ -372,9 +372,7 @@ impl Line {
                 let mut kept = [
                     drawable().min_by(by_value),
                     drawable().max_by(by_value),
-                    stretch
-                        .iter()
-                        .find(|at| !is_drawable(value(at))),
+                    stretch.iter().find(|at| !is_drawable(value(at))),
                 ];
                 kept.sort_unstable();
                 kept.into_iter().flatten().copied()
@@ -519,11 +517,7 @@ mod tests {
     #[test]
     fn a_line_breaks_at_what_is_no_number() {
         let line = [1.0, 2.0, f64::NAN, 1.0, 1e300, 1.0, 3.0].into_iter();
-        let svg = chart(
-            (1..).map(f64::from).zip(line).collect(),
-            Vertical::Linear,
-        )
-        .svg();
+        let svg = chart((1..).map(f64::from).zip(line).collect(), Vertical::Linear).svg();
         let stroke = "fill=\"none\" stroke=\"#0072b2\"";
         // The sample of the legend and two stretches; the point between two gaps has a mark alone.
         assert_eq!(svg.matches(stroke).count(), 3);

@@ -101,7 +101,9 @@ impl Drawing {
         let rgba = pixmap.data().chunks_exact(4);
         Ok(Pixels {
             width: pixmap.width() as usize,
-            rgb: rgba.flat_map(|pixel| [pixel[0], pixel[1], pixel[2]]).collect(),
+            rgb: rgba
+                .flat_map(|pixel| [pixel[0], pixel[1], pixel[2]])
+                .collect(),
         })
     }
 

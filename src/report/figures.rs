@@ -165,7 +165,8 @@ impl Shown {
         if let Some(left) = room.checked_sub(bytes.len()) {
             *room = left;
             let data = STANDARD.encode(bytes);
-            self.embedded.push(format!("data:image/{kind};base64,{data}"));
+            self.embedded
+                .push(format!("data:image/{kind};base64,{data}"));
             self.files.push(file.to_owned());
         } else {
             self.beside.push((file.to_owned(), bytes.len()));
@@ -277,7 +278,9 @@ mod tests {
     fn a_chart_is_two_files_and_a_piece_of_the_page_with_links_to_them() {
         let mut figures = Figures::default();
         let mut drawing = drawing();
-        drawing.left_out.push("the first 2 of 3 lines are drawn".to_owned());
+        drawing
+            .left_out
+            .push("the first 2 of 3 lines are drawn".to_owned());
         let words = Words {
             alt: "A falls to 3",
             caption: "Costs.",
@@ -309,7 +312,10 @@ mod tests {
         assert!(html.contains(&format!("<strong>{failure}.</strong>")) && !html.contains("<img"));
         // What an earlier drawing left goes.
         let files = figures.take_files();
-        assert_eq!(names(&files)[..2], [("units.png", false), ("units-2.png", false)]);
+        assert_eq!(
+            names(&files)[..2],
+            [("units.png", false), ("units-2.png", false)]
+        );
         assert_eq!(files.len(), MOST_PICTURES);
     }
 
@@ -359,7 +365,11 @@ mod tests {
         // In markup, unlike in escaped text, a quotation mark follows.
         let sources: Vec<&str> = html.split("src=\"").skip(1).collect();
         assert_eq!(sources.len(), 2);
-        assert!(sources.iter().all(|source| source.starts_with("data:image/")));
+        assert!(
+            sources
+                .iter()
+                .all(|source| source.starts_with("data:image/"))
+        );
         let addresses: Vec<&str> = html
             .split("href=\"")
             .skip(1)

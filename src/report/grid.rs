@@ -45,7 +45,10 @@ impl Key<'_> {
         let smallest = numbers.iter().copied().fold(f64::INFINITY, f64::min);
         let largest = numbers.iter().copied().fold(0.0, f64::max);
         if smallest > 0.0 && largest >= DECADE * smallest {
-            return (numbers.iter().map(|value| value.log10()).collect(), ", log scale");
+            return (
+                numbers.iter().map(|value| value.log10()).collect(),
+                ", log scale",
+            );
         }
         (numbers, "")
     }
@@ -63,7 +66,11 @@ fn distinct(numbers: &[f64]) -> bool {
 #[must_use]
 pub fn against_key(key: &Key, results: &[EndResult]) -> Drawing {
     let (places, scale) = key.places();
-    let mut ticks: Vec<(f64, String)> = places.iter().copied().zip(key.values.iter().cloned()).collect();
+    let mut ticks: Vec<(f64, String)> = places
+        .iter()
+        .copied()
+        .zip(key.values.iter().cloned())
+        .collect();
     ticks.sort_by(|a, b| a.0.total_cmp(&b.0));
     let charts = results.iter().map(|result| Chart {
         title: result.title.clone(),
@@ -98,9 +105,8 @@ fn line(group: &Group, look: Look, places: &[f64]) -> Line {
         .filter_map(|(&at, seeds)| Some((at, Spread::of(seeds.iter().copied())?)))
         .collect();
     along.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let point = |(at, spread): &(f64, Spread)| {
-        ((*at, spread.median), (spread.smallest, spread.largest))
-    };
+    let point =
+        |(at, spread): &(f64, Spread)| ((*at, spread.median), (spread.smallest, spread.largest));
     let (points, band) = along.iter().map(point).unzip();
     Line {
         look,
@@ -169,11 +175,21 @@ mod tests {
         let places = |texts: &[&str]| {
             let values = values(texts);
             let name = "k";
-            Key { name, values: &values }.places()
+            Key {
+                name,
+                values: &values,
+            }
+            .places()
         };
-        assert_eq!(places(&["0.01", "1", "0.1"]), (vec![-2.0, 0.0, -1.0], ", log scale"));
+        assert_eq!(
+            places(&["0.01", "1", "0.1"]),
+            (vec![-2.0, 0.0, -1.0], ", log scale")
+        );
         assert_eq!(places(&["0", "0.1", "3"]), (vec![0.0, 0.1, 3.0], ""));
-        assert_eq!(places(&["50", "100", "200"]), (vec![50.0, 100.0, 200.0], ""));
+        assert_eq!(
+            places(&["50", "100", "200"]),
+            (vec![50.0, 100.0, 200.0], "")
+        );
         assert_eq!(places(&["\"relu\"", "\"prelu\""]), (vec![0.0, 1.0], ""));
         // The same number twice, in other words, would lie on top of itself.
         assert_eq!(places(&["1", "1.0"]), (vec![0.0, 1.0], ""));
@@ -194,7 +210,10 @@ mod tests {
     #[test]
     fn the_values_of_a_key_are_its_ticks() {
         let values = values(&["0.01", "1"]);
-        let key = Key { name: "sparsity.weight", values: &values };
+        let key = Key {
+            name: "sparsity.weight",
+            values: &values,
+        };
         let svg = against_key(&key, &results(vec![vec![1.0], vec![2.0]])).svg();
         assert!(svg.contains(">0.01</text>") && svg.contains(">1</text>"));
         assert!(svg.contains(">sparsity.weight, log scale</text>"));
@@ -205,8 +224,8 @@ mod tests {
     #[test]
     fn two_keys_make_a_map_with_numbers_in_its_cells() {
         let (slow, fast) = (values(&["1", "2"]), values(&["a", "b", "c"]));
-        let [slow, fast] = [("layers", &slow), ("activation", &fast)]
-            .map(|(name, values)| Key { name, values });
+        let [slow, fast] =
+            [("layers", &slow), ("activation", &fast)].map(|(name, values)| Key { name, values });
         let points = (0..6).map(|at| vec![f64::from(at), f64::from(at) + 1.0]);
         let drawing = over_two_keys([&slow, &fast], &results(points.collect()));
         let svg = drawing.svg();

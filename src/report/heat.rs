@@ -159,7 +159,11 @@ impl Row {
     /// Where a number lies on the scale, from 0 to 1; nowhere where it has no place.
     fn share(&self, value: f64, range: Option<(f64, f64)>) -> Option<f64> {
         let (value, (low, high)) = (self.scale.place(value)?, range?);
-        let share = if high > low { (value - low) / (high - low) } else { 0.0 };
+        let share = if high > low {
+            (value - low) / (high - low)
+        } else {
+            0.0
+        };
         Some(share)
     }
 
@@ -190,7 +194,10 @@ impl Row {
             let at = (left + BAR_WIDTH + 8.0, y);
             drawing.text(&text, at, TICK_SIZE, FAINT_INK, Anchor::Start);
         }
-        if self.numbers().any(|value| self.scale.place(value).is_none()) {
+        if self
+            .numbers()
+            .any(|value| self.scale.place(value).is_none())
+        {
             let y = top + MAP_HEIGHT + 12.0;
             drawing.rectangle((left, y), (BAR_WIDTH, 12.0), NOTHING);
             let at = (left + BAR_WIDTH + 8.0, y + 11.0);
@@ -235,7 +242,11 @@ impl Map {
                 let fits = font::text_width(&number, TICK_SIZE) + 6.0 <= cell_width
                     && 1.2 * TICK_SIZE <= cell_height;
                 // Viridis is dark below its middle.
-                let ink = if share.is_some_and(|share| share < 0.55) { WHITE } else { INK };
+                let ink = if share.is_some_and(|share| share < 0.55) {
+                    WHITE
+                } else {
+                    INK
+                };
                 if fits {
                     let at = (x + cell_width / 2.0, baseline);
                     drawing.text(&number, at, TICK_SIZE, ink, Anchor::Middle);
@@ -300,7 +311,10 @@ mod tests {
 
     #[test]
     fn zero_has_a_colour_of_its_own_on_a_logarithmic_scale() {
-        let maps = vec![map(vec![vec![Some(1e-8), None], vec![Some(0.0), Some(1.0)]])];
+        let maps = vec![map(vec![
+            vec![Some(1e-8), None],
+            vec![Some(0.0), Some(1.0)],
+        ])];
         let svg = drawing(maps, Cells::Colours).svg();
         assert!(svg.contains("exactly 0"));
         // Two cells, and their key.
@@ -316,7 +330,11 @@ mod tests {
         assert!(svg.contains("fill=\"#ffffff\" text-anchor=\"middle\">1.00e−8</text>"));
         assert!(svg.contains("fill=\"#222222\" text-anchor=\"middle\">1.00</text>"));
         let many = map(vec![vec![Some(0.5); 100]; 30]);
-        assert!(!drawing(vec![many], Cells::Numbers).svg().contains(">0.500</text>"));
+        assert!(
+            !drawing(vec![many], Cells::Numbers)
+                .svg()
+                .contains(">0.500</text>")
+        );
     }
 
     #[test]
@@ -345,7 +363,9 @@ mod tests {
             let [red, green, blue] = viridis(share).0.map(f64::from);
             0.2126 * red + 0.7152 * green + 0.0722 * blue
         };
-        let steps: Vec<f64> = (0..=20).map(|step| lightness(f64::from(step) / 20.0)).collect();
+        let steps: Vec<f64> = (0..=20)
+            .map(|step| lightness(f64::from(step) / 20.0))
+            .collect();
         assert!(steps.is_sorted(), "{steps:?}");
     }
 }

@@ -25,20 +25,20 @@ pub use accuracy::{accuracy, costs, times};
 pub use arrangement::{GridShape, MAX_TILES, left_out};
 pub use axis::{Horizontal, Vertical};
 pub use chart::{Chart, Legend, Line, Look, Sheet, Stroke, lines_left_out};
-pub use drawing::{Colour, Drawing};
-pub use heat::{Cells, HeatMaps, Map, Row, Scale, conditions_left_out};
 pub use curves::learning_curves;
-pub use font::is_spelled_out;
-pub use layers::layers;
+pub use drawing::{Colour, Drawing};
 pub use figures::{Figures, File, Words};
+pub use font::is_spelled_out;
 pub use glossary::{Glossary, Term};
 pub use grid::{EndResult, Group, Key, against_key, over_two_keys};
+pub use heat::{Cells, HeatMaps, Map, Row, Scale, conditions_left_out};
+pub use layers::layers;
 pub use page::{
     MOST_NAMES, MOST_ROWS, Notice, PAGE_ROOM, PageInput, WeightProof, dead_means, if_defined,
     number, page, rows_left_out,
 };
-pub use table::{Cell, Column, Tidy, table};
 pub use stages::stages;
+pub use table::{Cell, Column, Tidy, table};
 pub use tiles::{Grid, Mark, Scaling, UnitWeights, figure};
 
 /// Why a picture cannot be drawn.

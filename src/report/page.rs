@@ -236,7 +236,11 @@ mod tests {
         let scrolling = ["div class=\"scroll\"", "pre"];
         let found = scrolling.map(|tag| html.matches(&format!("<{tag}")).count());
         assert_eq!(found, [1, 2]);
-        assert_eq!(html.matches("tabindex=\"0\" role=\"region\" aria-label=").count(), 3);
+        assert_eq!(
+            html.matches("tabindex=\"0\" role=\"region\" aria-label=")
+                .count(),
+            3
+        );
         let (_, print) = html.split_once("@media print").expect("a style for paper");
         assert!(print.contains("overflow: visible"));
     }

@@ -86,7 +86,9 @@ impl Tidy {
         let rows = self.rows.iter();
         let rows = rows.map(|row| row.iter().map(Cell::for_programs).collect());
         for record in std::iter::once(head.collect::<Vec<String>>()).chain(rows) {
-            writer.write_record(record).expect("rows of equal length, in memory");
+            writer
+                .write_record(record)
+                .expect("rows of equal length, in memory");
         }
         writer.into_inner().expect("memory takes every byte")
     }

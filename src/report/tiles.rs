@@ -702,7 +702,10 @@ mod tests {
             let once = figure(&[grid(&weights, 3, 2)], scaling).expect("a figure");
             let again = figure(&[grid(&weights, 3, 2)], scaling).expect("a figure");
             assert_eq!(once, again);
-            assert_eq!(decoded(&once[0]), only_picture(&[grid(&weights, 3, 2)], scaling));
+            assert_eq!(
+                decoded(&once[0]),
+                only_picture(&[grid(&weights, 3, 2)], scaling)
+            );
         }
         assert_eq!(weights.map(f32::to_bits), before);
     }
@@ -751,8 +754,6 @@ mod tests {
         let pictures = draw(&many, Scaling::PerTile, |image| Ok(image.rgb.len() / 3));
         let pictures = pictures.expect("a figure");
         assert_eq!(pictures.len(), 5);
-        assert!(
-            pictures.iter().all(|&size| size < 13_000_000)
-        );
+        assert!(pictures.iter().all(|&size| size < 13_000_000));
     }
 }

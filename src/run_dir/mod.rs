@@ -205,11 +205,11 @@ impl RunDir {
         }
     }
 
-    /// Makes the folder `out`, or the next free `runs/NAME-001`.
+    /// Makes the folder `out`, or takes it if it is there and empty, or makes the next free `runs/NAME-001`.
     ///
     /// # Errors
     ///
-    /// Returns [`RunDirError`] if `out` exists or the folder cannot be made.
+    /// Returns [`RunDirError`] if `out` holds anything or the folder cannot be made.
     pub fn create(out: Option<&Path>, name: &str) -> Result<Self, RunDirError> {
         if let Some(path) = out {
             if let Some(parent) = path.parent() {
@@ -218,7 +218,12 @@ impl RunDir {
             return match fs::create_dir(path) {
                 Ok(()) => Ok(Self::at(path)),
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                    Err(RunDirError::Exists { path: path.into() })
+                    // What was killed before it wrote anything has left nothing to lose.
+                    if holds_nothing(path) {
+                        Ok(Self::at(path))
+                    } else {
+                        Err(RunDirError::Exists { path: path.into() })
+                    }
                 }
                 Err(source) => Err(cannot_make(path, source)),
             };
@@ -510,6 +515,13 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         let _ = fs::remove_file(&draft);
     }
     written
+}
+
+/// Whether a folder holds nothing but a lock.
+fn holds_nothing(path: &Path) -> bool {
+    fs::read_dir(path).is_ok_and(|mut entries| {
+        entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == LOCK))
+    })
 }
 
 fn make_all(path: &Path) -> Result<(), RunDirError> {

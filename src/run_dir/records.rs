@@ -1,14 +1,22 @@
 //! The records of a run, epoch by epoch: kept in an order that does not tell which thread came first, written as
 //! JSON lines and as a table, and read back.
 
-use serde::{Deserialize, Serialize};
+use std::fmt::{self, Display};
+
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 
 use super::{
     LAYERS_CSV, LAYERS_JSONL, METRICS_CSV, METRICS_JSONL, RunDir, RunDirError, STAGES_CSV,
     STAGES_JSONL,
 };
 use crate::results::{ClassifierRecord, EpochRecord, LayerRecord, StageRecord};
-use crate::spec::ExperimentName;
+use crate::spec::{Coordinate, ExperimentName, Plan};
+
+const METRICS: [&str; 2] = [METRICS_JSONL, METRICS_CSV];
+const STAGES: [&str; 2] = [STAGES_JSONL, STAGES_CSV];
+const LAYERS: [&str; 2] = [LAYERS_JSONL, LAYERS_CSV];
 
 /// All records of a run; an experiment has some kinds of them.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -39,18 +47,18 @@ impl Records {
         }
     }
 
-    /// Writes the files of every kind that `experiment` has.
+    /// Writes the files of every kind that a run of `plan` has.
     ///
     /// # Errors
     ///
     /// Returns [`RunDirError`] if a file cannot be written.
-    pub fn write(&self, run: &RunDir, experiment: ExperimentName) -> Result<(), RunDirError> {
-        match experiment {
-            ExperimentName::Autoencoder => write(run, METRICS_JSONL, METRICS_CSV, &self.epochs),
+    pub fn write(&self, run: &RunDir, plan: &Plan) -> Result<(), RunDirError> {
+        match plan.experiment {
+            ExperimentName::Autoencoder => write(run, METRICS, &self.epochs, plan),
             ExperimentName::Classifier => {
-                write(run, STAGES_JSONL, STAGES_CSV, &self.stages)?;
-                write(run, LAYERS_JSONL, LAYERS_CSV, &self.layers)?;
-                write(run, METRICS_JSONL, METRICS_CSV, &self.classifiers)
+                write(run, STAGES, &self.stages, plan)?;
+                write(run, LAYERS, &self.layers, plan)?;
+                write(run, METRICS, &self.classifiers, plan)
             }
         }
     }
@@ -82,37 +90,97 @@ fn insert<T: Clone, K: Ord>(records: &mut Vec<T>, record: &T, key: impl Fn(&T) -
     records.insert(place, record.clone());
 }
 
+/// JSON lines and a table with the same columns: those of the record, and behind `seed` a column for each key of the grid.
 /// A table without rows has its head all the same.
 fn write<T: Serialize + Default>(
     run: &RunDir,
-    lines_file: &str,
-    table_file: &str,
+    [lines_file, table_file]: [&str; 2],
     records: &[T],
+    plan: &Plan,
 ) -> Result<(), RunDirError> {
+    let damaged = |file: &str, error: &dyn Display| run.damaged(file, &error.to_string());
     let mut lines = Vec::new();
     let mut table = csv::Writer::from_writer(Vec::new());
+    let head = row(&T::default(), plan).map_err(|error| damaged(table_file, &error))?;
+    let mut write_row = |cells: Vec<String>| {
+        let written = table.write_record(cells);
+        written.map_err(|error| damaged(table_file, &error))
+    };
+    write_row(head.0.into_iter().map(|(name, _)| name).collect())?;
     for record in records {
-        serde_json::to_writer(&mut lines, record)
-            .map_err(|error| run.damaged(lines_file, &error.to_string()))?;
+        let row = row(record, plan).map_err(|error| damaged(lines_file, &error))?;
+        serde_json::to_writer(&mut lines, &row).map_err(|error| damaged(lines_file, &error))?;
         lines.push(b'\n');
-        table
-            .serialize(record)
-            .map_err(|error| run.damaged(table_file, &error.to_string()))?;
+        write_row(row.0.iter().map(|(_, value)| cell(value)).collect())?;
     }
-    if records.is_empty() {
-        table
-            .serialize(T::default())
-            .map_err(|error| run.damaged(table_file, &error.to_string()))?;
-    }
-    let mut table = table
-        .into_inner()
-        .map_err(|error| run.damaged(table_file, &error.to_string()))?;
-    if records.is_empty() {
-        let head = table.iter().position(|&byte| byte == b'\n');
-        table.truncate(head.map_or(0, |end| end + 1));
-    }
+    let table = table.into_inner();
+    let table = table.map_err(|error| damaged(table_file, &error))?;
     run.write(lines_file, &lines)?;
     run.write(table_file, &table)
+}
+
+/// The columns of a line, in their order.
+struct Row(Vec<(String, Value)>);
+
+impl Serialize for Row {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}
+
+impl<'de> Deserialize<'de> for Row {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Row;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a record")
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Row, A::Error> {
+                let mut fields = Vec::new();
+                while let Some(field) = map.next_entry()? {
+                    fields.push(field);
+                }
+                Ok(Row(fields))
+            }
+        }
+        deserializer.deserialize_map(InOrder)
+    }
+}
+
+/// A record with its condition's place in the grid.
+fn row(record: &impl Serialize, plan: &Plan) -> serde_json::Result<Row> {
+    // The way through text keeps the fields in their order.
+    let Row(fields) = serde_json::from_str(&serde_json::to_string(record)?)?;
+    let condition = fields.iter().find(|(name, _)| name == "condition");
+    let condition = condition.and_then(|(_, value)| plan.condition(value.as_str()?));
+    let mut row = Vec::with_capacity(fields.len() + plan.grid.len());
+    for field in fields {
+        let is_seed = field.0 == "seed";
+        row.push(field);
+        if is_seed {
+            row.extend(plan.grid.iter().enumerate().map(|(place, key)| {
+                let coordinate = condition.and_then(|condition| condition.at.get(place));
+                (key.key.clone(), coordinate.map_or(Value::Null, plain))
+            }));
+        }
+    }
+    Ok(Row(row))
+}
+
+/// A value of the grid as JSON: a number, or text.
+fn plain(coordinate: &Coordinate) -> Value {
+    let text = coordinate.value.trim_matches('"');
+    serde_json::from_str::<serde_json::Number>(text)
+        .map_or_else(|_| Value::from(text), Value::Number)
+}
+
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        other => other.to_string(),
+    }
 }
 
 /// One JSON object a line.
@@ -136,6 +204,51 @@ fn read<T: for<'a> Deserialize<'a>>(run: &RunDir, file: &str) -> Result<Vec<T>, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::{
+        BackendName, ClassifierSpec, ClassifierTraining, Condition, Data, GridKey, Limit, Model,
+        Report, Run, TrainedLayers, TrainingSpec, Transfer,
+    };
+
+    /// A condition at one place of a grid.
+    fn plan() -> Plan {
+        let key = "training.epochs".to_owned();
+        let training = ClassifierTraining {
+            classifier: ClassifierSpec::default(),
+            stages: Vec::new(),
+            transfer: Transfer::Copy,
+            training: TrainingSpec::default(),
+            trained_layers: TrainedLayers::All,
+        };
+        Plan {
+            experiment: ExperimentName::Classifier,
+            run: Run {
+                backend: BackendName::Flex,
+                seeds: vec![0],
+                order_seed: 0,
+            },
+            data: Data {
+                dir: "data".into(),
+                train_images: Limit::All,
+                test_images: Limit::All,
+                validation_images: 0,
+            },
+            grid: vec![GridKey {
+                key: key.clone(),
+                values: vec!["3".to_owned()],
+            }],
+            conditions: vec![Condition {
+                name: "D".to_owned(),
+                group: None,
+                at: vec![Coordinate {
+                    key,
+                    value: "3".to_owned(),
+                }],
+                model: Model::Classifier(training),
+            }],
+            report: Report::default(),
+            expectations: Vec::new(),
+        }
+    }
 
     fn stage(stage: usize, epoch: usize, member: usize) -> StageRecord {
         StageRecord {
@@ -159,9 +272,7 @@ mod tests {
         let mut records = Records::default();
         records.add_stage(&stage(1, 1, 0));
         records.add_stage(&stage(1, 1, 1));
-        records
-            .write(&run, ExperimentName::Classifier)
-            .expect("room");
+        records.write(&run, &plan()).expect("room");
         let whole = run.read(STAGES_JSONL).expect("there");
         run.write(STAGES_JSONL, &whole[..whole.len() - 1])
             .expect("room");
@@ -175,9 +286,7 @@ mod tests {
         let run = RunDir::create(Some(&parent.path().join("run")), "x").expect("a new folder");
         let mut records = Records::default();
         let written = |records: &Records| {
-            records
-                .write(&run, ExperimentName::Classifier)
-                .expect("room");
+            records.write(&run, &plan()).expect("room");
             [STAGES_CSV, LAYERS_CSV, METRICS_CSV].map(|file| {
                 let bytes = run.read(file).expect("there");
                 String::from_utf8(bytes).expect("text")
@@ -186,14 +295,15 @@ mod tests {
         let heads = written(&records);
         assert_eq!(
             heads[0],
-            "stage,epoch,member,label,condition,seed,learning_rate,cost,reconstruction,sparsity\n"
+            "stage,epoch,member,label,condition,seed,training.epochs,learning_rate,cost,reconstruction,sparsity\n"
         );
         assert!(
             heads.iter().all(|head| head.lines().count() == 1),
             "{heads:?}"
         );
         records.add_stage(&stage(1, 1, 0));
-        assert!(written(&records)[0].starts_with(&heads[0]));
+        let table = written(&records);
+        assert!(table[0].starts_with(&heads[0]) && table[0].contains("\n1,1,0,D,D,0,3,0.001,"));
         let read = Records::read(&run, ExperimentName::Classifier).expect("our own files");
         assert_eq!(read, records);
     }
@@ -206,9 +316,7 @@ mod tests {
         for (at, epoch, member) in [(2, 1, 0), (1, 2, 1), (1, 1, 1), (1, 2, 0)] {
             records.add_stage(&stage(at, epoch, member));
         }
-        records
-            .write(&run, ExperimentName::Classifier)
-            .expect("room");
+        records.write(&run, &plan()).expect("room");
         let read = Records::read(&run, ExperimentName::Classifier).expect("our own files");
         assert_eq!(read, records);
         let order: Vec<_> = read

@@ -1,59 +1,118 @@
-//! The main form: from a config to a run folder.
+//! A run: from a config to a run folder with everything in it, and on from where one was left.
+//!
+//! This room puts data, training, evidence and the folder together. It is watched as its [`Style`] says, and tells on stderr
+//! what a user must know; the command line only chooses what to run and turns what comes out into an exit code.
+
+pub mod checkpoint;
+mod compare;
+mod prepare;
+mod resume;
 
 use std::collections::BTreeMap;
-use std::io::ErrorKind;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 
-use super::prepare::{Prepared, prepare};
-use super::{Failure, RunArgs, signals};
-use crate::checkpoint::{Checkpoints, Found, Identity};
+use thiserror::Error;
+
 use crate::config::Config;
 use crate::data::Dataset;
 use crate::evidence::{self, Found as Findings, RedrawError};
 use crate::experiment::{self, Ending, Examples, Outcome, Setting};
 use crate::results::{Ended, Results};
 use crate::run_dir::{self, FORMAT, Lock, Manifest, Records, RunDir, RunDirError, Seconds, Status};
-use crate::spec::{ExperimentName, Plan};
+use crate::spec::Plan;
 use crate::train::lanes::locked;
 use crate::train::{Observer, Record, Stop};
-use crate::ui::print::{lost, say, tell};
+use crate::ui::print::tell;
 use crate::ui::{Extent, Style, Watcher};
-use crate::words::{counted, in_shell};
+use checkpoint::{Checkpoints, Found, Identity};
+
+pub use compare::compare;
+pub use prepare::{Prepared, prepare};
+pub use resume::{Resumed, draw_again, go_on, is_begun, resume};
 
 /// Records are written at most this often while a run is on, for whoever wants to look, and once at its end: whoever
 /// goes on with a run has them from its checkpoints.
 const RECORDS_EVERY: Duration = Duration::from_secs(10);
 
-/// Everything that a run needs, whether it begins or goes on.
-pub struct Job {
-    pub dir: RunDir,
-    pub lock: Lock,
-    pub manifest: Manifest,
-    pub config: Config,
-    pub prepared: Prepared,
-    /// What an earlier run left.
-    pub found: Found,
+/// How a run is carried out; none of it changes what comes out.
+#[derive(Debug, Clone)]
+pub struct Options {
     pub style: Style,
+    /// Compute threads on a CPU backend; at least one.
     pub jobs: usize,
+    /// Asked for between batches; whoever holds it can end the run, which keeps what it has.
+    pub stop: Arc<Stop>,
 }
 
-/// A new run, from a config.
-pub fn run(args: RunArgs) -> Result<(), Failure> {
-    let (style, jobs) = (args.watch.style(), args.watch.jobs());
-    // Without a config there is a run to resume: clap has made sure of it.
-    let path = args.config.unwrap_or_default();
-    let config = args.overrides.load(&path)?;
-    let prepared = prepare(&config, jobs)?;
+/// Why a run did not do what it was asked for.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// The request was wrong.
+    #[error("{0}")]
+    Request(String),
+    /// The request was right, but it could not be carried out.
+    #[error("{0}")]
+    Work(String),
+}
+
+impl Failure {
+    pub(crate) fn work(error: impl std::fmt::Display) -> Self {
+        Self::Work(error.to_string())
+    }
+
+    pub(crate) fn request(error: impl std::fmt::Display) -> Self {
+        Self::Request(error.to_string())
+    }
+}
+
+/// A run that came to its end, or was stopped.
+#[derive(Debug)]
+pub struct Finished {
+    /// Its folder.
+    pub path: PathBuf,
+    pub ending: Ending,
+    pub results: Results,
+    /// How many models there were.
+    pub members: usize,
+    /// What was found, a line for each finding, for a reader.
+    pub lines: Vec<String>,
+}
+
+/// Everything that a run needs, whether it begins or goes on.
+struct Job {
+    dir: RunDir,
+    /// Held until the run ends.
+    lock: Lock,
+    manifest: Manifest,
+    config: Config,
+    prepared: Prepared,
+    /// What an earlier run left.
+    found: Found,
+}
+
+/// A new run of the config that was read from `path`, in the new folder `out` or the next free one in `runs/`.
+///
+/// # Errors
+///
+/// Returns [`Failure`] if the request is wrong, or a file cannot be read or written. What was computed by then is in the
+/// folder, and [`resume`] goes on from there.
+pub fn start(
+    path: &Path,
+    config: Config,
+    out: Option<&Path>,
+    options: &Options,
+) -> Result<Finished, Failure> {
+    let prepared = prepare(&config, options.jobs)?;
     prepared.warn();
     let config = Config {
-        name: name(&path, &config.name),
+        name: name(path, &config.name),
         ..config
     };
     let plan = &config.plan;
-    let dir = RunDir::create(args.out.as_deref(), &config.name).map_err(|error| match error {
-        RunDirError::Exists { .. } => Failure::Request(error.to_string()),
+    let dir = RunDir::create(out, &config.name).map_err(|error| match error {
+        RunDirError::Exists { .. } => Failure::request(error),
         other => Failure::work(other),
     })?;
     let lock = dir.lock().map_err(Failure::work)?;
@@ -65,7 +124,7 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         status: Status::Running,
         backend: prepared.backend.name.to_string(),
         device: prepared.backend.description.clone(),
-        jobs,
+        jobs: options.jobs,
         seeds: plan.run.seeds.clone(),
         order_seed: plan.run.order_seed,
         members: experiment::members(plan),
@@ -81,16 +140,15 @@ pub fn run(args: RunArgs) -> Result<(), Failure> {
         warnings: prepared.warnings.clone(),
         files: BTreeMap::new(),
     };
-    carry_out(Job {
+    let job = Job {
         dir,
         lock,
         manifest,
         config,
         prepared,
         found: Found::default(),
-        style,
-        jobs,
-    })
+    };
+    carry_out(job, options)
 }
 
 /// What a run of the config at `path` is called: as the config, or, of a run's own config, as that run.
@@ -110,7 +168,7 @@ fn name(path: &Path, name: &str) -> String {
 }
 
 /// Trains what is left to train, and writes what was found.
-pub fn carry_out(job: Job) -> Result<(), Failure> {
+fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
     let Job {
         dir,
         lock,
@@ -118,9 +176,8 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
         config,
         prepared,
         found,
-        style,
-        jobs,
     } = job;
+    let (style, jobs, stop) = (options.style, options.jobs, &options.stop);
     let Prepared {
         backend,
         data,
@@ -144,11 +201,9 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
         tell(&format!("note: {line}"));
     }
 
-    let stop = Arc::new(Stop::default());
-    signals::listen(&stop, style);
     let identity = identity(&config, &data);
     let checkpoints =
-        Checkpoints::new(dir.path(), identity, found, jobs, &stop).map_err(Failure::work)?;
+        Checkpoints::new(dir.path(), identity, found, jobs, stop).map_err(Failure::work)?;
     let extent = Extent {
         title: config.name.clone(),
         experiment: manifest.experiment,
@@ -159,8 +214,8 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
         work: extent.multiply_accumulates,
     };
     let training = Instant::now();
-    let watcher = Watcher::start(style, &extent, &stop);
-    let keeper = Keeper::new(&dir, manifest.experiment, watcher, &stop);
+    let watcher = Watcher::start(style, &extent, stop);
+    let keeper = Keeper::new(&dir, plan, watcher, stop);
     let outcome = experiment::run(
         plan,
         &Setting {
@@ -170,7 +225,7 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
             lanes: jobs,
             order_seed: plan.run.order_seed,
             observer: &keeper,
-            stop: &stop,
+            stop,
             shelf: &checkpoints,
             measure: &|trained| evidence::measure(plan, trained),
         },
@@ -202,79 +257,22 @@ pub fn carry_out(job: Job) -> Result<(), Failure> {
             results: &results,
         });
         Ok(Finished {
+            path: dir.path().to_owned(),
             ending: outcome.ending,
+            members: manifest.members.len(),
             results,
             lines,
         })
     });
-    let ended = end(&dir, manifest, style, finished);
-    drop(lock);
-    ended
-}
-
-/// A run that came to its end, or was stopped.
-struct Finished {
-    ending: Ending,
-    results: Results,
-    /// What was found, for a terminal.
-    lines: Vec<String>,
-}
-
-/// Tells how a run ended.
-fn end(
-    dir: &RunDir,
-    mut manifest: Manifest,
-    style: Style,
-    finished: Result<Finished, Failure>,
-) -> Result<(), Failure> {
-    match finished {
-        Ok(Finished {
-            ending: Ending::Complete,
-            results,
-            lines,
-        }) => {
-            if style != Style::Quiet {
-                for line in &lines {
-                    say(line);
-                }
-            }
-            if let Some(error) = lost().filter(|error| error.kind() != ErrorKind::BrokenPipe) {
-                tell(&format!(
-                    "warning: cannot write to stdout: {error}; lines are missing there, the run folder has everything"
-                ));
-            }
-            tell(&format!(
-                "open {}",
-                dir.path().join(run_dir::PAGE).display()
-            ));
-            match results.ended.as_slice() {
-                [] => Ok(()),
-                ended => Err(Failure::Work(some_ended(ended, manifest.members.len()))),
-            }
-        }
-        Ok(Finished { results, .. }) => {
-            for ended in &results.ended {
-                tell(&format!("warning: {ended}\n  hint: {}", ended.hint));
-            }
-            let path = dir.path();
-            tell(&format!(
-                "stopped; what was computed is in {}",
-                path.display()
-            ));
-            tell(&format!("go on with: layerwise resume {}", in_shell(path)));
-            Err(Failure::Interrupted)
-        }
-        Err(failure) => {
-            if let Failure::Work(reason) = &failure {
-                manifest.status = Status::Failed {
-                    reason: reason.clone(),
-                };
-                // The first failure is the one to tell; that its note cannot be written may follow from it.
-                let _ = dir.write_json(run_dir::MANIFEST, &manifest);
-            }
-            Err(failure)
-        }
+    if let Err(Failure::Work(reason)) = &finished {
+        manifest.status = Status::Failed {
+            reason: reason.clone(),
+        };
+        // The first failure is the one to tell; that its note cannot be written may follow from it.
+        let _ = dir.write_json(run_dir::MANIFEST, &manifest);
     }
+    drop(lock);
+    finished
 }
 
 /// Why nothing came of a run.
@@ -286,26 +284,8 @@ fn all_ended(ended: &[Ended]) -> String {
     }
 }
 
-/// Which of `members` models could not go on, and what to do about it.
-fn some_ended(ended: &[Ended], members: usize) -> String {
-    let mut hints: Vec<&str> = ended.iter().map(|ended| ended.hint.as_str()).collect();
-    hints.dedup();
-    let hints = hints.iter().map(|hint| format!("\n  hint: {hint}"));
-    let hints = hints.collect::<Vec<_>>().concat();
-    let lines: Vec<String> = ended.iter().map(|ended| format!("\n  {ended}")).collect();
-    match ended {
-        [only] if members == 1 => format!("{only}{hints}"),
-        _ => format!(
-            "{} of {} ended early:{}{hints}",
-            ended.len(),
-            counted(members, "model"),
-            lines.concat(),
-        ),
-    }
-}
-
 /// What the states of a run belong to.
-pub fn identity(config: &Config, data: &Dataset) -> Identity {
+fn identity(config: &Config, data: &Dataset) -> Identity {
     let files = data.files.iter();
     Identity {
         config: config.to_toml(),
@@ -325,11 +305,15 @@ fn write_all(
     records: &Records,
 ) -> Result<(), RedrawError> {
     let drawing = Instant::now();
-    let weights = (outcome.weights)();
-    let mut all = weights.clone();
-    all.extend((outcome.initial_weights)());
-    let file = all
-        .to_safetensors()
+    let initial = (outcome.initial_weights)();
+    let saved = || {
+        let mut weights = (outcome.weights)();
+        weights.extend(initial.clone());
+        weights
+    };
+    let weights = saved();
+    let file = weights
+        .to_safetensors(&about_weights(manifest))
         .map_err(|source| RedrawError::Weights {
             file: run_dir::WEIGHTS.to_owned(),
             source,
@@ -350,7 +334,7 @@ fn write_all(
         tell(&format!("warning: {failure}"));
     }
     // Taken from the models again: neither they nor the copy may have changed.
-    let after = (outcome.weights)().hash();
+    let after = saved().hash();
     let unchanged = before == after && weights.hash() == before;
     manifest.parameters_before_drawing = Some(before.clone());
     manifest.parameters_after_drawing = Some(after.clone());
@@ -374,10 +358,24 @@ fn write_all(
     }
 }
 
+/// What whoever opens the weights must know, as JSON.
+fn about_weights(manifest: &Manifest) -> String {
+    serde_json::json!({
+        "version": manifest.version,
+        "names": "CONDITION/seed N/PARAMETER; initial/ before training, pretrained/ before fine-tuning",
+        "layout": "weights are [input, unit], row by row: unit j is column j; biases are [1, unit]",
+        "inputs": format!(
+            "pixels divided by 255, in [0, 1], of {}×{} pictures row by row",
+            manifest.data.height, manifest.data.width
+        ),
+    })
+    .to_string()
+}
+
 /// Keeps the records of a run, in memory and in its files, and passes them on to whoever watches.
 struct Keeper<'a> {
     run: &'a RunDir,
-    experiment: ExperimentName,
+    plan: &'a Plan,
     watcher: Watcher,
     stop: &'a Stop,
     kept: Mutex<Kept>,
@@ -391,10 +389,10 @@ struct Kept {
 }
 
 impl<'a> Keeper<'a> {
-    fn new(run: &'a RunDir, experiment: ExperimentName, watcher: Watcher, stop: &'a Stop) -> Self {
+    fn new(run: &'a RunDir, plan: &'a Plan, watcher: Watcher, stop: &'a Stop) -> Self {
         Self {
             run,
-            experiment,
+            plan,
             watcher,
             stop,
             kept: Mutex::default(),
@@ -411,7 +409,7 @@ impl<'a> Keeper<'a> {
         if let Some(error) = kept.error {
             return Err(error);
         }
-        kept.records.write(self.run, self.experiment)?;
+        kept.records.write(self.run, self.plan)?;
         Ok(kept.records)
     }
 }
@@ -455,7 +453,7 @@ impl Keeper<'_> {
             Record::Reading(_) => return,
         }
         if kept.written.is_none_or(|at| at.elapsed() > RECORDS_EVERY) {
-            if let Err(error) = kept.records.write(self.run, self.experiment) {
+            if let Err(error) = kept.records.write(self.run, self.plan) {
                 kept.error.get_or_insert(error);
                 self.stop.request();
             }

@@ -4,17 +4,19 @@
 use std::path::{self, Path, PathBuf};
 use std::time::Instant;
 
-use super::{Failure, printable};
+use super::Failure;
 use crate::backend::{self, Backend, BackendError, Kind};
 use crate::config::Config;
 use crate::data::{self, DataError, Dataset, Limits};
+use crate::evidence;
 use crate::experiment::{self, Need};
 use crate::machine::{self, readable};
 use crate::run_dir::{DataRecord, FileRecord, RunDir};
 use crate::spec::Limit;
 use crate::ui::print::tell;
-use crate::words::counted;
+use crate::words::{counted, printable};
 
+/// What a run has, before it begins.
 pub struct Prepared {
     pub backend: Backend,
     pub data: Dataset,
@@ -29,8 +31,15 @@ pub struct Prepared {
 }
 
 /// Opens the backend, reads the data whole and holds the plan against both.
+///
+/// # Errors
+///
+/// Returns [`Failure`] if the backend or the data are not there, or the plan does not fit the data or the machine.
 pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
     let plan = &config.plan;
+    if let Some(mistake) = evidence::mistakes(plan) {
+        return Err(Failure::Request(mistake));
+    }
     let backend = open_backend(config)?;
     let start = Instant::now();
     let (mut data, found_at) = read_data(config)?;
@@ -57,7 +66,7 @@ pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
 
 impl Prepared {
     /// Tells on stderr what is odd.
-    pub fn warn(&self) {
+    pub(crate) fn warn(&self) {
         if self.backend.kind == Kind::SoftwareGpu {
             warn(&format!(
                 "{} is a software renderer, not a GPU\n  hint: `--backend flex` is about a hundred times faster here",
@@ -80,7 +89,7 @@ impl Prepared {
         }
     }
 
-    pub fn data_record(&self, config: &Config) -> DataRecord {
+    pub(super) fn data_record(&self, config: &Config) -> DataRecord {
         let data = &self.data;
         DataRecord {
             dir: config.plan.data.dir.display().to_string(),
@@ -110,7 +119,7 @@ fn warn(text: &str) {
 
 fn open_backend(config: &Config) -> Result<Backend, Failure> {
     backend::open(config.plan.run.backend).map_err(|error| match error {
-        BackendError::NotBuilt { .. } => Failure::Request(error.to_string()),
+        BackendError::NotBuilt { .. } => Failure::request(error),
         BackendError::NoAdapter { .. } => Failure::work(error),
     })
 }
@@ -145,7 +154,7 @@ fn read_data(config: &Config) -> Result<(Dataset, PathBuf), Failure> {
         .map_err(|error| match error {
             // The config asks for what is not there.
             DataError::NoFolder { .. } | DataError::NotAFolder { .. } | DataError::Limit { .. } => {
-                Failure::Request(error.to_string())
+                Failure::request(error)
             }
             damaged => Failure::work(damaged),
         })

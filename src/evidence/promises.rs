@@ -1,0 +1,304 @@
+//! What the config promises, and whether it holds: a number or a word of its conditions, with its source.
+
+use maud::{Markup, html};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::figures::RedrawError;
+use super::quantities::{self, Finding, Outcomes, Quantity};
+use super::{Evidence, Figures, Found, Run, value};
+use crate::report::{significant, table};
+use crate::results::{Member, Spread};
+use crate::spec::{Coordinate, Expectation, Over, Plan, Promise};
+use crate::words::listed;
+
+pub struct Promises;
+
+/// A promise, held against what came out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// `test accuracy of C, after epoch 1`.
+    pub that: String,
+    /// `11.35 to 11.35 %, each seed`.
+    pub promised: String,
+    /// What came out.
+    pub here: String,
+    /// Absent where nothing came out that could be held against it.
+    pub holds: Option<bool>,
+    pub source: String,
+}
+
+impl Kept {
+    fn verdict(&self) -> &'static str {
+        match self.holds {
+            Some(true) => "holds",
+            Some(false) => "does not hold",
+            None => "cannot be judged",
+        }
+    }
+}
+
+impl Evidence for Promises {
+    fn name(&self) -> &'static str {
+        "promises"
+    }
+
+    fn applies(&self, plan: &Plan) -> bool {
+        !plan.expectations.is_empty()
+    }
+
+    fn conclude(&self, found: &Found<'_>) -> Option<Value> {
+        let members = crate::experiment::members(found.plan);
+        let expectations = found.plan.expectations.iter();
+        let kept: Vec<Kept> = expectations
+            .map(|expectation| judge(expectation, found.plan, &members, &found.outcomes()))
+            .collect();
+        Some(value(&kept))
+    }
+
+    fn lines(&self, found: &Found<'_>) -> Vec<String> {
+        let kept: Vec<Kept> = found.results.of_run(self.name()).unwrap_or_default();
+        let line = |of: &Kept| {
+            format!(
+                "promised: {} {}; here {}: {} ({})",
+                of.that,
+                of.promised,
+                of.here,
+                of.verdict(),
+                of.source
+            )
+        };
+        kept.iter().map(line).collect()
+    }
+
+    fn show(&self, run: &Run<'_>, _: &mut Figures) -> Result<Option<Markup>, RedrawError> {
+        let kept: Vec<Kept> = run.results.of_run(self.name()).unwrap_or_default();
+        if kept.is_empty() {
+            return Ok(None);
+        }
+        let row = |of: &Kept| {
+            vec![
+                of.that.clone(),
+                of.promised.clone(),
+                of.here.clone(),
+                of.verdict().to_owned(),
+                of.source.clone(),
+            ]
+        };
+        let rows: Vec<Vec<String>> = kept.iter().map(row).collect();
+        let holding = kept.iter().filter(|of| of.holds == Some(true)).count();
+        Ok(Some(html! {
+            h2 { "What was promised" }
+            p { "Of the " (kept.len()) " promises of the config, " (holding) " hold here." }
+            (table(
+                "Promises of the config",
+                &["quantity", "promised", "here", "verdict", "source"],
+                &rows,
+            ))
+        }))
+    }
+}
+
+/// Whether every promise holds that could be judged; `true` without promises.
+#[must_use]
+pub fn all_hold(results: &crate::results::Results) -> bool {
+    let kept: Vec<Kept> = results.of_run(Promises.name()).unwrap_or_default();
+    kept.iter().all(|of| of.holds == Some(true))
+}
+
+/// What is wrong with the promises of a plan: names that are none of a quantity, a condition or a key of the grid.
+#[must_use]
+pub fn mistakes(plan: &Plan) -> Option<String> {
+    let known = quantities::all(plan);
+    let names: Vec<&str> = known.iter().map(|of| of.name).collect();
+    plan.expectations.iter().find_map(|expectation| {
+        let that = &expectation.that;
+        if !names.contains(&that.as_str()) {
+            let near = crate::config::nearest(that, names.iter().copied());
+            let near = near.map_or(String::new(), |near| format!("did you mean \"{near}\"? "));
+            return Some(format!(
+                "[[expect]] that = \"{that}\", which is no quantity of this run\n  hint: {near}quantities are {}",
+                listed(&names, names.len())
+            ));
+        }
+        let places = [Some(&expectation.at), expectation.minus.as_ref()];
+        let nowhere = places
+            .into_iter()
+            .flatten()
+            .find(|at| chosen(plan, at).is_empty())?;
+        let place: Vec<String> = nowhere
+            .iter()
+            .map(|of| format!("{} = {}", of.key, of.value))
+            .collect();
+        Some(format!(
+            "[[expect]] of \"{that}\" is about {}, where this run has no condition\n  hint: conditions are {}",
+            place.join(", "),
+            listed(&plan.names().collect::<Vec<_>>(), 20)
+        ))
+    })
+}
+
+/// The names of the conditions at a place.
+fn chosen<'a>(plan: &'a Plan, at: &[Coordinate]) -> Vec<&'a str> {
+    let is_there = |condition: &&crate::spec::Condition| {
+        at.iter().all(|wanted| {
+            let value = wanted.value.trim_matches('"');
+            if wanted.key == "condition" {
+                return condition.group.as_deref() == Some(value) || condition.name == value;
+            }
+            let mut places = condition.at.iter().filter(|of| of.key == wanted.key);
+            places.any(|of| same(&of.value, &wanted.value))
+        })
+    };
+    let conditions = plan.conditions.iter().filter(is_there);
+    conditions
+        .map(|condition| condition.name.as_str())
+        .collect()
+}
+
+/// Whether two values of a key are the same: as numbers where they are, so that 3 is 3.0.
+fn same(one: &str, other: &str) -> bool {
+    let number = |text: &str| text.parse::<f64>().ok();
+    match (number(one), number(other)) {
+        (Some(one), Some(other)) => one.total_cmp(&other).is_eq() || one == other,
+        _ => one == other,
+    }
+}
+
+fn judge(
+    expectation: &Expectation,
+    plan: &Plan,
+    members: &[Member],
+    outcomes: &Outcomes<'_>,
+) -> Kept {
+    let conditions = chosen(plan, &expectation.at);
+    let mut that = format!("{} of {}", expectation.that, listed(&conditions, 8));
+    if let Some(minus) = &expectation.minus {
+        that += &format!(" minus that of {}", listed(&chosen(plan, minus), 8));
+    }
+    if let Some(epoch) = expectation.epoch {
+        that += &format!(", after epoch {epoch}");
+    }
+    let quantity = quantities::all(plan)
+        .into_iter()
+        .find(|of| of.name == expectation.that);
+    let found = quantity.map_or_else(Vec::new, |quantity| {
+        findings(expectation, plan, members, outcomes, &quantity, &conditions)
+    });
+    let unit = quantity.map_or("", |quantity| quantity.unit);
+    let over = match expectation.over {
+        Over::EachSeed if plan.run.seeds.len() > 1 => ", each seed",
+        Over::EachSeed => "",
+        Over::Median => ", median",
+    };
+    Kept {
+        that,
+        promised: format!("{}{over}", promised(&expectation.promise, unit)),
+        here: here(&found, expectation.over, unit),
+        holds: holds(expectation, &found),
+        source: expectation.source.clone(),
+    }
+}
+
+/// What the quantity is, for each condition that is meant and each of its seeds.
+fn findings(
+    expectation: &Expectation,
+    plan: &Plan,
+    members: &[Member],
+    outcomes: &Outcomes<'_>,
+    quantity: &Quantity,
+    conditions: &[&str],
+) -> Vec<(u64, Finding)> {
+    let of = |condition: &str| {
+        let mut found = outcomes.of_condition(quantity, members, condition, expectation.epoch);
+        let seeds = expectation.seeds.as_ref();
+        found.retain(|(seed, _)| seeds.is_none_or(|seeds| seeds.contains(seed)));
+        found
+    };
+    let minus = expectation.minus.as_ref().map(|at| {
+        let names = chosen(plan, at);
+        names.first().map_or_else(Vec::new, |name| of(name))
+    });
+    let found = conditions.iter().flat_map(|condition| of(condition));
+    match minus {
+        None => found.collect(),
+        Some(minus) => quantities::minus(&found.collect::<Vec<_>>(), &minus),
+    }
+}
+
+fn holds(expectation: &Expectation, found: &[(u64, Finding)]) -> Option<bool> {
+    if found.is_empty() {
+        return None;
+    }
+    let of_number = |number: f64| match &expectation.promise {
+        Promise::Within { low, high } => (*low..=*high).contains(&number),
+        Promise::Near { value, tolerance } => (number - value).abs() <= *tolerance,
+        Promise::Is { .. } => false,
+    };
+    match (expectation.over, &expectation.promise) {
+        (Over::Median, Promise::Within { .. } | Promise::Near { .. }) => {
+            Some(of_number(quantities::spread(found)?.median))
+        }
+        _ => Some(
+            found
+                .iter()
+                .all(|(_, of)| match (of, &expectation.promise) {
+                    (Finding::Word(found), Promise::Is { word }) => found == word,
+                    (Finding::Number(number), _) => of_number(*number),
+                    (Finding::Word(_), _) => false,
+                }),
+        ),
+    }
+}
+
+fn promised(promise: &Promise, unit: &str) -> String {
+    let unit = if unit.is_empty() {
+        String::new()
+    } else {
+        format!(" {unit}")
+    };
+    match promise {
+        Promise::Within { low, high } if low.total_cmp(high).is_eq() => format!("{low}{unit}"),
+        Promise::Within { low, high } if *high == f64::INFINITY => format!("at least {low}{unit}"),
+        Promise::Within { low, high } if *low == f64::NEG_INFINITY => {
+            format!("at most {high}{unit}")
+        }
+        Promise::Within { low, high } => format!("{low} to {high}{unit}"),
+        Promise::Near { value, tolerance } => format!("{value} ± {tolerance}{unit}"),
+        Promise::Is { word } => word.replace('_', " "),
+    }
+}
+
+/// What came out, in words.
+fn here(found: &[(u64, Finding)], over: Over, unit: &str) -> String {
+    let unit = if unit.is_empty() {
+        String::new()
+    } else {
+        format!(" {unit}")
+    };
+    let number = |value: f64| significant(value, 4);
+    match (quantities::spread(found), over) {
+        (Some(Spread { median, .. }), Over::Median) => format!("{}{unit}", number(median)),
+        (Some(of), Over::EachSeed) if number(of.smallest) == number(of.largest) => {
+            format!("{}{unit}", number(of.median))
+        }
+        (Some(of), Over::EachSeed) => {
+            format!("{} to {}{unit}", number(of.smallest), number(of.largest))
+        }
+        (None, _) => {
+            let mut words: Vec<String> = found
+                .iter()
+                .map(|(_, of)| match of {
+                    Finding::Word(word) => word.replace('_', " "),
+                    Finding::Number(value) => number(*value),
+                })
+                .collect();
+            words.dedup();
+            if words.is_empty() {
+                "nothing".to_owned()
+            } else {
+                words.join(", ")
+            }
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! What a run ends in, as quantities with names: for tables of end results, for promises, and for comparing runs.
+
+use serde::{Deserialize, Serialize};
+
+use super::Evidence;
+use crate::report::significant;
+use crate::results::{Member, Results, Spread};
+use crate::run_dir::Records;
+use crate::spec::Plan;
+
+/// A number, or a word, that each member comes to.
+#[derive(Clone, Copy)]
+pub struct Quantity {
+    /// What configs and tables call it: `test accuracy`.
+    pub name: &'static str,
+    /// `%`, `px`, or nothing.
+    pub unit: &'static str,
+    /// What it is of a member after an epoch, or at the end of its training.
+    pub of: fn(&Outcomes<'_>, usize, Option<usize>) -> Option<Finding>,
+}
+
+/// What there is to know of the members of a run.
+#[derive(Clone, Copy)]
+pub struct Outcomes<'a> {
+    pub results: &'a Results,
+    pub records: &'a Records,
+}
+
+/// What a quantity is of one member.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Finding {
+    Number(f64),
+    Word(String),
+}
+
+impl Finding {
+    #[must_use]
+    pub fn number(&self) -> Option<f64> {
+        match self {
+            Self::Number(number) => Some(*number),
+            Self::Word(_) => None,
+        }
+    }
+}
+
+/// The quantities of a plan's evidence, in the order of the page.
+pub fn all(plan: &Plan) -> Vec<Quantity> {
+    super::of(plan)
+        .flat_map(|evidence| evidence.quantities().iter().copied())
+        .collect()
+}
+
+impl Outcomes<'_> {
+    /// What evidence measured on a member at the end of its training, as a number under this pointer (RFC 6901).
+    #[must_use]
+    pub fn measured(
+        &self,
+        evidence: &dyn Evidence,
+        member: usize,
+        pointer: &str,
+    ) -> Option<Finding> {
+        let mut members = self.results.members.iter();
+        let of = members.find(|of| of.member.index == member)?;
+        let value = of.evidence.get(evidence.name())?.pointer(pointer)?;
+        match value {
+            serde_json::Value::String(word) => Some(Finding::Word(word.clone())),
+            serde_json::Value::Array(units) => Some(Finding::Number(units.len() as f64)),
+            other => other.as_f64().map(Finding::Number),
+        }
+    }
+
+    /// A quantity of each seed of a condition that has it after the epoch, or at the end.
+    #[must_use]
+    pub fn of_condition(
+        &self,
+        quantity: &Quantity,
+        members: &[Member],
+        condition: &str,
+        epoch: Option<usize>,
+    ) -> Vec<(u64, Finding)> {
+        let members = members.iter().filter(|of| of.condition == condition);
+        members
+            .filter(|member| !self.results.has_ended(member.index))
+            .filter_map(|member| Some((member.seed, (quantity.of)(self, member.index, epoch)?)))
+            .collect()
+    }
+}
+
+/// The spread of numbers; `None` where there is none, or a word among them.
+#[must_use]
+pub fn spread(found: &[(u64, Finding)]) -> Option<Spread> {
+    let numbers: Option<Vec<f64>> = found.iter().map(|(_, of)| of.number()).collect();
+    Spread::of(numbers?.into_iter())
+}
+
+/// `98.18 (97.97 to 98.36)`; of words, each that is found.
+#[must_use]
+pub fn cell(found: &[(u64, Finding)]) -> String {
+    let number = |value: f64| significant(value, 4);
+    match spread(found) {
+        Some(Spread {
+            smallest,
+            median,
+            largest,
+        }) if found.len() > 1 => format!(
+            "{} ({} to {})",
+            number(median),
+            number(smallest),
+            number(largest)
+        ),
+        Some(spread) => number(spread.median),
+        None => {
+            let mut words: Vec<String> = found
+                .iter()
+                .filter_map(|(_, of)| match of {
+                    Finding::Word(word) => Some(word.replace('_', " ")),
+                    Finding::Number(_) => None,
+                })
+                .collect();
+            words.dedup();
+            if words.is_empty() {
+                "–".to_owned()
+            } else {
+                words.join(", ")
+            }
+        }
+    }
+}
+
+/// One condition minus another, for the seeds that both have.
+#[must_use]
+pub fn minus(one: &[(u64, Finding)], other: &[(u64, Finding)]) -> Vec<(u64, Finding)> {
+    one.iter()
+        .filter_map(|(seed, of)| {
+            let (_, subtracted) = other.iter().find(|(other, _)| other == seed)?;
+            Some((*seed, Finding::Number(of.number()? - subtracted.number()?)))
+        })
+        .collect()
+}
