@@ -137,6 +137,7 @@ pub fn page(run: &Run<'_>, figures: &Figures, sections: &[Markup]) -> Result<(),
         },
         sections,
         glossary: Some(&figures.glossary),
+        files: &beside(run),
         notices: &notices,
         command: &format!(
             "cargo run -- {}",
@@ -152,6 +153,40 @@ pub fn page(run: &Run<'_>, figures: &Figures, sections: &[Markup]) -> Result<(),
     let html = report::page(&frame);
     run.dir.write(run_dir::PAGE, html.as_bytes())?;
     Ok(())
+}
+
+/// The files of the run that a reader may want, and what is in them.
+fn beside(run: &Run) -> Vec<(String, String)> {
+    let records = run.records;
+    let files = [
+        (run_dir::CONFIG, true, "the resolved configuration"),
+        (
+            run_dir::RESULTS,
+            !run.results.conditions.is_empty(),
+            "every result, by evidence",
+        ),
+        (run_dir::METRICS_CSV, true, "every model after every epoch"),
+        (
+            run_dir::STAGES_CSV,
+            !records.stages.is_empty(),
+            "every epoch of the pretraining",
+        ),
+        (
+            run_dir::LAYERS_CSV,
+            !records.layers.is_empty(),
+            "every layer after every epoch",
+        ),
+        (run_dir::WEIGHTS, true, "the weights"),
+        (
+            run_dir::MANIFEST,
+            true,
+            "versions, data, seeds, times, and hashes of all files",
+        ),
+    ];
+    let there = files.into_iter().filter(|(_, is_there, _)| *is_there);
+    there
+        .map(|(file, _, holds)| (file.to_owned(), holds.to_owned()))
+        .collect()
 }
 
 /// A notice for each model that could not go on, or for the first of them.

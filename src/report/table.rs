@@ -12,8 +12,9 @@ pub fn table(caption: &str, head: &[impl Render], rows: &[Vec<String>]) -> Marku
     let rows = &rows[..rows.len().min(MOST_ROWS)];
     html! {
         div .scroll tabindex="0" role="region" aria-label=(format!("Table: {caption}")) {
+            p .hint aria-hidden="true" { "Scroll sideways for more." }
             table {
-                caption { (caption) @if let Some(left_out) = left_out { "; " (left_out) } }
+                caption { span { (caption) @if let Some(left_out) = left_out { "; " (left_out) } } }
                 thead { tr { @for cell in head { th scope="col" { (cell) } } } }
                 tbody {
                     @for row in rows {
@@ -25,7 +26,6 @@ pub fn table(caption: &str, head: &[impl Render], rows: &[Vec<String>]) -> Marku
                     }
                 }
             }
-            p .hint aria-hidden="true" { "Scroll sideways for more." }
         }
     }
 }
