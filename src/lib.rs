@@ -106,6 +106,9 @@
 
 pub use burn;
 
+#[doc = include_str!("adding.md")]
+pub mod adding {}
+
 pub mod backend;
 pub mod cli;
 pub mod config;

@@ -52,16 +52,21 @@ impl UnitCounts {
     }
 
     /// What stands under its grid, if any unit is to be told of.
-    pub(super) fn caption(&self) -> String {
+    pub(super) fn caption(&self) -> Option<String> {
+        let told = [&self.never_on_at_start, &self.never_on, &self.unchanged];
+        let noise_looking = self.noise_looking.iter();
+        if told.into_iter().chain(noise_looking).all(Vec::is_empty) {
+            return None;
+        }
         let noise_looking = self.noise_looking_count();
         let noise_looking = noise_looking.as_deref().unwrap_or("not defined");
-        format!(
+        Some(format!(
             "never on before training {}, after it {}\nunchanged {} · noise-looking {noise_looking} · of {}",
             self.never_on_at_start.len(),
             self.never_on.len(),
             self.unchanged.len(),
             counted(self.hidden_units, "unit"),
-        )
+        ))
     }
 }
 

@@ -111,7 +111,7 @@ fn caption(
     if let Some(ended) = ended.find(|ended| ended.member.index == member.index) {
         return ended.reason();
     }
-    let counted = counts.map(|counts| counts.caption());
+    let counted = counts.and_then(UnitCounts::caption);
     let pictured = pictured.map(|pictured| pictured.caption(run.subject()));
     let lines: Vec<String> = pictured.into_iter().chain(counted).collect();
     if !lines.is_empty() {

@@ -18,7 +18,7 @@ use crate::model::{Layer, numbers, whole_numbers};
 use crate::ops::Rows;
 use crate::report::{Figures, Glossary, MOST_NAMES, MOST_ROWS, Term, if_defined, number, table};
 use crate::results::{self, Ended, Member, Subject};
-use crate::spec::{Activation, Plan};
+use crate::spec::{Activation, Decoder, Plan};
 use crate::train::encode_all;
 use crate::words::listed;
 
@@ -195,6 +195,7 @@ fn table_of_scores(members: &[(&Member, Pictured)], glossary: &mut Glossary) -> 
 /// What each member's units look like after the last epoch; nothing of classifiers.
 fn pictured(trained: &Trained<'_>) -> Vec<Pictured> {
     let Models::Autoencoders {
+        setting,
         trainee,
         records,
         evaluations,
@@ -204,6 +205,8 @@ fn pictured(trained: &Trained<'_>) -> Vec<Pictured> {
         return Vec::new();
     };
     let (data, examples) = (trained.data, trained.examples);
+    let spec = &setting.autoencoder;
+    let has_rules = spec.activation == Activation::Relu && spec.decoder == Decoder::Tied;
     let model = trainee.model();
     let weight = model.encoder.weight.val();
     let [members, inputs, units] = weight.dims();
@@ -257,7 +260,12 @@ fn pictured(trained: &Trained<'_>) -> Vec<Pictured> {
                 dead_units: last.dead_units,
                 hidden_units: units,
             };
-            let (regime, reason) = scores::regime_of(&scores, side, subject);
+            let (regime, reason) = if has_rules {
+                scores::regime_of(&scores, side, subject)
+            } else {
+                let reason = "the rules were found on ramp units with tied weights";
+                (Regime::NotJudged, reason.to_owned())
+            };
             Pictured {
                 scores,
                 regime,

@@ -311,13 +311,13 @@ pub fn regime_of(scores: &Scores, side: f64, subject: Subject) -> (Regime, Strin
         );
         return (Regime::NotJudged, reason);
     }
-    let failures = |conditions: &[Condition]| {
-        let failed = conditions.iter().filter(|c| !c.holds()).count();
-        failed as f64 / conditions.len() as f64
+    let distance = |conditions: &[Condition]| -> f64 {
+        let conditions = conditions.iter();
+        conditions.map(Condition::distance).sum()
     };
     let nearest = rules
         .iter()
-        .min_by(|(_, a), (_, b)| failures(a).total_cmp(&failures(b)));
+        .min_by(|(_, a), (_, b)| distance(a).total_cmp(&distance(b)));
     let reason = nearest.map_or_else(String::new, |(regime, conditions)| {
         let failed = conditions.iter().filter(|c| !c.holds());
         let clauses: Vec<String> = failed.map(Condition::as_failed).collect();
@@ -366,6 +366,21 @@ impl Condition {
             Bound::Below(threshold) => value < threshold,
             Bound::AtMost(threshold) => value <= threshold,
         })
+    }
+
+    /// How far the number is from its bound, as a logarithm of their ratio: 0 for a clause that holds.
+    fn distance(&self) -> f64 {
+        const FURTHEST: f64 = 10.0;
+        if self.holds() {
+            return 0.0;
+        }
+        let ratio = self.value.map(|value| value / self.bound.threshold());
+        let distance = ratio.map_or(FURTHEST, |ratio| ratio.ln().abs());
+        if distance.is_finite() {
+            distance.min(FURTHEST)
+        } else {
+            FURTHEST
+        }
     }
 
     /// `kurtosis 6.30 < 9`, of a clause that holds.
