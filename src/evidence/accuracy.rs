@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::figures::RedrawError;
 use super::quantities::{Finding, Outcomes, Quantity};
 use super::reading::{grouped, how_learning_is_judged, points, reading, with_range};
-use super::{Evidence, Found, Run, is_classifier, remarks, value};
+use super::{Evidence, Found, Run, accuracy_charts, is_classifier, remarks, value};
 use crate::experiment::PROBE_IMAGES;
 use crate::model::{Autoencoder, Classifier};
 use crate::report::{self, Figures, Glossary, GridShape, MOST_NAMES, Term, Words, number, table};
@@ -311,13 +311,20 @@ fn section(
     let data = &run.manifest.data;
     let seconds = &run.manifest.member_seconds;
     let words = Words {
-        alt: &format!("Test accuracy after every epoch, a line for each of {names}"),
+        alt: &format!(
+            "Test accuracy after every epoch, a line for each of {names}{}",
+            at_the_end(comparison)
+        ),
         caption: &format!(
             "Share of the test images put into their class after each epoch, epoch 0 being the start{medians}. Nothing is trained, tuned or stopped by the test images."
         ),
         numbers: Some(run_dir::METRICS_CSV),
     };
-    let chart = figures.chart("figure3", &report::accuracy(&kept.classifiers), &words);
+    let chart = figures.chart(
+        "figure3",
+        &accuracy_charts::accuracy(&kept.classifiers),
+        &words,
+    );
     if has_seeds {
         figures.glossary.uses(&[Term::Median]);
     }
@@ -330,6 +337,25 @@ fn section(
             (differences(&comparison.differences, has_seeds))
         }
     }
+}
+
+/// Where each condition ends, for those who do not see the curves.
+fn at_the_end(comparison: Option<&Comparison>) -> String {
+    let conditions = comparison.into_iter().flat_map(|of| &of.conditions);
+    let ends: Vec<String> = conditions
+        .filter_map(|of| {
+            Some(format!(
+                "{} at {} %",
+                of.condition,
+                plain_percent(of.accuracy.last()?.median)
+            ))
+        })
+        .collect();
+    let ends: Vec<&str> = ends.iter().map(String::as_str).collect();
+    if ends.is_empty() {
+        return String::new();
+    }
+    format!(". At the end: {}", listed(&ends, MOST_NAMES))
 }
 
 fn lead(inputs: usize, results: Option<&Comparison>) -> Markup {
@@ -523,8 +549,8 @@ fn differences(differences: &[Difference], has_seeds: bool) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use super::super::accuracy_charts::tests::record;
     use super::*;
-    use crate::report::record;
 
     #[test]
     fn spreads_end_where_a_seed_ends() {

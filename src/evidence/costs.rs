@@ -3,8 +3,8 @@
 use maud::{Markup, html};
 
 use super::figures::RedrawError;
-use super::{Evidence, Run, is_classifier};
-use crate::report::{self, Figures, MOST_NAMES, Term, Words};
+use super::{Evidence, Run, accuracy_charts, is_classifier};
+use crate::report::{Figures, MOST_NAMES, Term, Words};
 use crate::run_dir;
 use crate::spec::Plan;
 use crate::words::listed;
@@ -25,12 +25,12 @@ impl Evidence for Costs {
         let names = listed(&run.conditions(), MOST_NAMES);
         let numbers = Some(run_dir::METRICS_CSV);
         figures.glossary.uses(&[Term::MultiplyAccumulates]);
-        let costs = figures.chart("costs", &report::costs(&records), &Words {
+        let costs = figures.chart("costs", &accuracy_charts::costs(&records), &Words {
             alt: &format!("Test accuracy of {names} against gradient updates and against multiply–accumulates, pretraining included"),
             caption: "Every condition from its start, pretraining included. Multiply–accumulates are those of the matrix products of training steps and of computing codes, counted, not measured.",
             numbers,
         });
-        let chart = report::times(&records, &run.manifest.member_seconds);
+        let chart = accuracy_charts::times(&records, &run.manifest.member_seconds);
         let times = figures.chart("times", &chart, &Words {
             alt: &format!("Test accuracy of {names} against seconds of training, pretraining included"),
             caption: "Wall-clock seconds of each member’s training on one thread of this machine, without evaluation and probes. These are measured, and differ from run to run.",

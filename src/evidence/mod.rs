@@ -5,6 +5,7 @@
 //! drawn is drawn from a run folder alone, so that it can be drawn again without training.
 
 pub mod accuracy;
+mod accuracy_charts;
 mod costs;
 mod curves;
 pub mod dead_units;

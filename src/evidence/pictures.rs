@@ -140,9 +140,19 @@ fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
         Subject::Digits => "handwritten digits".to_owned(),
         Subject::Images => format!("images of {height}×{width} pixels"),
     };
+    // The first line of a caption says what came out.
+    let shown: Vec<String> = grids
+        .iter()
+        .map(|grid| match grid.caption.lines().next() {
+            Some(outcome) => format!("{} ({outcome})", grid.title),
+            None => grid.title.clone(),
+        })
+        .collect();
+    let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
     let words = Words {
         alt: &format!(
-            "The weights of {units} as grey tiles, in a grid for each model: {conditions}"
+            "The weights of {units} as grey tiles, in a grid for each model: {}",
+            listed(&shown, MOST_NAMES)
         ),
         caption: "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white). Framed units are dead or did not learn, or hardly: the legend tells which.",
         numbers: None,

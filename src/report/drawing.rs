@@ -36,7 +36,7 @@ pub(super) enum Anchor {
 #[derive(Debug, Clone)]
 pub struct Drawing {
     width: f32,
-    height: f32,
+    pub(super) height: f32,
     elements: Vec<Element>,
     /// What it does not show, or not as one would expect: a remark each.
     pub(super) left_out: Vec<String>,
@@ -46,14 +46,17 @@ pub struct Drawing {
 enum Element {
     /// As SVG has it.
     Shape(String),
-    /// One line of text, anchored on its baseline.
-    Text {
-        text: String,
-        at: Point,
-        size: f32,
-        colour: Colour,
-        anchor: Anchor,
-    },
+    Text(Text),
+}
+
+/// One line of text, anchored on its baseline.
+#[derive(Debug, Clone)]
+struct Text {
+    words: String,
+    at: Point,
+    size: f32,
+    colour: Colour,
+    anchor: Anchor,
 }
 
 impl Drawing {
@@ -69,7 +72,7 @@ impl Drawing {
     /// The drawing as an SVG document without scripts, styles or links.
     #[must_use]
     pub fn svg(&self) -> String {
-        self.document(Element::as_text)
+        self.document(Text::as_text)
     }
 
     /// The drawing as a PNG, with two pixels for each unit of the SVG.
@@ -91,7 +94,7 @@ impl Drawing {
         if width * height > MAX_PIXELS {
             return Err(too_large());
         }
-        let document = self.document(Element::as_outlines);
+        let document = self.document(Text::as_outlines);
         let tree = usvg::Tree::from_str(&document, &usvg::Options::default())?;
         let mut pixmap =
             tiny_skia::Pixmap::new(width as u32, height as u32).ok_or_else(too_large)?;
@@ -107,7 +110,7 @@ impl Drawing {
         })
     }
 
-    fn document(&self, written: fn(&Element) -> Cow<'_, str>) -> String {
+    fn document(&self, written: fn(&Text) -> String) -> String {
         let Self { width, height, .. } = self;
         let mut svg = format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{width}\" height=\"{height}\" \
@@ -116,7 +119,10 @@ impl Drawing {
              <rect width=\"{width}\" height=\"{height}\" fill=\"#ffffff\"/>\n"
         );
         for element in &self.elements {
-            svg.push_str(&written(element));
+            match element {
+                Element::Shape(shape) => svg.push_str(shape),
+                Element::Text(text) => svg.push_str(&written(text)),
+            }
             svg.push('\n');
         }
         svg.push_str("</svg>\n");
@@ -195,60 +201,42 @@ impl Drawing {
         colour: Colour,
         anchor: Anchor,
     ) {
-        self.elements.push(Element::Text {
-            text: text.to_owned(),
+        self.elements.push(Element::Text(Text {
+            words: text.to_owned(),
             at,
             size,
             colour,
             anchor,
-        });
+        }));
     }
 }
 
-impl Element {
+impl Text {
     /// For readers whose machines have fonts of their own.
-    fn as_text(&self) -> Cow<'_, str> {
-        let (text, (x, y), size, colour, anchor) = match self {
-            Self::Shape(shape) => return Cow::Borrowed(shape),
-            Self::Text {
-                text,
-                at,
-                size,
-                colour,
-                anchor,
-            } => (text, at, size, *colour, anchor),
-        };
-        let anchor = match anchor {
+    fn as_text(&self) -> String {
+        let anchor = match self.anchor {
             Anchor::Start => "start",
             Anchor::Middle => "middle",
             Anchor::End => "end",
         };
-        let (fill, text) = (hex(colour), escape(text));
-        Cow::Owned(format!(
+        let ((x, y), size) = (self.at, self.size);
+        let (fill, text) = (hex(self.colour), escape(&self.words));
+        format!(
             "<text x=\"{x:.1}\" y=\"{y:.1}\" font-size=\"{size}\" fill=\"{fill}\" text-anchor=\"{anchor}\">{text}</text>"
-        ))
+        )
     }
 
     /// For pictures that are to look the same on every machine.
-    fn as_outlines(&self) -> Cow<'_, str> {
-        let (text, (x, y), size, colour, anchor) = match self {
-            Self::Shape(shape) => return Cow::Borrowed(shape),
-            Self::Text {
-                text,
-                at,
-                size,
-                colour,
-                anchor,
-            } => (text, *at, *size, *colour, anchor),
-        };
-        let width = font::text_width(text, size);
-        let start = match anchor {
+    fn as_outlines(&self) -> String {
+        let (x, y) = self.at;
+        let width = font::text_width(&self.words, self.size);
+        let start = match self.anchor {
             Anchor::Start => x,
             Anchor::Middle => x - width / 2.0,
             Anchor::End => x - width,
         };
-        let (fill, outline) = (hex(colour), font::outline(text, size, (start, y)));
-        Cow::Owned(format!("<path d=\"{outline}\" fill=\"{fill}\"/>"))
+        let outline = font::outline(&self.words, self.size, (start, y));
+        format!("<path d=\"{outline}\" fill=\"{}\"/>", hex(self.colour))
     }
 }
 

@@ -4,40 +4,32 @@
 //! holds and give back pictures and text, the same bytes for the same input. Weights are borrowed, never owned, so
 //! that drawing cannot change them. The figure follows Okatani, *Deep Learning*, Figure 5-6.
 
-mod accuracy;
 mod arrangement;
 mod axis;
 mod chart;
-mod curves;
 mod drawing;
 mod figures;
 mod font;
 mod glossary;
 mod grid;
 mod heat;
-mod layers;
 mod page;
-mod stages;
 mod table;
 mod tiles;
 
-pub use accuracy::{accuracy, costs, times};
 pub use arrangement::{GridShape, MAX_TILES, left_out};
 pub use axis::{Horizontal, Vertical};
 pub use chart::{Chart, Legend, Line, Look, Sheet, Stroke, lines_left_out};
-pub use curves::learning_curves;
 pub use drawing::{Colour, Drawing};
 pub use figures::{Figures, File, Words};
 pub use font::is_spelled_out;
 pub use glossary::{Glossary, Term};
 pub use grid::{EndResult, Group, Key, against_key, over_two_keys};
 pub use heat::{Cells, HeatMaps, Map, Row, Scale, conditions_left_out};
-pub use layers::layers;
 pub use page::{
     MOST_NAMES, MOST_ROWS, Notice, PAGE_ROOM, PageInput, WeightProof, dead_means, if_defined,
     number, page, rows_left_out,
 };
-pub use stages::stages;
 pub use table::{Cell, Column, Tidy, table};
 pub use tiles::{Grid, Mark, Scaling, UnitWeights, figure};
 
@@ -76,9 +68,6 @@ pub fn significant(value: f64, digits: i32) -> String {
     };
     text.replace('-', "−")
 }
-
-#[cfg(test)]
-pub(crate) use accuracy::tests::record;
 
 #[cfg(test)]
 mod tests {

@@ -41,6 +41,16 @@ pub struct Grid<'a> {
     pub marked: Vec<(usize, Mark)>,
 }
 
+impl Grid<'_> {
+    /// The units to be framed, of those that are shown.
+    fn framed(&self) -> impl Iterator<Item = (usize, Mark)> {
+        (0..self.weights.shape().shown()).filter_map(|unit| {
+            let mut marked = self.marked.iter();
+            Some((unit, marked.find(|(marked, _)| *marked == unit)?.1))
+        })
+    }
+}
+
 /// Why a unit is framed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mark {
@@ -128,54 +138,86 @@ fn draw<T>(
             limit: robust_limit(grids, arrangement.zoom),
         },
     };
-    grids
-        .chunks(arrangement.per_picture)
-        .enumerate()
+    let pictures = grids.chunks(arrangement.per_picture).enumerate();
+    pictures
         .map(|(picture, grids)| {
-            let layout = Layout::new(grids, &arrangement, &shades, picture);
-            finish(draw_picture(grids, &arrangement, &layout, &shades)?)
+            let legend = legend(grids, &arrangement, &shades, picture);
+            let (drawing, corners) = laid_out(grids, &arrangement, &legend);
+            // Weights become pixels, each of them whole, on top of what is drawn.
+            let mut pixels = drawing.pixels(1.0)?;
+            for (grid, corner) in grids.iter().zip(corners) {
+                for unit in 0..grid.weights.shape().shown() {
+                    let at = tile_corner(&arrangement, corner, grid, unit);
+                    draw_tile(&mut pixels, arrangement.zoom, grid, unit, at, &shades);
+                }
+            }
+            finish(pixels)
         })
         .collect()
 }
 
-fn draw_picture(
+/// A picture of one grid after the other, in rows, with the legend below; and where the tiles of each grid begin.
+fn laid_out(
     grids: &[Grid],
     arrangement: &Arrangement,
-    layout: &Layout,
-    shades: &Shades,
-) -> Result<Pixels, ReportError> {
-    let mut drawing = Drawing::new(layout.size);
-    let units = |grid: &Grid| 0..grid.weights.shape().shown();
-    for (cell, grid) in layout.cells.iter().zip(grids) {
-        let centre = cell.left + arrangement.cell_width / 2.0;
-        for (line, baseline) in lines(&cell.title, cell.top, TITLE_SIZE) {
-            drawing.text(line, (centre, baseline), TITLE_SIZE, INK, Anchor::Middle);
-        }
-        for (line, baseline) in lines(&cell.caption, cell.caption_top, CAPTION_SIZE) {
-            let at = (centre, baseline);
-            drawing.text(line, at, CAPTION_SIZE, FAINT_INK, Anchor::Middle);
-        }
-        for unit in units(grid) {
-            if let Some((_, mark)) = grid.marked.iter().find(|(marked, _)| *marked == unit) {
-                let at = tile_corner(arrangement, cell, grid, unit);
-                frame(&mut drawing, arrangement, grid, at, *mark);
+    legend: &[Entry],
+) -> (Drawing, Vec<(usize, usize)>) {
+    let cell_width = arrangement.cell_width;
+    let width = arrangement.width(grids.len());
+    let mut drawing = Drawing::new((width, 0.0));
+    let mut corners = Vec::with_capacity(grids.len());
+    let mut top = MARGIN;
+    for row in grids.chunks(arrangement.per_row) {
+        let wrapped = |text: &dyn Fn(&Grid) -> String, size: f32| -> Vec<Vec<String>> {
+            let texts = row.iter();
+            texts
+                .map(|grid| font::wrap(&text(grid), size, cell_width))
+                .collect()
+        };
+        let titles = wrapped(&|grid| grid.title.clone(), TITLE_SIZE);
+        let captions = wrapped(&caption, CAPTION_SIZE);
+        let sizes: Vec<(f32, f32)> = row
+            .iter()
+            .map(|grid| arrangement.tiles_size(grid.weights.shape()))
+            .collect();
+        // Tiles and captions of a row start at the same height.
+        let tiles_top = (top + tallest(&titles, TITLE_SIZE) + SPACE).round();
+        let tallest_tiles = sizes.iter().map(|size| size.1).fold(0.0, f32::max);
+        let caption_top = tiles_top + tallest_tiles + SPACE;
+        for (index, grid) in row.iter().enumerate() {
+            let left = MARGIN + index as f32 * (cell_width + BETWEEN_GRIDS);
+            let tiles_left = (left + (cell_width - sizes[index].0) / 2.0).round();
+            let corner = (tiles_left as usize, tiles_top as usize);
+            corners.push(corner);
+            let centre = left + cell_width / 2.0;
+            let mut write = |lines: &[String], top: f32, size: f32, colour: Colour| {
+                for (at, line) in lines.iter().enumerate() {
+                    let baseline = top + size + at as f32 * size * LINE_HEIGHT;
+                    drawing.text(line, (centre, baseline), size, colour, Anchor::Middle);
+                }
+            };
+            write(&titles[index], top, TITLE_SIZE, INK);
+            write(&captions[index], caption_top, CAPTION_SIZE, FAINT_INK);
+            for (unit, mark) in grid.framed() {
+                let at = tile_corner(arrangement, corner, grid, unit);
+                frame(&mut drawing, arrangement, grid, at, mark);
             }
         }
+        top = caption_top + tallest(&captions, CAPTION_SIZE) + BETWEEN_GRIDS;
     }
-    let mut top = layout.legend_top;
-    for entry in &layout.legend {
+    top += 2.0 * SPACE - BETWEEN_GRIDS;
+    for entry in legend {
         entry.draw(&mut drawing, top);
         top += entry.height();
     }
-    // Weights become pixels, each of them whole, on top of what is drawn.
-    let mut pixels = drawing.pixels(1.0)?;
-    for (cell, grid) in layout.cells.iter().zip(grids) {
-        for unit in units(grid) {
-            let at = tile_corner(arrangement, cell, grid, unit);
-            draw_tile(&mut pixels, arrangement.zoom, grid, unit, at, shades);
-        }
-    }
-    Ok(pixels)
+    drawing.height = top + MARGIN;
+    (drawing, corners)
+}
+
+/// Of texts that stand side by side.
+fn tallest(texts: &[Vec<String>], size: f32) -> f32 {
+    let lines = texts.iter().map(Vec::len).max().unwrap_or(0);
+    lines as f32 * size * LINE_HEIGHT
 }
 
 fn check(grid: &Grid) -> Result<(), ReportError> {
@@ -234,89 +276,22 @@ fn tiles<'a>(grid: &'a Grid, zoom: Zoom) -> impl Iterator<Item = Vec<f32>> + 'a 
     (0..grid.weights.shape().shown()).map(move |unit| tile(grid, unit, zoom))
 }
 
-/// Where everything goes on a picture, in pixels.
-struct Layout {
-    cells: Vec<Cell>,
-    legend: Vec<Entry>,
-    legend_top: f32,
-    size: (f32, f32),
-}
-
-struct Cell {
-    left: f32,
-    top: f32,
-    tiles_left: f32,
-    tiles_top: f32,
-    caption_top: f32,
-    title: Vec<String>,
-    caption: Vec<String>,
-}
-
-impl Layout {
-    /// Of the picture that is number `picture`, counted from 0, of the figure.
-    fn new(grids: &[Grid], arrangement: &Arrangement, shades: &Shades, picture: usize) -> Self {
-        let cell_width = arrangement.cell_width;
-        let tiles_size = |grid: &Grid| arrangement.tiles_size(grid.weights.shape());
-        let width = arrangement.width(grids.len());
-        let mut cells = Vec::with_capacity(grids.len());
-        let mut top = MARGIN;
-        for row in grids.chunks(arrangement.per_row) {
-            let wrapped: Vec<_> = row
-                .iter()
-                .map(|grid| {
-                    let title = font::wrap(&grid.title, TITLE_SIZE, cell_width);
-                    let caption = font::wrap(&caption(grid), CAPTION_SIZE, cell_width);
-                    (title, caption)
-                })
-                .collect();
-            // Tiles and captions of a row start at the same height.
-            let titles = wrapped
-                .iter()
-                .map(|(title, _)| text_height(title, TITLE_SIZE));
-            let tiles_top = (top + titles.fold(0.0, f32::max) + SPACE).round();
-            let tiles = row.iter().map(|grid| tiles_size(grid).1);
-            let caption_top = tiles_top + tiles.fold(0.0, f32::max) + SPACE;
-            let captions = wrapped
-                .iter()
-                .map(|(_, text)| text_height(text, CAPTION_SIZE));
-            let bottom = caption_top + captions.fold(0.0, f32::max);
-            for (index, (grid, (title, caption))) in row.iter().zip(wrapped).enumerate() {
-                let left = MARGIN + index as f32 * (cell_width + BETWEEN_GRIDS);
-                cells.push(Cell {
-                    left,
-                    top,
-                    tiles_left: (left + (cell_width - tiles_size(grid).0) / 2.0).round(),
-                    tiles_top,
-                    caption_top,
-                    title,
-                    caption,
-                });
-            }
-            top = bottom + BETWEEN_GRIDS;
-        }
-        let legend_top = top - BETWEEN_GRIDS + 2.0 * SPACE;
-        let legend = legend(grids, arrangement, shades, picture, width - 2.0 * MARGIN);
-        let legend_height: f32 = legend.iter().map(Entry::height).sum();
-        Self {
-            cells,
-            legend,
-            legend_top,
-            size: (width, legend_top + legend_height + MARGIN),
-        }
-    }
-}
-
 /// Top left pixel of a unit's picture.
-fn tile_corner(arrangement: &Arrangement, cell: &Cell, grid: &Grid, unit: usize) -> (usize, usize) {
+fn tile_corner(
+    arrangement: &Arrangement,
+    corner: (usize, usize),
+    grid: &Grid,
+    unit: usize,
+) -> (usize, usize) {
     let shape = grid.weights.shape();
     let columns = arrangement.columns(shape);
     let (zoom, gap) = (arrangement.zoom, arrangement.gap);
-    let along = |start: f32, index: usize, side: usize| {
-        start as usize + index * (zoom.pixels(side) + gap) + gap / 2
+    let along = |start: usize, index: usize, side: usize| {
+        start + index * (zoom.pixels(side) + gap) + gap / 2
     };
     (
-        along(cell.tiles_left, unit % columns, shape.width),
-        along(cell.tiles_top, unit / columns, shape.height),
+        along(corner.0, unit % columns, shape.width),
+        along(corner.1, unit / columns, shape.height),
     )
 }
 
@@ -326,17 +301,6 @@ fn caption(grid: &Grid) -> String {
         return grid.caption.clone();
     }
     format!("{}\nfirst {MAX_TILES} of {units} units", grid.caption)
-}
-
-fn text_height(lines: &[String], size: f32) -> f32 {
-    lines.len() as f32 * size * LINE_HEIGHT
-}
-
-/// Lines with their baselines, the block starting at `top`.
-fn lines(lines: &[String], top: f32, size: f32) -> impl Iterator<Item = (&str, f32)> {
-    let baseline = move |index: usize| top + size + index as f32 * size * LINE_HEIGHT;
-    let numbered = lines.iter().enumerate();
-    numbered.map(move |(index, line)| (line.as_str(), baseline(index)))
 }
 
 enum Shades {
@@ -482,8 +446,8 @@ fn legend(
     arrangement: &Arrangement,
     shades: &Shades,
     picture: usize,
-    width: f32,
 ) -> Vec<Entry> {
+    let width = arrangement.width(grids.len()) - 2.0 * MARGIN;
     let mut entries = Vec::new();
     if arrangement.pictures > 1 {
         let (number, of) = (picture + 1, arrangement.pictures);
@@ -503,11 +467,8 @@ fn legend(
     let meaning = font::wrap(&meaning, LEGEND_SIZE, width);
     entries.extend(meaning.into_iter().map(Entry::Text));
     for mark in Mark::ALL {
-        let framed = |grid: &Grid| {
-            let mut marked = grid.marked.iter();
-            marked.any(|&(unit, reason)| reason == mark && unit < grid.weights.shape().shown())
-        };
-        if grids.iter().any(framed) {
+        let mut framed = grids.iter().flat_map(Grid::framed);
+        if framed.any(|(_, reason)| reason == mark) {
             entries.push(Entry::Key(mark.colour(), MID_GREY, mark.meaning()));
         }
     }
@@ -555,8 +516,8 @@ mod tests {
     /// The four pixels of a 2×2 tile in the drawn figure; each must fill its whole square.
     fn drawn(grids: &[Grid], scaling: Scaling, unit: usize) -> [Colour; 4] {
         let image = only_picture(grids, scaling);
-        let (arrangement, layout) = laid_out(grids);
-        let (left, top) = tile_corner(&arrangement, &layout.cells[0], &grids[0], unit);
+        let (arrangement, corners) = corners(grids);
+        let (left, top) = tile_corner(&arrangement, corners[0], &grids[0], unit);
         let zoom = arrangement.zoom.pixels(2) / 2;
         [(0, 0), (0, 1), (1, 0), (1, 1)].map(|(row, column)| {
             let at = |dy, dx| image.at(left + column * zoom + dx, top + row * zoom + dy);
@@ -573,11 +534,11 @@ mod tests {
     }
 
     /// Of a figure that is one picture.
-    fn laid_out(grids: &[Grid]) -> (Arrangement, Layout) {
+    fn corners(grids: &[Grid]) -> (Arrangement, Vec<(usize, usize)>) {
         let shapes: Vec<GridShape> = grids.iter().map(|grid| grid.weights.shape()).collect();
         let arrangement = Arrangement::new(&shapes);
-        let layout = Layout::new(grids, &arrangement, &Shades::PerTile, 0);
-        (arrangement, layout)
+        let (_, corners) = laid_out(grids, &arrangement, &[]);
+        (arrangement, corners)
     }
 
     fn greys(levels: [u8; 4]) -> [Colour; 4] {
@@ -620,16 +581,16 @@ mod tests {
         let grids = [grid(&weights, 100, 20)];
         assert!((robust_limit(&grids, Zoom::In(1)) - 1.0).abs() < 1e-9);
         let image = only_picture(&grids, Scaling::Shared);
-        let (arrangement, layout) = laid_out(&grids);
-        let (left, top) = tile_corner(&arrangement, &layout.cells[0], &grids[0], 0);
+        let (arrangement, corners) = corners(&grids);
+        let (left, top) = tile_corner(&arrangement, corners[0], &grids[0], 0);
         assert_eq!(image.at(left, top), BLACK);
     }
 
     #[test]
     fn tiles_run_row_by_row() {
         let grids = [grid(&WEIGHTS, 3, 2)];
-        let (arrangement, layout) = laid_out(&grids);
-        let corner = |unit| tile_corner(&arrangement, &layout.cells[0], &grids[0], unit);
+        let (arrangement, corners) = corners(&grids);
+        let corner = |unit| tile_corner(&arrangement, corners[0], &grids[0], unit);
         // Two columns for three units; 2 pixels of 8 and a gap of 4 from tile to tile.
         let (left, top) = corner(0);
         assert_eq!((corner(1), corner(2)), ((left + 20, top), (left, top + 20)));
@@ -639,17 +600,14 @@ mod tests {
     fn three_grids_of_100_units_are_about_2000_pixels_wide() {
         let weights = vec![0.5; 784 * 100];
         let three = [0; 3].map(|_| grid(&weights, 100, 28));
-        let (arrangement, layout) = laid_out(&three);
+        let (arrangement, corners) = corners(&three);
         assert_eq!(arrangement.zoom, Zoom::In(2));
-        assert!(
-            (1900.0..2100.0).contains(&layout.size.0),
-            "{:?}",
-            layout.size
-        );
+        let width = arrangement.width(3);
+        assert!((1900.0..2100.0).contains(&width), "{width}");
+        assert!(corners[2].0 > corners[1].0 && corners[2].1 == corners[0].1);
         let five = [0; 5].map(|_| grid(&weights, 100, 28));
-        let (_, layout) = laid_out(&five);
-        assert!(layout.cells[3].top > layout.cells[2].top);
-        assert!((layout.cells[3].left - layout.cells[0].left).abs() < 0.5);
+        let (_, corners) = super::tests::corners(&five);
+        assert!(corners[3].1 > corners[2].1 && corners[3].0 == corners[0].0);
     }
 
     #[test]
@@ -666,8 +624,8 @@ mod tests {
         grids[0].marked = vec![(1, Mark::Dead), (1, Mark::NoiseLooking)];
         assert_eq!(drawn(&grids, Scaling::PerTile, 1), plain);
         let image = only_picture(&grids, Scaling::PerTile);
-        let (arrangement, layout) = laid_out(&grids);
-        let (left, top) = tile_corner(&arrangement, &layout.cells[0], &grids[0], 1);
+        let (arrangement, corners) = corners(&grids);
+        let (left, top) = tile_corner(&arrangement, corners[0], &grids[0], 1);
         for (x, y) in [
             (left - 1, top),
             (left + 17, top + 9),
@@ -676,7 +634,7 @@ mod tests {
         ] {
             assert_eq!(image.at(x, y), Mark::Dead.colour());
         }
-        let (left, top) = tile_corner(&arrangement, &layout.cells[0], &grids[0], 0);
+        let (left, top) = tile_corner(&arrangement, corners[0], &grids[0], 0);
         assert_eq!(image.at(left - 1, top), WHITE);
     }
 

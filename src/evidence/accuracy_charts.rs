@@ -1,11 +1,8 @@
 //! Figure 3 and its price: test accuracy after every epoch, a line per condition (the median over seeds) with a
 //! band from the smallest to the largest, against epochs, against gradient updates and operations, and against time.
 
+use crate::report::{Chart, Drawing, Horizontal, Legend, Line, Look, Sheet, Stroke, Vertical};
 use crate::results::{ClassifierRecord, MemberSeconds, Spread};
-
-use super::Drawing;
-use super::axis::{Horizontal, Vertical};
-use super::chart::{Chart, Legend, Line, Look, Sheet, Stroke};
 
 /// The height of the enlarged charts, in percentage points below the best accuracy.
 const ENLARGED: f64 = 10.0;
@@ -18,8 +15,7 @@ struct Condition<'a> {
 }
 
 /// Accuracy against epochs: all of it, and the upper part enlarged.
-#[must_use]
-pub fn accuracy(records: &[ClassifierRecord]) -> Drawing {
+pub(super) fn accuracy(records: &[ClassifierRecord]) -> Drawing {
     let conditions = by_condition(records);
     let epochs = |record: &ClassifierRecord| record.epoch as f64;
     let charts = both(&conditions, "", "epoch", &Horizontal::Whole, &epochs);
@@ -27,8 +23,7 @@ pub fn accuracy(records: &[ClassifierRecord]) -> Drawing {
 }
 
 /// Accuracy against what it took to get there, pretraining included: gradient updates and multiply–accumulates.
-#[must_use]
-pub fn costs(records: &[ClassifierRecord]) -> Drawing {
+pub(super) fn costs(records: &[ClassifierRecord]) -> Drawing {
     let conditions = by_condition(records);
     let updates = |record: &ClassifierRecord| record.updates as f64 / 1e3;
     let work = |record: &ClassifierRecord| record.giga_multiply_accumulates / 1e3;
@@ -52,8 +47,7 @@ pub fn costs(records: &[ClassifierRecord]) -> Drawing {
 }
 
 /// Accuracy against the wall-clock time that a member's training took on its thread, pretraining included.
-#[must_use]
-pub fn times(records: &[ClassifierRecord], seconds: &[MemberSeconds]) -> Drawing {
+pub(super) fn times(records: &[ClassifierRecord], seconds: &[MemberSeconds]) -> Drawing {
     let conditions = by_condition(records);
     let time = |record: &ClassifierRecord| time_at(record, seconds);
     let title = "seconds of training on one thread, pretraining included";
