@@ -11,13 +11,13 @@ use std::time::{Duration, Instant};
 use burn::tensor::{Device, Tensor, TensorData};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
-use layerwise::config::{self, Experiment, Overrides};
+use layerwise::config::{self, Overrides};
 use layerwise::data::{self, Images, Limits};
 use layerwise::experiment::{Examples, rows};
 use layerwise::model::{Autoencoder, Classifier, Sparsity};
 use layerwise::ops::Rows;
 use layerwise::report::{Grid, Scaling, UnitWeights, figure};
-use layerwise::spec::{self, AutoencoderTraining, ClassifierCondition, TrainedLayers};
+use layerwise::spec::{self, AutoencoderTraining, Model, Plan, TrainedLayers};
 use layerwise::train::lanes::{Turn, take_turns};
 use layerwise::train::{ClassifierTrainee, Examples as _, Labelled, Order, Stop, Trainee};
 
@@ -129,10 +129,12 @@ fn autoencoders(criterion: &mut Criterion<ShareOfPeak>, data: &data::Dataset, de
 fn classifiers(criterion: &mut Criterion<ShareOfPeak>, examples: &Examples, device: &Device) {
     let (train, test): (&Labelled, &Labelled) = (&examples.train, &examples.test);
     let mut group = criterion.benchmark_group("20 steps, classifier");
-    for condition in conditions() {
-        if !["A", "B", "C", "C 1/fan_in"].contains(&condition.name.as_str()) {
-            continue;
-        }
+    let plan = plan("configs/pretraining.toml");
+    for name in ["A", "B", "C", "C 1/fan_in"] {
+        let condition = plan
+            .condition(name)
+            .and_then(|condition| condition.classifier());
+        let condition = condition.expect("a condition of the config");
         let work = Classifier::step_multiply_accumulates(
             &condition.classifier,
             784,
@@ -144,18 +146,15 @@ fn classifiers(criterion: &mut Criterion<ShareOfPeak>, examples: &Examples, devi
             ClassifierTrainee::classifiers(model, &condition.training, TrainedLayers::All, work)
         };
         group.throughput(Throughput::Elements(2 * work * IMAGES as u64));
-        group.bench_function(&condition.name, |bencher| {
+        group.bench_function(name, |bencher| {
             let mut trainee = fresh();
             bencher.iter(|| trainee.epoch(train, ORDER, &(), &Stop::default()));
         });
         let trainee = fresh();
         group.throughput(Throughput::Elements(2 * work / 3 * test.count() as u64));
-        group.bench_function(
-            format!("{}, test on 1,000 images", condition.name),
-            |bencher| {
-                bencher.iter(|| black_box(trainee.score(test)));
-            },
-        );
+        group.bench_function(format!("{name}, test on 1,000 images"), |bencher| {
+            bencher.iter(|| black_box(trainee.score(test)));
+        });
     }
     group.finish();
 }
@@ -188,26 +187,17 @@ fn drawing(criterion: &mut Criterion<ShareOfPeak>) {
     });
 }
 
-fn plan(file: &str) -> Experiment {
+fn plan(file: &str) -> Plan {
     let config = config::load(Path::new(file), &Overrides::default());
-    config
-        .expect("the project's own configs hold")
-        .plan
-        .experiment
+    config.expect("the project's own configs hold").plan
 }
 
+/// β = 0.1.
 fn figure56() -> AutoencoderTraining {
-    match plan("configs/figure56.toml") {
-        // β = 0.1.
-        Experiment::Figure56(figure) => figure.settings[1].clone(),
-        _ => unreachable!("it is that of the figure"),
-    }
-}
-
-fn conditions() -> Vec<ClassifierCondition> {
-    match plan("configs/pretraining.toml") {
-        Experiment::Pretraining(plan) => plan.conditions,
-        _ => unreachable!("it is that of the pretraining"),
+    let plan = plan("configs/figure56.toml");
+    match &plan.conditions[1].model {
+        Model::Autoencoder(training) => training.clone(),
+        Model::Classifier(_) => unreachable!("the figure is of autoencoders"),
     }
 }
 

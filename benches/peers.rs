@@ -17,10 +17,11 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 use burn::tensor::Device;
-use layerwise::config::{self, Experiment, Overrides, Plan};
-use layerwise::experiment::pretraining::named_parameters;
+use layerwise::config::{self, Overrides};
+use layerwise::experiment::{members, named_parameters};
 use layerwise::model::{Autoencoder, Classifier, parameters};
 use layerwise::seed::epoch_order;
+use layerwise::spec::{Model, Plan};
 use layerwise::weights::Weights;
 use serde_json::Value;
 
@@ -56,7 +57,7 @@ const fn peer(name: &'static str, script: &'static str, form: &'static str) -> P
     Peer { name, script, form }
 }
 
-/// Curves by member (and seed), each by what it tells, over epochs.
+/// Curves by condition and seed, each by what it tells, over epochs.
 type Curves = BTreeMap<String, BTreeMap<String, Vec<f64>>>;
 
 fn main() -> ExitCode {
@@ -160,7 +161,7 @@ fn write_start(file: &str, start: &Path) {
     let (weights, epochs) = beginning(&plan);
     fs::create_dir_all(start).expect("a temporary folder can be written to");
     let bytes = weights
-        .to_safetensors()
+        .to_safetensors("initial weights")
         .expect("names and shapes are sound");
     fs::write(start.join("weights.safetensors"), bytes).expect("room for the weights");
     for (stage, epochs) in epochs.into_iter().enumerate() {
@@ -173,42 +174,30 @@ fn write_start(file: &str, start: &Path) {
     }
 }
 
-/// The weights before any training, and the epochs of each stage.
+/// The weights before any training, named as a run's, and the epochs of each stage.
 fn beginning(plan: &Plan) -> (Weights, Vec<usize>) {
     let device = Device::flex();
     let mut weights = Weights::default();
-    let mut keep = |prefix: &str, parameters: Vec<(String, [usize; 3], Vec<f32>)>| {
-        for (name, shape, values) in parameters {
-            weights.append(&format!("{prefix}{name}"), shape, values);
-        }
-    };
-    let epochs = match &plan.experiment {
-        Experiment::Figure56(figure) => {
-            let seeds = vec![plan.run.seeds[0]; figure.settings.len()];
-            let setting = &figure.settings[0];
-            let model = Autoencoder::new(&setting.autoencoder, 784, 0, &seeds, &device);
-            keep("", parameters(&model));
-            vec![setting.training.epochs]
-        }
-        Experiment::Pretraining(pretraining) => {
-            let mut epochs = vec![0; 16];
-            for condition in &pretraining.conditions {
-                for &seed in &plan.run.seeds {
-                    let model = Classifier::new(&condition.classifier, 784, 10, &[seed], &device);
-                    keep(
-                        &format!("{}/seed {seed}/", condition.name),
-                        named_parameters(&model),
-                    );
-                }
-                epochs[0] = condition.training.epochs;
-                for (stage, spec) in condition.stages.iter().enumerate() {
-                    epochs[stage + 1] = spec.training.epochs;
-                }
+    let mut epochs = vec![0; 16];
+    for member in &members(plan) {
+        let condition = plan.condition(&member.condition).expect("a member's own");
+        let seeds = [member.seed];
+        let drawn = match &condition.model {
+            Model::Autoencoder(of) => {
+                parameters(&Autoencoder::new(&of.autoencoder, 784, 0, &seeds, &device))
             }
-            epochs
+            Model::Classifier(of) => {
+                named_parameters(&Classifier::new(&of.classifier, 784, 10, &seeds, &device))
+            }
+        };
+        for (name, shape, values) in drawn {
+            weights.insert_members(std::slice::from_ref(member), &name, shape, &values);
         }
-        Experiment::DeadUnits(_) => Vec::new(),
-    };
+        epochs[0] = condition.training().epochs;
+        for (stage, spec) in condition.stages().iter().enumerate() {
+            epochs[stage + 1] = spec.training.epochs;
+        }
+    }
     (weights, epochs)
 }
 
@@ -221,18 +210,8 @@ fn our_curves(out: &Path) -> Curves {
         .map(|line| serde_json::from_str::<Value>(line).expect("JSON"));
     for line in lines.filter(|line| line["epoch"] != 0) {
         let is_figure = line["reconstruction"].is_number();
-        let name = if is_figure {
-            format!(
-                "beta {}",
-                ["0.0", "0.1", "3.0"][line["member"].as_u64().unwrap_or(0) as usize]
-            )
-        } else {
-            format!(
-                "{}/seed {}",
-                line["condition"].as_str().unwrap_or(""),
-                line["seed"]
-            )
-        };
+        let condition = line["condition"].as_str().unwrap_or("");
+        let name = format!("{condition}/seed {}", line["seed"]);
         let curve = curves.entry(name).or_default();
         let mut keep = |key: &str, value: &Value| {
             if let Some(value) = value.as_f64() {

@@ -3,10 +3,11 @@
 //! Every matrix is a member's own, and is named after its condition, its seed and its place in the model: in
 //! `D/seed 0/layer.01.weight`, `[input, unit]`, unit j is column j.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
-use safetensors::tensor::{Dtype, SafeTensors, TensorView};
+use safetensors::tensor::{Dtype, SafeTensors, View};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
@@ -23,6 +24,25 @@ pub struct Weights {
 pub struct HostTensor {
     pub shape: [usize; 2],
     pub values: Vec<f32>,
+}
+
+/// Its bytes are made one tensor at a time, so that a file of many needs its own size in memory and little more.
+impl View for &HostTensor {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        bytes(&self.values).into()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.values.as_slice())
+    }
 }
 
 #[derive(Debug, Error)]
@@ -105,22 +125,9 @@ impl Weights {
     ///
     /// Returns [`WeightsError::Format`] if the library refuses a tensor.
     pub fn to_safetensors(&self, about: &str) -> Result<Vec<u8>, WeightsError> {
-        let raw: Vec<Vec<u8>> = self
-            .tensors
-            .values()
-            .map(|tensor| bytes(&tensor.values))
-            .collect();
-        let views = self
-            .tensors
-            .iter()
-            .zip(&raw)
-            .map(|((name, tensor), raw)| {
-                TensorView::new(Dtype::F32, tensor.shape.to_vec(), raw).map(|view| (name, view))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
         // One entry: several would stand in the file in any order.
         let metadata = HashMap::from([("layerwise".to_owned(), about.to_owned())]);
-        Ok(safetensors::serialize(views, Some(metadata))?)
+        Ok(safetensors::serialize(&self.tensors, Some(metadata))?)
     }
 
     /// # Errors

@@ -90,7 +90,7 @@ fn check_counts_classes_images_and_pixels_of_the_data_that_there_are() {
         line(&stdout, "condition ").starts_with("A: 25 → 4; "),
         "{stdout}"
     );
-    assert_eq!(line(&stdout, "members "), "1: 1 condition × 1 seed");
+    assert_eq!(line(&stdout, "models "), "1: 1 condition × 1 seed");
     assert!(line(&stdout, "memory ").starts_with("about "), "{stdout}");
 }
 
@@ -134,7 +134,7 @@ fn what_needs_more_memory_than_there_is_is_refused_before_it_begins() {
         (
             "configs/figure56.toml --set autoencoder.hidden_units=100000",
             "models ",
-            "lower autoencoder.hidden_units, or fewer of run.seeds and sparsity.weights",
+            "lower autoencoder.hidden_units, or fewer of run.seeds and conditions",
         ),
         (
             "configs/figure56.toml --set training.epochs=1000000",

@@ -338,14 +338,21 @@ fn check_prints_the_plan_and_trains_nothing() {
     assert!(
         line("sparsity.weights").starts_with("sparsity.weights [0.0, 0.1, 3.0] figure56.toml:")
     );
-    assert_eq!(
-        line("model"),
-        "model 784 → 100 → 784, 79284 parameters a member"
-    );
-    assert_eq!(
-        line("steps"),
-        "steps 1800 a member: 3 epochs × 600 batches of 100 images"
-    );
+    let conditions: Vec<&str> = stdout
+        .lines()
+        .filter_map(|line| line.strip_prefix("condition   "))
+        .collect();
+    assert_eq!(conditions.len(), 3, "{stdout}");
+    for (condition, name) in conditions.iter().zip(["β = 0", "β = 0.1", "β = 3"]) {
+        let begins = format!("{name}: 784 → 100 → 784, tied, ramp, ");
+        assert!(condition.starts_with(&begins), "{condition}");
+        // 3 epochs of 600 batches.
+        assert!(
+            condition.contains(", 3 epochs; 79284 parameters; 1800 steps of 100 images; "),
+            "{condition}"
+        );
+    }
+    assert_eq!(line("models"), "models 3: 3 conditions × 1 seed");
 }
 
 #[test]
@@ -434,7 +441,7 @@ fn pictures_of_any_shape_are_drawn_and_spoken_of_as_what_they_are() {
         let page = fs::read_to_string(out.join("index.html")).expect("a page");
         assert!(page.len() < 15_000_000, "{height}×{width}: {}", page.len());
         let inputs = height * width;
-        assert!(page.contains(&format!("hidden unit of a {inputs}→")));
+        assert!(page.contains(&format!("{inputs} → {units} → {inputs}, tied, ")));
         assert!(page.contains(&format!(
             "autoencoder of images of {height}×{width} pixels,"
         )));

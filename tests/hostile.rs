@@ -186,7 +186,9 @@ fn markup_in_a_run_folder_stays_text_on_the_page() {
     );
     let version = manifest(&out)["version"].as_str().expect("text").to_owned();
     change(&out, "manifest.json", &version, &nasty);
-    fs::write(out.join("config.toml"), format!("# {NASTY}\n")).expect("room");
+    // In a config only comments can hold it: names of conditions cannot.
+    let config = fs::read_to_string(out.join("config.toml")).expect("text");
+    fs::write(out.join("config.toml"), format!("# {NASTY}\n{config}")).expect("room");
     let (code, _, stderr) = transcript(&["report", &out.display().to_string()]);
     assert_eq!(code, 0, "{stderr}");
     for file in [
@@ -217,7 +219,7 @@ fn escapes_in_a_run_folder_do_not_reach_the_terminal() {
         ("\"label\": \"D\"", "\"label\": \"\\u001b[2J\""),
         ("\"name\": \"mine\"", "\"name\": \"\\u001b]0;x\\u0007\""),
         (
-            "\"experiment\": \"pretraining\"",
+            "\"experiment\": \"classifier\"",
             "\"experiment\": \"\\u001b[31m\"",
         ),
         ("\"running\"", "\"\\u009b31m\""),

@@ -12,6 +12,7 @@ import time
 from common import arguments, images, in_two, on_core, order, save, weights
 
 BETAS = [0.0, 0.1, 3.0]
+NAMES = ["β = 0/seed 0", "β = 0.1/seed 0", "β = 3/seed 0"]
 
 
 def main():
@@ -78,7 +79,7 @@ def main():
 
     def beginning(member):
         names = ["encoder.weight", "encoder.bias", "decoder.bias"]
-        parameters = tuple(jnp.asarray(start[name][member].reshape(shape)) for name, shape in
+        parameters = tuple(jnp.asarray(start[f"{NAMES[member]}/{name}"].reshape(shape)) for name, shape in
                            zip(names, [(784, 100), (100,), (784,)]))
         zeros = lambda: jax.tree.map(jnp.zeros_like, parameters)
         return (parameters, zeros(), zeros(), jnp.float32(0), jnp.full(100, 0.05), jnp.float32(0))
@@ -86,7 +87,7 @@ def main():
     curves, arrays = {}, {}
 
     def keep(member, state, found):
-        curve = curves.setdefault(f"beta {BETAS[member]}", {"train": [], "test": []})
+        curve = curves.setdefault(NAMES[member], {"train": [], "test": []})
         curve["train"].append(float(state[5]) / 60_000)
         curve["test"].append(float(found[0]))
 

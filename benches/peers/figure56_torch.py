@@ -10,6 +10,7 @@ import time
 from common import arguments, images, in_two, on_core, order, save, weights
 
 BETAS = [0.0, 0.1, 3.0]
+NAMES = ["β = 0/seed 0", "β = 0.1/seed 0", "β = 3/seed 0"]
 
 
 def main():
@@ -58,7 +59,7 @@ def main():
             names = ["encoder.weight", "encoder.bias", "decoder.bias"]
             shapes = [(784, 100), (100,), (784,)]
             self.parameters = [
-                torch.tensor(start[name][member].reshape(shape), requires_grad=True)
+                torch.tensor(start[f"{NAMES[member]}/{name}"].reshape(shape), requires_grad=True)
                 for name, shape in zip(names, shapes)
             ]
             self.adam = torch.optim.Adam(self.parameters, lr=5e-4, eps=1e-8, fused=True)
@@ -76,7 +77,7 @@ def main():
                     cost.backward()
                     self.adam.step()
                     total += error.detach()
-                curve = curves.setdefault(f"beta {BETAS[self.member]}", {"train": [], "test": []})
+                curve = curves.setdefault(NAMES[self.member], {"train": [], "test": []})
                 curve["train"].append(total.item() / 60_000)
                 curve["test"].append(evaluate(*self.parameters)[0].item())
             return self

@@ -108,7 +108,7 @@ def main():
 
     def beginning(condition, seed):
         names = [f"layer.{layer + 1:02}" for layer in range(LAYERS[condition])] + ["output"]
-        part = lambda name, kind: jnp.asarray(start[f"{condition}/seed {seed}/{name}.{kind}"][0])
+        part = lambda name, kind: jnp.asarray(start[f"{condition}/seed {seed}/{name}.{kind}"])
         return [(part(name, "weight"), part(name, "bias")[0]) for name in names]
 
     curves, arrays = {}, {}

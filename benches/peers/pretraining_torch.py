@@ -67,7 +67,7 @@ def main():
 
     def run(condition, seed):
         names = [f"layer.{layer + 1:02}" for layer in range(LAYERS[condition])] + ["output"]
-        part = lambda name, kind: torch.tensor(start[f"{condition}/seed {seed}/{name}.{kind}"][0])
+        part = lambda name, kind: torch.tensor(start[f"{condition}/seed {seed}/{name}.{kind}"])
         layers = [(part(name, "weight").requires_grad_(), part(name, "bias")[0].clone().requires_grad_()) for name in names]
         stages = []
         if condition == "D":

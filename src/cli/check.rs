@@ -5,8 +5,9 @@ use super::{Failure, PlanArgs, cores};
 use crate::evidence;
 use crate::experiment::{describe as in_words, multiply_accumulates};
 use crate::machine::{self, readable};
+use crate::model::{Autoencoder, Classifier};
 use crate::run::{Prepared, prepare};
-use crate::spec::Plan;
+use crate::spec::{Model, Plan};
 use crate::ui::print::say;
 use crate::words::counted;
 
@@ -58,10 +59,15 @@ fn describe(plan: &Plan, prepared: &Prepared) {
         let batch = condition.training().batch_size;
         let epochs = condition.training().epochs;
         let work = multiply_accumulates(condition, left, inputs, classes);
+        let parameters = match &condition.model {
+            Model::Autoencoder(of) => Autoencoder::parameter_count(&of.autoencoder, inputs),
+            Model::Classifier(of) => Classifier::parameter_count(&of.classifier, inputs, classes),
+        };
         say(&format!(
-            "condition   {}: {}; {} of {}; {:.2} TFLOP a seed",
+            "condition   {}: {}; {}; {} of {}; {:.2} TFLOP a seed",
             condition.name,
             in_words(condition, inputs, classes),
+            counted(parameters, "parameter"),
             counted(left.div_ceil(batch) * epochs, "step"),
             counted(batch, "image"),
             2.0 * work as f64 / 1e12

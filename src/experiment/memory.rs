@@ -88,6 +88,8 @@ struct Load {
     drawn: f64,
     /// Of all that is written to the file of weights.
     parameters: f64,
+    /// Of the initial weights among these.
+    initial: f64,
     records: f64,
 }
 
@@ -125,8 +127,10 @@ pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
     };
     let largest = |of: &dyn Fn(&Load) -> f64| loads.iter().map(of).fold(0.0, f64::max);
     let (turn, batch) = (largest(&|load| load.turn), largest(&|load| load.batch));
-    // Their values, the bytes of the file, and either once more.
-    let end = 3.0 * sum(&|load| load.parameters) + sum(&|load| load.drawn).min(DRAWN_AT_MOST);
+    // The values, the bytes of the file, and the initial weights once more.
+    let end = 2.0 * sum(&|load| load.parameters)
+        + sum(&|load| load.initial)
+        + sum(&|load| load.drawn).min(DRAWN_AT_MOST);
     let images = [
         Some(&data.train),
         data.validation.as_ref(),
@@ -206,7 +210,8 @@ fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
         turn: FLOAT * (step.max(summary).max(checkpoint) + parameters),
         batch: FLOAT * batch,
         drawn: DRAWN * weights,
-        parameters: FLOAT * parameters,
+        parameters: FLOAT * 2.0 * parameters,
+        initial: FLOAT * parameters,
         records: RECORD * setting.training.epochs as f64,
     }
 }
@@ -265,7 +270,8 @@ fn classifier(condition: &ClassifierTraining, data: &Dataset) -> Load {
             0 => 0.0,
             _ => DRAWN * inputs as f64 * units,
         },
-        parameters: FLOAT * (parameters + encoders),
+        parameters: FLOAT * (2.0 * parameters + encoders),
+        initial: FLOAT * parameters,
         records: RECORD * (epochs + condition.training.epochs as f64)
             + LAYER_RECORD * layers * condition.training.epochs as f64,
     }

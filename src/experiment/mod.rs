@@ -150,7 +150,7 @@ impl Shelf for () {
 pub struct Outcome {
     /// Those that were trained to their end, in the order of the plan.
     pub members: Vec<MemberResults>,
-    /// Those that could not go on.
+    /// Those that could not go on, in the order of the plan.
     pub ended: Vec<Ended>,
     pub ending: Ending,
     /// What each classifier's training took; empty for autoencoders, whose times are not compared.
@@ -248,8 +248,10 @@ pub fn run(plan: &Plan, setting: &Setting<'_>) -> Result<Outcome, Failure> {
     let mut members: Vec<MemberResults> = tasks.iter().flat_map(|task| task.results()).collect();
     members.sort_by_key(|of| of.member.index);
     let ended = tasks.iter().flat_map(|task| task.ended().to_vec());
+    let mut ended: Vec<Ended> = ended.collect();
+    ended.sort_by_key(|of| of.member.index);
     let seconds = tasks.iter().flat_map(|task| task.seconds().to_vec());
-    let (ended, member_seconds) = (ended.collect(), seconds.collect());
+    let member_seconds = seconds.collect();
 
     let (plan, device) = (plan.clone(), setting.backend.device.clone());
     let data = setting.data;

@@ -26,6 +26,7 @@ use crate::train::lanes::locked;
 use crate::train::{Observer, Record, Stop};
 use crate::ui::print::tell;
 use crate::ui::{Extent, Style, Watcher};
+use crate::weights::Weights;
 use checkpoint::{Checkpoints, Found, Identity};
 
 pub use compare::compare;
@@ -306,12 +307,11 @@ fn write_all(
 ) -> Result<(), RedrawError> {
     let drawing = Instant::now();
     let initial = (outcome.initial_weights)();
-    let saved = || {
-        let mut weights = (outcome.weights)();
-        weights.extend(initial.clone());
+    let with_initial = |mut weights: Weights, initial: Weights| {
+        weights.extend(initial);
         weights
     };
-    let weights = saved();
+    let weights = with_initial((outcome.weights)(), initial.clone());
     let file = weights
         .to_safetensors(&about_weights(manifest))
         .map_err(|source| RedrawError::Weights {
@@ -319,6 +319,7 @@ fn write_all(
             source,
         })?;
     run.write(run_dir::WEIGHTS, &file)?;
+    drop(file);
     run.write_json(run_dir::RESULTS, results)?;
     let before = weights.hash();
     let unproven = evidence::Run {
@@ -334,7 +335,7 @@ fn write_all(
         tell(&format!("warning: {failure}"));
     }
     // Taken from the models again: neither they nor the copy may have changed.
-    let after = saved().hash();
+    let after = with_initial((outcome.weights)(), initial).hash();
     let unchanged = before == after && weights.hash() == before;
     manifest.parameters_before_drawing = Some(before.clone());
     manifest.parameters_after_drawing = Some(after.clone());
