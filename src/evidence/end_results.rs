@@ -3,9 +3,9 @@
 
 use maud::{Markup, html};
 
-use super::figures::{Figures, RedrawError};
+use super::figures::RedrawError;
 use super::quantities::{self, Finding, Outcomes, Quantity};
-use super::{Evidence, Run};
+use super::{Evidence, Figures, Run};
 use crate::report::table;
 use crate::results::Member;
 use crate::spec::Plan;

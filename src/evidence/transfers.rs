@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::figures::{Figures, RedrawError};
+use super::figures::RedrawError;
 use super::stages::is_pretrained;
 use super::{Evidence, Run, value};
 use crate::experiment::{Models, Trained};
-use crate::report::{MOST_ROWS, rows_left_out};
+use crate::report::{Figures, MOST_ROWS, rows_left_out};
 use crate::results::TransferProof;
 use crate::spec::Plan;
 use crate::words::counted;
