@@ -135,7 +135,7 @@ pub struct AutoencoderSpec {
     pub decoder: Decoder,
     /// What the decoder applies to its pre-activation.
     pub decoder_activation: DecoderActivation,
-    /// How an input and its reconstruction are compared; cross_entropy needs decoder_activation = "sigmoid".
+    /// How an input and its reconstruction are compared; `cross_entropy` needs sigmoid outputs.
     pub reconstruction: Reconstruction,
     /// Initial weights of the encoder.
     pub encoder_weight: Initialization,

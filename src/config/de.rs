@@ -289,7 +289,7 @@ impl<'de> SeqAccess<'de> for Items<'de> {
 }
 
 struct Entries<'de> {
-    entries: std::slice::Iter<'de, (String, Node)>,
+    rest: std::slice::Iter<'de, (String, Node)>,
     current: Option<&'de Node>,
     /// Others are left out.
     only: Option<&'static [&'static str]>,
@@ -298,7 +298,7 @@ struct Entries<'de> {
 impl<'de> Entries<'de> {
     fn new(entries: &'de [(String, Node)], only: Option<&'static [&'static str]>) -> Self {
         Self {
-            entries: entries.iter(),
+            rest: entries.iter(),
             current: None,
             only,
         }
@@ -313,7 +313,7 @@ impl<'de> MapAccess<'de> for Entries<'de> {
     ) -> Result<Option<K::Value>, Refusal> {
         let only = self.only;
         let wanted = |name: &str| only.is_none_or(|names| names.contains(&name));
-        let Some((name, node)) = self.entries.find(|(name, _)| wanted(name)) else {
+        let Some((name, node)) = self.rest.find(|(name, _)| wanted(name)) else {
             return Ok(None);
         };
         self.current = Some(node);

@@ -262,115 +262,127 @@ pub(super) fn unknown(origin: &Origin, path: &str, known: &[&str]) -> Problem {
     Problem::new(origin, says, hint(place, known))
 }
 
+/// What to write in place of an unknown key.
 fn hint(place: Place<'_>, known: &[&str]) -> String {
     let (section, names) = place.section();
-    let name = names.last().copied().unwrap_or_default();
-    let meant = |key: &str| format!("did you mean `{}`?", shown(&place.path_of(key)));
-    if let ("sparsity", ["weights"]) = (section, names) {
-        return "each value is a point of the grid now: write \"sparsity.weight\" = [0, 0.1, 3] in [grid], or \
-                --set grid.sparsity.weight=[0,0.1,3]"
-            .to_owned();
-    }
-    if let ("pretraining", ["hidden_units" | "activation"]) = (section, names) {
-        let what = if name == "activation" { name } else { "width" };
-        let network = Place {
-            layer: None,
-            ..place
-        }
-        .path_of(&format!("network.{name}"));
-        return format!(
-            "a pretraining autoencoder always takes its layer's {what}; set {} instead",
-            shown(&network)
-        );
-    }
-    if let ("pretraining", ["encoder_weight" | "encoder_bias"]) = (section, names) {
-        let key = format!("network.{}", &name["encoder_".len()..]);
-        let network = Place {
-            layer: None,
-            ..place
-        }
-        .path_of(&key);
-        return format!(
-            "a pretraining autoencoder starts as its layer does; set {} instead",
-            shown(&network)
-        );
-    }
-    let mut moved = MOVED.iter();
-    if let Some((_, _, new)) =
-        moved.find(|(sections, old, _)| names == [*old] && sections.contains(&section))
-    {
-        let path = place.path_of(&format!("{section}.{new}"));
-        return format!("it is now `{}`", shown(&path));
-    }
+    let (Some((name, above)), false) = (names.split_last(), section.is_empty()) else {
+        let name = names.first().copied().unwrap_or_default();
+        return meant(place, section, name).unwrap_or_else(|| match place.condition {
+            Some(_) => {
+                "a condition holds keys with their section, such as training.epochs".to_owned()
+            }
+            None => known_sections(),
+        });
+    };
     let beside = nearest(name, known.iter().copied());
-    if let (Some(near), true) = (beside, names.len() > 1) {
-        let path = [&[section], &names[..names.len() - 1], &[near]].concat();
-        return meant(&path.join("."));
-    }
+    let listed = |known: &mut dyn Iterator<Item = &&str>| {
+        known
+            .map(|name| format!("`{name}`"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     if section.starts_with("expect[") {
-        let known: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
         return beside.map_or_else(
-            || format!("a promise has {}", known.join(", ")),
+            || format!("a promise has {}", listed(&mut known.iter())),
             |near| format!("did you mean `{near}`?"),
         );
     }
+    let path = [&[section], above].concat().join(".");
+    if let Some(new) = replaced(place, section, names) {
+        return new;
+    }
+    if let (Some(near), false) = (beside, above.is_empty()) {
+        let near = place.path_of(&format!("{path}.{near}"));
+        return format!("did you mean `{}`?", shown(&near));
+    }
+    if let Some(meant) = meant(place, section, name) {
+        return meant;
+    }
+    if place.condition.is_some() && !SECTIONS.contains(&section) {
+        return "a condition holds keys with their section, such as training.epochs".to_owned();
+    }
+    if !SECTIONS.contains(&section) {
+        return known_sections();
+    }
+    if known.is_empty() {
+        return format!("\"{}\" has no keys of its own", shown(last(&path)));
+    }
+    let mut known = known
+        .iter()
+        .filter(|name| place.layer.is_none() || !OF_ALL_LAYERS.contains(name));
+    format!(
+        "[{}] knows {}",
+        shown(&place.path_of(&path)),
+        listed(&mut known)
+    )
+}
+
+/// What took the place of a key that there was, or that an autoencoder has and a stage has not.
+fn replaced(place: Place<'_>, section: &str, names: &[&str]) -> Option<String> {
+    let of_network = |name: &str| {
+        let of_all_layers = Place {
+            layer: None,
+            ..place
+        };
+        shown(&of_all_layers.path_of(&format!("network.{name}")))
+    };
+    match (section, names) {
+        ("sparsity", ["weights"]) => Some(
+            "each value is a point of the grid now: write \"sparsity.weight\" = [0, 0.1, 3] in [grid], or \
+             --set grid.sparsity.weight=[0,0.1,3]"
+                .to_owned(),
+        ),
+        ("pretraining", [name @ ("hidden_units" | "activation")]) => {
+            let what = if *name == "activation" { name } else { "width" };
+            Some(format!(
+                "a pretraining autoencoder always takes its layer's {what}; set {} instead",
+                of_network(name)
+            ))
+        }
+        ("pretraining", [name @ ("encoder_weight" | "encoder_bias")]) => Some(format!(
+            "a pretraining autoencoder starts as its layer does; set {} instead",
+            of_network(&name["encoder_".len()..])
+        )),
+        _ => {
+            let mut moved = MOVED.iter();
+            let (_, _, new) =
+                moved.find(|(sections, old, _)| names == [*old] && sections.contains(&section))?;
+            let path = place.path_of(&format!("{section}.{new}"));
+            Some(format!("it is now `{}`", shown(&path)))
+        }
+    }
+}
+
+/// The key that a name was probably meant to be, wherever it is.
+fn meant(place: Place<'_>, section: &str, name: &str) -> Option<String> {
+    let did_you_mean = |key: &str| Some(format!("did you mean `{}`?", shown(&place.path_of(key))));
     let lower = name.to_lowercase();
     let mut others = OTHER_NAMES.iter();
     if let Some((_, keys)) = others.find(|(others, _)| others.contains(&lower.as_str())) {
         // The one in this section, if it has one.
         let here = keys.iter().find_map(|key| {
-            let (_, name) = key.split_once('.')?;
-            let here = format!("{section}.{name}");
-            all().contains(&here).then_some(here)
+            let here = format!("{section}.{}", key.split_once('.')?.1);
+            (all().contains(&here) && place.may_hold(&here)).then_some(here)
         });
-        return match here.filter(|key| place.may_hold(key)) {
-            Some(key) => meant(&key),
-            None => format!("did you mean `{}`?", keys.join("` or `")),
-        };
-    }
-    if let Some(near) = nearest_key(section, name, place.condition.is_some()) {
-        let all_layers = Place {
-            layer: None,
-            ..place
-        };
-        return if place.may_hold(near) {
-            meant(near)
-        } else if all_layers.may_hold(near) {
-            format!(
-                "it is told for all layers at once: set `{}`",
-                shown(&all_layers.path_of(near))
-            )
-        } else {
-            format!("it is told for all conditions at once: set `{near}`")
-        };
-    }
-    if known.is_empty() && names.len() > 1 {
-        let choice = names[..names.len() - 1].join(".");
-        return format!("\"{}\" has no keys of its own", shown(last(&choice)));
-    }
-    if !known.is_empty() && SECTIONS.contains(&section) {
-        let known: Vec<_> = known
-            .iter()
-            .filter(|name| place.layer.is_none() || !OF_ALL_LAYERS.contains(name))
-            .map(|name| format!("`{name}`"))
-            .collect();
-        let layer = place
-            .layer
-            .map_or_else(String::new, |layer| format!(".layer.{layer}"));
-        let inner: String = names[..names.len() - 1]
-            .iter()
-            .map(|name| format!(".{name}"))
-            .collect();
-        return format!(
-            "[{section}{layer}{}] knows {}",
-            shown(&inner),
-            known.join(", ")
+        return here.map_or_else(
+            || Some(format!("did you mean `{}`?", keys.join("` or `"))),
+            |key| did_you_mean(&key),
         );
     }
-    if place.condition.is_some() {
-        return "a condition holds keys with their section, such as training.epochs".to_owned();
+    let near = nearest_key(section, name, place.condition.is_some())?;
+    let all_layers = Place {
+        layer: None,
+        ..place
+    };
+    if place.may_hold(near) {
+        return did_you_mean(near);
     }
-    known_sections()
+    Some(if all_layers.may_hold(near) {
+        let path = all_layers.path_of(near);
+        format!("it is told for all layers at once: set `{}`", shown(&path))
+    } else {
+        format!("it is told for all conditions at once: set `{near}`")
+    })
 }
 
 /// The problem of a section that nobody knows; `inside` are the names in it.

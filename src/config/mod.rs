@@ -8,10 +8,13 @@
 //! tensors and no hardware, and prints nothing.
 
 mod de;
+mod document;
 mod keys;
 mod node;
 mod plan;
 mod problem;
+mod record;
+mod report;
 mod rules;
 mod schema;
 mod sections;
@@ -134,7 +137,7 @@ pub fn load(path: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
 pub fn parse(text: &str, file_label: &Path, overrides: &Overrides) -> Result<Config, ConfigError> {
     let name = file_label.file_stem().unwrap_or_default();
     let name = name.to_string_lossy().into_owned();
-    let document = plan::Document::read(text, file_label, overrides)?;
+    let document = document::Document::read(text, file_label, overrides)?;
     let Some(document) = document else {
         return Err(ConfigError::File {
             file: file_label.to_owned(),

@@ -118,7 +118,9 @@ impl Node {
             let path = joined(path, name);
             let node = match value {
                 toml::Value::Table(table) => Self::of_defaults(&path, table),
-                other => Self::of_argument(&path, &super::plan::shortest(other), &Origin::Default),
+                other => {
+                    Self::of_argument(&path, &super::record::shortest(other), &Origin::Default)
+                }
             };
             (name.clone(), node)
         };

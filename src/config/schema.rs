@@ -1,11 +1,11 @@
 //! The JSON Schema of a config, made from the types that read it.
 
-use schemars::SchemaGenerator;
 use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
 use serde_json::{Map, Value, json};
 
 use super::keys::OF_ALL_LAYERS;
-use super::plan::ExpectKeys;
+use super::report::ExpectKeys;
 use super::sections::{
     self, AutoencoderSection, ClassifierTrainingSection, DataSection, NetworkSection,
     OF_CLASSIFIERS, PretrainingSection, ReportSection, RunSection, Section, SparsitySection,
@@ -18,18 +18,20 @@ const BOTH: [ExperimentName; 2] = [ExperimentName::Autoencoder, ExperimentName::
 /// The JSON Schema (draft 7) of a config: what editors complete and check.
 #[must_use]
 pub fn schema() -> Value {
-    let experiments: Vec<Value> = BOTH.into_iter().map(of_experiment).collect();
+    let generator = &mut generator(false);
+    let experiments = BOTH.map(|experiment| of_experiment(experiment, generator));
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A config of layerwise",
         "type": "object",
         "required": ["experiment"],
         "oneOf": experiments,
+        "definitions": generator.take_definitions(true),
     })
 }
 
-fn of_experiment(experiment: ExperimentName) -> Value {
-    let mut models = sections(experiment);
+fn of_experiment(experiment: ExperimentName, generator: &mut SchemaGenerator) -> Value {
+    let mut models = sections(experiment, generator);
     let defaults = serde_json::to_value(sections::defaults(experiment)).unwrap_or_default();
     for (name, section) in &mut models {
         put_defaults(section, defaults.get(name));
@@ -65,12 +67,13 @@ fn of_experiment(experiment: ExperimentName) -> Value {
             "description": "Lists for any keys of the model: every condition is trained with each combination.",
             "type": "object",
             "properties": grid,
+            "additionalProperties": { "type": "array", "minItems": 1 },
         }),
     );
-    let promise = generator().into_root_schema_for::<ExpectKeys>().to_value();
+    let promise = without_defaults(ExpectKeys::json_schema(generator).to_value());
     properties.insert(
         "expect".to_owned(),
-        json!({ "description": "What the config promises.", "type": "array", "items": without_head(promise) }),
+        json!({ "description": "What the config promises.", "type": "array", "items": promise }),
     );
     json!({
         "title": word,
@@ -81,14 +84,14 @@ fn of_experiment(experiment: ExperimentName) -> Value {
     })
 }
 
-fn generator() -> SchemaGenerator {
-    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+/// Schemas inside of others are references, or stand there themselves.
+fn generator(inline: bool) -> SchemaGenerator {
+    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = inline);
     settings.into_generator()
 }
 
 /// The sections of an experiment, in the order of a config.
-fn sections(experiment: ExperimentName) -> Map<String, Value> {
-    let generator = &mut generator();
+fn sections(experiment: ExperimentName, generator: &mut SchemaGenerator) -> Map<String, Value> {
     let section = |description: &str, schema: schemars::Schema| {
         let mut schema = schema.to_value();
         schema["description"] = description.into();
@@ -181,6 +184,10 @@ fn put_defaults(section: &mut Value, defaults: Option<&Value>) {
         let Some(property) = property.as_object_mut() else {
             continue;
         };
+        // Nothing may stand beside a reference.
+        if let Some(reference) = property.remove("$ref") {
+            property.insert("allOf".to_owned(), json!([{ "$ref": reference }]));
+        }
         property.remove("default");
         if let Some(default) = default.filter(|_| !property.contains_key("properties")) {
             property.insert("default".to_owned(), default.clone());
@@ -191,13 +198,6 @@ fn put_defaults(section: &mut Value, defaults: Option<&Value>) {
 fn without_defaults(mut section: Value) -> Value {
     put_defaults(&mut section, None);
     section
-}
-
-fn without_head(mut schema: Value) -> Value {
-    if let Some(schema) = schema.as_object_mut() {
-        schema.retain(|name, _| name != "$schema" && name != "title");
-    }
-    without_defaults(schema)
 }
 
 /// Every key of some sections with its schema, and those of choices.
@@ -233,9 +233,10 @@ fn walk(path: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
 
 /// Every key that a config may hold, told for all conditions and layers.
 pub(super) fn keys() -> Vec<String> {
+    let generator = &mut generator(true);
     let mut keys = vec!["experiment".to_owned()];
     for experiment in BOTH {
-        for (key, _) in keys_of(&sections(experiment)) {
+        for (key, _) in keys_of(&sections(experiment, generator)) {
             if !keys.contains(&key) {
                 keys.push(key);
             }

@@ -1081,6 +1081,16 @@ fn grids_reports_and_promises_that_cannot_be_are_told() {
 }
 
 #[test]
+fn a_grid_is_no_larger_than_a_run_can_be() {
+    let values: Vec<String> = (1..=100).map(|value| value.to_string()).collect();
+    let sets = ["weight_decay", "learning_rate", "epochs", "batch_size"]
+        .map(|key| format!("grid.training.{key}=[{}]", values.join(",")));
+    let error = parsed(AUTOENCODER, &sets.each_ref().map(String::as_str)).unwrap_err();
+    let says = "the grid makes 100000000 conditions\n  hint: a run may have 10000 at most";
+    assert!(error.to_string().ends_with(says), "{error}");
+}
+
+#[test]
 fn files_that_cannot_be_read_are_told() {
     let folder = std::env::temp_dir().join(format!("layerwise-config-{}", std::process::id()));
     std::fs::create_dir_all(&folder).unwrap();
@@ -1289,9 +1299,10 @@ fn with_as_many_as_go(text: &str, chosen: &[(usize, usize)]) -> Config {
     };
     for &(place, choice) in chosen {
         let (place, choice) = (PLACES[place], CHOICES[choice]);
-        let choice = match place.contains("layer") {
-            true => choice.trim_start_matches("pretraining."),
-            false => choice,
+        let choice = if place.contains("layer") {
+            choice.trim_start_matches("pretraining.")
+        } else {
+            choice
         };
         assignments.push(format!("{place}{choice}"));
         if all(&assignments).is_err() {

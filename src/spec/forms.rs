@@ -358,7 +358,7 @@ fn ratio(text: &str) -> Result<(bool, f64), Flaw> {
     expecting = "an initialization: write { normal_variance = \"1/784\" } or { constant = 0.0 }, or { orthogonal = 1.0 } for weights"
 )]
 pub(crate) enum WrittenInitialization {
-    /// Normal with mean 0 and this variance: a number, or a ratio such as "1/784", "2/fan_in".
+    /// Normal with mean 0 and this variance: a number, or a ratio such as `"1/784"`, `"2/fan_in"`.
     NormalVariance(#[serde(with = "Ratio")] Variance),
     /// Every entry the same.
     Constant(#[serde(with = "Constant")] f64),

@@ -128,7 +128,8 @@ pub struct GridKey {
 pub struct Condition {
     /// What a reader calls it: `D`, `β = 0.1`, `D, hidden units = 50`; no other condition of the run is called so.
     pub name: String,
-    /// Its name among the named conditions; absent where the config names none.
+    /// Its name among the named conditions; a model by itself is called as its config, and a point of a grid without
+    /// named conditions has no such name.
     pub group: Option<String>,
     /// Its place in the grid: a value for each key.
     pub at: Vec<Coordinate>,

@@ -1,0 +1,238 @@
+//! What was used of a config: the settings that it leaves, and why the rest has no use.
+
+use std::collections::{BTreeSet, HashSet};
+
+use super::document::{Document, GridNode};
+use super::keys::{self, Place, SECTIONS, joined, split};
+use super::node::Node;
+use super::problem::{Problem, quoted, shown};
+use super::{Origin, Setting};
+use crate::spec::Condition;
+
+/// A value as TOML; of numbers, what is shortest to read.
+pub(super) fn shortest(value: &toml::Value) -> String {
+    match value {
+        toml::Value::Float(number) => format!("{number:?}"),
+        other => other.to_string(),
+    }
+}
+
+/// A choice whose keys were all left out is a word.
+fn word_alone(choice: &toml::Table) -> Option<&str> {
+    let mut entries = choice.iter();
+    match (entries.next(), entries.next()) {
+        (Some((word, toml::Value::Table(keys))), None) if keys.is_empty() => Some(word),
+        _ => None,
+    }
+}
+
+/// Which values were used, and the settings that they led to.
+#[derive(Default)]
+pub(super) struct Record {
+    used: HashSet<String>,
+    settings: Vec<Setting>,
+    keys: BTreeSet<String>,
+}
+
+impl Record {
+    /// Notes a section that was read: what of the tree was used, and each key's value as it was understood.
+    pub fn note(&mut self, section: &str, node: &Node, keys: &toml::Table) {
+        self.use_up(node);
+        self.note_table(section, Some(node), keys);
+    }
+
+    fn use_up(&mut self, node: &Node) {
+        if !self.used.contains(&node.path) || node.is_table() {
+            self.used.insert(node.path.clone());
+        }
+        for (_, node) in node.entries() {
+            self.use_up(node);
+        }
+    }
+
+    /// `path` is where a key stands that nobody wrote.
+    fn note_table(&mut self, path: &str, node: Option<&Node>, keys: &toml::Table) {
+        for (name, value) in keys {
+            let inner = node.and_then(|node| node.get(name));
+            // What a choice leaves out stands where the choice stands.
+            let path = inner.map_or_else(|| joined(path, name), |inner| inner.path.clone());
+            match value {
+                toml::Value::Table(keys) if word_alone(keys).is_none() => {
+                    self.note_table(&path, inner, keys);
+                }
+                value => {
+                    let word = value.as_table().and_then(word_alone);
+                    let value = word.map_or_else(|| shortest(value), quoted);
+                    if !path.starts_with("grid.") {
+                        let origin = inner.map_or(&Origin::Default, |inner| &inner.origin);
+                        self.push(path, value, origin);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Notes a setting, unless it is known.
+    pub fn push(&mut self, key: String, value: String, origin: &Origin) {
+        if self.keys.insert(key.clone()) {
+            let origin = origin.clone();
+            self.settings.push(Setting { key, value, origin });
+        }
+    }
+
+    /// The settings in the order of a config.
+    pub fn sorted(mut self, conditions: &[String]) -> Vec<Setting> {
+        self.settings.sort_by_key(|setting| {
+            let names = split(&setting.key);
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let place = Place::of(&names);
+            let condition = place
+                .condition
+                .and_then(|name| conditions.iter().position(|known| known == name));
+            let layer: Option<usize> = place.layer.and_then(|layer| layer.parse().ok());
+            let section = match place.layer {
+                Some(_) => "pretraining",
+                None => place.names.first().copied().unwrap_or_default(),
+            };
+            // The grid, which is none of them, stands last of what is said for all; the experiment's name first.
+            let section = match section {
+                "experiment" => None,
+                section => Some(
+                    SECTIONS
+                        .iter()
+                        .position(|known| *known == section)
+                        .unwrap_or(SECTIONS.len()),
+                ),
+            };
+            (condition, section, layer)
+        });
+        self.settings
+    }
+}
+
+impl Document {
+    /// Refuses the first value that no condition used.
+    pub fn check_used(&self, record: &Record, conditions: &[Condition]) -> Result<(), Problem> {
+        let mut places: Vec<&Node> = Vec::new();
+        for (name, node) in self.root.entries() {
+            if keys::OF_MODELS.contains(&name.as_str()) || name == "conditions" {
+                places.extend(node.leaves());
+            }
+        }
+        let unused = places.into_iter().filter(|node| {
+            let names = split(&node.path);
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            let place = Place::of(&names);
+            let is_key = place.names.len() + usize::from(place.layer.is_some()) > 1;
+            // A choice without keys is a value, a section without keys is nothing.
+            is_key && !keys::is_section(&names) && !record.used.contains(&node.path)
+        });
+        match unused.min_by_key(|node| &node.origin) {
+            Some(node) => Err(self.why_unused(node, conditions)),
+            None => Ok(()),
+        }
+    }
+
+    /// Why nobody used a value.
+    fn why_unused(&self, node: &Node, conditions: &[Condition]) -> Problem {
+        let names = split(&node.path);
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let place = Place::of(&names);
+        let key = match place.layer {
+            Some(layer) => format!("pretraining.layer.{layer}.{}", place.names.join(".")),
+            None => place.names.join("."),
+        };
+        let path = shown(&node.path);
+        let covers = |grid: &&GridNode| {
+            key == grid.key
+                || key.starts_with(&format!("{}.", grid.key))
+                || grid.key.starts_with(&format!("{key}."))
+        };
+        if let Some(grid) = self.grid.iter().find(covers) {
+            return Problem::new(
+                &node.origin,
+                format!(
+                    "`{path}` has no effect: the grid sets `{}`",
+                    shown(&grid.key)
+                ),
+                match &node.origin {
+                    Origin::Set(_) => format!(
+                        "set the grid's values instead: --set grid.{}=[{}]",
+                        shown(&grid.key),
+                        shown(&node.to_toml())
+                    ),
+                    _ => "remove it, or take the key out of [grid]".to_owned(),
+                },
+            );
+        }
+        let is_pretraining = place.layer.is_some() || place.names.first() == Some(&"pretraining");
+        let users = conditions.iter().filter(|condition| {
+            place.condition.is_none() || condition.group.as_deref() == place.condition
+        });
+        let layer: usize = place
+            .layer
+            .and_then(|layer| layer.parse().ok())
+            .unwrap_or(1);
+        if is_pretraining && users.clone().all(|user| user.stages().len() < layer) {
+            let most = users.map(|user| user.stages().len()).max().unwrap_or(0);
+            return self.not_pretrained(node, place, most, layer);
+        }
+        let (reason, hint) = match (place.layer, place.condition) {
+            (Some(layer), None) => (
+                format!("no condition that pretrains layer {layer} uses this shared value"),
+                "remove it, or set it inside a condition",
+            ),
+            (None, Some(_)) if is_pretraining => (
+                "every layer of the condition sets its own value".to_owned(),
+                "remove it, or set it for a layer",
+            ),
+            (None, None) => (
+                "every condition sets its own value".to_owned(),
+                "remove it, or set it inside a condition",
+            ),
+            _ => (
+                "a value that is nearer takes its place".to_owned(),
+                "remove it",
+            ),
+        };
+        let says = format!("`{path}` has no effect: {reason}");
+        Problem::new(&node.origin, says, hint)
+    }
+
+    /// A key of a pretraining that there is not.
+    fn not_pretrained(&self, node: &Node, place: Place<'_>, most: usize, layer: usize) -> Problem {
+        let path = shown(&node.path);
+        let of = |names: &[&str]| {
+            let of_condition = place
+                .condition
+                .and_then(|name| self.root.find(&[&["conditions", name], names].concat()));
+            of_condition.or_else(|| self.root.find(names))
+        };
+        let owner = of(&["pretraining", "layers"]);
+        let (owner, value) = owner.map_or_else(
+            || ("pretraining.layers".to_owned(), quoted("none")),
+            |node| (node.path.clone(), node.to_toml()),
+        );
+        let (says, hint) = match place.layer {
+            Some(layer) if place.condition.is_none() => (
+                format!("`{path}` has no effect: no condition pretrains layer {layer}"),
+                "remove it, or pretrain more layers".to_owned(),
+            ),
+            Some(_) if most > 0 && value == quoted("all") => (
+                format!("`{path}` has no effect: the condition has {most} hidden layers"),
+                "remove it".to_owned(),
+            ),
+            _ => {
+                let all = match layer {
+                    0 | 1 => "\"all\"".to_owned(),
+                    layer => format!("\"all\" or {layer}"),
+                };
+                (
+                    format!("`{path}` is not used because {} = {value}", shown(&owner)),
+                    format!("remove it, or set {} = {all}", shown(&owner)),
+                )
+            }
+        };
+        Problem::new(&node.origin, says, hint)
+    }
+}
