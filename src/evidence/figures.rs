@@ -148,7 +148,6 @@ pub fn page(run: &Run<'_>, figures: &Figures, sections: &[Markup]) -> Result<(),
         data_name: &described(data),
         data_files: &files,
         environment: &environment,
-        ..PageInput::default()
     };
     let html = report::page(&frame);
     run.dir.write(run_dir::PAGE, html.as_bytes())?;
