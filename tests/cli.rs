@@ -32,7 +32,7 @@ fn small_run(out: &Path, more: &[&str]) -> Output {
         .expect("the program starts")
 }
 
-const RESULT_FILES: [&str; 9] = [
+const RESULT_FILES: [&str; 11] = [
     "config.toml",
     "metrics.jsonl",
     "metrics.csv",
@@ -42,6 +42,8 @@ const RESULT_FILES: [&str; 9] = [
     "units-shared-scale.png",
     "curves.svg",
     "curves.png",
+    "end-results.svg",
+    "end-results.png",
 ];
 
 #[test]
@@ -81,7 +83,7 @@ fn a_run_writes_its_folder_and_says_so() {
     }
     assert_eq!(
         fs::read_dir(&out).expect("a folder").count(),
-        13,
+        15,
         "a lock, checkpoints, and no drafts are left"
     );
     let manifest = manifest(&out);

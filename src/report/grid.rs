@@ -35,6 +35,14 @@ pub struct Group {
 }
 
 impl Key<'_> {
+    /// What stands beside each value: a text without its quotation marks.
+    fn labels(&self) -> Vec<String> {
+        let values = self.values.iter();
+        values
+            .map(|value| value.trim_matches('"').to_owned())
+            .collect()
+    }
+
     /// Where each value lies along an axis, and what is added to its title: numbers where they are, on a logarithmic scale
     /// where they span decades and none is 0, and anything else at even distances.
     fn places(&self) -> (Vec<f64>, &'static str) {
@@ -66,11 +74,7 @@ fn distinct(numbers: &[f64]) -> bool {
 #[must_use]
 pub fn against_key(key: &Key, results: &[EndResult]) -> Drawing {
     let (places, scale) = key.places();
-    let mut ticks: Vec<(f64, String)> = places
-        .iter()
-        .copied()
-        .zip(key.values.iter().cloned())
-        .collect();
+    let mut ticks: Vec<(f64, String)> = places.iter().copied().zip(key.labels()).collect();
     ticks.sort_by(|a, b| a.0.total_cmp(&b.0));
     let charts = results.iter().map(|result| Chart {
         title: result.title.clone(),
@@ -135,8 +139,8 @@ pub fn over_two_keys(keys: [&Key; 2], results: &[EndResult]) -> Drawing {
                 let cells = medians.chunks(fast.values.len().max(1));
                 Map {
                     title: group.name.clone(),
-                    rows: slow.values.to_vec(),
-                    columns: fast.values.to_vec(),
+                    rows: slow.labels(),
+                    columns: fast.labels(),
                     cells: cells.map(<[_]>::to_vec).collect(),
                     axes: format!("{} upwards, {} to the right", slow.name, fast.name),
                     remark: String::new(),
@@ -223,7 +227,7 @@ mod tests {
 
     #[test]
     fn two_keys_make_a_map_with_numbers_in_its_cells() {
-        let (slow, fast) = (values(&["1", "2"]), values(&["a", "b", "c"]));
+        let (slow, fast) = (values(&["1", "2"]), values(&["a", "b", "\"c\""]));
         let [slow, fast] =
             [("layers", &slow), ("activation", &fast)].map(|(name, values)| Key { name, values });
         let points = (0..6).map(|at| vec![f64::from(at), f64::from(at) + 1.0]);

@@ -1,8 +1,10 @@
-//! Figures, curves and the page of a run, from plain data to bytes.
+//! Charts, heat maps, grids of tiles, tables and the frame of a page, from plain numbers to bytes.
 //!
-//! This room reads and writes no files and knows neither burn nor training: its functions take what the run folder
-//! holds and give back pictures and text, the same bytes for the same input. Weights are borrowed, never owned, so
-//! that drawing cannot change them. The figure follows Okatani, *Deep Learning*, Figure 5-6.
+//! This room knows no experiment, no training and no tensors, and reads and writes no files: evidence hands it numbers and
+//! words, and gets pictures and markup, the same bytes for the same input. Weights are borrowed, never owned, so that
+//! drawing cannot change them. [`Figures`] is where evidence begins: `figures.chart("curves", &chart, &words)` draws,
+//! notes down the files, and gives the piece of the page. Whatever is drawn is a [`Drawing`], once: an SVG document, or a
+//! PNG made of it by resvg. Tiles follow Okatani, *Deep Learning*, Figure 5-6.
 
 mod arrangement;
 mod axis;
