@@ -12,6 +12,7 @@ use super::{
     Left, RowsPrimitive, Saved, dims, entries, in_memory_alone, in_order, matrix, tensor, tracked,
     without_graph,
 };
+use crate::ops::kernels::matrix::extend_by_product;
 use crate::ops::kernels::passes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,7 @@ pub fn forward(
     let mut h = Vec::with_capacity(members * images * units);
     for (member, bias) in entries(&bias).chunks_exact(units).enumerate() {
         let before = h.len();
-        x.extend_by_product(member, &mut h, matrix(&weight, member), 1.0);
+        extend_by_product(&mut h, x.of(member), matrix(&weight, member), 1.0);
         let values = &mut h[before..];
         match unit {
             Unit::Linear => passes::add_bias(values, bias),
@@ -101,8 +102,7 @@ impl LayerPass {
         let mut gradient = Vec::with_capacity(members * inputs * units);
         for member in 0..members {
             let delta = matrix(delta, member);
-            self.x
-                .extend_by_transposed_product(member, &mut gradient, delta, 1.0);
+            extend_by_product(&mut gradient, self.x.of(member).transposed(), delta, 1.0);
         }
         tensor(gradient, [members, inputs, units])
     }
@@ -115,7 +115,7 @@ impl LayerPass {
         let mut gradient = Vec::with_capacity(members * images * inputs);
         for member in 0..members {
             let weight = matrix(&self.weight, member).transposed();
-            delta.extend_by_product(member, &mut gradient, weight, 1.0);
+            extend_by_product(&mut gradient, delta.of(member), weight, 1.0);
         }
         if batches == members {
             return tensor(gradient, [members, images, inputs]);

@@ -23,7 +23,7 @@ use burn::tensor::{DType, Element, TensorData};
 use bytemuck::Pod;
 
 use super::kernels::marks::Marks;
-use super::kernels::matrix::{Matrix, extend_by_product, share_out};
+use super::kernels::matrix::{Factor, Matrix, share_out};
 use super::kernels::passes;
 use super::kernels::sparse::Sparse;
 use super::{AdamRatesNow, Ops, RowsPrimitive, SparsityRates};
@@ -343,38 +343,17 @@ impl Left {
         self.shape
     }
 
-    /// scale · matrix · right, behind the entries of `out`.
-    fn extend_by_product(&self, member: usize, out: &mut Vec<f32>, right: Matrix<'_>, scale: f32) {
-        match self.of(member) {
-            Of::Bytes(left) => extend_by_product(out, left, right, scale),
-            Of::Numbers(left) => extend_by_product(out, left, right, scale),
-            Of::Whole(left) => extend_by_product(out, left, right, scale),
-        }
-    }
-
-    /// scale · matrixᵀ · right, behind the entries of `out`.
-    fn extend_by_transposed_product(
-        &self,
-        member: usize,
-        out: &mut Vec<f32>,
-        right: Matrix<'_>,
-        scale: f32,
-    ) {
-        match self.of(member) {
-            Of::Bytes(left) => extend_by_product(out, left.transposed(), right, scale),
-            Of::Numbers(left) => extend_by_product(out, left.transposed(), right, scale),
-            Of::Whole(left) => extend_by_product(out, left.transposed(), right, scale),
-        }
-    }
-
-    fn of(&self, member: usize) -> Of<'_> {
+    /// One member's matrix.
+    fn of(&self, member: usize) -> Factor<'_> {
         let [matrices, rows, columns] = self.shape;
         let member = member % matrices;
         let part = member * rows * columns..(member + 1) * rows * columns;
         match (self.marks.get(member), self.tensor.dtype()) {
-            (Some(marks), DType::U8) => Of::Bytes(Sparse::new(&slice(&self.tensor)[part], marks)),
-            (Some(marks), _) => Of::Numbers(Sparse::new(&entries(&self.tensor)[part], marks)),
-            (None, _) => Of::Whole(Matrix::new(&entries(&self.tensor)[part], rows, columns)),
+            (Some(marks), DType::U8) => {
+                Factor::Bytes(Sparse::new(&slice(&self.tensor)[part], marks))
+            }
+            (Some(marks), _) => Factor::Numbers(Sparse::new(&entries(&self.tensor)[part], marks)),
+            (None, _) => Matrix::new(&entries(&self.tensor)[part], rows, columns).into(),
         }
     }
 }
@@ -391,11 +370,4 @@ fn moments(rows: RowsPrimitive<Flex>) -> (FlexTensor, Vec<f64>) {
     });
     let (sums, squares): (Vec<Vec<f32>>, Vec<f64>) = of_matrices.unzip();
     (tensor(sums.concat(), [matrices, 1, columns]), squares)
-}
-
-/// One matrix of a [`Left`].
-enum Of<'a> {
-    Bytes(Sparse<'a, u8>),
-    Numbers(Sparse<'a, f32>),
-    Whole(Matrix<'a>),
 }

@@ -120,7 +120,7 @@ impl ByGram {
             let mut gram = Vec::with_capacity(units * units);
             extend_by_gram(&mut gram, w);
             let gram = Matrix::new(&gram, units, units);
-            h.extend_by_product(member, &mut gram_h, gram, 1.0);
+            extend_by_product(&mut gram_h, h.of(member), gram, 1.0);
             extend_by_product(&mut back, c, w, 1.0);
             let codes = passes::code_energy(
                 matrix(&h.tensor, member).entries(),
@@ -175,8 +175,7 @@ impl ByGram {
             }
 
             let mut moments = Vec::with_capacity(units * units);
-            self.h
-                .extend_by_transposed_product(member, &mut moments, h, scale);
+            extend_by_product(&mut moments, self.h.of(member).transposed(), h, scale);
             let start = of_weight.len();
             extend_by_product(&mut of_weight, w, Matrix::new(&moments, units, units), 1.0);
             passes::add_outer(&mut of_weight[start..], 1.0, c, h_sum);

@@ -101,25 +101,19 @@ impl Marks {
         self.columns
     }
 
-    /// A line for each row, a place for each column.
-    pub fn along_rows(&self) -> Lines<'_> {
+    /// A line for each row, a place for each column; or the other way round.
+    pub fn lines(&self, of_columns: bool) -> Lines<'_> {
+        let (words, count, places) = if of_columns {
+            (&self.along_columns, self.columns, self.rows)
+        } else {
+            (&self.along_rows, self.rows, self.columns)
+        };
         Lines {
-            words: &self.along_rows,
-            stride: self.rows,
+            words,
+            stride: count,
             first: 0,
-            count: self.rows,
-            places: self.columns,
-        }
-    }
-
-    /// A line for each column, a place for each row.
-    pub fn along_columns(&self) -> Lines<'_> {
-        Lines {
-            words: &self.along_columns,
-            stride: self.columns,
-            first: 0,
-            count: self.columns,
-            places: self.rows,
+            count,
+            places,
         }
     }
 }
@@ -237,7 +231,7 @@ mod tests {
             let bytes: Vec<u8> = places.clone().map(|on| if on { 200 } else { 0 }).collect();
             let floats: Vec<f32> = places.map(|on| if on { -0.5 } else { -0.0 }).collect();
             for marks in [Marks::of(&bytes, columns), Marks::of(&floats, columns)] {
-                let (along_rows, along_columns) = (marks.along_rows(), marks.along_columns());
+                let (along_rows, along_columns) = (marks.lines(false), marks.lines(true));
                 assert_eq!((along_rows.count(), along_columns.count()), (rows, columns));
                 for row in 0..rows {
                     for column in 0..columns {
@@ -260,7 +254,7 @@ mod tests {
                 assert_eq!(ones(along_columns, rows), expected);
             }
         }
-        assert_eq!(Marks::of::<f32>(&[f32::NAN], 1).along_rows().block(0), [1]);
-        assert_eq!(Marks::of::<f32>(&[], 0).along_rows().count(), 0);
+        assert_eq!(Marks::of::<f32>(&[f32::NAN], 1).lines(false).block(0), [1]);
+        assert_eq!(Marks::of::<f32>(&[], 0).lines(false).count(), 0);
     }
 }

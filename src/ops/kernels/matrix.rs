@@ -9,6 +9,8 @@ use std::ops::Range;
 use gemm::Parallelism;
 use rayon::prelude::*;
 
+use super::sparse::Sparse;
+
 /// Multiply–accumulates below which a second thread costs more than it saves.
 const WORTH_SHARING: usize = 20_000_000;
 
@@ -22,38 +24,61 @@ pub struct Matrix<'a> {
     strides: [usize; 2],
 }
 
-/// What can stand on the left of a product: a matrix, with or without marks of what is 0 in it.
-///
-/// # Safety
-///
-/// `rows` and `columns` never change, and `multiply` writes every entry of `out`, or panics.
-#[expect(
-    unsafe_code,
-    reason = "memory that is written for the first time is not cleared before"
-)]
-pub unsafe trait Factor: Copy + Sync {
-    fn rows(&self) -> usize;
+/// What can stand on the left of a product.
+#[derive(Debug, Clone, Copy)]
+pub enum Factor<'a> {
+    Whole(Matrix<'a>),
+    /// With marks of what is 0 in it.
+    Numbers(Sparse<'a, f32>),
+    Bytes(Sparse<'a, u8>),
+}
 
-    fn columns(&self) -> usize;
+impl<'a> From<Matrix<'a>> for Factor<'a> {
+    fn from(matrix: Matrix<'a>) -> Self {
+        Self::Whole(matrix)
+    }
+}
 
-    /// Some rows of scale · self · right; all of `out` is written.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the matrices do not fit.
+impl Factor<'_> {
+    pub fn transposed(self) -> Self {
+        match self {
+            Self::Whole(matrix) => Self::Whole(matrix.transposed()),
+            Self::Numbers(matrix) => Self::Numbers(matrix.transposed()),
+            Self::Bytes(matrix) => Self::Bytes(matrix.transposed()),
+        }
+    }
+
+    fn dims(self) -> [usize; 2] {
+        match self {
+            Self::Whole(matrix) => [matrix.rows, matrix.columns],
+            Self::Numbers(matrix) => [matrix.rows(), matrix.columns()],
+            Self::Bytes(matrix) => [matrix.rows(), matrix.columns()],
+        }
+    }
+
+    /// Some rows of scale · self · right; every entry of `out` is written.
     fn multiply(
         self,
         rows: Range<usize>,
         right: Matrix<'_>,
         scale: f32,
         out: &mut [MaybeUninit<f32>],
-    );
+    ) {
+        match self {
+            Self::Whole(matrix) => {
+                product(out, right.columns, 0, matrix.some_rows(rows), right, scale)
+            }
+            Self::Numbers(matrix) => matrix.some_rows(rows).multiply(right, scale, out),
+            Self::Bytes(matrix) => matrix.some_rows(rows).multiply(right, scale, out),
+        }
+    }
 
     /// All rows, shared out over the threads of the pool.
     fn multiply_all(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
-        let rows = self.rows();
-        let threads = threads_for(rows * self.columns() * right.columns);
-        if threads == 1 {
+        let [rows, columns] = self.dims();
+        let threads = threads_for(rows * columns * right.columns);
+        // `gemm` shares out what it prepares of the matrices, too.
+        if threads == 1 || matches!(self, Self::Whole(_)) {
             return self.multiply(0..rows, right, scale, out);
         }
         let piece = rows.div_ceil(threads);
@@ -133,33 +158,6 @@ impl<'a> Matrix<'a> {
     }
 }
 
-// SAFETY: the fields are private, and `product` writes every entry.
-#[expect(unsafe_code, reason = "as the trait says")]
-unsafe impl Factor for Matrix<'_> {
-    fn rows(&self) -> usize {
-        self.rows
-    }
-
-    fn columns(&self) -> usize {
-        self.columns
-    }
-
-    fn multiply(
-        self,
-        rows: Range<usize>,
-        right: Matrix<'_>,
-        scale: f32,
-        out: &mut [MaybeUninit<f32>],
-    ) {
-        product(out, right.columns, 0, self.some_rows(rows), right, scale);
-    }
-
-    /// `gemm` shares out what it prepares of the matrices, too.
-    fn multiply_all(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
-        product(out, right.columns, 0, self, right, scale);
-    }
-}
-
 /// scale · left · right, row after row, behind the entries of `out`.
 ///
 /// # Panics
@@ -169,17 +167,19 @@ unsafe impl Factor for Matrix<'_> {
     unsafe_code,
     reason = "clearing memory that is about to be written would cost a pass"
 )]
-pub fn extend_by_product(out: &mut Vec<f32>, left: impl Factor, right: Matrix<'_>, scale: f32) {
-    let size = left.rows() * right.columns;
+pub fn extend_by_product<'a>(
+    out: &mut Vec<f32>,
+    left: impl Into<Factor<'a>>,
+    right: Matrix<'_>,
+    scale: f32,
+) {
+    let left = left.into();
+    let [rows, columns] = left.dims();
+    assert_eq!(columns, right.rows, "matrices that can be multiplied");
+    let size = rows * right.columns;
     out.reserve_exact(size);
-    let places = &mut out.spare_capacity_mut()[..size];
-    assert_eq!(
-        left.columns(),
-        right.rows,
-        "matrices that can be multiplied"
-    );
-    left.multiply_all(right, scale, places);
-    // SAFETY: every entry has been written: `Factor` promises it.
+    left.multiply_all(right, scale, &mut out.spare_capacity_mut()[..size]);
+    // SAFETY: every entry has been written: each kind of product says so.
     unsafe { out.set_len(out.len() + size) }
 }
 
@@ -299,7 +299,6 @@ fn product(
 mod tests {
     use super::*;
     use crate::ops::kernels::marks::Marks;
-    use crate::ops::kernels::sparse::Sparse;
 
     #[test]
     fn products_of_matrices_and_their_transposes_by_hand() {
@@ -348,7 +347,7 @@ mod tests {
     fn rows_beyond_the_last_one_are_refused() {
         let a = [0.0; 6];
         let a = Matrix::new(&a, 2, 3);
-        a.multiply(0..3, a.transposed(), 1.0, &mut [MaybeUninit::uninit(); 6]);
+        Factor::from(a).multiply(0..3, a.transposed(), 1.0, &mut [MaybeUninit::uninit(); 6]);
     }
 
     #[test]
@@ -394,7 +393,12 @@ mod tests {
                 let turned = Matrix::new(&a[..k * m], k, m).transposed();
                 extend_by_product(&mut out, turned, right, 1.0);
                 let marks = Marks::of(&ramps, k);
-                extend_by_product(&mut out, Sparse::new(&ramps, &marks), right, 1.0);
+                extend_by_product(
+                    &mut out,
+                    Factor::Numbers(Sparse::new(&ramps, &marks)),
+                    right,
+                    1.0,
+                );
                 extend_by_gram(&mut out, left);
                 out.into_iter().map(f32::to_bits).collect::<Vec<u32>>()
             })
