@@ -77,7 +77,7 @@ impl Factor<'_> {
     fn multiply_all(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
         let [rows, columns] = self.dims();
         let threads = threads_for(rows * columns * right.columns);
-        // `gemm` shares out what it prepares of the matrices, too.
+        // A product of whole matrices shares itself out.
         if threads == 1 || matches!(self, Self::Whole(_)) {
             return self.multiply(0..rows, right, scale, out);
         }
@@ -242,12 +242,10 @@ pub fn extend_by_gram(out: &mut Vec<f32>, matrix: Matrix<'_>) {
     unsafe { out.set_len(out.len() + size * size) }
 }
 
-/// scale · left · right to `out`, whose rows lie `stride` apart and begin at column `from`; shared out over the threads
-/// of the pool.
-#[expect(
-    unsafe_code,
-    reason = "the product's interface is pointers and strides"
-)]
+/// scale · left · right to `out`, whose rows lie `stride` apart and begin at column `from`.
+///
+/// Threads of the pool have pieces of the product's longer side: so the smaller matrix is what each of them prepares for
+/// itself. `gemm` could share the work out too, but does so anew for each part of the inner index.
 fn product(
     out: &mut [MaybeUninit<f32>],
     stride: usize,
@@ -256,42 +254,88 @@ fn product(
     right: Matrix<'_>,
     scale: f32,
 ) {
+    /// `gemm` cuts the inner index in another way where neither side is as long: bits would depend on the pieces.
+    const SHORTEST: usize = 65;
+
     assert_eq!(left.columns, right.rows, "matrices that can be multiplied");
     assert!(from + right.columns <= stride && out.len() >= left.rows * stride);
     if out.is_empty() {
         return;
     }
-    let parallelism = match threads_for(left.rows * left.columns * right.columns) {
-        1 => Parallelism::None,
-        threads => Parallelism::Rayon(threads),
+    let by_rows = left.rows > right.columns;
+    let longer = left.rows.max(right.columns);
+    let threads = threads_for(left.rows * left.columns * right.columns);
+    let pieces = threads.min(longer / SHORTEST).max(1);
+    let place = Place(out.as_mut_ptr().cast::<f32>().wrapping_add(from));
+    let multiply = |at: usize| {
+        let range = at * longer / pieces..(at + 1) * longer / pieces;
+        let (left, right, start) = if by_rows {
+            (left.some_rows(range.clone()), right, range.start * stride)
+        } else {
+            (left, right.some_columns(range.clone()), range.start)
+        };
+        place.multiply(start, stride, left, right, scale);
     };
-    let strides = |matrix: Matrix<'_>| matrix.strides.map(usize::cast_signed);
-    let [left_rows, left_columns] = strides(left);
-    let [right_rows, right_columns] = strides(right);
-    // SAFETY: every index below a matrix's rows and columns, times its strides, lies inside its entries, and the rows of
-    // `out` have been measured. Without an inner index gemm writes zeros, as it does not read `out`.
-    unsafe {
-        gemm::gemm(
-            left.rows,
-            right.columns,
-            left.columns,
-            out.as_mut_ptr().cast::<f32>().add(from),
-            1,
-            stride.cast_signed(),
-            false,
-            left.entries.as_ptr(),
-            left_columns,
-            left_rows,
-            right.entries.as_ptr(),
-            right_columns,
-            right_rows,
-            1.0,
-            scale,
-            false,
-            false,
-            false,
-            parallelism,
-        );
+    if pieces > 1 {
+        (0..pieces).into_par_iter().for_each(multiply);
+    } else {
+        multiply(0);
+    }
+}
+
+/// Where a product goes that several threads compute, each some of its rows or columns.
+#[derive(Clone, Copy)]
+struct Place(*mut f32);
+
+// SAFETY: threads write to different entries.
+#[expect(unsafe_code, reason = "slices have no columns")]
+unsafe impl Send for Place {}
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "slices have no columns")]
+unsafe impl Sync for Place {}
+
+impl Place {
+    /// scale · left · right, from `start` on. The caller has measured that there is room.
+    #[expect(
+        unsafe_code,
+        reason = "the product's interface is pointers and strides"
+    )]
+    fn multiply(
+        self,
+        start: usize,
+        stride: usize,
+        left: Matrix<'_>,
+        right: Matrix<'_>,
+        scale: f32,
+    ) {
+        let strides = |matrix: Matrix<'_>| matrix.strides.map(usize::cast_signed);
+        let [left_rows, left_columns] = strides(left);
+        let [right_rows, right_columns] = strides(right);
+        // SAFETY: every index below a matrix's rows and columns, times its strides, lies inside its entries, and `product`
+        // has measured the rows of the place. Without an inner index gemm writes zeros, as it does not read the place.
+        unsafe {
+            gemm::gemm(
+                left.rows,
+                right.columns,
+                left.columns,
+                self.0.add(start),
+                1,
+                stride.cast_signed(),
+                false,
+                left.entries.as_ptr(),
+                left_columns,
+                left_rows,
+                right.entries.as_ptr(),
+                right_columns,
+                right_rows,
+                1.0,
+                scale,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            );
+        }
     }
 }
 
@@ -379,33 +423,30 @@ mod tests {
     #[test]
     fn bits_do_not_depend_on_how_many_threads_share_the_rows() {
         let number = |at: usize| ((at * 7919) % 1000) as f32 / 500.0 - 1.0;
-        // Enough work to be shared, in numbers that nothing divides.
-        let (m, k, n) = (403, 611, 201);
-        let a: Vec<f32> = (0..m * k).map(number).collect();
-        let ramps: Vec<f32> = a.iter().map(|a| a.max(0.0)).collect();
-        let b: Vec<f32> = (0..k * n).map(|at| number(at + 17)).collect();
-        let with = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            pool.build().expect("threads").install(|| {
-                let (left, right) = (Matrix::new(&a, m, k), Matrix::new(&b, k, n));
-                let mut out = Vec::new();
-                extend_by_product(&mut out, left, right, 0.5);
-                let turned = Matrix::new(&a[..k * m], k, m).transposed();
-                extend_by_product(&mut out, turned, right, 1.0);
-                let marks = Marks::of(&ramps, k);
-                extend_by_product(
-                    &mut out,
-                    Factor::Numbers(Sparse::new(&ramps, &marks)),
-                    right,
-                    1.0,
-                );
-                extend_by_gram(&mut out, left);
-                out.into_iter().map(f32::to_bits).collect::<Vec<u32>>()
-            })
-        };
-        let expected = with(1);
-        for threads in [2, 3, 5] {
-            assert!(with(threads) == expected, "{threads} threads");
+        // Enough work to be shared, by rows or by columns, in numbers that nothing divides.
+        for (m, k, n) in [(403, 611, 201), (131, 1300, 170), (66, 2400, 140)] {
+            let a: Vec<f32> = (0..m * k).map(number).collect();
+            let ramps: Vec<f32> = a.iter().map(|a| a.max(0.0)).collect();
+            let b: Vec<f32> = (0..k * n).map(|at| number(at + 17)).collect();
+            let with = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                pool.build().expect("threads").install(|| {
+                    let (left, right) = (Matrix::new(&a, m, k), Matrix::new(&b, k, n));
+                    let mut out = Vec::new();
+                    extend_by_product(&mut out, left, right, 0.5);
+                    let turned = Matrix::new(&a, k, m).transposed();
+                    extend_by_product(&mut out, turned, right, 1.0);
+                    let marks = Marks::of(&ramps, k);
+                    let sparse = Factor::Numbers(Sparse::new(&ramps, &marks));
+                    extend_by_product(&mut out, sparse, right, 1.0);
+                    extend_by_gram(&mut out, left);
+                    out.into_iter().map(f32::to_bits).collect::<Vec<u32>>()
+                })
+            };
+            let expected = with(1);
+            for threads in [2, 3, 5] {
+                assert!(with(threads) == expected, "{m} {k} {n}, {threads} threads");
+            }
         }
     }
 
