@@ -2,7 +2,7 @@
 //!
 //! A ramp is off for about half of the images, and four of five pixels are black.
 
-use std::ops::{BitOrAssign, Range};
+use std::ops::{BitOrAssign, Range, Shl};
 
 use pulp::NullaryFnOnce;
 
@@ -35,33 +35,15 @@ pub struct Lines<'a> {
 /// What a matrix to be marked consists of.
 pub trait Markable: Copy + Default + PartialEq {
     /// As many bits as the entry has, so that as many of them are worked on at once.
-    type Word: Copy + Default + BitOrAssign + Into<u64>;
-
-    const BITS: usize;
-
-    fn bit(at: usize) -> Self::Word;
+    type Word: Copy + Default + From<u8> + Shl<usize, Output = Self::Word> + BitOrAssign + Into<u64>;
 }
 
 impl Markable for f32 {
     type Word = u32;
-
-    const BITS: usize = 32;
-
-    #[inline(always)]
-    fn bit(at: usize) -> u32 {
-        1 << at
-    }
 }
 
 impl Markable for u8 {
     type Word = u8;
-
-    const BITS: usize = 8;
-
-    #[inline(always)]
-    fn bit(at: usize) -> u8 {
-        1 << at
-    }
 }
 
 impl Marks {
@@ -156,19 +138,20 @@ impl<T: Markable> NullaryFnOnce for MarkColumns<'_, T> {
     fn call(self) {
         let zero = T::default();
         let none = T::Word::default();
+        let bits = 8 * size_of::<T::Word>();
         let mut narrow = vec![none; self.columns];
         let blocks = self.entries.chunks(BLOCK * self.columns.max(1));
         for (rows, words) in blocks.zip(self.words.chunks_exact_mut(self.columns.max(1))) {
-            for (group, rows) in rows.chunks(T::BITS * self.columns).enumerate() {
+            for (group, rows) in rows.chunks(bits * self.columns).enumerate() {
                 narrow.fill(none);
                 for (at, row) in rows.chunks_exact(self.columns).enumerate() {
-                    let bit = T::bit(at);
+                    let bit = T::Word::from(1) << at;
                     for (word, value) in narrow.iter_mut().zip(row) {
                         *word |= if *value == zero { none } else { bit };
                     }
                 }
                 for (word, &narrow) in words.iter_mut().zip(&narrow) {
-                    *word |= narrow.into() << (group * T::BITS);
+                    *word |= narrow.into() << (group * bits);
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Matrices in memory, their products, and sums of rows.
+//! Matrices in memory and their products.
 //!
 //! A large product is shared out over the threads of the pool that the caller runs in. Each entry is one sum in the
 //! order of the inner index, whatever thread computes it, so that the bits do not depend on how many there are.
@@ -56,37 +56,13 @@ impl Factor<'_> {
         }
     }
 
-    /// Some rows of scale · self · right; every entry of `out` is written.
-    fn multiply(
-        self,
-        rows: Range<usize>,
-        right: Matrix<'_>,
-        scale: f32,
-        out: &mut [MaybeUninit<f32>],
-    ) {
+    /// scale · self · right; every entry of `out` is written.
+    fn multiply(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
         match self {
-            Self::Whole(matrix) => {
-                product(out, right.columns, 0, matrix.some_rows(rows), right, scale)
-            }
-            Self::Numbers(matrix) => matrix.some_rows(rows).multiply(right, scale, out),
-            Self::Bytes(matrix) => matrix.some_rows(rows).multiply(right, scale, out),
+            Self::Whole(matrix) => product(out, right.columns, 0, matrix, right, scale),
+            Self::Numbers(matrix) => matrix.multiply(right, scale, out),
+            Self::Bytes(matrix) => matrix.multiply(right, scale, out),
         }
-    }
-
-    /// All rows, shared out over the threads of the pool.
-    fn multiply_all(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
-        let [rows, columns] = self.dims();
-        let threads = threads_for(rows * columns * right.columns);
-        // A product of whole matrices shares itself out.
-        if threads == 1 || matches!(self, Self::Whole(_)) {
-            return self.multiply(0..rows, right, scale, out);
-        }
-        let piece = rows.div_ceil(threads);
-        let pieces = out.par_chunks_mut(piece * right.columns);
-        pieces.enumerate().for_each(|(at, out)| {
-            let first = at * piece;
-            self.multiply(first..rows.min(first + piece), right, scale, out);
-        });
     }
 }
 
@@ -178,13 +154,13 @@ pub fn extend_by_product<'a>(
     assert_eq!(columns, right.rows, "matrices that can be multiplied");
     let size = rows * right.columns;
     out.reserve_exact(size);
-    left.multiply_all(right, scale, &mut out.spare_capacity_mut()[..size]);
+    left.multiply(right, scale, &mut out.spare_capacity_mut()[..size]);
     // SAFETY: every entry has been written: each kind of product says so.
     unsafe { out.set_len(out.len() + size) }
 }
 
 /// How many threads are worth having for so many multiply–accumulates.
-fn threads_for(work: usize) -> usize {
+pub fn threads_for(work: usize) -> usize {
     if work < WORTH_SHARING {
         1
     } else {
@@ -391,7 +367,7 @@ mod tests {
     fn rows_beyond_the_last_one_are_refused() {
         let a = [0.0; 6];
         let a = Matrix::new(&a, 2, 3);
-        Factor::from(a).multiply(0..3, a.transposed(), 1.0, &mut [MaybeUninit::uninit(); 6]);
+        a.some_rows(0..3);
     }
 
     #[test]

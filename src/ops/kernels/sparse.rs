@@ -21,9 +21,10 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use pulp::{Scalar128b, Simd, WithSimd};
+use rayon::prelude::*;
 
 use super::marks::{BLOCK, Lines, Marks};
-use super::matrix::Matrix;
+use super::matrix::{Matrix, threads_for};
 use super::wide::with_vectors;
 
 /// Columns that are few for a vector, and get sums of their own.
@@ -111,7 +112,7 @@ impl<'a, T: Entry> Sparse<'a, T> {
         }
     }
 
-    pub fn some_rows(self, rows: Range<usize>) -> Self {
+    fn some_rows(self, rows: Range<usize>) -> Self {
         Self {
             first: self.first + rows.start,
             count: rows.len(),
@@ -127,17 +128,30 @@ impl<'a, T: Entry> Sparse<'a, T> {
         self.lines().places()
     }
 
-    /// scale · self · right; every entry of `out` is written.
+    /// scale · self · right; every entry of `out` is written. Threads of the pool have some rows each.
     ///
     /// # Panics
     ///
     /// Panics if the matrices do not fit.
     pub fn multiply(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
-        with_vectors(Product {
-            out,
-            scale,
-            left: self,
-            right,
+        let (rows, width) = (self.rows(), right.width());
+        let multiply = |left, out: &mut [_]| {
+            with_vectors(Product {
+                out,
+                scale,
+                left,
+                right,
+            });
+        };
+        let threads = threads_for(rows * self.columns() * width);
+        if threads == 1 {
+            return multiply(self, out);
+        }
+        let piece = rows.div_ceil(threads);
+        let pieces = out.par_chunks_mut(piece * width).enumerate();
+        pieces.for_each(|(at, out)| {
+            let first = at * piece;
+            multiply(self.some_rows(first..rows.min(first + piece)), out);
         });
     }
 
