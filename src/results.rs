@@ -320,6 +320,7 @@ impl Results {
     /// What the evidence of this name measured, for each member that has it.
     ///
     /// Numbers that are not of the type `T`, as those of another version, are left out.
+    #[must_use]
     pub fn of_members<T: DeserializeOwned>(&self, evidence: &str) -> Vec<(&Member, T)> {
         let members = self.members.iter();
         members

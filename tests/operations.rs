@@ -4,7 +4,7 @@
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
 use layerwise::backend;
 use layerwise::model::numbers;
-use layerwise::ops::{self, AdamRates, Rows};
+use layerwise::ops::{self, AdamRates, Rows, SparsityRates};
 use layerwise::spec::BackendName;
 
 /// Numbers between −1 and 1 that look random and are the same every time.
@@ -391,10 +391,41 @@ fn what_is_not_a_number_stays_so() {
     assert!(h(f32::NEG_INFINITY).is_nan(), "0 · −∞ is told, not hidden");
 }
 
-/// KL(ρ‖ρ̂) and its slope for ρ = 0.05 and a clamp of 0.01, one unit to each model.
+const RATES: SparsityRates = SparsityRates {
+    target: 0.05,
+    clamp: 0.01,
+    kept: 0.0,
+    news: 1.0,
+};
+
+/// KL(ρ‖ρ̂) and its slope for ρ = 0.05, a clamp of 0.01 and β = 1; one unit to each model, on one image.
 fn divergences(mean_activation: &[f32], device: &Device) -> [Vec<f32>; 2] {
-    let data = TensorData::new(mean_activation.to_vec(), [mean_activation.len(), 1, 1]);
-    ops::divergence(Tensor::from_data(data, device), 0.05, 0.01).map(numbers)
+    let shape = [mean_activation.len(), 1, 1];
+    let h = Tensor::from_data(TensorData::new(mean_activation.to_vec(), shape), device);
+    let ones = || Tensor::ones(shape, device);
+    let [_, divergence, slope] = ops::sparsity(h, ones(), ones(), RATES);
+    [divergence, slope].map(numbers)
+}
+
+#[test]
+fn a_sparsity_term_is_its_definition_on_ndarray() {
+    let ndarray = backend::open(BackendName::Ndarray).expect("it is part of the build");
+    let of = |device: &Device| {
+        let tensor = |shape: [usize; 3], key| {
+            let values = values(shape.iter().product(), key);
+            Tensor::<3>::from_data(TensorData::new(values, shape), device)
+        };
+        let rates = SparsityRates {
+            kept: 0.9,
+            news: 0.1,
+            ..RATES
+        };
+        let (h, before) = (tensor([2, 7, 5], 1), tensor([2, 1, 5], 2));
+        ops::sparsity(h, before, tensor([2, 1, 1], 3), rates).map(numbers)
+    };
+    for (found, expected) in of(&Device::flex()).iter().zip(of(&ndarray.device)) {
+        assert_close("sparsity term", found, &expected);
+    }
 }
 
 #[test]

@@ -11,7 +11,7 @@ fuzz_target!(|bytes: &[u8]| {
     for file in ["metrics.jsonl", "stages.jsonl", "layers.jsonl"] {
         std::fs::write(run.path().join(file), bytes).expect("room");
     }
-    for experiment in [ExperimentName::Figure56, ExperimentName::Pretraining] {
+    for experiment in [ExperimentName::Autoencoder, ExperimentName::Classifier] {
         if let Err(error) = Records::read(&run, experiment) {
             assert!(error.to_string().contains(".jsonl"));
         }

@@ -7,13 +7,13 @@ use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::figures::{Figures, RedrawError};
+use super::figures::RedrawError;
 use super::quantities::{Finding, Outcomes, Quantity};
 use super::reading::{grouped, how_learning_is_judged, points, reading, with_range};
-use super::{Evidence, Found, Run, is_classifier, remarks, value};
+use super::{Evidence, Found, Run, accuracy_charts, is_classifier, remarks, value};
 use crate::experiment::PROBE_IMAGES;
 use crate::model::{Autoencoder, Classifier};
-use crate::report::{self, GridShape, MOST_NAMES, number, table};
+use crate::report::{self, Figures, Glossary, GridShape, MOST_NAMES, Term, Words, number, table};
 use crate::results::{ClassifierRecord, Ended, MemberSeconds, Spread};
 use crate::run_dir::{self, Records, Status};
 use crate::spec::{ClassifierTraining, Plan, TrainedLayers};
@@ -137,13 +137,6 @@ impl Evidence for Accuracy {
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
         let kept = run.kept_records();
-        figures.chart(
-            run,
-            run_dir::ACCURACY_SVG,
-            run_dir::ACCURACY_PNG,
-            &report::accuracy(&kept.classifiers),
-            report::lines_left_out(run.plan.conditions.len()),
-        )?;
         let comparison: Option<Comparison> = run.results.of_run(self.name());
         Ok(Some(section(run, &kept, comparison.as_ref(), figures)))
     }
@@ -305,7 +298,7 @@ fn section(
     run: &Run<'_>,
     kept: &Records,
     comparison: Option<&Comparison>,
-    figures: &Figures,
+    figures: &mut Figures,
 ) -> Markup {
     // Medians and ranges of one seed would be empty words.
     let has_seeds = run.plan.run.seeds.len() > 1;
@@ -317,22 +310,52 @@ fn section(
     let names = listed(&run.conditions(), MOST_NAMES);
     let data = &run.manifest.data;
     let seconds = &run.manifest.member_seconds;
+    let words = Words {
+        alt: &format!(
+            "Test accuracy after every epoch, a line for each of {names}{}",
+            at_the_end(comparison)
+        ),
+        caption: &format!(
+            "Share of the test images put into their class after each epoch, epoch 0 being the start{medians}. Nothing is trained, tuned or stopped by the test images."
+        ),
+        numbers: Some(run_dir::METRICS_CSV),
+    };
+    let chart = figures.chart(
+        "figure3",
+        &accuracy_charts::accuracy(&kept.classifiers),
+        &words,
+    );
+    if has_seeds {
+        figures.glossary.uses(&[Term::Median]);
+    }
     html! {
         (lead(data.height.saturating_mul(data.width), comparison))
-        @if let Some(figure) = figures.get(run_dir::ACCURACY_SVG) {
-            (figure.markup(
-                &format!("Test accuracy after every epoch, a line for each of {names}"),
-                &format!(
-                    "Share of the test images put into their class after each epoch, epoch 0 being the start{medians}. Nothing is trained, tuned or stopped by the test images."
-                ),
-            ))
-        }
+        (chart)
         @if let Some(comparison) = comparison {
             @if run.manifest.status == Status::Complete { (findings(comparison, kept)) }
-            (conditions(comparison, &kept.classifiers, seconds, has_seeds))
+            (conditions(comparison, &kept.classifiers, seconds, has_seeds, &mut figures.glossary))
             (differences(&comparison.differences, has_seeds))
         }
     }
+}
+
+/// Where each condition ends, for those who do not see the curves.
+fn at_the_end(comparison: Option<&Comparison>) -> String {
+    let conditions = comparison.into_iter().flat_map(|of| &of.conditions);
+    let ends: Vec<String> = conditions
+        .filter_map(|of| {
+            Some(format!(
+                "{} at {} %",
+                of.condition,
+                plain_percent(of.accuracy.last()?.median)
+            ))
+        })
+        .collect();
+    let ends: Vec<&str> = ends.iter().map(String::as_str).collect();
+    if ends.is_empty() {
+        return String::new();
+    }
+    format!(". At the end: {}", listed(&ends, MOST_NAMES))
 }
 
 fn lead(inputs: usize, results: Option<&Comparison>) -> Markup {
@@ -378,6 +401,7 @@ fn conditions(
     records: &[ClassifierRecord],
     seconds: &[MemberSeconds],
     has_seeds: bool,
+    glossary: &mut Glossary,
 ) -> Markup {
     let [accuracy, takes] = if has_seeds {
         [
@@ -401,16 +425,16 @@ fn conditions(
         ))
         (table(
             takes,
-            &[
-                "condition",
-                "hidden layers",
-                "… pretrained",
-                "parameters",
-                "numbers learnt, with decoders",
-                "gradient updates",
-                "10¹² multiply–accumulates",
-                "seconds",
-            ],
+            &glossary.head(&[
+                ("condition", None),
+                ("hidden layers", None),
+                ("… pretrained", None),
+                ("parameters", None),
+                ("numbers learnt, with decoders", None),
+                ("gradient updates", None),
+                ("10¹² multiply–accumulates", Some(Term::MultiplyAccumulates)),
+                ("seconds", None),
+            ]),
             &rows(&|condition| cost_row(condition, records, seconds)),
         ))
         dl .pairs {
@@ -525,8 +549,8 @@ fn differences(differences: &[Difference], has_seeds: bool) -> Markup {
 
 #[cfg(test)]
 mod tests {
+    use super::super::accuracy_charts::tests::record;
     use super::*;
-    use crate::report::record;
 
     #[test]
     fn spreads_end_where_a_seed_ends() {
@@ -603,7 +627,7 @@ mod tests {
         };
         let html = html! {
             (findings(&comparison, &records))
-            (conditions(&comparison, &records.classifiers, &seconds, true))
+            (conditions(&comparison, &records.classifiers, &seconds, true, &mut Glossary::default()))
             (differences(&comparison.differences, true))
         }
         .into_string();

@@ -2,9 +2,9 @@
 
 use maud::{Markup, html};
 
-use super::figures::{Figures, RedrawError};
-use super::{Evidence, Run, is_classifier};
-use crate::report::{self, MOST_NAMES};
+use super::figures::RedrawError;
+use super::{Evidence, Run, accuracy_charts, is_classifier};
+use crate::report::{Figures, MOST_NAMES, Term, Words};
 use crate::run_dir;
 use crate::spec::Plan;
 use crate::words::listed;
@@ -22,30 +22,27 @@ impl Evidence for Costs {
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
         let records = run.kept_records().classifiers;
-        let left_out = || report::lines_left_out(run.plan.conditions.len());
-        let (costs, times) = (run_dir::COSTS_SVG, run_dir::TIMES_SVG);
-        let chart = report::costs(&records);
-        figures.chart(run, costs, run_dir::COSTS_PNG, &chart, left_out())?;
-        let chart = report::times(&records, &run.manifest.member_seconds);
-        figures.chart(run, times, run_dir::TIMES_PNG, &chart, left_out())?;
         let names = listed(&run.conditions(), MOST_NAMES);
+        let numbers = Some(run_dir::METRICS_CSV);
+        figures.glossary.uses(&[Term::MultiplyAccumulates]);
+        let costs = figures.chart("costs", &accuracy_charts::costs(&records), &Words {
+            alt: &format!("Test accuracy of {names} against gradient updates and against multiply–accumulates, pretraining included"),
+            caption: "Every condition from its start, pretraining included. Multiply–accumulates are those of the matrix products of training steps and of computing codes, counted, not measured.",
+            numbers,
+        });
+        let chart = accuracy_charts::times(&records, &run.manifest.member_seconds);
+        let times = figures.chart("times", &chart, &Words {
+            alt: &format!("Test accuracy of {names} against seconds of training, pretraining included"),
+            caption: "Wall-clock seconds of each member’s training on one thread of this machine, without evaluation and probes. These are measured, and differ from run to run.",
+            numbers,
+        });
         Ok(Some(html! {
             h2 { "What it costs" }
             p {
                 "The same accuracies against what it took to reach them. A pretrained net begins where its pretraining ends: its curve starts to the right of the others’."
             }
-            @if let Some(figure) = figures.get(costs) {
-                (figure.markup(
-                    &format!("Test accuracy of {names} against gradient updates and against multiply–accumulates, pretraining included"),
-                    "Every condition from its start, pretraining included. Multiply–accumulates are those of the matrix products of training steps and of computing codes, counted, not measured.",
-                ))
-            }
-            @if let Some(figure) = figures.get(times) {
-                (figure.markup(
-                    &format!("Test accuracy of {names} against seconds of training, pretraining included"),
-                    "Wall-clock seconds of each member’s training on one thread of this machine, without evaluation and probes. These are measured, and differ from run to run.",
-                ))
-            }
+            (costs)
+            (times)
         }))
     }
 }

@@ -10,14 +10,14 @@ use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::figures::{Figures, RedrawError};
+use super::figures::RedrawError;
 use super::quantities::Quantity;
 use super::{Evidence, Found, Run, is_autoencoder, scores, value};
 use crate::data::Images;
 use crate::experiment::{Models, Trained};
 use crate::model::{Autoencoder, numbers};
 use crate::ops::Rows;
-use crate::report::table;
+use crate::report::{Figures, Glossary, Term, table};
 use crate::results::{ConditionFacts, Ended, Member};
 use crate::spec::Plan;
 use crate::words::counted;
@@ -124,13 +124,14 @@ impl Evidence for DeadUnits {
         members.iter().map(line).collect()
     }
 
-    fn show(&self, run: &Run<'_>, _: &mut Figures) -> Result<Option<Markup>, RedrawError> {
+    fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
         let members = run.results.of_members::<UnitCounts>(self.name());
         if members.is_empty() && run.results.ended.is_empty() {
             return Ok(None);
         }
         let (ended, conditions) = (&run.results.ended, &run.results.conditions);
-        Ok(Some(section(&members, ended, conditions)))
+        let glossary = &mut figures.glossary;
+        Ok(Some(section(&members, ended, conditions, glossary)))
     }
 }
 
@@ -178,6 +179,7 @@ fn section(
     members: &[(&Member, UnitCounts)],
     ended: &[Ended],
     conditions: &[ConditionFacts],
+    glossary: &mut Glossary,
 ) -> Markup {
     // Every seed has its place, also one that ended early.
     let trained = members.iter().map(|(member, of)| (*member, Some(of)));
@@ -209,6 +211,14 @@ fn section(
             ]
         })
         .collect();
+    let head = glossary.head(&[
+        ("condition", None),
+        ("units", None),
+        ("never on before training", Some(Term::NeverOn)),
+        ("never on after it", None),
+        ("weights unchanged", Some(Term::Untrained)),
+        ("noise-looking", Some(Term::NoiseLooking)),
+    ]);
     let no_noise = members.iter().any(|(_, of)| of.noise_looking.is_none());
     html! {
         h2 { "Units that do not learn" }
@@ -219,7 +229,7 @@ fn section(
         }
         (table(
             "Units, a number for each seed",
-            &["condition", "units", "never on before training", "never on after it", "weights unchanged", "noise-looking"],
+            &head,
             &rows,
         ))
         p {
@@ -331,7 +341,7 @@ mod tests {
             value: "NaN".to_owned(),
             hint: String::new(),
         }];
-        let html = section(&members, &ended, &[]).into_string();
+        let html = section(&members, &ended, &[], &mut Glossary::default()).into_string();
         assert!(
             html.contains(
                 "<td>1 ended 1</td><td>2 ended 2</td><td>3 ended 1</td><td>0 ended 0</td>"

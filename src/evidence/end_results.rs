@@ -3,12 +3,13 @@
 
 use maud::{Markup, html};
 
-use super::figures::{Figures, RedrawError};
+use super::figures::RedrawError;
 use super::quantities::{self, Finding, Outcomes, Quantity};
-use super::{Evidence, Run};
-use crate::report::table;
+use super::{Evidence, Figures, Run};
+use crate::report::{EndResult, Group, Key, Vertical, Words, against_key, over_two_keys, table};
 use crate::results::Member;
 use crate::spec::Plan;
+use crate::words::listed;
 
 pub struct EndResults;
 
@@ -21,7 +22,7 @@ impl Evidence for EndResults {
         plan.conditions.len() > 1
     }
 
-    fn show(&self, run: &Run<'_>, _: &mut Figures) -> Result<Option<Markup>, RedrawError> {
+    fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
         let quantities: Vec<Quantity> = quantities::all(run.plan)
             .into_iter()
             .filter(|quantity| is_found(run, quantity))
@@ -41,6 +42,7 @@ impl Evidence for EndResults {
                 &head(run.plan, &quantities),
                 &rows(run, &quantities),
             ))
+            (plot(run, &quantities, figures))
             (differences(run, &quantities))
         }))
     }
@@ -97,6 +99,78 @@ fn of(
 }
 
 /// The differences that the config asks for, seed by seed.
+/// Every number against the keys of the grid, where there are one or two.
+fn plot(run: &Run<'_>, quantities: &[Quantity], figures: &mut Figures) -> Markup {
+    let grid = run.plan.grid.iter();
+    let keys: Vec<Key> = grid
+        .map(|of| Key {
+            name: &of.key,
+            values: &of.values,
+        })
+        .collect();
+    let results: Vec<EndResult> = quantities
+        .iter()
+        .map(|quantity| end_result(run, quantity))
+        .filter(|result| {
+            result
+                .groups
+                .iter()
+                .any(|of| !of.points.concat().is_empty())
+        })
+        .collect();
+    let drawing = match keys.as_slice() {
+        _ if results.is_empty() => return html! {},
+        [key] => against_key(key, &results),
+        [slow, fast] => over_two_keys([slow, fast], &results),
+        _ => return html! {},
+    };
+    let titles: Vec<&str> = results.iter().map(|of| of.title.as_str()).collect();
+    let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+    let alt = format!(
+        "{} against {}; the table above has the numbers",
+        listed(&titles, titles.len()),
+        names.join(" and ")
+    );
+    let words = Words {
+        alt: &alt,
+        caption: match run.plan.run.seeds.len() {
+            1 => "The end results over the grid.",
+            _ => {
+                "The end results over the grid: medians over seeds, with bands from the smallest to the largest where there are lines."
+            }
+        },
+        numbers: None,
+    };
+    figures.chart("end-results", &drawing, &words)
+}
+
+/// What a quantity came to at each point of the grid; of a word, nothing.
+fn end_result(run: &Run<'_>, quantity: &Quantity) -> EndResult {
+    let outcomes = run.outcomes();
+    let conditions = run.plan.conditions.as_slice();
+    let groups = conditions.chunk_by(|a, b| a.group == b.group).map(|group| {
+        let points = group.iter().map(|condition| {
+            let found = of(&outcomes, quantity, &run.manifest.members, &condition.name);
+            found.iter().filter_map(|(_, of)| of.number()).collect()
+        });
+        Group {
+            name: group[0]
+                .group
+                .clone()
+                .unwrap_or_else(|| run.manifest.name.clone()),
+            points: points.collect(),
+        }
+    });
+    EndResult {
+        title: match quantity.unit {
+            "" => quantity.name.to_owned(),
+            unit => format!("{}, {unit}", quantity.name),
+        },
+        y: Vertical::Either,
+        groups: groups.collect(),
+    }
+}
+
 fn differences(run: &Run<'_>, quantities: &[Quantity]) -> Markup {
     let pairs = &run.plan.report.differences;
     if pairs.is_empty() {

@@ -3,7 +3,6 @@
 //! Reads nothing but the run folder. Weights are lent to the drawing by shared reference, and hashed before
 //! and after it; the two hashes go into the manifest and onto the page.
 
-use std::collections::BTreeMap;
 use std::path::Path;
 
 use maud::Markup;
@@ -11,7 +10,7 @@ use thiserror::Error;
 
 use super::{Run, of};
 use crate::config::{self, ConfigError, Overrides};
-use crate::report::{self, Drawing, Figure, Grid, Notice, PageInput, Scaling, WeightProof};
+use crate::report::{self, Figures, File, Notice, PageInput, WeightProof};
 use crate::results::Results;
 use crate::run_dir::{self, DataRecord, Records, RunDir, RunDirError, Status};
 use crate::spec::ExperimentName;
@@ -35,121 +34,31 @@ pub enum RedrawError {
 /// Of models that could not go on, as many have a notice each.
 const MOST_ENDED: usize = 8;
 
-/// The figures of a run: written into its folder as they are drawn, and kept for its page. One that cannot be drawn
-/// costs nothing but itself.
-pub struct Figures {
-    /// By the name of the file, or the first of the files.
-    figures: BTreeMap<&'static str, Figure>,
-    /// Bytes of pictures that the page has room for.
-    room: usize,
-}
-
-impl Figures {
-    fn new() -> Self {
-        Self {
-            figures: BTreeMap::new(),
-            room: report::PAGE_ROOM,
-        }
-    }
-
-    /// The figure that was drawn into this file, or the first of such files.
-    pub(super) fn get(&self, file: &str) -> Option<&Figure> {
-        self.figures.get(file)
-    }
-
-    /// What could not be drawn, and why.
-    pub fn failures(&self) -> impl Iterator<Item = &str> {
-        let figures = self.figures.values();
-        figures.filter_map(|figure| figure.failure.as_deref())
-    }
-
-    pub(super) fn chart(
-        &mut self,
-        run: &Run,
-        svg: &'static str,
-        png: &str,
-        chart: &Drawing,
-        left_out: Option<String>,
-    ) -> Result<(), RunDirError> {
-        let mut figure = Figure::default();
-        figure.left_out.extend(left_out);
-        let document = chart.svg();
-        run.dir.write(svg, document.as_bytes())?;
-        figure.add(svg, document.as_bytes(), &mut self.room);
-        match chart.png() {
-            Ok(picture) => run.dir.write(png, &picture)?,
-            Err(error) => {
-                run.dir.remove(png)?;
-                figure.failure = Some(format!("{png} is left out: {error}"));
-            }
-        }
-        self.figures.insert(svg, figure);
-        Ok(())
-    }
-
-    pub(super) fn grids(
-        &mut self,
-        run: &Run,
-        file: &'static str,
-        grids: &[Grid],
-        scaling: Scaling,
-    ) -> Result<(), RunDirError> {
-        let mut figure = Figure::default();
-        let pictures = match report::figure(grids, scaling) {
-            Ok(pictures) => {
-                let shapes: Vec<_> = grids.iter().map(|grid| grid.weights.shape()).collect();
-                figure.left_out = report::left_out(&shapes);
-                pictures
-            }
-            Err(error) => {
-                figure.failure = Some(format!("{file} is left out: {error}"));
-                Vec::new()
-            }
-        };
-        for (at, picture) in pictures.iter().enumerate() {
-            let file = numbered(file, at);
-            run.dir.write(&file, picture)?;
-            // Whoever looks for more finds it beside the page.
-            let mut no_room = 0;
-            let room = if at == 0 {
-                &mut self.room
-            } else {
-                &mut no_room
-            };
-            figure.add(&file, picture, room);
-        }
-        // What an earlier drawing left is no part of this one.
-        for file in (pictures.len()..).map(|at| numbered(file, at)) {
-            if !run.dir.has(&file) {
-                break;
-            }
-            run.dir.remove(&file)?;
-        }
-        self.figures.insert(file, figure);
-        Ok(())
-    }
-}
-
-/// `figure56.png`, `units-2.png`, `figure56-3.png`, …
-fn numbered(file: &str, at: usize) -> String {
-    match file.rsplit_once('.') {
-        Some((name, kind)) if at > 0 => format!("{name}-{}.{kind}", at + 1),
-        _ => file.to_owned(),
-    }
-}
-
 /// Draws the figures of a run and writes its sections, a page's body.
 ///
 /// # Errors
 ///
 /// Returns [`RedrawError`] if the folder's files do not fit together or cannot be written.
 pub fn pictures(run: &Run<'_>) -> Result<(Figures, Vec<Markup>), RedrawError> {
-    let mut figures = Figures::new();
+    let mut figures = Figures::default();
     let mut sections = Vec::new();
     for evidence in of(run.plan) {
         sections.extend(evidence.show(run, &mut figures)?);
+        write(run.dir, &mut figures)?;
     }
     Ok((figures, sections))
+}
+
+/// Writes what was drawn, and removes what an earlier drawing left.
+fn write(dir: &RunDir, figures: &mut Figures) -> Result<(), RunDirError> {
+    for File { name, bytes } in figures.take_files() {
+        match bytes {
+            Some(bytes) => dir.write(&name, &bytes)?,
+            None if dir.has(&name) => dir.remove(&name)?,
+            None => {}
+        }
+    }
+    Ok(())
 }
 
 /// The page of a run whose pictures are drawn.
@@ -227,6 +136,8 @@ pub fn page(run: &Run<'_>, figures: &Figures, sections: &[Markup]) -> Result<(),
             ExperimentName::Classifier => "Classifiers, epoch by epoch",
         },
         sections,
+        glossary: Some(&figures.glossary),
+        files: &beside(run),
         notices: &notices,
         command: &format!(
             "cargo run -- {}",
@@ -237,11 +148,44 @@ pub fn page(run: &Run<'_>, figures: &Figures, sections: &[Markup]) -> Result<(),
         data_name: &described(data),
         data_files: &files,
         environment: &environment,
-        ..PageInput::default()
     };
     let html = report::page(&frame);
     run.dir.write(run_dir::PAGE, html.as_bytes())?;
     Ok(())
+}
+
+/// The files of the run that a reader may want, and what is in them.
+fn beside(run: &Run) -> Vec<(String, String)> {
+    let records = run.records;
+    let files = [
+        (run_dir::CONFIG, true, "the resolved configuration"),
+        (
+            run_dir::RESULTS,
+            !run.results.conditions.is_empty(),
+            "every result, by evidence",
+        ),
+        (run_dir::METRICS_CSV, true, "every model after every epoch"),
+        (
+            run_dir::STAGES_CSV,
+            !records.stages.is_empty(),
+            "every epoch of the pretraining",
+        ),
+        (
+            run_dir::LAYERS_CSV,
+            !records.layers.is_empty(),
+            "every layer after every epoch",
+        ),
+        (run_dir::WEIGHTS, true, "the weights"),
+        (
+            run_dir::MANIFEST,
+            true,
+            "versions, data, seeds, times, and hashes of all files",
+        ),
+    ];
+    let there = files.into_iter().filter(|(_, is_there, _)| *is_there);
+    there
+        .map(|(file, _, holds)| (file.to_owned(), holds.to_owned()))
+        .collect()
 }
 
 /// A notice for each model that could not go on, or for the first of them.
@@ -346,7 +290,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::report::UnitWeights;
+    use crate::report::{Grid, Scaling, UnitWeights, Words};
     use crate::run_dir::{DataRecord, FORMAT, Manifest, Seconds};
 
     fn manifest() -> Manifest {
@@ -418,18 +362,13 @@ mod tests {
             },
             marked: Vec::new(),
         };
-        let mut figures = Figures::new();
-        figures
-            .grids(&run, run_dir::UNITS, &[grid], Scaling::PerTile)
-            .expect("it is no failure of the run");
+        let mut figures = Figures::default();
+        let section = figures.grids("units", &[grid], Scaling::PerTile, &Words::default());
+        write(&dir, &mut figures).expect("it is no failure of the run");
         let failure =
             "units.png is left out: grid `β = 0`: 5 weights do not make 2 units of 2×1 pixels";
         assert_eq!(figures.failures().collect::<Vec<_>>(), [failure]);
         assert!(!dir.has(run_dir::UNITS) && !dir.has("units-2.png"));
-        let section = figures
-            .get(run_dir::UNITS)
-            .expect("it was tried")
-            .markup("", "");
         page(&run, &figures, &[section]).expect("a page all the same");
         let html = String::from_utf8(dir.read(run_dir::PAGE).expect("there")).expect("text");
         assert!(html.contains(&format!("<strong>{failure}.</strong>")));

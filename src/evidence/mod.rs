@@ -5,6 +5,7 @@
 //! drawn is drawn from a run folder alone, so that it can be drawn again without training.
 
 pub mod accuracy;
+mod accuracy_charts;
 mod costs;
 mod curves;
 pub mod dead_units;
@@ -38,7 +39,8 @@ use crate::words::listed;
 
 use quantities::{Outcomes, Quantity};
 
-pub use figures::{Figures, RedrawError, everything, page, pictures};
+pub use crate::report::Figures;
+pub use figures::{RedrawError, everything, page, pictures};
 
 /// A piece of evidence.
 pub trait Evidence: Sync {

@@ -4,10 +4,12 @@
 use maud::{Markup, html};
 
 use super::dead_units::UnitCounts;
-use super::figures::{Figures, RedrawError, damaged_weights};
+use super::figures::{RedrawError, damaged_weights};
 use super::regimes::Pictured;
 use super::{Evidence, Run, is_autoencoder, remarks};
-use crate::report::{self, Figure, Grid, GridShape, MOST_NAMES, Mark, Scaling, UnitWeights};
+use crate::report::{
+    self, Figures, Grid, GridShape, MOST_NAMES, Mark, Scaling, Term, UnitWeights, Words,
+};
 use crate::results::{Member, Subject};
 use crate::run_dir;
 use crate::spec::Plan;
@@ -39,10 +41,7 @@ impl Evidence for Pictures {
         if grids.is_empty() {
             return Ok(None);
         }
-        figures.grids(run, run_dir::UNITS, &grids, Scaling::PerTile)?;
-        figures.grids(run, run_dir::UNITS_SHARED, &grids, Scaling::Shared)?;
-        let units = counted(grids[0].weights.units, "hidden unit");
-        Ok(Some(section(run, figures, &units)))
+        Ok(Some(section(run, figures, &grids)))
     }
 }
 
@@ -133,18 +132,43 @@ fn caption(
     )
 }
 
-fn section(run: &Run<'_>, figures: &Figures, units: &str) -> Markup {
+fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
+    let units = counted(grids[0].weights.units, "hidden unit");
     let conditions = listed(&run.conditions(), MOST_NAMES);
     let (height, width) = (run.manifest.data.height, run.manifest.data.width);
     let images = match run.subject() {
         Subject::Digits => "handwritten digits".to_owned(),
         Subject::Images => format!("images of {height}×{width} pixels"),
     };
-    let show = |file: &str, alt: String, caption: &str| {
-        figures
-            .get(file)
-            .map(|figure: &Figure| figure.markup(&alt, caption))
+    // The first line of a caption says what came out.
+    let shown: Vec<String> = grids
+        .iter()
+        .map(|grid| match grid.caption.lines().next() {
+            Some(outcome) => format!("{} ({outcome})", grid.title),
+            None => grid.title.clone(),
+        })
+        .collect();
+    let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+    let words = Words {
+        alt: &format!(
+            "The weights of {units} as grey tiles, in a grid for each model: {}",
+            listed(&shown, MOST_NAMES)
+        ),
+        caption: "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white). Framed units are dead or did not learn, or hardly: the legend tells which.",
+        numbers: None,
     };
+    let own_scales = figures.grids("units", grids, Scaling::PerTile, &words);
+    let words = Words {
+        alt: &format!(
+            "The weights of {units} in the same grids, with one grey scale for all: {conditions}"
+        ),
+        caption: "The same weights on one scale: zero is mid-grey in every tile, so that strong and weak units can be told apart; the scale is under the grids.",
+        numbers: None,
+    };
+    let one_scale = figures.grids("units-shared-scale", grids, Scaling::Shared, &words);
+    figures
+        .glossary
+        .uses(&[Term::Dead, Term::Untrained, Term::Divergence]);
     html! {
         p .lead {
             "Each tile is the encoder weights of one hidden unit of an autoencoder of " (images)
@@ -153,15 +177,7 @@ fn section(run: &Run<'_>, figures: &Figures, units: &str) -> Markup {
             ", where β is the weight of sparsity, ρ is the mean activation asked of every unit, and ρ̂" sub { "j" }
             " the one that unit " i { "j" } " has."
         }
-        @if let Some(figure) = show(
-            run_dir::UNITS,
-            format!("The weights of {units} as grey tiles, in a grid for each model: {conditions}"),
-            "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white). Framed units are dead or did not learn, or hardly: the legend tells which.",
-        ) { (figure) }
-        @if let Some(figure) = show(
-            run_dir::UNITS_SHARED,
-            format!("The weights of {units} in the same grids, with one grey scale for all: {conditions}"),
-            "The same weights on one scale: zero is mid-grey in every tile, so that strong and weak units can be told apart; the scale is under the grids.",
-        ) { (figure) }
+        (own_scales)
+        (one_scale)
     }
 }

@@ -4,9 +4,9 @@ use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::figures::{Figures, RedrawError};
+use super::figures::RedrawError;
 use super::quantities::{self, Finding, Outcomes, Quantity};
-use super::{Evidence, Found, Run, value};
+use super::{Evidence, Figures, Found, Run, value};
 use crate::report::{significant, table};
 use crate::results::{Member, Spread};
 use crate::spec::{Coordinate, Expectation, Over, Plan, Promise};

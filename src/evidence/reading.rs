@@ -497,8 +497,8 @@ pub(super) fn grouped(number: usize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::accuracy_charts::tests::record;
     use super::*;
-    use crate::report::record;
     use crate::results::{Ended, Member};
 
     /// What is made up about one condition: test accuracy by seed and epoch, the start first; epochs of 10 units of work

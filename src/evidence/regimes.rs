@@ -8,7 +8,7 @@ use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::figures::{Figures, RedrawError};
+use super::figures::RedrawError;
 use super::quantities::Quantity;
 use super::scores::{self, Regime, Scores};
 use super::{Evidence, Found, Run, is_autoencoder, value};
@@ -16,7 +16,7 @@ use crate::data::Images;
 use crate::experiment::{Models, Trained};
 use crate::model::{Layer, numbers, whole_numbers};
 use crate::ops::Rows;
-use crate::report::{MOST_NAMES, MOST_ROWS, if_defined, number, table};
+use crate::report::{Figures, Glossary, MOST_NAMES, MOST_ROWS, Term, if_defined, number, table};
 use crate::results::{self, Ended, Member, Subject};
 use crate::spec::{Activation, Decoder, Plan};
 use crate::train::encode_all;
@@ -107,14 +107,14 @@ impl Evidence for Regimes {
         members.iter().map(line).collect()
     }
 
-    fn show(&self, run: &Run<'_>, _: &mut Figures) -> Result<Option<Markup>, RedrawError> {
+    fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
         let members = run.results.of_members::<Pictured>(self.name());
         if members.is_empty() && run.results.ended.is_empty() {
             return Ok(None);
         }
         Ok(Some(html! {
             (which(&members, &run.results.ended, run.subject()))
-            (table_of_scores(&members))
+            (table_of_scores(&members, &mut figures.glossary))
         }))
     }
 }
@@ -141,7 +141,7 @@ fn which(members: &[(&Member, Pictured)], ended: &[Ended], subject: Subject) -> 
     }
 }
 
-fn table_of_scores(members: &[(&Member, Pictured)]) -> Markup {
+fn table_of_scores(members: &[(&Member, Pictured)], glossary: &mut Glossary) -> Markup {
     if members.is_empty() {
         return html! {};
     }
@@ -161,17 +161,18 @@ fn table_of_scores(members: &[(&Member, Pictured)]) -> Markup {
             ]
         })
         .collect();
-    let head = [
-        "model",
-        "seed",
-        "kurtosis",
-        "gyration, px",
-        "roughness",
-        "image correlation",
-        "label purity",
-        "active (L0)",
-        "dead",
-    ];
+    glossary.uses(&[Term::Regime]);
+    let head = glossary.head(&[
+        ("model", None),
+        ("seed", None),
+        ("kurtosis", Some(Term::Kurtosis)),
+        ("gyration, px", Some(Term::RadiusOfGyration)),
+        ("roughness", Some(Term::Roughness)),
+        ("image correlation", Some(Term::ImageCorrelation)),
+        ("label purity", Some(Term::LabelPurity)),
+        ("active (L0)", Some(Term::ActiveUnits)),
+        ("dead", Some(Term::Dead)),
+    ]);
     let mut undefined: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for (member, Pictured { scores, .. }) in members {
         if scores.is_undefined() {

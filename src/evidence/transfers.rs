@@ -3,11 +3,11 @@
 use maud::{Markup, html};
 use serde_json::Value;
 
-use super::figures::{Figures, RedrawError};
+use super::figures::RedrawError;
 use super::stages::is_pretrained;
 use super::{Evidence, Run, value};
 use crate::experiment::{Models, Trained};
-use crate::report::{MOST_ROWS, rows_left_out};
+use crate::report::{Figures, MOST_ROWS, rows_left_out};
 use crate::results::TransferProof;
 use crate::spec::Plan;
 use crate::words::counted;
@@ -20,9 +20,7 @@ impl Evidence for Transfers {
     }
 
     fn applies(&self, plan: &Plan) -> bool {
-        plan.conditions
-            .iter()
-            .any(|condition| is_pretrained(&condition))
+        plan.conditions.iter().any(is_pretrained)
     }
 
     /// The proofs of every layer of each member.

@@ -2,10 +2,10 @@
 
 use maud::{Markup, html};
 
-use super::figures::{Figures, RedrawError};
+use super::figures::RedrawError;
 use super::stages::is_pretrained;
 use super::{Evidence, Run, remarks, scores};
-use crate::report::{self, Grid, GridShape, Scaling, UnitWeights};
+use crate::report::{self, Figures, Grid, GridShape, Scaling, UnitWeights, Words};
 use crate::results::Member;
 use crate::run_dir;
 use crate::spec::{Condition, Plan};
@@ -23,9 +23,7 @@ impl Evidence for Units {
     }
 
     fn applies(&self, plan: &Plan) -> bool {
-        plan.conditions
-            .iter()
-            .any(|condition| is_pretrained(&condition))
+        plan.conditions.iter().any(is_pretrained)
     }
 
     fn outlook(&self, plan: &Plan, shape: &dyn Fn(usize) -> GridShape) -> Vec<String> {
@@ -44,15 +42,28 @@ impl Evidence for Units {
             return Ok(None);
         };
         let prefix = member_prefix(member);
-        let (pretrained, fine_tuned) = (run_dir::PICTURES_PRETRAINED, run_dir::PICTURES_FINE_TUNED);
-        units(run, &format!("{prefix}/pretrained"), figures, pretrained)?;
-        units(run, &prefix, figures, fine_tuned)?;
-        let (Some(pretrained), Some(fine_tuned)) =
-            (figures.get(pretrained), figures.get(fine_tuned))
-        else {
+        let label = &member.label;
+        let alt = |when: &str| {
+            format!(
+                "What units of each layer of {label} see {when} fine-tuning, as grey tiles, a grid for each layer"
+            )
+        };
+        let words = Words {
+            alt: &alt("before"),
+            caption: "After pretraining, before fine-tuning; each tile on its own scale.",
+            numbers: None,
+        };
+        let before = format!("{prefix}/pretrained");
+        let pretrained = units(run, &before, figures, "units-pretrained", &words)?;
+        let words = Words {
+            alt: &alt("after"),
+            caption: "The same units after fine-tuning.",
+            numbers: None,
+        };
+        let fine_tuned = units(run, &prefix, figures, "units-fine-tuned", &words)?;
+        let (Some(pretrained), Some(fine_tuned)) = (pretrained, fine_tuned) else {
             return Ok(None);
         };
-        let label = &member.label;
         Ok(Some(html! {
             h2 { "What the units of each layer see" }
             p {
@@ -60,14 +71,8 @@ impl Evidence for Units {
                 ": each unit is drawn as the weighted sum of the weights below it, W" sub { "1" } "·W" sub { "2" } "·…·W" sub { "k" }
                 ". This is exact where all units below are on; it ignores which ones are off."
             }
-            (pretrained.markup(
-                &format!("What units of each layer of {label} see after pretraining, as grey tiles, a grid for each layer"),
-                "After pretraining, before fine-tuning; each tile on its own scale.",
-            ))
-            (fine_tuned.markup(
-                &format!("What units of each layer of {label} see after fine-tuning, as grey tiles, a grid for each layer"),
-                "The same units after fine-tuning.",
-            ))
+            (pretrained)
+            (fine_tuned)
         }))
     }
 }
@@ -76,7 +81,9 @@ impl Evidence for Units {
 /// one.
 fn shown_condition(plan: &Plan) -> Option<&Condition> {
     let looked_into = plan.report.layers_of.iter().map(|&at| &plan.conditions[at]);
-    looked_into.chain(&plan.conditions).find(is_pretrained)
+    looked_into
+        .chain(&plan.conditions)
+        .find(|condition| is_pretrained(condition))
 }
 
 /// The first seed of that condition that did not end early.
@@ -91,8 +98,9 @@ fn units(
     run: &Run<'_>,
     prefix: &str,
     figures: &mut Figures,
-    file: &'static str,
-) -> Result<(), RedrawError> {
+    name: &str,
+    words: &Words,
+) -> Result<Option<Markup>, RedrawError> {
     let data = &run.manifest.data;
     let layers: Vec<_> = (0..)
         .map_while(|layer| {
@@ -102,7 +110,7 @@ fn units(
         })
         .collect();
     if layers.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let matrices: Vec<_> = layers
         .iter()
@@ -134,6 +142,5 @@ fn units(
             marked: Vec::new(),
         })
         .collect();
-    figures.grids(run, file, &grids, Scaling::PerTile)?;
-    Ok(())
+    Ok(Some(figures.grids(name, &grids, Scaling::PerTile, words)))
 }

@@ -120,7 +120,7 @@ impl Autoencoder {
         };
         Cost {
             parts: vec![error.clone().inner(), divergence],
-            total: (error + term).sum(),
+            total: error + term,
         }
     }
 

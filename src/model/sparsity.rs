@@ -3,7 +3,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use crate::ops;
+use crate::ops::{self, SparsityRates};
 use crate::spec::{self, MeanActivationEstimator};
 
 /// The term for a group of members, with its estimate of ρ̂.
@@ -15,11 +15,7 @@ use crate::spec::{self, MeanActivationEstimator};
 pub struct Sparsity {
     /// β, `[member, 1, 1]`.
     weight: Tensor<3>,
-    /// ρ, in (0, 1).
-    target: f64,
-    /// In (0, ½).
-    clamp: f64,
-    estimator: MeanActivationEstimator,
+    rates: SparsityRates,
     /// ρ̂ so far, `[member, 1, unit]`, outside of any graph.
     pub mean_activation: Tensor<3>,
 }
@@ -33,19 +29,26 @@ impl Sparsity {
     #[must_use]
     pub fn new(terms: &[spec::Sparsity], units: usize, device: &Device) -> Self {
         let first = terms.first().expect("a member");
+        let decay = match first.estimator {
+            MeanActivationEstimator::Batch => 0.0,
+            MeanActivationEstimator::RunningMean { decay } => decay,
+        };
         let weights: Vec<f32> = terms.iter().map(|term| term.weight as f32).collect();
         let members = terms.len();
         Self {
             weight: Tensor::from_data(TensorData::new(weights, [members, 1, 1]), device),
-            target: first.target,
-            clamp: first.clamp,
-            estimator: first.estimator,
+            rates: SparsityRates {
+                target: first.target as f32,
+                clamp: first.clamp as f32,
+                kept: decay as f32,
+                news: (1.0 - decay) as f32,
+            },
             mean_activation: Tensor::full([members, 1, units], first.target, device),
         }
     }
 
-    /// Takes note of the mean activations of a batch of codes h, and gives the term as it enters the cost, with Σⱼ KL(ρ‖ρ̂ⱼ), without β,
-    /// for the record.
+    /// Takes note of the mean activations of a batch of codes h. Gives the term as it enters the cost and, for the record,
+    /// Σⱼ KL(ρ‖ρ̂ⱼ) without β.
     ///
     /// As in the book's hand-derived back-propagation the slope at ρ̂ is passed whole to the batch, whatever estimator gave
     /// ρ̂: not scaled by 1 − decay, and not silenced by the clamp. So the term enters the cost as Σⱼ β·dKL/dρ̂ⱼ·(mean of hⱼ
@@ -57,17 +60,14 @@ impl Sparsity {
     /// - both results: `[member, 1, 1]`, the second outside of any graph
     #[must_use]
     pub fn term(&mut self, h: Tensor<3>) -> (Tensor<3>, Tensor<3>) {
-        let observed = h.clone().inner().mean_dim(1);
-        self.mean_activation = match self.estimator {
-            MeanActivationEstimator::Batch => observed,
-            MeanActivationEstimator::RunningMean { decay } => {
-                self.mean_activation.clone().mul_scalar(decay) + observed.mul_scalar(1.0 - decay)
-            }
-        };
-        let mean_activation = self.mean_activation.clone();
-        let [divergence, slope] = ops::divergence(mean_activation, self.target, self.clamp);
-        let term = ops::weighted_means(h, slope * self.weight.clone());
-        (term, divergence)
+        let [mean_activation, divergence, slope] = ops::sparsity(
+            h.clone().inner(),
+            self.mean_activation.clone(),
+            self.weight.clone(),
+            self.rates,
+        );
+        self.mean_activation = mean_activation;
+        (ops::weighted_means(h, slope), divergence)
     }
 }
 

@@ -82,6 +82,18 @@ impl AdamRates {
     }
 }
 
+/// The numbers of a sparsity term.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct SparsityRates {
+    /// ρ, in (0, 1).
+    pub target: f32,
+    /// In (0, ½).
+    pub clamp: f32,
+    /// How much of the estimate of ρ̂ stays, and how much of the batch's own mean comes to it: 0 and 1 without memory.
+    pub kept: f32,
+    pub news: f32,
+}
+
 /// The operations; equations and shapes are those of the functions of the same names below.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
@@ -155,13 +167,19 @@ pub trait Ops: Backend {
     }
 
     #[fusion(default)]
-    fn divergence(
+    fn sparsity(
+        h: FloatTensor<Self>,
         mean_activation: FloatTensor<Self>,
-        target: f32,
-        clamp: f32,
-    ) -> (FloatTensor<Self>, FloatTensor<Self>) {
-        let (rho, rest) = (target, 1.0 - target);
-        let on = Self::float_clamp(mean_activation, clamp.into(), (1.0 - clamp).into());
+        weight: FloatTensor<Self>,
+        rates: SparsityRates,
+    ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
+        let kept = Self::float_mul_scalar(mean_activation, rates.kept.into());
+        let news = Self::float_mul_scalar(Self::float_mean_dim(h, 1), rates.news.into());
+        let mean_activation = Self::float_add(kept, news);
+
+        let (rho, rest) = (rates.target, 1.0 - rates.target);
+        let (low, high) = (rates.clamp.into(), (1.0 - rates.clamp).into());
+        let on = Self::float_clamp(mean_activation.clone(), low, high);
         let off = Self::float_add_scalar(Self::float_neg(on.clone()), 1_f32.into());
         let cross = Self::float_add(
             Self::float_mul_scalar(Self::float_log(on.clone()), rho.into()),
@@ -175,7 +193,8 @@ pub trait Ops: Backend {
             Self::float_mul_scalar(Self::float_recip(off), rest.into()),
             Self::float_mul_scalar(Self::float_recip(on), rho.into()),
         );
-        (Self::float_sum_dim(divergence, 2), slope)
+        let divergence = Self::float_sum_dim(divergence, 2);
+        (mean_activation, divergence, Self::float_mul(slope, weight))
     }
 
     #[fusion(default)]
@@ -321,18 +340,25 @@ pub fn weighted_means(h: Tensor<3>, weight: Tensor<3>) -> Tensor<3> {
     Tensor::from_dispatch(Dispatch::weighted_means(h, weight))
 }
 
-/// Σⱼ KL(ρ‖ρ̂ⱼ), with KL(ρ‖ρ̂) = ρ ln(ρ/ρ̂) + (1 − ρ) ln((1 − ρ)/(1 − ρ̂)), and the slope of each term in its ρ̂ⱼ,
-/// −ρ/ρ̂ + (1 − ρ)/(1 − ρ̂); both with ρ̂ held inside [clamp, 1 − clamp], and outside of any graph.
+/// What a batch of codes does to the sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ), outside of any graph: the new estimate ρ̂ of the units'
+/// mean activations; Σⱼ KL(ρ‖ρ̂ⱼ), with KL(ρ‖ρ̂) = ρ ln(ρ/ρ̂) + (1 − ρ) ln((1 − ρ)/(1 − ρ̂)); and the slope of each term in
+/// its ρ̂ⱼ, β (−ρ/ρ̂ + (1 − ρ)/(1 − ρ̂)). The last two have ρ̂ held inside [clamp, 1 − clamp].
 ///
 /// # Shapes
 ///
-/// - mean activation ρ̂: `[member, 1, unit]`
-/// - output: `[member, 1, 1]` and `[member, 1, unit]`
+/// - h: `[member, batch, unit]`; the estimate before: `[member, 1, unit]`; weight β: `[member, 1, 1]`
+/// - output: `[member, 1, unit]`, `[member, 1, 1]` and `[member, 1, unit]`
 #[must_use]
-pub fn divergence(mean_activation: Tensor<3>, target: f64, clamp: f64) -> [Tensor<3>; 2] {
-    let mean_activation = mean_activation.into_dispatch();
-    let (sum, slope) = Dispatch::divergence(mean_activation, target as f32, clamp as f32);
-    [sum, slope].map(Tensor::from_dispatch)
+pub fn sparsity(
+    h: Tensor<3>,
+    mean_activation: Tensor<3>,
+    weight: Tensor<3>,
+    rates: SparsityRates,
+) -> [Tensor<3>; 3] {
+    let [h, mean_activation, weight] = [h, mean_activation, weight].map(Tensor::into_dispatch);
+    let (mean_activation, divergence, slope) =
+        Dispatch::sparsity(h, mean_activation, weight, rates);
+    [mean_activation, divergence, slope].map(Tensor::from_dispatch)
 }
 
 /// A parameter after a step of gradient descent, outside of any graph.

@@ -9,7 +9,7 @@ use crate::words::counted;
 /// The most tiles of one grid.
 pub const MAX_TILES: usize = 400;
 /// The most pictures of one figure; grids that have no place in them are left out.
-const MOST_PICTURES: usize = 10;
+pub(super) const MOST_PICTURES: usize = 10;
 /// What a picture of several rows may have; one row of the largest grids has about half of it.
 const MOST_PIXELS: f32 = 1.2e7;
 

@@ -7,20 +7,26 @@
 //! Sizes are CSS pixels per em, as in SVG.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::sync::LazyLock;
 
-use ab_glyph::{Font, FontRef, OutlinedGlyph, PxScale, ScaleFont, point};
 use deunicode::deunicode;
+use ttf_parser::{Face, GlyphId, OutlineBuilder};
 
-static FACE: LazyLock<FontRef<'static>> = LazyLock::new(|| {
-    FontRef::try_from_slice(epaint_default_fonts::UBUNTU_LIGHT)
+use super::drawing::Point;
+
+static FACE: LazyLock<Face<'static>> = LazyLock::new(|| {
+    Face::parse(epaint_default_fonts::UBUNTU_LIGHT, 0)
         .expect("the embedded font is a valid TrueType file")
 });
 
-/// `ab_glyph` scales by line height, everybody else by em.
-fn scale(size: f32) -> PxScale {
-    let per_em = FACE.units_per_em().unwrap_or(1000.0);
-    PxScale::from(size * FACE.height_unscaled() / per_em)
+fn glyph(character: char) -> GlyphId {
+    FACE.glyph_index(character).unwrap_or_default()
+}
+
+/// Pixels for each of the font's units.
+fn scale(size: f32) -> f32 {
+    size / f32::from(FACE.units_per_em())
 }
 
 /// Whether pictures show `text` in other letters than its own.
@@ -30,7 +36,7 @@ pub fn is_spelled_out(text: &str) -> bool {
 }
 
 fn is_missing(character: char) -> bool {
-    !character.is_whitespace() && FACE.glyph_id(character).0 == 0
+    !character.is_whitespace() && glyph(character).0 == 0
 }
 
 /// `text` in letters that the font has.
@@ -69,36 +75,76 @@ pub(super) fn cut(text: &str, size: f32, limit: f32) -> String {
     cut
 }
 
-/// The outlines of `text`, the first pen position at `x` on the baseline `y`. Blanks have no outline.
-pub(super) fn outlines(text: &str, size: f32, x: f32, y: f32) -> Vec<OutlinedGlyph> {
+/// The outlines of `text` as the data of an SVG path, the first pen position on the baseline at `start`.
+pub(super) fn outline(text: &str, size: f32, (x, y): Point) -> String {
     let text = spelled(text);
     let (positions, _) = pen_positions(&text, size);
-    text.chars()
-        .zip(positions)
-        .filter_map(|(character, pen)| {
-            let glyph = FACE
-                .glyph_id(character)
-                .with_scale_and_position(scale(size), point(x + pen, y));
-            FACE.outline_glyph(glyph)
-        })
-        .collect()
+    let mut path = Path {
+        data: String::new(),
+        origin: (x, y),
+        scale: scale(size),
+    };
+    for (character, pen) in text.chars().zip(positions) {
+        path.origin.0 = x + pen;
+        // Blanks have no outline.
+        let _ = FACE.outline_glyph(glyph(character), &mut path);
+    }
+    path.data
 }
 
-/// Each character's pen position, and where the pen ends.
-fn pen_positions(text: &str, size: f32) -> (Vec<f32>, f32) {
-    let face = FACE.as_scaled(scale(size));
-    let mut pen = 0.0;
-    let mut previous = None;
-    let mut positions = Vec::with_capacity(text.len());
-    for character in text.chars() {
-        let glyph = face.glyph_id(character);
-        if let Some(before) = previous.replace(glyph) {
-            pen += face.kern(before, glyph);
+/// The data of an SVG path in the making.
+struct Path {
+    data: String,
+    /// Where the glyph's origin goes.
+    origin: Point,
+    scale: f32,
+}
+
+impl Path {
+    /// The font's y grows upwards.
+    fn add(&mut self, command: char, points: &[Point]) {
+        self.data.push(command);
+        for (x, y) in points {
+            let x = self.origin.0 + x * self.scale;
+            let y = self.origin.1 - y * self.scale;
+            let _ = write!(self.data, "{x:.3} {y:.3} ");
         }
-        positions.push(pen);
-        pen += face.h_advance(glyph);
     }
-    (positions, pen)
+}
+
+impl OutlineBuilder for Path {
+    fn move_to(&mut self, x: f32, y: f32) {
+        self.add('M', &[(x, y)]);
+    }
+
+    fn line_to(&mut self, x: f32, y: f32) {
+        self.add('L', &[(x, y)]);
+    }
+
+    fn quad_to(&mut self, x1: f32, y1: f32, x: f32, y: f32) {
+        self.add('Q', &[(x1, y1), (x, y)]);
+    }
+
+    fn curve_to(&mut self, x1: f32, y1: f32, x2: f32, y2: f32, x: f32, y: f32) {
+        self.add('C', &[(x1, y1), (x2, y2), (x, y)]);
+    }
+
+    fn close(&mut self) {
+        self.add('Z', &[]);
+    }
+}
+
+/// Each character's pen position, and where the pen ends. The font has no table of kerning.
+fn pen_positions(text: &str, size: f32) -> (Vec<f32>, f32) {
+    let scale = scale(size);
+    let mut pen = 0.0;
+    let positions = text.chars().map(|character| {
+        let advance = FACE.glyph_hor_advance(glyph(character)).unwrap_or(0);
+        let position = pen;
+        pen += scale * f32::from(advance);
+        position
+    });
+    (positions.collect(), pen)
 }
 
 /// Breaks `text` into lines no wider than `limit`: at line ends, else at blanks, else inside a word.
@@ -135,7 +181,7 @@ mod tests {
     #[test]
     fn the_font_has_the_letters_of_the_mathematics() {
         for character in "βρΣ−±·×≤–…ηλ½".chars() {
-            assert_ne!(FACE.glyph_id(character).0, 0, "no glyph for {character}");
+            assert_ne!(glyph(character).0, 0, "no glyph for {character}");
         }
     }
 
@@ -149,10 +195,26 @@ mod tests {
         ] {
             assert_eq!(spelled(name), expected);
             assert_eq!(is_spelled_out(name), name != expected);
-            let drawn = outlines(name, 16.0, 0.0, 0.0).len();
-            let letters = expected.chars().filter(|c| !c.is_whitespace()).count();
-            assert_eq!(drawn, letters, "a shape for every letter of {name}");
+            assert_eq!(
+                outline(name, 16.0, (0.0, 0.0)),
+                outline(expected, 16.0, (0.0, 0.0))
+            );
         }
+    }
+
+    #[test]
+    fn letters_stand_on_the_baseline_and_blanks_have_no_shape() {
+        assert_eq!(outline(" ", 16.0, (0.0, 0.0)), "");
+        // The stem of an l: closed, from the baseline at 20 upwards, to the right of 10.
+        let stem = outline("l", 16.0, (10.0, 20.0));
+        assert!(stem.starts_with('M') && stem.ends_with('Z'), "{stem}");
+        let numbers: Vec<f32> = stem
+            .split(|c: char| c.is_ascii_alphabetic() || c == ' ')
+            .filter_map(|number| number.parse().ok())
+            .collect();
+        let (x, y): (Vec<f32>, Vec<f32>) = numbers.chunks(2).map(|at| (at[0], at[1])).unzip();
+        assert!(x.iter().all(|x| (10.0..16.0).contains(x)), "{stem}");
+        assert!(y.iter().all(|y| (5.0..=20.3).contains(y)), "{stem}");
     }
 
     #[test]

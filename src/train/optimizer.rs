@@ -1,4 +1,4 @@
-//! The update rules, as burn's optimisers, with their memory of every parameter of a model.
+//! The update rules, as a burn optimiser, with its memory of every parameter of a model.
 //!
 //! burn's own way of keeping that memory for a whole module restores it on burn's default device, which in a build with
 //! wgpu is a GPU, be there one or not. So it is kept here.
@@ -16,150 +16,121 @@ use super::state::State;
 use crate::ops::{self, AdamRates};
 use crate::spec::{OptimizerSpec, TrainingSpec};
 
-/// Adam (Kingma and Ba 2015, algorithm 1).
-#[derive(Debug, Clone)]
-pub struct Adam(AdamRates);
-
-/// Gradient descent, with burn's momentum where there is any: v ← μ v + g, θ ← θ − η v.
 #[derive(Clone)]
-pub struct Sgd(Option<Momentum>);
+enum Rule {
+    /// Gradient descent, with burn's momentum where there is any: v ← μ v + g, θ ← θ − η v.
+    Sgd(Option<Momentum>),
+    /// Kingma and Ba 2015, algorithm 1.
+    Adam(AdamRates),
+}
 
-impl UpdateRule for Sgd {
-    type State<const D: usize> = MomentumState<D>;
+/// What a rule remembers of a parameter; plain gradient descent nothing.
+#[derive(Clone)]
+enum Memory<const D: usize> {
+    Sgd(MomentumState<D>),
+    Adam(AdaptiveMomentumState<D>),
+}
+
+impl<const D: usize> RecordState for Memory<D> {
+    fn state_flatten(&self, prefix: &str, sink: &mut StateSink) {
+        match self {
+            Self::Sgd(memory) => memory.state_flatten(prefix, sink),
+            Self::Adam(memory) => memory.state_flatten(prefix, sink),
+        }
+    }
+
+    fn state_unflatten(prefix: &str, source: &mut StateSource, device: &Device) -> Option<Self> {
+        let adam = AdaptiveMomentumState::state_unflatten(prefix, source, device);
+        adam.map(Self::Adam)
+            .or_else(|| MomentumState::state_unflatten(prefix, source, device).map(Self::Sgd))
+    }
+}
+
+impl UpdateRule for Rule {
+    type State<const D: usize> = Memory<D>;
 
     fn step<const D: usize>(
         &self,
         learning_rate: f64,
         parameter: Tensor<D>,
         gradient: Tensor<D>,
-        memory: Option<Self::State<D>>,
-    ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let (gradient, memory) = match &self.0 {
-            None => (gradient, None),
-            Some(momentum) => {
+        memory: Option<Memory<D>>,
+    ) -> (Tensor<D>, Option<Memory<D>>) {
+        match self {
+            Self::Sgd(None) => (ops::descend(parameter, gradient, learning_rate), None),
+            Self::Sgd(Some(momentum)) => {
+                let memory = match memory {
+                    Some(Memory::Sgd(memory)) => Some(memory),
+                    _ => None,
+                };
                 let (velocity, memory) = momentum.transform(gradient, memory);
-                (velocity, Some(memory))
+                let parameter = ops::descend(parameter, velocity, learning_rate);
+                (parameter, Some(Memory::Sgd(memory)))
             }
-        };
-        (ops::descend(parameter, gradient, learning_rate), memory)
+            Self::Adam(rates) => {
+                let (time, moments) = match memory {
+                    Some(Memory::Adam(memory)) => (memory.time, [memory.moment_1, memory.moment_2]),
+                    _ => (0, [parameter.zeros_like(), parameter.zeros_like()]),
+                };
+                let (time, [moment_1, moment_2]) = (time + 1, moments);
+                let tensors = [parameter, moment_1, moment_2];
+                let [parameter, moment_1, moment_2] =
+                    ops::adam(tensors, gradient, rates.at(time, learning_rate));
+                let memory = AdaptiveMomentumState::new(time, moment_1, moment_2);
+                (parameter, Some(Memory::Adam(memory)))
+            }
+        }
     }
 
-    fn to_device<const D: usize>(memory: Self::State<D>, device: &Device) -> Self::State<D> {
-        memory.to_device(device)
-    }
-}
-
-impl UpdateRule for Adam {
-    type State<const D: usize> = AdaptiveMomentumState<D>;
-
-    fn step<const D: usize>(
-        &self,
-        learning_rate: f64,
-        parameter: Tensor<D>,
-        gradient: Tensor<D>,
-        memory: Option<Self::State<D>>,
-    ) -> (Tensor<D>, Option<Self::State<D>>) {
-        let AdaptiveMomentumState {
-            time,
-            moment_1,
-            moment_2,
-            ..
-        } = memory.unwrap_or_else(|| {
-            let zeros = || parameter.zeros_like();
-            AdaptiveMomentumState::new(0, zeros(), zeros())
-        });
-        let time = time + 1;
-        let rates = self.0.at(time, learning_rate);
-        let [parameter, moment_1, moment_2] =
-            ops::adam([parameter, moment_1, moment_2], gradient, rates);
-        let memory = AdaptiveMomentumState::new(time, moment_1, moment_2);
-        (parameter, Some(memory))
-    }
-
-    fn to_device<const D: usize>(memory: Self::State<D>, device: &Device) -> Self::State<D> {
-        memory.to_device(device)
+    fn to_device<const D: usize>(memory: Memory<D>, device: &Device) -> Memory<D> {
+        match memory {
+            Memory::Sgd(memory) => Memory::Sgd(memory.to_device(device)),
+            Memory::Adam(memory) => Memory::Adam(memory.to_device(device)),
+        }
     }
 }
 
-/// An update rule with its memory of every parameter of one model.
-pub enum Optimizer {
-    Sgd(Stepper<Sgd>),
-    Adam(Stepper<Adam>),
-}
-
-/// One rule for all parameters, but that only weights decay.
-pub struct Stepper<R: UpdateRule> {
-    rule: R,
+/// An update rule for all parameters of one model, but that only weights decay.
+pub struct Optimizer {
+    rule: Rule,
     /// λ of ½ λ Σ W²: added to the gradient of weights and of nothing else.
     weight_decay: f64,
     /// In the order of the model's parameters, which all have a member dimension and two more; absent before a parameter's
     /// first step.
-    memory: Vec<Option<R::State<3>>>,
+    memory: Vec<Option<Memory<3>>>,
 }
 
 impl Optimizer {
     pub fn new(training: &TrainingSpec) -> Self {
-        match training.optimizer {
+        let rule = match training.optimizer {
             OptimizerSpec::Sgd { momentum } => {
                 // burn's default dampening of 0.1 is not what the literature calls momentum.
                 let config = MomentumConfig::new()
                     .with_momentum(momentum)
                     .with_dampening(0.0);
-                let momentum = (momentum > 0.0).then(|| Momentum::new(&config));
-                Self::Sgd(Stepper::new(Sgd(momentum), training.weight_decay))
+                Rule::Sgd((momentum > 0.0).then(|| Momentum::new(&config)))
             }
             OptimizerSpec::Adam {
                 beta_1,
                 beta_2,
                 epsilon,
-            } => {
-                let rates = AdamRates {
-                    beta_1: beta_1 as f32,
-                    beta_2: beta_2 as f32,
-                    epsilon: epsilon as f32,
-                };
-                Self::Adam(Stepper::new(Adam(rates), training.weight_decay))
-            }
+            } => Rule::Adam(AdamRates {
+                beta_1: beta_1 as f32,
+                beta_2: beta_2 as f32,
+                epsilon: epsilon as f32,
+            }),
+        };
+        Self {
+            rule,
+            weight_decay: training.weight_decay,
+            memory: Vec::new(),
         }
     }
 
     /// The model after a step against `gradients`; a parameter without a gradient stays as it is.
     pub fn step<M: Module>(&mut self, learning_rate: f64, model: M, gradients: Gradients) -> M {
-        match self {
-            Self::Sgd(stepper) => stepper.step(learning_rate, model, gradients),
-            Self::Adam(stepper) => stepper.step(learning_rate, model, gradients),
-        }
-    }
-
-    /// What the rule remembers.
-    pub fn state(&self) -> State {
-        match self {
-            Self::Sgd(stepper) => stepper.state(),
-            Self::Adam(stepper) => stepper.state(),
-        }
-    }
-
-    /// Takes back what [`state`](Self::state) gave, for parameters of these shapes; `None` if it does not fit.
-    pub fn restore(&mut self, state: State, shapes: &[[usize; 3]], device: &Device) -> Option<()> {
-        match self {
-            Self::Sgd(stepper) => stepper.restore(state, shapes, device),
-            Self::Adam(stepper) => stepper.restore(state, shapes, device),
-        }
-    }
-}
-
-impl<R: UpdateRule> Stepper<R> {
-    fn new(rule: R, weight_decay: f64) -> Self {
-        Self {
-            rule,
-            weight_decay,
-            memory: Vec::new(),
-        }
-    }
-
-    fn step<M: Module>(&mut self, learning_rate: f64, model: M, gradients: Gradients) -> M {
         model.map(&mut Step {
-            stepper: self,
+            optimizer: self,
             learning_rate,
             gradients,
             place: 0,
@@ -167,7 +138,8 @@ impl<R: UpdateRule> Stepper<R> {
         })
     }
 
-    fn state(&self) -> State {
+    /// What the rule remembers.
+    pub fn state(&self) -> State {
         let mut state = State::default();
         for (place, memory) in self.memory.iter().enumerate() {
             let Some(memory) = memory else { continue };
@@ -191,7 +163,13 @@ impl<R: UpdateRule> Stepper<R> {
         state
     }
 
-    fn restore(&mut self, mut state: State, shapes: &[[usize; 3]], device: &Device) -> Option<()> {
+    /// Takes back what [`state`](Self::state) gave, for parameters of these shapes; `None` if it does not fit.
+    pub fn restore(
+        &mut self,
+        mut state: State,
+        shapes: &[[usize; 3]],
+        device: &Device,
+    ) -> Option<()> {
         self.memory.clear();
         for (place, &shape) in shapes.iter().enumerate() {
             let mut part = state.take_part(&place.to_string());
@@ -208,7 +186,7 @@ impl<R: UpdateRule> Stepper<R> {
                 }
                 source.insert_tensor(name, TensorData::new(values, shape));
             }
-            let memory = R::State::<3>::state_unflatten("memory", &mut source, device)?;
+            let memory = Memory::state_unflatten("memory", &mut source, device)?;
             self.memory.push(Some(memory));
         }
         state.is_empty().then_some(())
@@ -216,8 +194,8 @@ impl<R: UpdateRule> Stepper<R> {
 }
 
 /// One step of every parameter.
-struct Step<'a, R: UpdateRule> {
-    stepper: &'a mut Stepper<R>,
+struct Step<'a> {
+    optimizer: &'a mut Optimizer,
     learning_rate: f64,
     gradients: Gradients,
     place: usize,
@@ -225,17 +203,17 @@ struct Step<'a, R: UpdateRule> {
     is_weight: bool,
 }
 
-impl<R: UpdateRule> ModuleMapper for Step<'_, R> {
+impl ModuleMapper for Step<'_> {
     fn enter_module(&mut self, name: &str, _: &str) {
         self.is_weight = name == "weight";
     }
 
     fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let Stepper {
+        let Optimizer {
             rule,
             weight_decay,
             memory,
-        } = &mut *self.stepper;
+        } = &mut *self.optimizer;
         if self.place == memory.len() {
             memory.push(None);
         }
@@ -278,7 +256,7 @@ mod tests {
             let values = (0..420).map(number).collect();
             Tensor::<1>::from_data(TensorData::new(values, [420]), &device)
         };
-        let ours = Adam(AdamRates {
+        let ours = Rule::Adam(AdamRates {
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-8,

@@ -3,17 +3,16 @@
 //! Back, with δ = ∂E/∂h where h is not held at 0: ∂E/∂W = xᵀ δ, ∂E/∂b = Σ δ over the batch, ∂E/∂x = δ Wᵀ (Okatani, *Deep
 //! Learning*, section 4.4).
 
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops as Step, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 
 use super::{
-    Left, RowsPrimitive, dims, entries, in_memory_alone, in_order, matrix, tensor, untracked,
+    Left, RowsPrimitive, Saved, dims, entries, in_memory_alone, in_order, matrix, tensor, tracked,
+    without_graph,
 };
+use crate::ops::kernels::matrix::extend_by_product;
 use crate::ops::kernels::passes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,16 +21,21 @@ pub enum Unit {
     Ramp,
 }
 
-/// A batch that went through a layer, with what the backward pass needs.
+/// A batch that went through a layer.
 #[derive(Debug, Clone)]
-pub struct Layer {
+pub struct LayerPass {
     x: Left,
     weight: FlexTensor,
     pub h: FlexTensor,
     unit: Unit,
 }
 
-pub fn forward(x: RowsPrimitive<Flex>, weight: FlexTensor, bias: &FlexTensor, unit: Unit) -> Layer {
+pub fn forward(
+    x: RowsPrimitive<Flex>,
+    weight: FlexTensor,
+    bias: &FlexTensor,
+    unit: Unit,
+) -> LayerPass {
     let (weight, bias) = (in_order(weight), in_order(bias.clone()));
     let [members, _, units] = dims(&weight);
     let x = Left::new(x, units);
@@ -39,14 +43,14 @@ pub fn forward(x: RowsPrimitive<Flex>, weight: FlexTensor, bias: &FlexTensor, un
     let mut h = Vec::with_capacity(members * images * units);
     for (member, bias) in entries(&bias).chunks_exact(units).enumerate() {
         let before = h.len();
-        x.extend_by_product(member, &mut h, matrix(&weight, member), 1.0);
+        extend_by_product(&mut h, x.of(member), matrix(&weight, member), 1.0);
         let values = &mut h[before..];
         match unit {
             Unit::Linear => passes::add_bias(values, bias),
             Unit::Ramp => passes::ramp(values, bias),
         }
     }
-    Layer {
+    LayerPass {
         x,
         weight,
         h: tensor(h, [members, images, units]),
@@ -54,69 +58,51 @@ pub fn forward(x: RowsPrimitive<Flex>, weight: FlexTensor, bias: &FlexTensor, un
     }
 }
 
-pub fn tracked<C: CheckpointStrategy>(
+/// The same in the graph, where rows of numbers may be those of a layer below.
+pub fn in_graph<C: CheckpointStrategy>(
     x: RowsPrimitive<Autodiff<Flex, C>>,
     weight: FloatTensor<Autodiff<Flex, C>>,
     bias: FloatTensor<Autodiff<Flex, C>>,
     unit: Unit,
 ) -> FloatTensor<Autodiff<Flex, C>> {
-    match x {
-        RowsPrimitive::Numbers(x) => {
-            let nodes = [weight.node(), bias.node(), x.node()];
-            let x = untracked::<C>(RowsPrimitive::Numbers(x));
-            let layer = forward(x, weight.into_primitive(), bias.primitive(), unit);
-            let h = layer.h.clone();
-            match Back.prepare::<C>(nodes).compute_bound().stateful() {
-                OpsKind::Tracked(step) => step.finish(layer, h),
-                OpsKind::UnTracked(step) => step.finish(h),
-            }
-        }
-        RowsPrimitive::Bytes(x) => {
-            let nodes = [weight.node(), bias.node()];
-            let x = RowsPrimitive::Bytes(x);
-            let layer = forward(x, weight.into_primitive(), bias.primitive(), unit);
-            let h = layer.h.clone();
-            match Back.prepare::<C>(nodes).compute_bound().stateful() {
-                OpsKind::Tracked(step) => step.finish(layer, h),
-                OpsKind::UnTracked(step) => step.finish(h),
-            }
-        }
+    let nodes = (weight.node(), bias.node());
+    let below = match &x {
+        RowsPrimitive::Numbers(x) => Some(x.node()),
+        RowsPrimitive::Bytes(_) => None,
+    };
+    let (weight, bias) = (weight.into_primitive(), bias.into_primitive());
+    let layer = forward(without_graph::<C>(x), weight, &bias, unit);
+    let h = layer.h.clone();
+    match below {
+        Some(below) => tracked::<_, C, 3>([nodes.0, nodes.1, below], layer, h),
+        None => tracked::<_, C, 2>([nodes.0, nodes.1], layer, h),
     }
 }
-
-#[derive(Debug)]
-struct Back;
 
 /// The parents are W, b and, where rows are numbers, x.
-impl<const N: usize> Backward<Flex, N> for Back {
-    type State = Layer;
-
-    fn backward(self, step: Step<Layer, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let layer = step.state;
-        let mut delta = in_memory_alone(gradients.consume::<Flex>(&step.node));
-        if layer.unit == Unit::Ramp {
-            passes::through_ramp(delta.storage_mut(), entries(&layer.h));
+impl<const N: usize> Saved<N> for LayerPass {
+    fn gradients(self, of_h: FlexTensor, wanted: [bool; N]) -> [Option<FlexTensor>; N] {
+        let mut delta = in_memory_alone(of_h);
+        if self.unit == Unit::Ramp {
+            passes::through_ramp(delta.storage_mut(), entries(&self.h));
         }
-        let parents = step.parents.into_iter().enumerate();
-        for (at, node) in parents.filter_map(|(at, node)| Some((at, node?))) {
-            let gradient = match at {
-                0 => layer.weight_gradient(&delta),
+        std::array::from_fn(|parent| {
+            wanted[parent].then(|| match parent {
+                0 => self.weight_gradient(&delta),
                 1 => bias_gradient(&delta),
-                _ => layer.input_gradient(&delta),
-            };
-            gradients.register::<Flex>(node.id, gradient);
-        }
+                _ => self.input_gradient(&delta),
+            })
+        })
     }
 }
 
-impl Layer {
+impl LayerPass {
     fn weight_gradient(&self, delta: &FlexTensor) -> FlexTensor {
         let [members, inputs, units] = dims(&self.weight);
         let mut gradient = Vec::with_capacity(members * inputs * units);
         for member in 0..members {
             let delta = matrix(delta, member);
-            self.x
-                .extend_by_transposed_product(member, &mut gradient, delta, 1.0);
+            extend_by_product(&mut gradient, self.x.of(member).transposed(), delta, 1.0);
         }
         tensor(gradient, [members, inputs, units])
     }
@@ -129,7 +115,7 @@ impl Layer {
         let mut gradient = Vec::with_capacity(members * images * inputs);
         for member in 0..members {
             let weight = matrix(&self.weight, member).transposed();
-            delta.extend_by_product(member, &mut gradient, weight, 1.0);
+            extend_by_product(&mut gradient, delta.of(member), weight, 1.0);
         }
         if batches == members {
             return tensor(gradient, [members, images, inputs]);

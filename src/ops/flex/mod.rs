@@ -9,7 +9,13 @@ mod squared_error;
 mod tied;
 mod weighted_means;
 
+use std::fmt::Debug;
+use std::marker::PhantomData;
+
+use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
+use burn::backend::autodiff::grads::Gradients;
+use burn::backend::autodiff::ops::{Backward, NodeGuard, Ops as Step, OpsKind};
 use burn::backend::flex::FlexTensor;
 use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex, TensorMetadata};
@@ -17,10 +23,10 @@ use burn::tensor::{DType, Element, TensorData};
 use bytemuck::Pod;
 
 use super::kernels::marks::Marks;
-use super::kernels::matrix::{Matrix, extend_by_product, share_out};
+use super::kernels::matrix::{Factor, Matrix, share_out};
 use super::kernels::passes;
 use super::kernels::sparse::Sparse;
-use super::{AdamRatesNow, Ops, RowsPrimitive};
+use super::{AdamRatesNow, Ops, RowsPrimitive, SparsityRates};
 
 use self::layer::Unit;
 
@@ -59,30 +65,39 @@ impl Ops for Flex {
     }
 
     fn cross_entropy(logits: FlexTensor, targets: FlexTensor) -> FlexTensor {
-        cross_entropy::forward(logits, &targets).costs
+        cross_entropy::forward(logits, &targets).1
     }
 
     fn weighted_means(h: FlexTensor, weight: FlexTensor) -> FlexTensor {
-        weighted_means::forward(h, &weight)
+        weighted_means::forward(h, weight).1
     }
 
-    fn divergence(
+    fn sparsity(
+        h: FlexTensor,
         mean_activation: FlexTensor,
-        target: f32,
-        clamp: f32,
-    ) -> (FlexTensor, FlexTensor) {
-        let mut slopes = in_memory_alone(mean_activation);
-        let [members, _, units] = dims(&slopes);
+        weight: FlexTensor,
+        rates: SparsityRates,
+    ) -> (FlexTensor, FlexTensor, FlexTensor) {
+        let (h, mut estimates) = (in_order(h), in_memory_alone(mean_activation));
+        let weight = in_order(weight);
+        let [members, images, units] = dims(&h);
         let mut divergences = Vec::with_capacity(members);
-        for estimates in slopes.storage_mut::<f32>().chunks_exact_mut(units) {
-            let of_units = estimates.iter_mut().map(|estimate| {
-                let (divergence, slope) = passes::divergence(target, clamp, *estimate);
-                *estimate = slope;
+        let mut pulls = vec![0.0; members * units];
+        let codes = entries(&h).chunks_exact(images * units);
+        let estimates_of = estimates.storage_mut::<f32>().chunks_exact_mut(units);
+        let of_members = codes.zip(estimates_of).zip(pulls.chunks_exact_mut(units));
+        for (((h, estimates), pulls), weight) in of_members.zip(entries(&weight)) {
+            passes::add_rows(pulls, h);
+            let of_units = estimates.iter_mut().zip(pulls).map(|(estimate, pull)| {
+                *estimate = *estimate * rates.kept + *pull / images as f32 * rates.news;
+                let (divergence, slope) = passes::divergence(rates.target, rates.clamp, *estimate);
+                *pull = slope * weight;
                 divergence
             });
             divergences.push(of_units.sum());
         }
-        (tensor(divergences, [members, 1, 1]), slopes)
+        let divergences = tensor(divergences, [members, 1, 1]);
+        (estimates, divergences, tensor(pulls, [members, 1, units]))
     }
 
     fn descend(parameter: FlexTensor, gradient: FlexTensor, learning_rate: f32) -> FlexTensor {
@@ -133,7 +148,7 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        layer::tracked::<C>(x, weight, bias, Unit::Linear)
+        layer::in_graph::<C>(x, weight, bias, Unit::Linear)
     }
 
     fn ramp(
@@ -141,7 +156,7 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
     ) -> FloatTensor<Self> {
-        layer::tracked::<C>(x, weight, bias, Unit::Ramp)
+        layer::in_graph::<C>(x, weight, bias, Unit::Ramp)
     }
 
     fn squared_error(
@@ -150,7 +165,11 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         bias: FloatTensor<Self>,
         x: RowsPrimitive<Self>,
     ) -> FloatTensor<Self> {
-        squared_error::tracked::<C>(h, weight, bias, x)
+        let nodes = [h.node(), weight.node(), bias.node()];
+        let [h, weight, bias] = [h, weight, bias].map(FloatTensor::<Self>::into_primitive);
+        let pass = squared_error::forward(h, weight, &bias, without_graph::<C>(x));
+        let errors = pass.errors.clone();
+        tracked::<_, C, 3>(nodes, pass, errors)
     }
 
     fn tied_squared_error(
@@ -160,20 +179,69 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         decoder_bias: FloatTensor<Self>,
         x: RowsPrimitive<Self>,
     ) -> FloatTensor<Self> {
-        tied::tracked::<C>(h, weight, bias, decoder_bias, x)
+        let nodes = [h.node(), weight.node(), decoder_bias.node(), bias.node()];
+        let [h, weight, bias, decoder_bias] =
+            [h, weight, bias, decoder_bias].map(FloatTensor::<Self>::into_primitive);
+        let pass = tied::forward(h, weight, bias, decoder_bias, without_graph::<C>(x));
+        let errors = pass.errors();
+        tracked::<_, C, 4>(nodes, pass, errors)
     }
 
     fn cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
-        cross_entropy::tracked::<C>(logits, targets)
+        let nodes = [logits.node()];
+        let (slopes, costs) = cross_entropy::forward(logits.into_primitive(), targets.primitive());
+        tracked::<_, C, 1>(nodes, slopes, costs)
     }
 
     fn weighted_means(h: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
-        weighted_means::tracked::<C>(h, weight)
+        let nodes = [h.node()];
+        let (weights, means) = weighted_means::forward(h.into_primitive(), weight.into_primitive());
+        tracked::<_, C, 1>(nodes, weights, means)
+    }
+}
+
+/// What the graph keeps of an operation until its backward pass.
+trait Saved<const N: usize>: Clone + Debug + Send + 'static {
+    /// From the gradient of the result those of the operation's N parents, of which some are wanted.
+    fn gradients(self, of_result: FlexTensor, wanted: [bool; N]) -> [Option<FlexTensor>; N];
+}
+
+/// The backward pass of the operation that saved this.
+#[derive(Debug)]
+struct Back<T>(PhantomData<T>);
+
+impl<T: Saved<N>, const N: usize> Backward<Flex, N> for Back<T> {
+    type State = T;
+
+    fn backward(self, step: Step<T, N>, gradients: &mut Gradients, _: &mut Checkpointer) {
+        let of_result = gradients.consume::<Flex>(&step.node);
+        let wanted = step.parents.each_ref().map(Option::is_some);
+        let found = step.state.gradients(of_result, wanted);
+        for (parent, gradient) in step.parents.into_iter().zip(found) {
+            if let (Some(node), Some(gradient)) = (parent, gradient) {
+                gradients.register::<Flex>(node.id, gradient);
+            }
+        }
+    }
+}
+
+/// The result of an operation as a node of the graph.
+fn tracked<T: Saved<N>, C: CheckpointStrategy, const N: usize>(
+    parents: [NodeGuard; N],
+    saved: T,
+    result: FlexTensor,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let back = Back::<T>(PhantomData);
+    match back.prepare::<C>(parents).compute_bound().stateful() {
+        OpsKind::Tracked(step) => step.finish(saved, result),
+        OpsKind::UnTracked(step) => step.finish(result),
     }
 }
 
 /// Rows without their graph.
-fn untracked<C: CheckpointStrategy>(x: RowsPrimitive<Autodiff<Flex, C>>) -> RowsPrimitive<Flex> {
+fn without_graph<C: CheckpointStrategy>(
+    x: RowsPrimitive<Autodiff<Flex, C>>,
+) -> RowsPrimitive<Flex> {
     match x {
         RowsPrimitive::Numbers(numbers) => RowsPrimitive::Numbers(numbers.into_primitive()),
         RowsPrimitive::Bytes(bytes) => RowsPrimitive::Bytes(bytes),
@@ -275,38 +343,17 @@ impl Left {
         self.shape
     }
 
-    /// scale · matrix · right, behind the entries of `out`.
-    fn extend_by_product(&self, member: usize, out: &mut Vec<f32>, right: Matrix<'_>, scale: f32) {
-        match self.of(member) {
-            Of::Bytes(left) => extend_by_product(out, left, right, scale),
-            Of::Numbers(left) => extend_by_product(out, left, right, scale),
-            Of::Whole(left) => extend_by_product(out, left, right, scale),
-        }
-    }
-
-    /// scale · matrixᵀ · right, behind the entries of `out`.
-    fn extend_by_transposed_product(
-        &self,
-        member: usize,
-        out: &mut Vec<f32>,
-        right: Matrix<'_>,
-        scale: f32,
-    ) {
-        match self.of(member) {
-            Of::Bytes(left) => extend_by_product(out, left.transposed(), right, scale),
-            Of::Numbers(left) => extend_by_product(out, left.transposed(), right, scale),
-            Of::Whole(left) => extend_by_product(out, left.transposed(), right, scale),
-        }
-    }
-
-    fn of(&self, member: usize) -> Of<'_> {
+    /// One member's matrix.
+    fn of(&self, member: usize) -> Factor<'_> {
         let [matrices, rows, columns] = self.shape;
         let member = member % matrices;
         let part = member * rows * columns..(member + 1) * rows * columns;
         match (self.marks.get(member), self.tensor.dtype()) {
-            (Some(marks), DType::U8) => Of::Bytes(Sparse::new(&slice(&self.tensor)[part], marks)),
-            (Some(marks), _) => Of::Numbers(Sparse::new(&entries(&self.tensor)[part], marks)),
-            (None, _) => Of::Whole(Matrix::new(&entries(&self.tensor)[part], rows, columns)),
+            (Some(marks), DType::U8) => {
+                Factor::Bytes(Sparse::new(&slice(&self.tensor)[part], marks))
+            }
+            (Some(marks), _) => Factor::Numbers(Sparse::new(&entries(&self.tensor)[part], marks)),
+            (None, _) => Matrix::new(&entries(&self.tensor)[part], rows, columns).into(),
         }
     }
 }
@@ -323,11 +370,4 @@ fn moments(rows: RowsPrimitive<Flex>) -> (FlexTensor, Vec<f64>) {
     });
     let (sums, squares): (Vec<Vec<f32>>, Vec<f64>) = of_matrices.unzip();
     (tensor(sums.concat(), [matrices, 1, columns]), squares)
-}
-
-/// One matrix of a [`Left`].
-enum Of<'a> {
-    Bytes(Sparse<'a, u8>),
-    Numbers(Sparse<'a, f32>),
-    Whole(Matrix<'a>),
 }

@@ -3,21 +3,16 @@
 //! Back, with r = h W̃ + c − x for each image: ∂E/∂h = r W̃ᵀ, ∂E/∂W̃ = hᵀ r, ∂E/∂c = Σ r over the batch, all by the number of
 //! images.
 
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops as Step, OpsKind};
+use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Flex};
 
-use super::{RowsPrimitive, dims, entries, in_order, matrix, slice, tensor, untracked};
+use super::{RowsPrimitive, Saved, dims, entries, in_order, matrix, slice, tensor};
 use crate::ops::kernels::matrix::{Matrix, extend_by_product};
 use crate::ops::kernels::passes;
 
-/// A code that went through a decoder, with what the backward pass needs.
+/// A code that went through a decoder.
 #[derive(Debug, Clone)]
-pub struct Decoder {
+pub struct DecoderPass {
     h: FlexTensor,
     weight: Weight,
     /// r, `[member, batch, input]`.
@@ -56,7 +51,7 @@ pub fn forward(
     weight: FlexTensor,
     bias: &FlexTensor,
     x: RowsPrimitive<Flex>,
-) -> Decoder {
+) -> DecoderPass {
     let (h, bias, weight) = (in_order(h), in_order(bias.clone()), Weight::new(weight));
     let x = match x {
         RowsPrimitive::Numbers(x) => in_order(x),
@@ -80,7 +75,7 @@ pub fn forward(
         let sum = passes::subtract(&mut residual[before..], bias, matrix(&x, member).entries());
         errors.push(sum / images as f32);
     }
-    Decoder {
+    DecoderPass {
         h,
         weight,
         residual: tensor(residual, [members, images, inputs]),
@@ -88,42 +83,11 @@ pub fn forward(
     }
 }
 
-pub fn tracked<C: CheckpointStrategy>(
-    h: FloatTensor<Autodiff<Flex, C>>,
-    weight: FloatTensor<Autodiff<Flex, C>>,
-    bias: FloatTensor<Autodiff<Flex, C>>,
-    x: RowsPrimitive<Autodiff<Flex, C>>,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    let nodes = [h.node(), weight.node(), bias.node()];
-    let [h, weight, bias] = [h, weight, bias].map(FloatTensor::<Autodiff<Flex, C>>::into_primitive);
-    let decoder = forward(h, weight, &bias, untracked::<C>(x));
-    let errors = decoder.errors.clone();
-    match Back.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish(decoder, errors),
-        OpsKind::UnTracked(step) => step.finish(errors),
-    }
-}
-
-#[derive(Debug)]
-struct Back;
-
-impl Backward<Flex, 3> for Back {
-    type State = Decoder;
-
-    fn backward(self, step: Step<Decoder, 3>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let scales = in_order(gradients.consume::<Flex>(&step.node));
-        let found = step.state.gradients(entries(&scales));
-        for (parent, gradient) in step.parents.into_iter().zip(found) {
-            if let Some(node) = parent {
-                gradients.register::<Flex>(node.id, gradient);
-            }
-        }
-    }
-}
-
-impl Decoder {
-    /// ∂E/∂h, ∂E/∂W̃ and ∂E/∂c, each member's times its own of `scales`.
-    pub fn gradients(&self, scales: &[f32]) -> [FlexTensor; 3] {
+/// The parents are h, W̃ and c.
+impl Saved<3> for DecoderPass {
+    fn gradients(self, of_errors: FlexTensor, _: [bool; 3]) -> [Option<FlexTensor>; 3] {
+        let scales = in_order(of_errors);
+        let scales = entries(&scales);
         let [members, images, units] = dims(&self.h);
         let inputs = dims(&self.residual)[2];
         let mut of_h = Vec::with_capacity(members * images * units);
@@ -151,9 +115,9 @@ impl Decoder {
             Weight::Transposed(_) => tensor(of_weight, [members, inputs, units]).transpose(1, 2),
         };
         [
-            tensor(of_h, [members, images, units]),
-            of_weight,
-            tensor(of_bias, [members, 1, inputs]),
+            Some(tensor(of_h, [members, images, units])),
+            Some(of_weight),
+            Some(tensor(of_bias, [members, 1, inputs])),
         ]
     }
 }

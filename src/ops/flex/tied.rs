@@ -15,24 +15,19 @@
 //! them with x, and no pass over a reconstruction: worth it where there are fewer units than inputs, and not many more
 //! than images. Sums of large numbers that nearly cancel lose a digit of the seven that there are.
 
-use burn::backend::autodiff::checkpoint::base::Checkpointer;
-use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
-use burn::backend::autodiff::grads::Gradients;
-use burn::backend::autodiff::ops::{Backward, Ops as Step, OpsKind};
+use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
-use burn::backend::tensor::FloatTensor;
-use burn::backend::{Autodiff, Flex};
 
-use super::squared_error::{self, Decoder};
-use super::{Left, RowsPrimitive, dims, entries, in_order, matrix, moments, tensor, untracked};
+use super::squared_error::{self, DecoderPass};
+use super::{Left, RowsPrimitive, Saved, dims, entries, in_order, matrix, moments, tensor};
 use crate::ops::kernels::matrix::{Matrix, extend_by_gram, extend_by_product};
 use crate::ops::kernels::passes;
 
 /// A code that was held against what it is the code of, one way or the other.
 #[derive(Debug, Clone)]
-pub enum Cost {
+pub enum TiedPass {
     ByGram(Box<ByGram>),
-    ByReconstruction(Box<Decoder>),
+    ByReconstruction(Box<DecoderPass>),
 }
 
 /// With what the backward pass needs.
@@ -52,7 +47,7 @@ pub struct ByGram {
     errors: FlexTensor,
 }
 
-impl Cost {
+impl TiedPass {
     /// E of each member, `[member, 1, 1]`.
     pub fn errors(&self) -> FlexTensor {
         match self {
@@ -68,14 +63,14 @@ pub fn forward(
     bias: FlexTensor,
     decoder_bias: FlexTensor,
     x: RowsPrimitive<Flex>,
-) -> Cost {
+) -> TiedPass {
     let ([_, images, units], [_, inputs, _]) = (dims(&h), dims(&weight));
     // In a step: G, W Σ h hᵀ and two products of the code with a square, against reconstruction, ∂E/∂h and ∂E/∂W.
     if 2 * units * (inputs + images) < 3 * images * inputs {
-        Cost::ByGram(Box::new(ByGram::new(h, weight, bias, decoder_bias, x)))
+        TiedPass::ByGram(Box::new(ByGram::new(h, weight, bias, decoder_bias, x)))
     } else {
         let weight = weight.transpose(1, 2);
-        Cost::ByReconstruction(Box::new(squared_error::forward(
+        TiedPass::ByReconstruction(Box::new(squared_error::forward(
             h,
             weight,
             &decoder_bias,
@@ -84,44 +79,21 @@ pub fn forward(
     }
 }
 
-pub fn tracked<C: CheckpointStrategy>(
-    h: FloatTensor<Autodiff<Flex, C>>,
-    weight: FloatTensor<Autodiff<Flex, C>>,
-    bias: FloatTensor<Autodiff<Flex, C>>,
-    decoder_bias: FloatTensor<Autodiff<Flex, C>>,
-    x: RowsPrimitive<Autodiff<Flex, C>>,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    let nodes = [h.node(), weight.node(), decoder_bias.node(), bias.node()];
-    let [h, weight, bias, decoder_bias] =
-        [h, weight, bias, decoder_bias].map(FloatTensor::<Autodiff<Flex, C>>::into_primitive);
-    let cost = forward(h, weight, bias, decoder_bias, untracked::<C>(x));
-    let errors = cost.errors();
-    match Back.prepare::<C>(nodes).compute_bound().stateful() {
-        OpsKind::Tracked(step) => step.finish(cost, errors),
-        OpsKind::UnTracked(step) => step.finish(errors),
-    }
-}
-
-#[derive(Debug)]
-struct Back;
-
 /// The parents are h, W, c and b.
-impl Backward<Flex, 4> for Back {
-    type State = Cost;
-
-    fn backward(self, step: Step<Cost, 4>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let scales = in_order(gradients.consume::<Flex>(&step.node));
-        let found = match step.state {
-            Cost::ByGram(cost) => cost.gradients(entries(&scales)).to_vec(),
-            Cost::ByReconstruction(decoder) => {
-                let [of_h, of_weight, of_decoder_bias] = decoder.gradients(entries(&scales));
-                // b is not in this form: its gradient comes from the ramp that made h.
-                vec![of_h, of_weight.transpose(1, 2), of_decoder_bias]
+impl Saved<4> for TiedPass {
+    fn gradients(self, of_errors: FlexTensor, wanted: [bool; 4]) -> [Option<FlexTensor>; 4] {
+        match self {
+            Self::ByGram(cost) => {
+                let scales = in_order(of_errors);
+                cost.gradients(entries(&scales)).map(Some)
             }
-        };
-        for (parent, gradient) in step.parents.into_iter().zip(found) {
-            if let Some(node) = parent {
-                gradients.register::<Flex>(node.id, gradient);
+            Self::ByReconstruction(decoder) => {
+                let [h, weight, decoder_bias, _] = wanted;
+                let [of_h, of_weight, of_decoder_bias] =
+                    decoder.gradients(of_errors, [h, weight, decoder_bias]);
+                let of_weight = of_weight.map(|gradient| gradient.transpose(1, 2));
+                // b is not in this form: its gradient comes from the ramp that made h.
+                [of_h, of_weight, of_decoder_bias, None]
             }
         }
     }
@@ -148,7 +120,7 @@ impl ByGram {
             let mut gram = Vec::with_capacity(units * units);
             extend_by_gram(&mut gram, w);
             let gram = Matrix::new(&gram, units, units);
-            h.extend_by_product(member, &mut gram_h, gram, 1.0);
+            extend_by_product(&mut gram_h, h.of(member), gram, 1.0);
             extend_by_product(&mut back, c, w, 1.0);
             let codes = passes::code_energy(
                 matrix(&h.tensor, member).entries(),
@@ -203,8 +175,7 @@ impl ByGram {
             }
 
             let mut moments = Vec::with_capacity(units * units);
-            self.h
-                .extend_by_transposed_product(member, &mut moments, h, scale);
+            extend_by_product(&mut moments, self.h.of(member).transposed(), h, scale);
             let start = of_weight.len();
             extend_by_product(&mut of_weight, w, Matrix::new(&moments, units, units), 1.0);
             passes::add_outer(&mut of_weight[start..], 1.0, c, h_sum);

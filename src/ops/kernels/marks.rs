@@ -2,7 +2,7 @@
 //!
 //! A ramp is off for about half of the images, and four of five pixels are black.
 
-use std::ops::{BitOrAssign, Range};
+use std::ops::{BitOrAssign, Range, Shl};
 
 use pulp::NullaryFnOnce;
 
@@ -35,33 +35,15 @@ pub struct Lines<'a> {
 /// What a matrix to be marked consists of.
 pub trait Markable: Copy + Default + PartialEq {
     /// As many bits as the entry has, so that as many of them are worked on at once.
-    type Word: Copy + Default + BitOrAssign + Into<u64>;
-
-    const BITS: usize;
-
-    fn bit(at: usize) -> Self::Word;
+    type Word: Copy + Default + From<u8> + Shl<usize, Output = Self::Word> + BitOrAssign + Into<u64>;
 }
 
 impl Markable for f32 {
     type Word = u32;
-
-    const BITS: usize = 32;
-
-    #[inline(always)]
-    fn bit(at: usize) -> u32 {
-        1 << at
-    }
 }
 
 impl Markable for u8 {
     type Word = u8;
-
-    const BITS: usize = 8;
-
-    #[inline(always)]
-    fn bit(at: usize) -> u8 {
-        1 << at
-    }
 }
 
 impl Marks {
@@ -101,25 +83,19 @@ impl Marks {
         self.columns
     }
 
-    /// A line for each row, a place for each column.
-    pub fn along_rows(&self) -> Lines<'_> {
+    /// A line for each row, a place for each column; or the other way round.
+    pub fn lines(&self, of_columns: bool) -> Lines<'_> {
+        let (words, count, places) = if of_columns {
+            (&self.along_columns, self.columns, self.rows)
+        } else {
+            (&self.along_rows, self.rows, self.columns)
+        };
         Lines {
-            words: &self.along_rows,
-            stride: self.rows,
+            words,
+            stride: count,
             first: 0,
-            count: self.rows,
-            places: self.columns,
-        }
-    }
-
-    /// A line for each column, a place for each row.
-    pub fn along_columns(&self) -> Lines<'_> {
-        Lines {
-            words: &self.along_columns,
-            stride: self.columns,
-            first: 0,
-            count: self.columns,
-            places: self.rows,
+            count,
+            places,
         }
     }
 }
@@ -162,19 +138,20 @@ impl<T: Markable> NullaryFnOnce for MarkColumns<'_, T> {
     fn call(self) {
         let zero = T::default();
         let none = T::Word::default();
+        let bits = 8 * size_of::<T::Word>();
         let mut narrow = vec![none; self.columns];
         let blocks = self.entries.chunks(BLOCK * self.columns.max(1));
         for (rows, words) in blocks.zip(self.words.chunks_exact_mut(self.columns.max(1))) {
-            for (group, rows) in rows.chunks(T::BITS * self.columns).enumerate() {
+            for (group, rows) in rows.chunks(bits * self.columns).enumerate() {
                 narrow.fill(none);
                 for (at, row) in rows.chunks_exact(self.columns).enumerate() {
-                    let bit = T::bit(at);
+                    let bit = T::Word::from(1) << at;
                     for (word, value) in narrow.iter_mut().zip(row) {
                         *word |= if *value == zero { none } else { bit };
                     }
                 }
                 for (word, &narrow) in words.iter_mut().zip(&narrow) {
-                    *word |= narrow.into() << (group * T::BITS);
+                    *word |= narrow.into() << (group * bits);
                 }
             }
         }
@@ -237,7 +214,7 @@ mod tests {
             let bytes: Vec<u8> = places.clone().map(|on| if on { 200 } else { 0 }).collect();
             let floats: Vec<f32> = places.map(|on| if on { -0.5 } else { -0.0 }).collect();
             for marks in [Marks::of(&bytes, columns), Marks::of(&floats, columns)] {
-                let (along_rows, along_columns) = (marks.along_rows(), marks.along_columns());
+                let (along_rows, along_columns) = (marks.lines(false), marks.lines(true));
                 assert_eq!((along_rows.count(), along_columns.count()), (rows, columns));
                 for row in 0..rows {
                     for column in 0..columns {
@@ -260,7 +237,7 @@ mod tests {
                 assert_eq!(ones(along_columns, rows), expected);
             }
         }
-        assert_eq!(Marks::of::<f32>(&[f32::NAN], 1).along_rows().block(0), [1]);
-        assert_eq!(Marks::of::<f32>(&[], 0).along_rows().count(), 0);
+        assert_eq!(Marks::of::<f32>(&[f32::NAN], 1).lines(false).block(0), [1]);
+        assert_eq!(Marks::of::<f32>(&[], 0).lines(false).count(), 0);
     }
 }

@@ -1,4 +1,4 @@
-//! Matrices in memory, their products, and sums of rows.
+//! Matrices in memory and their products.
 //!
 //! A large product is shared out over the threads of the pool that the caller runs in. Each entry is one sum in the
 //! order of the inner index, whatever thread computes it, so that the bits do not depend on how many there are.
@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use gemm::Parallelism;
 use rayon::prelude::*;
+
+use super::sparse::Sparse;
 
 /// Multiply–accumulates below which a second thread costs more than it saves.
 const WORTH_SHARING: usize = 20_000_000;
@@ -22,46 +24,45 @@ pub struct Matrix<'a> {
     strides: [usize; 2],
 }
 
-/// What can stand on the left of a product: a matrix, with or without marks of what is 0 in it.
-///
-/// # Safety
-///
-/// `rows` and `columns` never change, and `multiply` writes every entry of `out`, or panics.
-#[expect(
-    unsafe_code,
-    reason = "memory that is written for the first time is not cleared before"
-)]
-pub unsafe trait Factor: Copy + Sync {
-    fn rows(&self) -> usize;
+/// What can stand on the left of a product.
+#[derive(Debug, Clone, Copy)]
+pub enum Factor<'a> {
+    Whole(Matrix<'a>),
+    /// With marks of what is 0 in it.
+    Numbers(Sparse<'a, f32>),
+    Bytes(Sparse<'a, u8>),
+}
 
-    fn columns(&self) -> usize;
+impl<'a> From<Matrix<'a>> for Factor<'a> {
+    fn from(matrix: Matrix<'a>) -> Self {
+        Self::Whole(matrix)
+    }
+}
 
-    /// Some rows of scale · self · right; all of `out` is written.
-    ///
-    /// # Panics
-    ///
-    /// Panics if the matrices do not fit.
-    fn multiply(
-        self,
-        rows: Range<usize>,
-        right: Matrix<'_>,
-        scale: f32,
-        out: &mut [MaybeUninit<f32>],
-    );
-
-    /// All rows, shared out over the threads of the pool.
-    fn multiply_all(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
-        let rows = self.rows();
-        let threads = threads_for(rows * self.columns() * right.columns);
-        if threads == 1 {
-            return self.multiply(0..rows, right, scale, out);
+impl Factor<'_> {
+    pub fn transposed(self) -> Self {
+        match self {
+            Self::Whole(matrix) => Self::Whole(matrix.transposed()),
+            Self::Numbers(matrix) => Self::Numbers(matrix.transposed()),
+            Self::Bytes(matrix) => Self::Bytes(matrix.transposed()),
         }
-        let piece = rows.div_ceil(threads);
-        let pieces = out.par_chunks_mut(piece * right.columns);
-        pieces.enumerate().for_each(|(at, out)| {
-            let first = at * piece;
-            self.multiply(first..rows.min(first + piece), right, scale, out);
-        });
+    }
+
+    fn dims(self) -> [usize; 2] {
+        match self {
+            Self::Whole(matrix) => [matrix.rows, matrix.columns],
+            Self::Numbers(matrix) => [matrix.rows(), matrix.columns()],
+            Self::Bytes(matrix) => [matrix.rows(), matrix.columns()],
+        }
+    }
+
+    /// scale · self · right; every entry of `out` is written.
+    fn multiply(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
+        match self {
+            Self::Whole(matrix) => product(out, right.columns, 0, matrix, right, scale),
+            Self::Numbers(matrix) => matrix.multiply(right, scale, out),
+            Self::Bytes(matrix) => matrix.multiply(right, scale, out),
+        }
     }
 }
 
@@ -133,33 +134,6 @@ impl<'a> Matrix<'a> {
     }
 }
 
-// SAFETY: the fields are private, and `product` writes every entry.
-#[expect(unsafe_code, reason = "as the trait says")]
-unsafe impl Factor for Matrix<'_> {
-    fn rows(&self) -> usize {
-        self.rows
-    }
-
-    fn columns(&self) -> usize {
-        self.columns
-    }
-
-    fn multiply(
-        self,
-        rows: Range<usize>,
-        right: Matrix<'_>,
-        scale: f32,
-        out: &mut [MaybeUninit<f32>],
-    ) {
-        product(out, right.columns, 0, self.some_rows(rows), right, scale);
-    }
-
-    /// `gemm` shares out what it prepares of the matrices, too.
-    fn multiply_all(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
-        product(out, right.columns, 0, self, right, scale);
-    }
-}
-
 /// scale · left · right, row after row, behind the entries of `out`.
 ///
 /// # Panics
@@ -169,22 +143,24 @@ unsafe impl Factor for Matrix<'_> {
     unsafe_code,
     reason = "clearing memory that is about to be written would cost a pass"
 )]
-pub fn extend_by_product(out: &mut Vec<f32>, left: impl Factor, right: Matrix<'_>, scale: f32) {
-    let size = left.rows() * right.columns;
+pub fn extend_by_product<'a>(
+    out: &mut Vec<f32>,
+    left: impl Into<Factor<'a>>,
+    right: Matrix<'_>,
+    scale: f32,
+) {
+    let left = left.into();
+    let [rows, columns] = left.dims();
+    assert_eq!(columns, right.rows, "matrices that can be multiplied");
+    let size = rows * right.columns;
     out.reserve_exact(size);
-    let places = &mut out.spare_capacity_mut()[..size];
-    assert_eq!(
-        left.columns(),
-        right.rows,
-        "matrices that can be multiplied"
-    );
-    left.multiply_all(right, scale, places);
-    // SAFETY: every entry has been written: `Factor` promises it.
+    left.multiply(right, scale, &mut out.spare_capacity_mut()[..size]);
+    // SAFETY: every entry has been written: each kind of product says so.
     unsafe { out.set_len(out.len() + size) }
 }
 
 /// How many threads are worth having for so many multiply–accumulates.
-fn threads_for(work: usize) -> usize {
+pub fn threads_for(work: usize) -> usize {
     if work < WORTH_SHARING {
         1
     } else {
@@ -242,12 +218,10 @@ pub fn extend_by_gram(out: &mut Vec<f32>, matrix: Matrix<'_>) {
     unsafe { out.set_len(out.len() + size * size) }
 }
 
-/// scale · left · right to `out`, whose rows lie `stride` apart and begin at column `from`; shared out over the threads
-/// of the pool.
-#[expect(
-    unsafe_code,
-    reason = "the product's interface is pointers and strides"
-)]
+/// scale · left · right to `out`, whose rows lie `stride` apart and begin at column `from`.
+///
+/// Threads of the pool have pieces of the product's longer side: so the smaller matrix is what each of them prepares for
+/// itself. `gemm` could share the work out too, but does so anew for each part of the inner index.
 fn product(
     out: &mut [MaybeUninit<f32>],
     stride: usize,
@@ -256,42 +230,88 @@ fn product(
     right: Matrix<'_>,
     scale: f32,
 ) {
+    /// `gemm` cuts the inner index in another way where neither side is as long: bits would depend on the pieces.
+    const SHORTEST: usize = 65;
+
     assert_eq!(left.columns, right.rows, "matrices that can be multiplied");
     assert!(from + right.columns <= stride && out.len() >= left.rows * stride);
     if out.is_empty() {
         return;
     }
-    let parallelism = match threads_for(left.rows * left.columns * right.columns) {
-        1 => Parallelism::None,
-        threads => Parallelism::Rayon(threads),
+    let by_rows = left.rows > right.columns;
+    let longer = left.rows.max(right.columns);
+    let threads = threads_for(left.rows * left.columns * right.columns);
+    let pieces = threads.min(longer / SHORTEST).max(1);
+    let place = Place(out.as_mut_ptr().cast::<f32>().wrapping_add(from));
+    let multiply = |at: usize| {
+        let range = at * longer / pieces..(at + 1) * longer / pieces;
+        let (left, right, start) = if by_rows {
+            (left.some_rows(range.clone()), right, range.start * stride)
+        } else {
+            (left, right.some_columns(range.clone()), range.start)
+        };
+        place.multiply(start, stride, left, right, scale);
     };
-    let strides = |matrix: Matrix<'_>| matrix.strides.map(usize::cast_signed);
-    let [left_rows, left_columns] = strides(left);
-    let [right_rows, right_columns] = strides(right);
-    // SAFETY: every index below a matrix's rows and columns, times its strides, lies inside its entries, and the rows of
-    // `out` have been measured. Without an inner index gemm writes zeros, as it does not read `out`.
-    unsafe {
-        gemm::gemm(
-            left.rows,
-            right.columns,
-            left.columns,
-            out.as_mut_ptr().cast::<f32>().add(from),
-            1,
-            stride.cast_signed(),
-            false,
-            left.entries.as_ptr(),
-            left_columns,
-            left_rows,
-            right.entries.as_ptr(),
-            right_columns,
-            right_rows,
-            1.0,
-            scale,
-            false,
-            false,
-            false,
-            parallelism,
-        );
+    if pieces > 1 {
+        (0..pieces).into_par_iter().for_each(multiply);
+    } else {
+        multiply(0);
+    }
+}
+
+/// Where a product goes that several threads compute, each some of its rows or columns.
+#[derive(Clone, Copy)]
+struct Place(*mut f32);
+
+// SAFETY: threads write to different entries.
+#[expect(unsafe_code, reason = "slices have no columns")]
+unsafe impl Send for Place {}
+// SAFETY: as above.
+#[expect(unsafe_code, reason = "slices have no columns")]
+unsafe impl Sync for Place {}
+
+impl Place {
+    /// scale · left · right, from `start` on. The caller has measured that there is room.
+    #[expect(
+        unsafe_code,
+        reason = "the product's interface is pointers and strides"
+    )]
+    fn multiply(
+        self,
+        start: usize,
+        stride: usize,
+        left: Matrix<'_>,
+        right: Matrix<'_>,
+        scale: f32,
+    ) {
+        let strides = |matrix: Matrix<'_>| matrix.strides.map(usize::cast_signed);
+        let [left_rows, left_columns] = strides(left);
+        let [right_rows, right_columns] = strides(right);
+        // SAFETY: every index below a matrix's rows and columns, times its strides, lies inside its entries, and `product`
+        // has measured the rows of the place. Without an inner index gemm writes zeros, as it does not read the place.
+        unsafe {
+            gemm::gemm(
+                left.rows,
+                right.columns,
+                left.columns,
+                self.0.add(start),
+                1,
+                stride.cast_signed(),
+                false,
+                left.entries.as_ptr(),
+                left_columns,
+                left_rows,
+                right.entries.as_ptr(),
+                right_columns,
+                right_rows,
+                1.0,
+                scale,
+                false,
+                false,
+                false,
+                Parallelism::None,
+            );
+        }
     }
 }
 
@@ -299,7 +319,6 @@ fn product(
 mod tests {
     use super::*;
     use crate::ops::kernels::marks::Marks;
-    use crate::ops::kernels::sparse::Sparse;
 
     #[test]
     fn products_of_matrices_and_their_transposes_by_hand() {
@@ -348,7 +367,7 @@ mod tests {
     fn rows_beyond_the_last_one_are_refused() {
         let a = [0.0; 6];
         let a = Matrix::new(&a, 2, 3);
-        a.multiply(0..3, a.transposed(), 1.0, &mut [MaybeUninit::uninit(); 6]);
+        a.some_rows(0..3);
     }
 
     #[test]
@@ -380,28 +399,30 @@ mod tests {
     #[test]
     fn bits_do_not_depend_on_how_many_threads_share_the_rows() {
         let number = |at: usize| ((at * 7919) % 1000) as f32 / 500.0 - 1.0;
-        // Enough work to be shared, in numbers that nothing divides.
-        let (m, k, n) = (403, 611, 201);
-        let a: Vec<f32> = (0..m * k).map(number).collect();
-        let ramps: Vec<f32> = a.iter().map(|a| a.max(0.0)).collect();
-        let b: Vec<f32> = (0..k * n).map(|at| number(at + 17)).collect();
-        let with = |threads: usize| {
-            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
-            pool.build().expect("threads").install(|| {
-                let (left, right) = (Matrix::new(&a, m, k), Matrix::new(&b, k, n));
-                let mut out = Vec::new();
-                extend_by_product(&mut out, left, right, 0.5);
-                let turned = Matrix::new(&a[..k * m], k, m).transposed();
-                extend_by_product(&mut out, turned, right, 1.0);
-                let marks = Marks::of(&ramps, k);
-                extend_by_product(&mut out, Sparse::new(&ramps, &marks), right, 1.0);
-                extend_by_gram(&mut out, left);
-                out.into_iter().map(f32::to_bits).collect::<Vec<u32>>()
-            })
-        };
-        let expected = with(1);
-        for threads in [2, 3, 5] {
-            assert!(with(threads) == expected, "{threads} threads");
+        // Enough work to be shared, by rows or by columns, in numbers that nothing divides.
+        for (m, k, n) in [(403, 611, 201), (131, 1300, 170), (66, 2400, 140)] {
+            let a: Vec<f32> = (0..m * k).map(number).collect();
+            let ramps: Vec<f32> = a.iter().map(|a| a.max(0.0)).collect();
+            let b: Vec<f32> = (0..k * n).map(|at| number(at + 17)).collect();
+            let with = |threads: usize| {
+                let pool = rayon::ThreadPoolBuilder::new().num_threads(threads);
+                pool.build().expect("threads").install(|| {
+                    let (left, right) = (Matrix::new(&a, m, k), Matrix::new(&b, k, n));
+                    let mut out = Vec::new();
+                    extend_by_product(&mut out, left, right, 0.5);
+                    let turned = Matrix::new(&a, k, m).transposed();
+                    extend_by_product(&mut out, turned, right, 1.0);
+                    let marks = Marks::of(&ramps, k);
+                    let sparse = Factor::Numbers(Sparse::new(&ramps, &marks));
+                    extend_by_product(&mut out, sparse, right, 1.0);
+                    extend_by_gram(&mut out, left);
+                    out.into_iter().map(f32::to_bits).collect::<Vec<u32>>()
+                })
+            };
+            let expected = with(1);
+            for threads in [2, 3, 5] {
+                assert!(with(threads) == expected, "{m} {k} {n}, {threads} threads");
+            }
         }
     }
 

@@ -21,9 +21,10 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use pulp::{Scalar128b, Simd, WithSimd};
+use rayon::prelude::*;
 
 use super::marks::{BLOCK, Lines, Marks};
-use super::matrix::{Factor, Matrix};
+use super::matrix::{Matrix, threads_for};
 use super::wide::with_vectors;
 
 /// Columns that are few for a vector, and get sums of their own.
@@ -33,26 +34,12 @@ const QUAD: usize = 4;
 const WIDEST: usize = 112;
 
 /// scale · left · right.
-struct Product<'a, L> {
+struct Product<'a, T> {
     /// Row after row.
     out: &'a mut [MaybeUninit<f32>],
     scale: f32,
-    left: L,
+    left: Sparse<'a, T>,
     right: Matrix<'a>,
-}
-
-/// A matrix on the left, and where it is not 0.
-trait Left: Copy {
-    type Entry: Entry;
-
-    /// What begins with the entry in this row and column.
-    fn from(&self, row: usize, column: usize) -> &[Self::Entry];
-
-    /// How far apart a row's entries lie.
-    fn step(&self) -> usize;
-
-    /// A line for each row.
-    fn marks(&self) -> Lines<'_>;
 }
 
 /// What a matrix on the left consists of.
@@ -84,173 +71,137 @@ impl Entry for u8 {
     }
 }
 
-/// A matrix that lies row after row, with its marks.
+/// Some rows of a matrix that lies row after row, or of its transpose, with marks of what is not 0.
 #[derive(Debug, Clone, Copy)]
 pub struct Sparse<'a, T> {
+    /// Of all of the matrix, as are its marks.
     entries: &'a [T],
     marks: &'a Marks,
+    is_transposed: bool,
+    first: usize,
+    count: usize,
 }
 
-/// The transpose of such a matrix.
-#[derive(Debug, Clone, Copy)]
-pub struct Transposed<'a, T>(Sparse<'a, T>);
-
-impl<'a, T> Sparse<'a, T> {
+impl<'a, T: Entry> Sparse<'a, T> {
     /// Of entries with their own marks.
     ///
     /// # Panics
     ///
     /// Panics if these are of another shape.
     pub fn new(entries: &'a [T], marks: &'a Marks) -> Self {
-        assert_eq!(
-            entries.len(),
-            marks.rows() * marks.columns(),
-            "one mark each"
-        );
-        Self { entries, marks }
+        let places = marks.rows() * marks.columns();
+        assert_eq!(entries.len(), places, "one mark each");
+        Self {
+            entries,
+            marks,
+            is_transposed: false,
+            first: 0,
+            count: marks.rows(),
+        }
     }
 
-    pub fn transposed(self) -> Transposed<'a, T> {
-        Transposed(self)
-    }
-}
-
-impl<T: Entry> Left for Sparse<'_, T> {
-    type Entry = T;
-
-    #[inline(always)]
-    fn from(&self, row: usize, column: usize) -> &[T] {
-        &self.entries[row * self.marks.columns() + column..]
-    }
-
-    #[inline(always)]
-    fn step(&self) -> usize {
-        1
+    /// The transpose of all of it.
+    pub fn transposed(self) -> Self {
+        let is_transposed = !self.is_transposed;
+        let lines = self.marks.lines(is_transposed);
+        Self {
+            is_transposed,
+            first: 0,
+            count: lines.count(),
+            ..self
+        }
     }
 
-    fn marks(&self) -> Lines<'_> {
-        self.marks.along_rows()
-    }
-}
-
-impl<T: Entry> Left for Transposed<'_, T> {
-    type Entry = T;
-
-    #[inline(always)]
-    fn from(&self, row: usize, column: usize) -> &[T] {
-        self.0.from(column, row)
-    }
-
-    #[inline(always)]
-    fn step(&self) -> usize {
-        self.0.marks.columns()
-    }
-
-    fn marks(&self) -> Lines<'_> {
-        self.0.marks.along_columns()
-    }
-}
-
-/// Some rows of such a matrix.
-#[derive(Clone, Copy)]
-struct Part<L> {
-    left: L,
-    first: usize,
-    count: usize,
-}
-
-impl<L: Left> Left for Part<L> {
-    type Entry = L::Entry;
-
-    #[inline(always)]
-    fn from(&self, row: usize, column: usize) -> &[L::Entry] {
-        self.left.from(self.first + row, column)
-    }
-
-    #[inline(always)]
-    fn step(&self) -> usize {
-        self.left.step()
-    }
-
-    fn marks(&self) -> Lines<'_> {
-        let rows = self.first..self.first + self.count;
-        self.left.marks().some(rows)
-    }
-}
-
-// SAFETY: the marks are borrowed, and a product writes every entry with its first block.
-#[expect(unsafe_code, reason = "as the trait says")]
-unsafe impl<T: Entry> Factor for Sparse<'_, T> {
-    fn rows(&self) -> usize {
-        self.marks.rows()
-    }
-
-    fn columns(&self) -> usize {
-        self.marks.columns()
-    }
-
-    fn multiply(
-        self,
-        rows: Range<usize>,
-        right: Matrix<'_>,
-        scale: f32,
-        out: &mut [MaybeUninit<f32>],
-    ) {
-        multiply(self, rows, right, scale, out);
-    }
-}
-
-// SAFETY: as above.
-#[expect(unsafe_code, reason = "as the trait says")]
-unsafe impl<T: Entry> Factor for Transposed<'_, T> {
-    fn rows(&self) -> usize {
-        self.0.marks.columns()
-    }
-
-    fn columns(&self) -> usize {
-        self.0.marks.rows()
-    }
-
-    fn multiply(
-        self,
-        rows: Range<usize>,
-        right: Matrix<'_>,
-        scale: f32,
-        out: &mut [MaybeUninit<f32>],
-    ) {
-        multiply(self, rows, right, scale, out);
-    }
-}
-
-fn multiply(
-    left: impl Left,
-    rows: Range<usize>,
-    right: Matrix<'_>,
-    scale: f32,
-    out: &mut [MaybeUninit<f32>],
-) {
-    with_vectors(Product {
-        out,
-        scale,
-        left: Part {
-            left,
-            first: rows.start,
+    fn some_rows(self, rows: Range<usize>) -> Self {
+        Self {
+            first: self.first + rows.start,
             count: rows.len(),
-        },
-        right,
-    });
+            ..self
+        }
+    }
+
+    pub fn rows(self) -> usize {
+        self.count
+    }
+
+    pub fn columns(self) -> usize {
+        self.lines().places()
+    }
+
+    /// scale · self · right; every entry of `out` is written. Threads of the pool have some rows each.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the matrices do not fit.
+    pub fn multiply(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
+        let (rows, width) = (self.rows(), right.width());
+        let multiply = |left, out: &mut [_]| {
+            with_vectors(Product {
+                out,
+                scale,
+                left,
+                right,
+            });
+        };
+        let threads = threads_for(rows * self.columns() * width);
+        if threads == 1 {
+            return multiply(self, out);
+        }
+        let piece = rows.div_ceil(threads);
+        let pieces = out.par_chunks_mut(piece * width).enumerate();
+        pieces.for_each(|(at, out)| {
+            let first = at * piece;
+            multiply(self.some_rows(first..rows.min(first + piece)), out);
+        });
+    }
+
+    /// A line of marks for each row.
+    fn lines(self) -> Lines<'a> {
+        let lines = self.marks.lines(self.is_transposed);
+        lines.some(self.first..self.first + self.count)
+    }
+
+    /// What begins with the entry in this row and column.
+    #[inline(always)]
+    fn from<const TRANSPOSED: bool>(self, row: usize, column: usize) -> &'a [T] {
+        let row = self.first + row;
+        let at = if TRANSPOSED {
+            column * self.marks.columns() + row
+        } else {
+            row * self.marks.columns() + column
+        };
+        &self.entries[at..]
+    }
+
+    /// How far apart a row's entries lie.
+    #[inline(always)]
+    fn step<const TRANSPOSED: bool>(self) -> usize {
+        if TRANSPOSED { self.marks.columns() } else { 1 }
+    }
 }
 
-impl<L: Left> WithSimd for Product<'_, L> {
+impl<T: Entry> WithSimd for Product<'_, T> {
     type Output = ();
 
     #[inline(always)]
-    fn with_simd<S: Simd>(mut self, simd: S) {
-        let (rows, inner) = (self.left.marks().count(), self.left.marks().places());
+    fn with_simd<S: Simd>(self, simd: S) {
+        let (rows, inner) = (self.left.rows(), self.left.columns());
         assert_eq!(inner, self.right.rows(), "matrices that can be multiplied");
         // Every entry is written by its first terms.
         assert!(inner > 0, "something to sum up");
         assert_eq!(self.out.len(), rows * self.right.width(), "room for it");
+        if self.left.is_transposed {
+            self.panels::<S, true>(simd);
+        } else {
+            self.panels::<S, false>(simd);
+        }
+    }
+}
+
+impl<T: Entry> Product<'_, T> {
+    /// All columns, as many at a time as there are registers for.
+    #[inline(always)]
+    fn panels<S: Simd, const TRANSPOSED: bool>(mut self, simd: S) {
         let mut from = 0;
         while from < self.right.width() {
             let columns = self.right.width() - from;
@@ -260,21 +211,21 @@ impl<L: Left> WithSimd for Product<'_, L> {
             // As many sums as there are registers for: of one row, or of three where that many are free.
             from = if S::REGISTER_COUNT >= 32 {
                 match (vectors, quad) {
-                    (6, Some(quad)) => self.panel::<S, _, 6, 3, 1>(simd, quad, from),
-                    (6.., _) => self.panel::<S, _, 6, 3, 0>(simd, Scalar128b, from),
-                    (3, Some(quad)) => self.panel::<S, _, 3, 3, 1>(simd, quad, from),
-                    (3.., _) => self.panel::<S, _, 3, 3, 0>(simd, Scalar128b, from),
-                    (1, Some(quad)) => self.panel::<S, _, 1, 3, 1>(simd, quad, from),
-                    _ => self.panel::<S, _, 1, 3, 0>(simd, Scalar128b, from),
+                    (6, Some(quad)) => self.panel::<S, _, TRANSPOSED, 6, 3, 1>(simd, quad, from),
+                    (6.., _) => self.panel::<S, _, TRANSPOSED, 6, 3, 0>(simd, Scalar128b, from),
+                    (3, Some(quad)) => self.panel::<S, _, TRANSPOSED, 3, 3, 1>(simd, quad, from),
+                    (3.., _) => self.panel::<S, _, TRANSPOSED, 3, 3, 0>(simd, Scalar128b, from),
+                    (1, Some(quad)) => self.panel::<S, _, TRANSPOSED, 1, 3, 1>(simd, quad, from),
+                    _ => self.panel::<S, _, TRANSPOSED, 1, 3, 0>(simd, Scalar128b, from),
                 }
             } else {
                 match (vectors, quad) {
-                    (12, Some(quad)) => self.panel::<S, _, 12, 1, 1>(simd, quad, from),
-                    (12.., _) => self.panel::<S, _, 12, 1, 0>(simd, Scalar128b, from),
-                    (4, Some(quad)) => self.panel::<S, _, 4, 1, 1>(simd, quad, from),
-                    (4.., _) => self.panel::<S, _, 4, 1, 0>(simd, Scalar128b, from),
-                    (1, Some(quad)) => self.panel::<S, _, 1, 1, 1>(simd, quad, from),
-                    _ => self.panel::<S, _, 1, 1, 0>(simd, Scalar128b, from),
+                    (12, Some(quad)) => self.panel::<S, _, TRANSPOSED, 12, 1, 1>(simd, quad, from),
+                    (12.., _) => self.panel::<S, _, TRANSPOSED, 12, 1, 0>(simd, Scalar128b, from),
+                    (4, Some(quad)) => self.panel::<S, _, TRANSPOSED, 4, 1, 1>(simd, quad, from),
+                    (4.., _) => self.panel::<S, _, TRANSPOSED, 4, 1, 0>(simd, Scalar128b, from),
+                    (1, Some(quad)) => self.panel::<S, _, TRANSPOSED, 1, 1, 1>(simd, quad, from),
+                    _ => self.panel::<S, _, TRANSPOSED, 1, 1, 0>(simd, Scalar128b, from),
                 }
             };
         }
@@ -292,10 +243,17 @@ fn narrow() -> Option<Scalar128b> {
     None
 }
 
-impl<L: Left> Product<'_, L> {
+impl<T: Entry> Product<'_, T> {
     /// The product's next N vectors and Q quads of columns; where they end.
     #[inline(always)]
-    fn panel<S: Simd, W: Simd, const N: usize, const R: usize, const Q: usize>(
+    fn panel<
+        S: Simd,
+        W: Simd,
+        const TRANSPOSED: bool,
+        const N: usize,
+        const R: usize,
+        const Q: usize,
+    >(
         &mut self,
         simd: S,
         narrow: W,
@@ -309,7 +267,7 @@ impl<L: Left> Product<'_, L> {
         let columns = from..end;
         apart(
             simd,
-            Panel::<L, W, N, R, Q> {
+            Panel::<T, W, TRANSPOSED, N, R, Q> {
                 product,
                 columns,
                 narrow,
@@ -326,15 +284,15 @@ fn apart<S: Simd, T: WithSimd>(simd: S, task: T) -> T::Output {
 }
 
 /// N vectors and Q quads of the columns of a product, up to R rows of it together.
-struct Panel<'a, L, W, const N: usize, const R: usize, const Q: usize> {
-    product: Product<'a, L>,
+struct Panel<'a, T, W, const TRANSPOSED: bool, const N: usize, const R: usize, const Q: usize> {
+    product: Product<'a, T>,
     columns: Range<usize>,
     /// What quads are computed with.
     narrow: W,
 }
 
-impl<L: Left, W: Simd, const N: usize, const R: usize, const Q: usize> WithSimd
-    for Panel<'_, L, W, N, R, Q>
+impl<T: Entry, W: Simd, const TRANSPOSED: bool, const N: usize, const R: usize, const Q: usize>
+    WithSimd for Panel<'_, T, W, TRANSPOSED, N, R, Q>
 {
     type Output = ();
 
@@ -357,7 +315,7 @@ impl<L: Left, W: Simd, const N: usize, const R: usize, const Q: usize> WithSimd
         } = product;
         assert!(N * S::F32_LANES + Q * QUAD <= WIDEST, "room for a line");
         let stride = right.width();
-        let marks = left.marks();
+        let marks = left.lines();
         let mut near = [Line([0.0; WIDEST]); BLOCK];
         for (block, first) in (0..right.rows()).step_by(BLOCK).enumerate() {
             copy::<S, N>(&mut near, right, first, columns.clone());
@@ -376,19 +334,19 @@ impl<L: Left, W: Simd, const N: usize, const R: usize, const Q: usize> WithSimd
                     continue;
                 }
                 if R == 1 || are_alike(marks, all, N) {
-                    let lines = Lined::<L, R>::new(&left, row, first);
+                    let lines = Lined::<T, TRANSPOSED, R>::new(left, row, first);
                     let sums = lines.sums::<S, W, N, Q>(simd, narrow, all, &near);
                     target.put(simd, row, &sums);
                     continue;
                 }
                 for (row, &marks) in (row..).zip(marks) {
-                    let lines = Lined::<L, 1>::new(&left, row, first);
+                    let lines = Lined::<T, TRANSPOSED, 1>::new(left, row, first);
                     let sums = lines.sums::<S, W, N, Q>(simd, narrow, marks, &near);
                     target.put(simd, row, &sums);
                 }
             }
             for (row, &marks) in (groups.len() * R..).zip(rest) {
-                let lines = Lined::<L, 1>::new(&left, row, first);
+                let lines = Lined::<T, TRANSPOSED, 1>::new(left, row, first);
                 let sums = lines.sums::<S, W, N, Q>(simd, narrow, marks, &near);
                 target.put(simd, row, &sums);
             }
@@ -415,17 +373,17 @@ struct Sums<V, const M: usize, const N: usize, const Q: usize> {
 }
 
 /// M rows of the left matrix.
-struct Lined<'a, L: Left, const M: usize> {
-    left: &'a L,
-    rows: [&'a [L::Entry]; M],
+struct Lined<'a, T, const TRANSPOSED: bool, const M: usize> {
+    left: Sparse<'a, T>,
+    rows: [&'a [T]; M],
 }
 
-impl<'a, L: Left, const M: usize> Lined<'a, L, M> {
+impl<'a, T: Entry, const TRANSPOSED: bool, const M: usize> Lined<'a, T, TRANSPOSED, M> {
     #[inline(always)]
-    fn new(left: &'a L, row: usize, column: usize) -> Self {
-        let mut rows = [left.from(row, column); M];
+    fn new(left: Sparse<'a, T>, row: usize, column: usize) -> Self {
+        let mut rows = [left.from::<TRANSPOSED>(row, column); M];
         for of in 1..M {
-            rows[of] = left.from(row + of, column);
+            rows[of] = left.from::<TRANSPOSED>(row + of, column);
         }
         Self { left, rows }
     }
@@ -448,7 +406,8 @@ impl<'a, L: Left, const M: usize> Lined<'a, L, M> {
             let mut values = [0.0; M];
             let mut factors = [simd.splat_f32s(0.0); M];
             for row in 0..M {
-                values[row] = self.rows[row][at.wrapping_mul(self.left.step())].value();
+                values[row] =
+                    self.rows[row][at.wrapping_mul(self.left.step::<TRANSPOSED>())].value();
                 factors[row] = simd.splat_f32s(values[row]);
             }
             let whole = S::as_simd_f32s(right).0;
@@ -714,7 +673,7 @@ mod tests {
             all
         }
 
-        fn run(self, product: Product<'_, impl Left>) {
+        fn run(self, product: Product<'_, impl Entry>) {
             match self {
                 Self::Native => with_vectors(product),
                 Self::Single => Simd::vectorize(pulp::Scalar::new(), product),

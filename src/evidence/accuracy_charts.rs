@@ -1,10 +1,8 @@
 //! Figure 3 and its price: test accuracy after every epoch, a line per condition (the median over seeds) with a
 //! band from the smallest to the largest, against epochs, against gradient updates and operations, and against time.
 
+use crate::report::{Chart, Drawing, Horizontal, Legend, Line, Look, Sheet, Stroke, Vertical};
 use crate::results::{ClassifierRecord, MemberSeconds, Spread};
-
-use super::Drawing;
-use super::chart::{Chart, Horizontal, Legend, Line, Look, Sheet, Stroke, Vertical};
 
 /// The height of the enlarged charts, in percentage points below the best accuracy.
 const ENLARGED: f64 = 10.0;
@@ -17,17 +15,15 @@ struct Condition<'a> {
 }
 
 /// Accuracy against epochs: all of it, and the upper part enlarged.
-#[must_use]
-pub fn accuracy(records: &[ClassifierRecord]) -> Drawing {
+pub(super) fn accuracy(records: &[ClassifierRecord]) -> Drawing {
     let conditions = by_condition(records);
     let epochs = |record: &ClassifierRecord| record.epoch as f64;
-    let charts = both(&conditions, "", "epoch", Horizontal::Whole, &epochs);
+    let charts = both(&conditions, "", "epoch", &Horizontal::Whole, &epochs);
     sheet(&conditions, charts.into(), 2)
 }
 
 /// Accuracy against what it took to get there, pretraining included: gradient updates and multiply–accumulates.
-#[must_use]
-pub fn costs(records: &[ClassifierRecord]) -> Drawing {
+pub(super) fn costs(records: &[ClassifierRecord]) -> Drawing {
     let conditions = by_condition(records);
     let updates = |record: &ClassifierRecord| record.updates as f64 / 1e3;
     let work = |record: &ClassifierRecord| record.giga_multiply_accumulates / 1e3;
@@ -36,14 +32,14 @@ pub fn costs(records: &[ClassifierRecord]) -> Drawing {
             &conditions,
             " by gradient updates",
             "thousand gradient updates, pretraining included",
-            Horizontal::Real,
+            &Horizontal::Real,
             &updates,
         ),
         both(
             &conditions,
             " by computation",
             "10¹² multiply–accumulates, pretraining included",
-            Horizontal::Real,
+            &Horizontal::Real,
             &work,
         ),
     ];
@@ -51,12 +47,11 @@ pub fn costs(records: &[ClassifierRecord]) -> Drawing {
 }
 
 /// Accuracy against the wall-clock time that a member's training took on its thread, pretraining included.
-#[must_use]
-pub fn times(records: &[ClassifierRecord], seconds: &[MemberSeconds]) -> Drawing {
+pub(super) fn times(records: &[ClassifierRecord], seconds: &[MemberSeconds]) -> Drawing {
     let conditions = by_condition(records);
     let time = |record: &ClassifierRecord| time_at(record, seconds);
     let title = "seconds of training on one thread, pretraining included";
-    let charts = both(&conditions, " by time", title, Horizontal::Real, &time);
+    let charts = both(&conditions, " by time", title, &Horizontal::Real, &time);
     sheet(&conditions, charts.into(), 2)
 }
 
@@ -72,20 +67,21 @@ fn time_at(record: &ClassifierRecord, seconds: &[MemberSeconds]) -> f64 {
 fn sheet(conditions: &[Condition], charts: Vec<Chart>, columns: usize) -> Drawing {
     let names = conditions.iter().zip(Look::all());
     let entries = names.map(|(condition, look)| (condition.name.to_owned(), look));
-    Drawing::sheet(Sheet {
+    Sheet {
         legend: Legend::new(entries, conditions.len()),
         charts,
         columns,
         chart_height: 380.0,
-    })
+    }
+    .drawing()
 }
 
 /// The whole range, and the upper part enlarged.
 fn both(
     conditions: &[Condition],
     title: &str,
-    x_title: &'static str,
-    x: Horizontal,
+    x_title: &str,
+    x: &Horizontal,
     along: &dyn Fn(&ClassifierRecord) -> f64,
 ) -> [Chart; 2] {
     let lines = || -> Vec<Line> {
@@ -101,8 +97,8 @@ fn both(
     let top = (best + 0.5).min(100.0);
     let chart = |title: String, y| Chart {
         title,
-        x_title,
-        x,
+        x_title: x_title.to_owned(),
+        x: x.clone(),
         y,
         lines: lines(),
     };

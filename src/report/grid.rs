@@ -1,0 +1,241 @@
+//! End results over a grid: against one key as lines with bands, over two keys as heat maps.
+
+use crate::results::Spread;
+
+use super::Drawing;
+use super::axis::{Horizontal, Vertical};
+use super::chart::{Chart, Legend, Line, Look, Sheet, Stroke};
+use super::heat::{Cells, HeatMaps, Map, Row, Scale};
+
+/// A positive key whose largest value is this many times its smallest has a logarithmic axis.
+const DECADE: f64 = 10.0;
+
+/// A key of a grid, and its values as TOML writes them.
+#[derive(Debug, Clone, Copy)]
+pub struct Key<'a> {
+    pub name: &'a str,
+    pub values: &'a [String],
+}
+
+/// An end result, such as the test accuracy after the last epoch.
+#[derive(Debug, Clone)]
+pub struct EndResult {
+    pub title: String,
+    pub y: Vertical,
+    /// What is compared over the grid, by name: one alone where the grid is all there is.
+    pub groups: Vec<Group>,
+}
+
+/// What came out for one group.
+#[derive(Debug, Clone)]
+pub struct Group {
+    pub name: String,
+    /// For each point of the grid, the first key slowest, the result of each seed; none where nothing came out.
+    pub points: Vec<Vec<f64>>,
+}
+
+impl Key<'_> {
+    /// What stands beside each value: a text without its quotation marks.
+    fn labels(&self) -> Vec<String> {
+        let values = self.values.iter();
+        values
+            .map(|value| value.trim_matches('"').to_owned())
+            .collect()
+    }
+
+    /// Where each value lies along an axis, and what is added to its title: numbers where they are, on a logarithmic scale
+    /// where they span decades and none is 0, and anything else at even distances.
+    fn places(&self) -> (Vec<f64>, &'static str) {
+        let numbers: Result<Vec<f64>, _> = self.values.iter().map(|value| value.parse()).collect();
+        let Some(numbers) = numbers.ok().filter(|numbers| distinct(numbers)) else {
+            return ((0..self.values.len()).map(|at| at as f64).collect(), "");
+        };
+        let smallest = numbers.iter().copied().fold(f64::INFINITY, f64::min);
+        let largest = numbers.iter().copied().fold(0.0, f64::max);
+        if smallest > 0.0 && largest >= DECADE * smallest {
+            return (
+                numbers.iter().map(|value| value.log10()).collect(),
+                ", log scale",
+            );
+        }
+        (numbers, "")
+    }
+}
+
+fn distinct(numbers: &[f64]) -> bool {
+    let mut sorted = numbers.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let differ = sorted.windows(2).all(|pair| pair[0] < pair[1]);
+    differ && numbers.iter().all(|number| number.is_finite())
+}
+
+/// End results against the values of `key`: a chart each, a line for each group through the medians over seeds, with a band
+/// from the smallest to the largest.
+#[must_use]
+pub fn against_key(key: &Key, results: &[EndResult]) -> Drawing {
+    let (places, scale) = key.places();
+    let mut ticks: Vec<(f64, String)> = places.iter().copied().zip(key.labels()).collect();
+    ticks.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let charts = results.iter().map(|result| Chart {
+        title: result.title.clone(),
+        x_title: format!("{}{scale}", key.name),
+        x: Horizontal::At(ticks.clone()),
+        y: result.y,
+        lines: result
+            .groups
+            .iter()
+            .zip(Look::all())
+            .map(|(group, look)| line(group, look, &places))
+            .collect(),
+    });
+    let names = results.first().map_or(&[][..], |result| &result.groups);
+    let entries = names.iter().zip(Look::all());
+    Sheet {
+        legend: Legend::new(
+            entries.map(|(group, look)| (group.name.clone(), look)),
+            names.len(),
+        ),
+        charts: charts.collect(),
+        columns: results.len().clamp(1, 2),
+        chart_height: 340.0,
+    }
+    .drawing()
+}
+
+fn line(group: &Group, look: Look, places: &[f64]) -> Line {
+    let mut along: Vec<(f64, Spread)> = places
+        .iter()
+        .zip(&group.points)
+        .filter_map(|(&at, seeds)| Some((at, Spread::of(seeds.iter().copied())?)))
+        .collect();
+    along.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let point =
+        |(at, spread): &(f64, Spread)| ((*at, spread.median), (spread.smallest, spread.largest));
+    let (points, band) = along.iter().map(point).unzip();
+    Line {
+        look,
+        stroke: Stroke::Solid,
+        points,
+        band,
+    }
+}
+
+/// End results over the values of two keys: a row of heat maps each, a map for each group, medians over seeds.
+#[must_use]
+pub fn over_two_keys(keys: [&Key; 2], results: &[EndResult]) -> Drawing {
+    let [slow, fast] = keys;
+    let rows = results.iter().map(|result| Row {
+        title: result.title.clone(),
+        scale: Scale::Linear,
+        maps: result
+            .groups
+            .iter()
+            .map(|group| {
+                let medians: Vec<Option<f64>> = group
+                    .points
+                    .iter()
+                    .map(|seeds| Some(Spread::of(seeds.iter().copied())?.median))
+                    .collect();
+                let cells = medians.chunks(fast.values.len().max(1));
+                Map {
+                    title: group.name.clone(),
+                    rows: slow.labels(),
+                    columns: fast.labels(),
+                    cells: cells.map(<[_]>::to_vec).collect(),
+                    axes: format!("{} upwards, {} to the right", slow.name, fast.name),
+                    remark: String::new(),
+                }
+            })
+            .collect(),
+    });
+    HeatMaps {
+        rows: rows.collect(),
+        cells: Cells::Numbers,
+    }
+    .drawing()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(values: &[&str]) -> Vec<String> {
+        values.iter().map(|&value| value.to_owned()).collect()
+    }
+
+    fn results(points: Vec<Vec<f64>>) -> [EndResult; 1] {
+        [EndResult {
+            title: "Test accuracy, %".to_owned(),
+            y: Vertical::Linear,
+            groups: vec![Group {
+                name: "D <i>".to_owned(),
+                points,
+            }],
+        }]
+    }
+
+    #[test]
+    fn a_key_that_spans_decades_has_a_logarithmic_axis_unless_it_has_zero() {
+        let places = |texts: &[&str]| {
+            let values = values(texts);
+            let name = "k";
+            Key {
+                name,
+                values: &values,
+            }
+            .places()
+        };
+        assert_eq!(
+            places(&["0.01", "1", "0.1"]),
+            (vec![-2.0, 0.0, -1.0], ", log scale")
+        );
+        assert_eq!(places(&["0", "0.1", "3"]), (vec![0.0, 0.1, 3.0], ""));
+        assert_eq!(
+            places(&["50", "100", "200"]),
+            (vec![50.0, 100.0, 200.0], "")
+        );
+        assert_eq!(places(&["\"relu\"", "\"prelu\""]), (vec![0.0, 1.0], ""));
+        // The same number twice, in other words, would lie on top of itself.
+        assert_eq!(places(&["1", "1.0"]), (vec![0.0, 1.0], ""));
+    }
+
+    #[test]
+    fn a_line_goes_through_the_medians_from_left_to_right_and_leaves_out_what_is_not_there() {
+        let group = Group {
+            name: "D".to_owned(),
+            points: vec![vec![3.0, 1.0, 2.0], vec![], vec![5.0]],
+        };
+        let look = Look::all().next().expect("a look");
+        let line = line(&group, look, &[2.0, 0.0, 1.0]);
+        assert_eq!(line.points, [(1.0, 5.0), (2.0, 2.0)]);
+        assert_eq!(line.band, [(5.0, 5.0), (1.0, 3.0)]);
+    }
+
+    #[test]
+    fn the_values_of_a_key_are_its_ticks() {
+        let values = values(&["0.01", "1"]);
+        let key = Key {
+            name: "sparsity.weight",
+            values: &values,
+        };
+        let svg = against_key(&key, &results(vec![vec![1.0], vec![2.0]])).svg();
+        assert!(svg.contains(">0.01</text>") && svg.contains(">1</text>"));
+        assert!(svg.contains(">sparsity.weight, log scale</text>"));
+        assert!(svg.contains(">D &lt;i&gt;</text>"));
+        assert!(against_key(&key, &[]).svg().ends_with("</svg>\n"));
+    }
+
+    #[test]
+    fn two_keys_make_a_map_with_numbers_in_its_cells() {
+        let (slow, fast) = (values(&["1", "2"]), values(&["a", "b", "\"c\""]));
+        let [slow, fast] =
+            [("layers", &slow), ("activation", &fast)].map(|(name, values)| Key { name, values });
+        let points = (0..6).map(|at| vec![f64::from(at), f64::from(at) + 1.0]);
+        let drawing = over_two_keys([&slow, &fast], &results(points.collect()));
+        let svg = drawing.svg();
+        assert!(svg.contains(">layers upwards, activation to the right</text>"));
+        // The medians of two seeds: 0.5 in the first row and column, 5.5 in the last.
+        assert!(svg.contains(">0.500</text>") && svg.contains(">5.50</text>"));
+        assert!(svg.contains(">c</text>") && !svg.contains("<i>"));
+    }
+}

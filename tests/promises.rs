@@ -1,0 +1,186 @@
+//! What a config promises is held against what comes out; and runs side by side, gone on with, or begun.
+
+mod common;
+
+use std::fs;
+
+use common::{bytes, folder, json, read, run, transcript};
+use layerwise::evidence::promises::Kept;
+use layerwise::results::Results;
+
+const TINY: &str = r#"
+experiment = "autoencoder"
+[run]
+seeds = [3, 4]
+[data]
+dir = "data/mnist"
+train_images = 200
+test_images = 50
+[training]
+epochs = 1
+[grid]
+"autoencoder.hidden_units" = [6, 4]
+"#;
+
+const PROMISES: &str = r#"
+[[expect]]
+that = "dead units"
+within = [0, 6]
+source = "there are no more units"
+[[expect]]
+that = "test error"
+at = { "autoencoder.hidden_units" = 4 }
+value = -1
+tolerance = 0.5
+over = "median"
+source = "a slip"
+[[expect]]
+that = "regime"
+at = { "autoencoder.hidden_units" = 6 }
+is = "whole digits"
+source = "nobody"
+[[expect]]
+that = "active units"
+at = { "autoencoder.hidden_units" = 6 }
+minus = { "autoencoder.hidden_units" = 4 }
+within = [-4, 6]
+source = "what is possible"
+[[expect]]
+that = "test error"
+epoch = 9
+within = [0, 1000]
+source = "an epoch that never comes"
+"#;
+
+#[test]
+fn each_promise_is_judged_by_itself() {
+    let (_parent, out) = folder();
+    let (code, stdout, stderr) = run(&format!("{TINY}{PROMISES}"), &out, &[]);
+    assert_eq!(code, 0, "{stderr}");
+    let results: Results = serde_json::from_value(json(&out, "results.json")).expect("ours");
+    let kept: Vec<Kept> = results.of_run("promises").expect("there are promises");
+    let verdicts: Vec<Option<bool>> = kept.iter().map(|of| of.holds).collect();
+    assert_eq!(
+        verdicts,
+        [Some(true), Some(false), Some(false), Some(true), None]
+    );
+    assert_eq!(
+        kept[0].that,
+        "dead units of hidden units = 6 and hidden units = 4"
+    );
+    assert_eq!(kept[1].promised, "-1 ± 0.5, median");
+    assert_eq!(
+        kept[3].that,
+        "active units of hidden units = 6 minus that of hidden units = 4"
+    );
+    assert!(
+        stdout.contains("\npromised: test error of hidden units = 4 -1 ± 0.5, median; here "),
+        "{stdout}"
+    );
+    assert!(stdout.contains(": does not hold (a slip)\n"), "{stdout}");
+    let page = read(&out, "index.html");
+    assert!(page.contains("Of the 5 promises of the config, 2 hold here."));
+}
+
+#[test]
+fn strict_runs_fail_where_a_promise_does_not_hold_and_leave_everything() {
+    let (_parent, out) = folder();
+    let (code, _, stderr) = run(&format!("{TINY}{PROMISES}"), &out, &["--strict"]);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("error: a promise of the config does not hold"),
+        "{stderr}"
+    );
+    assert_eq!(json(&out, "manifest.json")["status"], "complete");
+    let (_parent, out) = folder();
+    let kept = "[[expect]]\nthat = \"dead units\"\nwithin = [0, 6]\nsource = \"arithmetic\"\n";
+    let (code, _, stderr) = run(&format!("{TINY}{kept}"), &out, &["--strict"]);
+    assert_eq!(code, 0, "{stderr}");
+}
+
+#[test]
+fn a_promise_of_what_a_run_does_not_have_is_refused_before_it_begins() {
+    let (_parent, out) = folder();
+    let promise = |lines: &str| format!("{TINY}[[expect]]\n{lines}\nsource = \"x\"\n");
+    let (code, _, stderr) = run(&promise("that = \"test eror\"\nwithin = [0, 1]"), &out, &[]);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("did you mean \"test error\"?"), "{stderr}");
+    let nowhere =
+        "that = \"test error\"\nat = { \"autoencoder.hidden_units\" = 5 }\nwithin = [0, 1]";
+    let (code, _, stderr) = run(&promise(nowhere), &out, &[]);
+    assert_eq!(code, 2, "{stderr}");
+    assert!(stderr.contains("hidden_units = 5"), "{stderr}");
+    assert!(!out.exists());
+}
+
+#[test]
+fn tables_have_a_column_for_the_grid_and_runs_compare() {
+    let (parent, out) = folder();
+    let (code, _, stderr) = run(TINY, &out, &[]);
+    assert_eq!(code, 0, "{stderr}");
+    let table = read(&out, "metrics.csv");
+    let mut lines = table.lines();
+    let head = lines.next().expect("a head");
+    assert!(head.contains(",seed,autoencoder.hidden_units,"), "{head}");
+    let first = lines.next().expect("a line");
+    assert!(first.contains(",hidden units = 6,3,6,"), "{first}");
+
+    let other = out.with_file_name("other");
+    let (code, _, stderr) = run(
+        "experiment = \"classifier\"\n[data]\ndir = \"data/mnist\"\ntrain_images = 200\ntest_images = 50\n[run]\nseeds = [0]\n[training]\nepochs = 1\n[conditions.A]\n[conditions.B]\nnetwork.hidden_units = [5]\n",
+        &other,
+        &[],
+    );
+    assert_eq!(code, 0, "{stderr}");
+    let [one, two, into] =
+        [&out, &other, &parent.path().to_owned()].map(|path| path.display().to_string());
+    let (code, _, stderr) = transcript(&["compare", &one, &two, "--out", &into]);
+    assert_eq!(code, 0, "{stderr}");
+    let table = fs::read_to_string(parent.path().join("compare.csv")).expect("a table");
+    assert_eq!(table.lines().count(), 1 + 4 + 2, "a line for each model");
+    assert!(table.starts_with("run,condition,seed,autoencoder.hidden_units,"));
+    let page = fs::read_to_string(parent.path().join("compare.html")).expect("a page");
+    assert!(page.contains("hidden units = 6") && page.contains("other"));
+}
+
+#[test]
+fn continue_begins_a_run_or_goes_on_with_it() {
+    let (_parent, out) = folder();
+    let (code, _, stderr) = run(TINY, &out, &["--continue"]);
+    assert_eq!(code, 0, "{stderr}");
+    let weights = bytes(&out, "weights.safetensors");
+    // Nothing is left to do.
+    let (code, stdout, stderr) = run(TINY, &out, &["--continue"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.contains("is finished; nothing to resume"),
+        "{stdout}"
+    );
+    // More epochs are more to do; another batch size is another run.
+    let (code, _, stderr) = run(TINY, &out, &["--continue", "--set", "training.epochs=2"]);
+    assert_eq!(code, 0, "{stderr}");
+    assert_ne!(bytes(&out, "weights.safetensors"), weights);
+    let (code, _, stderr) = run(
+        TINY,
+        &out,
+        &["--continue", "--set", "training.batch_size=7"],
+    );
+    assert_eq!(code, 2, "{stderr}");
+    assert!(
+        stderr.contains("`training.batch_size` was 100 and is 7"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn the_quick_configs_keep_their_promises() {
+    for config in [
+        "configs/figure56-quick.toml",
+        "configs/pretraining-quick.toml",
+    ] {
+        let (_parent, out) = folder();
+        let out = out.display().to_string();
+        let (code, _, stderr) = transcript(&[config, "--strict", "--quiet", "--out", &out]);
+        assert_eq!(code, 0, "{config}: {stderr}");
+    }
+}
