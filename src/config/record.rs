@@ -149,12 +149,14 @@ impl Document {
                 || grid.key.starts_with(&format!("{key}."))
         };
         if let Some(grid) = self.grid.iter().find(covers) {
+            let sets = if grid.key == key {
+                "it".to_owned()
+            } else {
+                format!("`{}`", shown(&grid.key))
+            };
             return Problem::new(
                 &node.origin,
-                format!(
-                    "`{path}` has no effect: the grid sets `{}`",
-                    shown(&grid.key)
-                ),
+                format!("`{path}` has no effect: the grid sets {sets}"),
                 match &node.origin {
                     Origin::Set(_) => format!(
                         "set the grid's values instead: --set grid.{}=[{}]",
