@@ -210,8 +210,8 @@ impl Autoencoder {
     }
 }
 
-/// −Σᵢ [xᵢ ln x̂ᵢ + (1 − xᵢ) ln(1 − x̂ᵢ)] as a mean over the batch, with x̂ = sigmoid(z) and x in [0, 1], computed from the logits z as
-/// max(z, 0) − z x + ln(1 + exp(−|z|)), which overflows for no z.
+/// −Σᵢ [xᵢ ln x̂ᵢ + (1 − xᵢ) ln(1 − x̂ᵢ)] as a mean over the batch, with x̂ = sigmoid(z) and x in [0, 1]. Computed from the
+/// logits z as max(z, 0) − z x + ln(1 + exp(−|z|)), which overflows for no z.
 ///
 /// # Shapes
 ///

@@ -198,18 +198,6 @@ pub trait Ops: Backend {
     }
 
     #[fusion(default)]
-    fn descend(
-        parameter: FloatTensor<Self>,
-        gradient: FloatTensor<Self>,
-        learning_rate: f32,
-    ) -> FloatTensor<Self> {
-        Self::float_sub(
-            parameter,
-            Self::float_mul_scalar(gradient, learning_rate.into()),
-        )
-    }
-
-    #[fusion(default)]
     fn adam(
         parameter: FloatTensor<Self>,
         moment_1: FloatTensor<Self>,
@@ -359,17 +347,6 @@ pub fn sparsity(
     let (mean_activation, divergence, slope) =
         Dispatch::sparsity(h, mean_activation, weight, rates);
     [mean_activation, divergence, slope].map(Tensor::from_dispatch)
-}
-
-/// A parameter after a step of gradient descent, outside of any graph.
-#[must_use]
-pub fn descend<const D: usize>(
-    parameter: Tensor<D>,
-    gradient: Tensor<D>,
-    learning_rate: f64,
-) -> Tensor<D> {
-    let (parameter, gradient) = (parameter.into_dispatch(), gradient.into_dispatch());
-    Tensor::from_dispatch(Dispatch::descend(parameter, gradient, learning_rate as f32))
 }
 
 /// A parameter and its first and second moment after a step of Adam, all of one shape and outside of any graph.

@@ -26,6 +26,10 @@ enum Rule {
 
 /// What a rule remembers of a parameter; plain gradient descent nothing.
 #[derive(Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one for each parameter, and all are of one kind"
+)]
 enum Memory<const D: usize> {
     Sgd(MomentumState<D>),
     Adam(AdaptiveMomentumState<D>),
@@ -57,14 +61,14 @@ impl UpdateRule for Rule {
         memory: Option<Memory<D>>,
     ) -> (Tensor<D>, Option<Memory<D>>) {
         match self {
-            Self::Sgd(None) => (ops::descend(parameter, gradient, learning_rate), None),
+            Self::Sgd(None) => (parameter - gradient.mul_scalar(learning_rate), None),
             Self::Sgd(Some(momentum)) => {
                 let memory = match memory {
                     Some(Memory::Sgd(memory)) => Some(memory),
                     _ => None,
                 };
                 let (velocity, memory) = momentum.transform(gradient, memory);
-                let parameter = ops::descend(parameter, velocity, learning_rate);
+                let parameter = parameter - velocity.mul_scalar(learning_rate);
                 (parameter, Some(Memory::Sgd(memory)))
             }
             Self::Adam(rates) => {

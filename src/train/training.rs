@@ -1,8 +1,8 @@
 //! The training of a group of models in lockstep: the same batches, each member its own cost.
 //!
-//! Forward, cost, backward, step: a custom training loop as in the burn book, with two things added. It can stop after any batch and go
-//! on from there, in another process too; and sums stay on the device, as reading them every step would make a GPU wait
-//! for the host.
+//! Forward, cost, backward, step: a custom training loop as in the burn book, with two things added. It can stop after any
+//! batch and go on from there, in another process too. And sums stay on the device, as reading them every step would make
+//! a GPU wait for the host.
 
 use burn::module::Module;
 use burn::tensor::{Device, Int, Tensor, TensorData};

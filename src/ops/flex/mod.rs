@@ -100,19 +100,6 @@ impl Ops for Flex {
         (estimates, divergences, tensor(pulls, [members, 1, units]))
     }
 
-    fn descend(parameter: FlexTensor, gradient: FlexTensor, learning_rate: f32) -> FlexTensor {
-        let (mut parameter, gradient) = (in_memory_alone(parameter), in_order(gradient));
-        let pieces: Vec<_> = parameter
-            .storage_mut::<f32>()
-            .chunks_mut(PIECE)
-            .zip(entries(&gradient).chunks(PIECE))
-            .collect();
-        share_out(pieces, entries(&gradient).len(), |(parameter, gradient)| {
-            passes::descend(learning_rate, parameter, gradient);
-        });
-        parameter
-    }
-
     fn adam(
         parameter: FlexTensor,
         moment_1: FlexTensor,

@@ -1,7 +1,8 @@
 //! The cost of a tied autoencoder of ramps with a linear decoder, E = ½ ‖W h + c − x‖² with h = max(0, Wᵀ x + b), as a mean
 //! over the batch, without ever making the reconstruction.
 //!
-//! With G = Wᵀ W, and as Wᵀ x = h − b wherever h is not 0 (columns; sums over the batch, which the mean divides by the number of images),
+//! With G = Wᵀ W, and as Wᵀ x = h − b wherever h is not 0 (columns; sums over the batch, which the mean divides by the
+//! number of images),
 //!
 //! ```text
 //! E      = Σ ½ hᵀ G h + hᵀ (Wᵀ c − h + b) + ½ ‖c − x‖²

@@ -220,15 +220,6 @@ pub fn divergence(target: f32, clamp: f32, estimate: f32) -> (f32, f32) {
 }
 
 wide! {
-    /// A step of gradient descent on some parameters.
-    pub fn descend<'a>(learning_rate: f32, parameter: &'a mut [f32], gradient: &'a [f32]) {
-        for (parameter, gradient) in parameter.iter_mut().zip(gradient) {
-            *parameter -= gradient * learning_rate;
-        }
-    }
-}
-
-wide! {
     /// A step of Adam on some parameters, each read and written once. Each operation is that of burn's own rule, in its
     /// order, so that the bits are the same.
     pub fn adam<'a>(
