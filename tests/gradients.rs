@@ -154,7 +154,7 @@ fn autoencoder(
             Reconstruction::CrossEntropy => DecoderActivation::Sigmoid,
         },
         reconstruction,
-        encoder_weight: Some(normal(0.3)),
+        encoder_weight: normal(0.3),
         encoder_bias: normal(0.1),
         decoder_bias: normal(0.1),
     }
@@ -263,7 +263,7 @@ fn every_activation_tied_and_untied_with_both_losses() {
         for decoder in [
             Decoder::Tied,
             Decoder::Untied {
-                weight: normal(0.3),
+                weight: Some(normal(0.3)),
             },
         ] {
             for reconstruction in [Reconstruction::SquaredError, Reconstruction::CrossEntropy] {
