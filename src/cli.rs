@@ -443,7 +443,7 @@ fn print_backends() {
                 let text = error.to_string();
                 let (reason, hint) = text.split_once("\n  hint: ").unwrap_or((&text, ""));
                 say(&format!("{:<8} missing: {reason}", offer.name.as_str()));
-                say(&format!("{:<8} cure: {hint}", ""));
+                say(&format!("{:<8} fix: {hint}", ""));
             }
         }
     }

@@ -248,7 +248,9 @@ fn where_all_numbers_explode_everything_is_written_and_the_exit_code_is_1() {
         reason.starts_with("every model ended early; the first: β = 0 ended in epoch "),
         "{reason}"
     );
-    for file in RESULT_FILES {
+    // There is no end result to draw.
+    let drawn = |file: &&str| !file.starts_with("end-results");
+    for file in RESULT_FILES.into_iter().filter(drawn) {
         assert!(out.join(file).is_file(), "{file}");
     }
 }

@@ -160,7 +160,8 @@ fn chosen<'a>(plan: &'a Plan, at: &[Coordinate]) -> Vec<&'a str> {
 fn same(one: &str, other: &str) -> bool {
     let number = |text: &str| text.parse::<f64>().ok();
     match (number(one), number(other)) {
-        (Some(one), Some(other)) => one.total_cmp(&other).is_eq() || one == other,
+        // Minus zero is zero.
+        (Some(one), Some(other)) => (one + 0.0).total_cmp(&(other + 0.0)).is_eq(),
         _ => one == other,
     }
 }
@@ -172,13 +173,17 @@ fn judge(
     outcomes: &Outcomes<'_>,
 ) -> Kept {
     let conditions = chosen(plan, &expectation.at);
-    let mut that = format!("{} of {}", expectation.that, listed(&conditions, 8));
-    if let Some(minus) = &expectation.minus {
-        that += &format!(" minus that of {}", listed(&chosen(plan, minus), 8));
-    }
-    if let Some(epoch) = expectation.epoch {
-        that += &format!(", after epoch {epoch}");
-    }
+    let minus = expectation.minus.as_ref().map_or(String::new(), |minus| {
+        format!(" minus that of {}", listed(&chosen(plan, minus), 8))
+    });
+    let after = expectation
+        .epoch
+        .map_or(String::new(), |epoch| format!(", after epoch {epoch}"));
+    let that = format!(
+        "{} of {}{minus}{after}",
+        expectation.that,
+        listed(&conditions, 8)
+    );
     let quantity = quantities::all(plan)
         .into_iter()
         .find(|of| of.name == expectation.that);

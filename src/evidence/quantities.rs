@@ -45,6 +45,7 @@ impl Finding {
 }
 
 /// The quantities of a plan's evidence, in the order of the page.
+#[must_use]
 pub fn all(plan: &Plan) -> Vec<Quantity> {
     super::of(plan)
         .flat_map(|evidence| evidence.quantities().iter().copied())

@@ -40,7 +40,8 @@ pub fn compare(paths: &[PathBuf], out: &Path) -> Result<PathBuf, Failure> {
         let written = write_whole(&path, bytes);
         written.map_err(|error| {
             Failure::Work(format!(
-                "cannot write {path:?}: {error}\n  hint: give a folder that can be written to with `--out`"
+                "cannot write {}: {error}\n  hint: give a folder that can be written to with `--out`",
+                path.display()
             ))
         })?;
         Ok(path)

@@ -30,7 +30,7 @@ pub fn resume(path: &Path, set: &[String], options: &Options) -> Result<Resumed,
     restore_config(&dir, &manifest)?;
     let earlier = written_config(&dir, &manifest, &[])?;
     let config = written_config(&dir, &manifest, set)?;
-    finish(dir, lock, manifest, earlier, config, options)
+    finish(dir, lock, manifest, &earlier, config, options)
 }
 
 /// Whether there is a run in the folder `path`, or the beginning of one.
@@ -52,7 +52,7 @@ pub fn go_on(path: &Path, config: Config, options: &Options) -> Result<Resumed, 
         name: manifest.name.clone(),
         ..config
     };
-    finish(dir, lock, manifest, earlier, config, options)
+    finish(dir, lock, manifest, &earlier, config, options)
 }
 
 /// Goes on with a run that was begun with the config `earlier`, by `config`.
@@ -60,12 +60,12 @@ fn finish(
     dir: RunDir,
     lock: Lock,
     manifest: Manifest,
-    earlier: Config,
+    earlier: &Config,
     config: Config,
     options: &Options,
 ) -> Result<Resumed, Failure> {
     let path = dir.path().display();
-    if let Some(difference) = config.cannot_continue(&earlier) {
+    if let Some(difference) = config.cannot_continue(earlier) {
         return Err(Failure::Request(format!(
             "{path} cannot continue with another plan: {difference}\n  hint: only training.epochs can be raised, where the learning rate is constant; start a new run for the rest"
         )));
@@ -76,7 +76,7 @@ fn finish(
     } else {
         config
     };
-    if manifest.status == Status::Complete && config == earlier {
+    if manifest.status == Status::Complete && config == *earlier {
         let lost = dir.lost(&manifest);
         if lost.is_empty() {
             return Ok(Resumed::WasFinished { drawn_again: false });
