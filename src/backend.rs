@@ -12,11 +12,13 @@ use crate::spec::BackendName;
 /// An opened backend, ready to compute.
 #[derive(Debug, Clone)]
 pub struct Backend {
+    /// What configs and flags call it.
     pub name: BackendName,
     /// The device, without autodiff.
     pub device: Device,
     /// What it runs on, for a reader: an adapter's name, or the processor.
     pub description: String,
+    /// How work is best laid out on it.
     pub kind: Kind,
 }
 
@@ -34,17 +36,24 @@ pub enum Kind {
 /// Why a backend cannot be used.
 #[derive(Debug, Error)]
 pub enum BackendError {
+    /// This build does not have the backend.
     #[error(
         "backend `{name}` is not part of this build\n  hint: build with `cargo run --features {name} -- …`, or use one of: {available}"
     )]
     NotBuilt {
+        /// The backend that was asked for.
         name: BackendName,
+        /// The names of those that this build has, with commas between.
         available: String,
     },
+    /// The machine has no adapter or device for the backend.
     #[error("backend `{name}` found no adapter ({reason})\n  hint: {cure}")]
     NoAdapter {
+        /// The backend that was asked for.
         name: BackendName,
+        /// Why there is none.
         reason: String,
+        /// What to do about it.
         cure: &'static str,
     },
 }
@@ -52,7 +61,9 @@ pub enum BackendError {
 /// A line of `layerwise backends`.
 #[derive(Debug)]
 pub struct Offer {
+    /// The name of the backend.
     pub name: BackendName,
+    /// The opened backend, or why it cannot be used.
     pub result: Result<Backend, BackendError>,
 }
 

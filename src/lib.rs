@@ -104,6 +104,8 @@
 //! | [`spec`] | the vocabulary that the rooms share |
 //! | `words` | counts, lists and paths in words |
 
+#![warn(missing_docs)]
+
 pub use burn;
 
 #[doc = include_str!("adding.md")]

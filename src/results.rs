@@ -53,6 +53,7 @@ impl Member {
 /// then are kept, and other members go on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Ended {
+    /// The member that ended.
     pub member: Member,
     /// The layer whose pretraining it was in, counted from 1; absent outside of a pretraining.
     pub stage: Option<usize>,
@@ -97,10 +98,15 @@ impl std::fmt::Display for Ended {
 pub struct EpochRecord {
     /// Counted from 1.
     pub epoch: usize,
+    /// The member's [`Member::index`].
     pub member: usize,
+    /// The member's [`Member::label`].
     pub label: String,
+    /// The member's [`Member::condition`].
     pub condition: String,
+    /// The member's [`Member::seed`].
     pub seed: u64,
+    /// The learning rate of the epoch.
     pub learning_rate: f64,
     /// Training cost: reconstruction + β · sparsity, mean over the epoch's images.
     pub cost: f64,
@@ -131,6 +137,7 @@ pub const NO_EXPLAINED_VARIANCE: &str = "the test images do not vary";
 pub enum Subject {
     /// Handwritten digits: the data are MNIST, by their hashes.
     Digits,
+    /// Other images, or digits of which it is not known that they are MNIST.
     #[default]
     Images,
 }
@@ -149,10 +156,15 @@ impl Subject {
 /// One classifier after an epoch of its training (fine-tuning, where it was pretrained); epoch 0 is the start.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassifierRecord {
+    /// Counted from 1; 0 is the start.
     pub epoch: usize,
+    /// The member's [`Member::index`].
     pub member: usize,
+    /// The member's [`Member::label`].
     pub label: String,
+    /// The member's [`Member::condition`].
     pub condition: String,
+    /// The member's [`Member::seed`].
     pub seed: u64,
     /// Of the epoch; 0 at the start.
     pub learning_rate: f64,
@@ -178,13 +190,19 @@ pub struct StageRecord {
     pub stage: usize,
     /// Counted from 1 in every stage.
     pub epoch: usize,
+    /// The member's [`Member::index`].
     pub member: usize,
+    /// The member's [`Member::label`].
     pub label: String,
+    /// The member's [`Member::condition`].
     pub condition: String,
+    /// The member's [`Member::seed`].
     pub seed: u64,
+    /// The learning rate of the epoch.
     pub learning_rate: f64,
     /// Reconstruction + β · sparsity, mean over the epoch's images.
     pub cost: f64,
+    /// Reconstruction part of the cost.
     pub reconstruction: f64,
     /// Σⱼ KL(ρ‖ρ̂ⱼ), without β, mean over the epoch's images.
     pub sparsity: f64,
@@ -197,9 +215,13 @@ pub struct LayerRecord {
     pub layer: usize,
     /// As in [`ClassifierRecord::epoch`].
     pub epoch: usize,
+    /// The member's [`Member::index`].
     pub member: usize,
+    /// The member's [`Member::label`].
     pub label: String,
+    /// The member's [`Member::condition`].
     pub condition: String,
+    /// The member's [`Member::seed`].
     pub seed: u64,
     /// ‖∂L/∂W‖, the square root of the sum of squares over the layer's weights.
     pub gradient_norm: f64,
@@ -211,14 +233,18 @@ pub struct LayerRecord {
     pub activation_spread: f64,
     /// Units that are dead on the batch, as in [`EpochRecord::dead_units`]; 0 for the softmax layer.
     pub dead_units: usize,
+    /// How many units the layer has; in the softmax layer, one for each class.
     pub units: usize,
 }
 
 /// The smallest, the median and the largest over seeds.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
+    /// The smallest value.
     pub smallest: f64,
+    /// The median: of an even number of values, the mean of the two in the middle.
     pub median: f64,
+    /// The largest value.
     pub largest: f64,
 }
 
@@ -251,7 +277,9 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
 /// That what was learnt in pretraining is what the classifier started from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TransferProof {
+    /// The member's [`Member::label`].
     pub label: String,
+    /// The member's [`Member::condition`].
     pub condition: String,
     /// Counted from 1 at the input.
     pub layer: usize,
@@ -267,6 +295,7 @@ pub struct TransferProof {
 /// times in this room; they go into the manifest and into no result.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct MemberSeconds {
+    /// The member's [`Member::index`].
     pub member: usize,
     /// All stages of pretraining, the computing of codes included.
     pub pretraining: f64,
@@ -292,6 +321,7 @@ pub struct Results {
 /// A condition as a reader knows it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConditionFacts {
+    /// What a reader calls it, as in [`Condition::name`](crate::spec::Condition::name).
     pub name: String,
     /// Its place in the grid.
     pub at: Vec<Coordinate>,
@@ -302,6 +332,7 @@ pub struct ConditionFacts {
 /// A member at the end of its training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct MemberResults {
+    /// Which member it is.
     pub member: Member,
     /// What each piece of evidence measured on it, by its name.
     pub evidence: Numbers,

@@ -15,14 +15,23 @@ use crate::spec::Initialization;
 /// What a stream is for. The name goes into the key: renaming one changes every result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Purpose {
+    /// Initial weights of a hidden layer, which is an autoencoder's encoder.
     EncoderWeight,
+    /// Initial biases of such a layer.
     EncoderBias,
+    /// Initial weights of an untied decoder.
     DecoderWeight,
+    /// Initial biases of a decoder.
     DecoderBias,
+    /// Initial weights of a classifier's output layer.
     OutputWeight,
+    /// Initial biases of that layer.
     OutputBias,
+    /// The order in which an epoch visits the images.
     BatchOrder,
+    /// The noise that disturbs an encoder's inputs.
     Corruption,
+    /// The shuffle of pretrained weights on their way into a classifier.
     Shuffle,
 }
 

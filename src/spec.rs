@@ -94,21 +94,36 @@ pub enum Reconstruction {
 #[schemars(with = "WrittenInitialization")]
 pub enum Initialization {
     /// Normal with mean 0.
-    Normal { variance: Variance },
+    Normal {
+        /// The variance, which may depend on the layer.
+        variance: Variance,
+    },
     /// Every entry the same.
-    Constant { value: f64 },
+    Constant {
+        /// The value of every entry.
+        value: f64,
+    },
     /// A random matrix with orthonormal rows or columns (whichever are fewer), times `gain` (Saxe et al. 2014);
     /// for weights only.
-    Orthogonal { gain: f64 },
+    Orthogonal {
+        /// The factor on the orthonormal matrix.
+        gain: f64,
+    },
 }
 
 /// A variance as the literature writes it: a number, or a number over the layer's fan-in.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Variance {
     /// This number in every layer.
-    Fixed { value: f64 },
+    Fixed {
+        /// The variance.
+        value: f64,
+    },
     /// `scale` divided by the number of inputs of the layer that it is used in.
-    OverFanIn { scale: f64 },
+    OverFanIn {
+        /// The variance times the fan-in.
+        scale: f64,
+    },
 }
 
 impl Variance {
@@ -191,9 +206,13 @@ pub enum Corruption {
 /// (Bengio et al. 2007, algorithm 1) the data are the codes of the layers below.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AutoencoderTraining {
+    /// The autoencoder itself.
     pub autoencoder: AutoencoderSpec,
+    /// The sparsity term of its cost.
     pub sparsity: Sparsity,
+    /// How its input is disturbed.
     pub corruption: Corruption,
+    /// How it is trained.
     pub training: TrainingSpec,
 }
 
@@ -452,6 +471,7 @@ pub enum BackendName {
 }
 
 impl BackendName {
+    /// Every backend, whether this build has it or not.
     pub const ALL: [Self; 6] = [
         Self::Flex,
         Self::Ndarray,
@@ -461,6 +481,7 @@ impl BackendName {
         Self::Metal,
     ];
 
+    /// The name as configs and flags write it.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -22,7 +22,9 @@ pub struct Weights {
 /// One tensor in row-major order.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HostTensor {
+    /// Rows and columns.
     pub shape: [usize; 2],
+    /// The entries, row by row.
     pub values: Vec<f32>,
 }
 
@@ -45,12 +47,21 @@ impl View for &HostTensor {
     }
 }
 
+/// Why weights could not be read or written.
 #[derive(Debug, Error)]
 pub enum WeightsError {
+    /// The library refused the file or a tensor.
     #[error("not a safetensors file: {0}")]
     Format(#[from] safetensors::SafeTensorError),
+    /// A tensor of another type or shape than `f32` with two dimensions.
     #[error("tensor `{name}` is {found}, but should be f32 with two dimensions")]
-    Unexpected { name: String, found: String },
+    Unexpected {
+        /// The tensor's name.
+        name: String,
+        /// Its type and shape.
+        found: String,
+    },
+    /// There is no tensor of this name.
     #[error("tensor `{0}` is missing")]
     Missing(String),
 }
@@ -97,6 +108,7 @@ impl Weights {
         tensors.map(|(name, tensor)| (name.as_str(), tensor))
     }
 
+    /// Whether no value is infinite or NaN.
     #[must_use]
     pub fn is_finite(&self) -> bool {
         self.tensors

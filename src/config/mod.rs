@@ -55,6 +55,7 @@ pub struct Config {
     pub name: String,
     /// The folder that the file lies in, which relative paths in it begin at.
     pub folder: PathBuf,
+    /// What the run is to do.
     pub plan: Plan,
     /// Every key that the experiment uses, once for each place that says something of its own.
     pub values: Vec<Setting>,
@@ -71,6 +72,7 @@ pub struct Setting {
     pub key: String,
     /// The value as TOML.
     pub value: String,
+    /// Where the value came from.
     pub origin: Origin,
 }
 
@@ -78,7 +80,12 @@ pub struct Setting {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Origin {
     /// A line of the config, counted from 1.
-    File { file: Arc<Path>, line: usize },
+    File {
+        /// The config.
+        file: Arc<Path>,
+        /// The line, counted from 1.
+        line: usize,
+    },
     /// `--set` with this text.
     Set(String),
     /// A flag of its own.

@@ -16,7 +16,12 @@ use super::Origin;
 pub enum ConfigError {
     /// The file as a whole.
     #[error("{}: {problem}", escaped(&file.to_string_lossy()))]
-    File { file: PathBuf, problem: FileProblem },
+    File {
+        /// The config.
+        file: PathBuf,
+        /// What is wrong with it.
+        problem: FileProblem,
+    },
     /// One line of it, or one override.
     #[error(transparent)]
     Value(#[from] Problem),
@@ -25,14 +30,19 @@ pub enum ConfigError {
 /// What is wrong with a file as a whole.
 #[derive(Debug, Error)]
 pub enum FileProblem {
+    /// There is no file at the path.
     #[error("no such file\n  hint: give the path of a config, such as configs/figure56.toml")]
     Missing,
+    /// The path is that of a folder.
     #[error("this is a folder\n  hint: give the path of a config inside it")]
     Folder,
+    /// The file cannot be read; holds what the operating system said.
     #[error("cannot be read: {0}")]
     Unreadable(io::Error),
+    /// The file is larger than 1 MiB.
     #[error("is larger than 1 MiB\n  hint: a config is a page of text; is this another file?")]
     TooLarge,
+    /// The file does not name its experiment.
     #[error(
         "`experiment` is missing\n  hint: begin the file with `experiment = \"autoencoder\"` or `experiment = \"classifier\"`"
     )]
@@ -42,6 +52,7 @@ pub enum FileProblem {
 /// What is wrong at one place.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
+    /// Where the value came from.
     pub origin: Origin,
     /// What is wrong, with the key as the user wrote it and the value.
     pub says: String,

@@ -323,6 +323,7 @@ fn spellings(dir: &Path, name: &str) -> impl Iterator<Item = PathBuf> {
 /// Why a data set was refused: which file, what was found, what was expected, and the cure.
 #[derive(Debug, Error)]
 pub enum DataError {
+    /// There is no folder where the data should be.
     #[error(
         "{}: no such folder{}\n  hint: set data.dir to a folder with four IDX files; a relative one is looked for beside \
          the config, then in the working folder; MNIST comes with this program in data/mnist",
@@ -330,32 +331,54 @@ pub enum DataError {
         Tried(tried)
     )]
     NoFolder {
+        /// The folder, as it was asked for.
         dir: PathBuf,
         /// Where a relative one was looked for.
         tried: Vec<PathBuf>,
     },
+    /// There is a file where the folder should be.
     #[error(
         "{}: is a file, expected a folder with four IDX files\n  hint: set data.dir to the folder that it is in",
         shown(dir)
     )]
-    NotAFolder { dir: PathBuf },
+    NotAFolder {
+        /// The file.
+        dir: PathBuf,
+    },
+    /// One of the four files is not in the folder.
     #[error(
         "{}: there is no {name} in it, nor {name}.gz, nor {}\n  hint: {hint}",
         shown(dir),
         name.replace("-idx", ".idx")
     )]
     NoFile {
+        /// The folder.
         dir: PathBuf,
+        /// What the file is called, without `.gz`.
         name: &'static str,
+        /// What to do about it.
         hint: String,
     },
+    /// Something other than a file has the name of a data file.
     #[error(
         "{}: is {kind}, expected an IDX file\n  hint: put the file in its place",
         shown(file)
     )]
-    NotAFile { file: PathBuf, kind: &'static str },
+    NotAFile {
+        /// Its path.
+        file: PathBuf,
+        /// What it is instead, for a reader.
+        kind: &'static str,
+    },
+    /// A file cannot be read as IDX.
     #[error("{}: {error}", shown(file))]
-    Idx { file: PathBuf, error: IdxError },
+    Idx {
+        /// The file, or the folder if that cannot be read.
+        file: PathBuf,
+        /// What is wrong with it.
+        error: IdxError,
+    },
+    /// A split has more or fewer labels than images.
     #[error(
         "{}: holds {}, expected {images}, one for each image in {}\n  hint: take both files from the same data set",
         shown(file),
@@ -363,11 +386,16 @@ pub enum DataError {
         shown(other)
     )]
     Counts {
+        /// The file of labels.
         file: PathBuf,
+        /// How many labels it holds.
         labels: usize,
+        /// The file of images.
         other: PathBuf,
+        /// How many images that holds.
         images: usize,
     },
+    /// The test images are of another size than the training images.
     #[error(
         "{}: holds images of {height}×{width}, expected {train_height}×{train_width} as in {}\n  hint: take all \
          files from the same data set",
@@ -375,23 +403,34 @@ pub enum DataError {
         shown(train)
     )]
     Sizes {
+        /// The file of test images.
         file: PathBuf,
+        /// Height of its images, in pixels.
         height: usize,
+        /// Width of its images, in pixels.
         width: usize,
+        /// The file of training images.
         train: PathBuf,
+        /// Height of the training images, in pixels.
         train_height: usize,
+        /// Width of the training images, in pixels.
         train_width: usize,
     },
+    /// A label is above the highest that is allowed.
     #[error(
         "{}: label {index}, counted from 0, is {label}, expected 0 to {HIGHEST_LABEL}\n  hint: number the classes \
          from 0, and leave out images without a label",
         shown(file)
     )]
     Label {
+        /// The file of labels.
         file: PathBuf,
+        /// Position of the first such label in it, counted from 0.
         index: usize,
+        /// The label.
         label: u8,
     },
+    /// The config asks for more images than there are, or for none.
     #[error(
         "{}: {key} asks for {}, expected 1 to {has}, which the file has\n  hint: set {key} to {has} or \
          less, or leave it out for all",
@@ -399,18 +438,26 @@ pub enum DataError {
         counted(asked, "image")
     )]
     Limit {
+        /// The file of images.
         file: PathBuf,
+        /// The key that asks for them.
         key: &'static str,
+        /// How many images it asks for.
         asked: usize,
+        /// How many images the file has.
         has: usize,
     },
+    /// The pixels do not make up whole pictures.
     #[error(
         "{pixels} pixels are not a whole number of {height}×{width} pictures\n  hint: give count × height × width \
          pixels, each at least 1"
     )]
     Pixels {
+        /// How many pixels there are.
         pixels: usize,
+        /// Height of a picture, in pixels.
         height: usize,
+        /// Width of a picture, in pixels.
         width: usize,
     },
 }

@@ -235,55 +235,100 @@ enum Source<R: BufRead> {
 /// What is wrong with a stream: what was found, what was expected, and the cure.
 #[derive(Debug, Error)]
 pub enum IdxError {
+    /// No bytes at all.
     #[error(
         "is empty, expected an IDX header of {header} bytes\n  hint: copy or download the file again"
     )]
-    Empty { header: usize },
+    Empty {
+        /// The length of the header, in bytes.
+        header: usize,
+    },
+    /// The stream ends within its header.
     #[error(
         "ends after {}, expected an IDX header of {header}\n  hint: copy or download the file again",
         counted(found, "byte")
     )]
-    ShortHeader { found: usize, header: usize },
+    ShortHeader {
+        /// The length of the stream, in bytes.
+        found: usize,
+        /// The length of the header, in bytes.
+        header: usize,
+    },
+    /// The first four bytes are not those of the type and the number of dimensions that are read.
     #[error(
         "begins with {found}, expected {expected} (unsigned bytes, dimensions: {})\n  hint: {}",
         expected.0[3], found.hint()
     )]
-    Magic { found: Magic, expected: Magic },
+    Magic {
+        /// What the stream begins with.
+        found: Magic,
+        /// What it should begin with.
+        expected: Magic,
+    },
+    /// A dimension is 0.
     #[error(
         "promises {promised}, expected at least one, and no side of 0\n  hint: the file was written wrongly; \
          write it again"
     )]
-    Nothing { promised: Promise },
+    Nothing {
+        /// The dimensions in the header.
+        promised: Promise,
+    },
+    /// Memory cannot hold what the header promises.
     #[error(
         "promises {promised}, expected a size that memory can hold\n  hint: the header is damaged; copy or \
          download the file again"
     )]
-    Overflow { promised: Promise },
+    Overflow {
+        /// The dimensions in the header.
+        promised: Promise,
+    },
+    /// There are fewer numbers than the header promises.
     #[error(
         "ends after {}, expected {expected} for {promised} and the header\n  hint: copy or download \
          the file again",
         counted(found, "byte")
     )]
     Short {
+        /// The length of the uncompressed stream, in bytes.
         found: u64,
+        /// The length that the header promises, in bytes, the header included.
         expected: u64,
+        /// The dimensions in the header.
         promised: Promise,
     },
+    /// There are more numbers than the header promises.
     #[error(
         "goes on after {expected} bytes, expected its end there, after {promised} and the header\n  hint: the \
          header or the tail is wrong; copy or download the file again"
     )]
-    Long { expected: u64, promised: Promise },
+    Long {
+        /// The length that the header promises, in bytes, the header included.
+        expected: u64,
+        /// The dimensions in the header.
+        promised: Promise,
+    },
+    /// The gzip stream ends before its end mark.
     #[error(
         "its gzip stream breaks off after {unpacked} unpacked bytes, expected the stream's end mark\n  hint: \
          copy or download the file again"
     )]
-    GzipShort { unpacked: u64 },
+    GzipShort {
+        /// How many bytes were unpacked before.
+        unpacked: u64,
+    },
+    /// The gzip stream cannot be unpacked.
     #[error(
         "its gzip stream is damaged after {unpacked} unpacked bytes ({error}), expected sound gzip\n  hint: copy \
          or download the file again, or unpack it with gunzip, which ignores what follows the end"
     )]
-    GzipDamaged { unpacked: u64, error: io::Error },
+    GzipDamaged {
+        /// How many bytes were unpacked before.
+        unpacked: u64,
+        /// What the decoder said.
+        error: io::Error,
+    },
+    /// Reading failed; holds what the operating system said.
     #[error("cannot be read: {0}\n  hint: check the file's permissions and the disk")]
     Unreadable(io::Error),
 }

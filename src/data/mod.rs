@@ -21,10 +21,12 @@ pub struct Dataset {
     pub name: Option<&'static str>,
     /// Highest label + 1 over both parts, whatever the limits left of them.
     pub classes: usize,
+    /// The part to learn from.
     pub train: Split,
     /// Held out of the training images for choices that data make; absent unless [`hold_out`](Self::hold_out) was
     /// asked for it.
     pub validation: Option<Split>,
+    /// The part to test on.
     pub test: Split,
     /// The four files in the order of [`FILE_NAMES`].
     pub files: Vec<FileRecord>,
@@ -51,7 +53,9 @@ impl Dataset {
 /// Pictures and as many labels, in the same order.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Split {
+    /// The pictures.
     pub images: Images,
+    /// The class of each picture, counted from 0.
     pub labels: Vec<u8>,
 }
 
@@ -62,13 +66,16 @@ pub struct FileRecord {
     pub name: String,
     /// SHA-256 in lower-case hexadecimal.
     pub sha256: String,
+    /// Length of the uncompressed file, in bytes.
     pub bytes: u64,
 }
 
 /// How many of the first images to keep; `None` keeps all.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Limits {
+    /// Of the training images.
     pub train: Option<usize>,
+    /// Of the test images.
     pub test: Option<usize>,
 }
 
@@ -115,21 +122,25 @@ impl Images {
         }
     }
 
+    /// How many pictures there are, at least one.
     #[must_use]
     pub fn count(&self) -> usize {
         self.pixels.len() / self.pixels_per_image()
     }
 
+    /// Height of each picture, in pixels.
     #[must_use]
     pub fn height(&self) -> usize {
         self.height
     }
 
+    /// Width of each picture, in pixels.
     #[must_use]
     pub fn width(&self) -> usize {
         self.width
     }
 
+    /// Height × width.
     #[must_use]
     pub fn pixels_per_image(&self) -> usize {
         self.height * self.width

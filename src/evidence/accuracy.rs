@@ -19,12 +19,15 @@ use crate::run_dir::{self, Records, Status};
 use crate::spec::{ClassifierTraining, Plan, TrainedLayers};
 use crate::words::listed;
 
+/// The test accuracy of classifiers, epoch by epoch.
 pub struct Accuracy;
 
 /// How the conditions of a run compare.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Comparison {
+    /// All conditions with classifiers, in the order of the plan.
     pub conditions: Vec<ConditionSummary>,
+    /// Those that the plan's report asks for, in its order.
     pub differences: Vec<Difference>,
     /// The conditions whose layers are looked into.
     pub layers_of: Vec<String>,
@@ -39,9 +42,11 @@ pub struct Comparison {
 /// A condition over its seeds, those left out that ended before their training was through.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ConditionSummary {
+    /// The name of the condition.
     pub condition: String,
     /// What it is, in a reader's words: layers, initialisation, optimiser, pretraining.
     pub description: String,
+    /// Units of each hidden layer, from the input up.
     pub hidden_units: Vec<usize>,
     /// How many hidden layers were pretrained and copied.
     pub pretrained_layers: usize,
@@ -60,7 +65,9 @@ pub struct ConditionSummary {
 /// One condition minus another, paired by seed; seeds that ended early in one of them are left out.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Difference {
+    /// The condition that is subtracted from.
     pub minuend: String,
+    /// The condition that is subtracted.
     pub subtrahend: String,
     /// How many pairs there are.
     pub seeds: usize,
@@ -71,6 +78,7 @@ pub struct Difference {
 /// What a classifier reaches that looks at no image.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Chance {
+    /// How many test images there are.
     pub test_images: usize,
     /// How many test images are of the commonest class among them.
     pub commonest: usize,

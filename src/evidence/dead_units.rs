@@ -25,12 +25,14 @@ use crate::words::counted;
 /// A column that correlates above this with its initial values still looks like them.
 pub const NOISE_LOOKING_ABOVE: f64 = 0.99;
 
+/// The evidence of dead units: how many there are of each kind, and which.
 pub struct DeadUnits;
 
 /// Units of one autoencoder that do not learn, or do not speak; counted from 0. But for `dead`, what a unit does is
 /// measured on the training images, for they are what could have taught it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct UnitCounts {
+    /// How many hidden units the autoencoder has.
     pub hidden_units: usize,
     /// Dead on the test images after training, as in [`EpochRecord`](crate::results::EpochRecord).
     pub dead: Vec<usize>,

@@ -17,18 +17,33 @@ use crate::spec::ExperimentName;
 use crate::weights::{Weights, WeightsError};
 use crate::words::{counted, in_shell};
 
+/// Why the figures of a run cannot be drawn.
 #[derive(Debug, Error)]
 pub enum RedrawError {
+    /// The run folder cannot be used.
     #[error(transparent)]
     RunDir(#[from] RunDirError),
+    /// The config of the run cannot be used.
     #[error(transparent)]
     Config(#[from] ConfigError),
+    /// The weights of the run cannot be read.
     #[error("{file}: {source}\n  hint: the file is damaged; run the experiment again")]
-    Weights { file: String, source: WeightsError },
+    Weights {
+        /// The file of the weights.
+        file: String,
+        /// What is wrong with it.
+        source: WeightsError,
+    },
+    /// The weights are not the same after drawing as before.
     #[error(
         "drawing changed the weights: hash {before} before, {after} after\n  hint: this is a bug; please report it with the run folder"
     )]
-    WeightsChanged { before: String, after: String },
+    WeightsChanged {
+        /// The SHA-256 of the weights before drawing.
+        before: String,
+        /// The SHA-256 of the weights after drawing.
+        after: String,
+    },
 }
 
 /// Of models that could not go on, as many have a notice each.

@@ -127,21 +127,30 @@ pub fn mistakes(plan: &Plan) -> Option<String> {
 /// What a run found, before anything is drawn.
 #[derive(Clone, Copy)]
 pub struct Found<'a> {
+    /// What the run was to do.
     pub plan: &'a Plan,
+    /// The data set that it ran on.
     pub data: &'a Dataset,
+    /// What was recorded epoch by epoch.
     pub records: &'a Records,
+    /// The results, by condition and evidence.
     pub results: &'a Results,
 }
 
 /// What a run folder holds.
 #[derive(Clone, Copy)]
 pub struct Run<'a> {
+    /// The folder.
     pub dir: &'a RunDir,
+    /// What the run was to do.
     pub plan: &'a Plan,
+    /// The circumstances of the run.
     pub manifest: &'a Manifest,
     /// Nothing in it where the run did not get so far.
     pub results: &'a Results,
+    /// What was recorded epoch by epoch.
     pub records: &'a Records,
+    /// The weights that the run stored.
     pub weights: &'a Weights,
 }
 

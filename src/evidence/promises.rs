@@ -12,6 +12,7 @@ use crate::results::{Member, Spread};
 use crate::spec::{Coordinate, Expectation, Over, Plan, Promise};
 use crate::words::listed;
 
+/// The evidence of what the config promises: each promise, and whether it holds.
 pub struct Promises;
 
 /// A promise, held against what came out.
@@ -25,6 +26,7 @@ pub struct Kept {
     pub here: String,
     /// Absent where nothing came out that could be held against it.
     pub holds: Option<bool>,
+    /// The source of the promise: a paper with its table, a book, or this program's own runs.
     pub source: String,
 }
 

@@ -22,7 +22,9 @@ pub struct Quantity {
 /// What there is to know of the members of a run.
 #[derive(Clone, Copy)]
 pub struct Outcomes<'a> {
+    /// The results of the run.
     pub results: &'a Results,
+    /// What was recorded epoch by epoch.
     pub records: &'a Records,
 }
 
@@ -30,11 +32,14 @@ pub struct Outcomes<'a> {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum Finding {
+    /// A number, in the quantity's unit.
     Number(f64),
+    /// A word, where the quantity is not a number.
     Word(String),
 }
 
 impl Finding {
+    /// The number; `None` for a word.
     #[must_use]
     pub fn number(&self) -> Option<f64> {
         match self {

@@ -22,12 +22,15 @@ use crate::spec::{Activation, Decoder, Plan};
 use crate::train::encode_all;
 use crate::words::listed;
 
+/// The evidence of which regime each autoencoder shows.
 pub struct Regimes;
 
 /// What one autoencoder's units look like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pictured {
+    /// Scores of its units' pictures.
     pub scores: Scores,
+    /// The regime that the rules find for these scores.
     pub regime: Regime,
     /// The rule and the numbers that decided, for a reader.
     pub reason: String,

@@ -41,6 +41,7 @@ pub struct Need {
 pub struct Part {
     /// For a reader: `models`.
     pub what: &'static str,
+    /// How many bytes it needs.
     pub bytes: u64,
     /// The keys that make it smaller.
     pub keys: &'static str,
@@ -55,6 +56,7 @@ impl Need {
             .unwrap_or("training.batch_size")
     }
 
+    /// The bytes of all parts together.
     #[must_use]
     pub fn bytes(&self) -> u64 {
         let parts = self.parts.iter();

@@ -36,16 +36,21 @@ use tasks::carry_out;
 /// What every experiment is given, whatever its plan.
 #[derive(Clone, Copy)]
 pub struct Setting<'a> {
+    /// The images and their labels.
     pub data: &'a Dataset,
     /// The same on the backend's device.
     pub examples: &'a Examples,
+    /// What computes.
     pub backend: &'a Backend,
     /// Compute threads on a CPU backend.
     pub lanes: usize,
     /// Seed of the order of batches.
     pub order_seed: u64,
+    /// Who watches the run.
     pub observer: &'a dyn Observer,
+    /// The request to end early, if somebody makes it.
     pub stop: &'a Stop,
+    /// Where the states of the run's tasks are kept.
     pub shelf: &'a dyn Shelf,
     /// Called for every group of members that comes to the end of its training.
     pub measure: &'a Measure<'a>,
@@ -56,8 +61,11 @@ pub type Measure<'a> = dyn Fn(&Trained<'_>) -> Vec<Numbers> + Sync + 'a;
 
 /// Members at the end of their training, trained together.
 pub struct Trained<'a> {
+    /// In the order of the leading dimension of [`models`](Self::models).
     pub members: &'a [Member],
+    /// The models of these members.
     pub models: Models<'a>,
+    /// The data set that they were trained on.
     pub data: &'a Dataset,
     /// The same on the backend's device.
     pub examples: &'a Examples,
@@ -65,17 +73,22 @@ pub struct Trained<'a> {
 
 /// What was trained, with a member for each of [`Trained::members`] along the leading dimension.
 pub enum Models<'a> {
+    /// Autoencoders that were trained together.
     Autoencoders {
         /// The setting of all of them, but for their sparsity terms.
         setting: &'a AutoencoderTraining,
+        /// The models at the end of their training.
         trainee: &'a Trainee,
         /// Of the last epoch.
         records: &'a [EpochRecord],
         /// On the test images.
         evaluations: &'a [Evaluation],
     },
+    /// Classifiers that were trained together.
     Classifiers {
+        /// The setting of all of them.
         setting: &'a ClassifierTraining,
+        /// The models at the end of their training.
         trainee: &'a ClassifierTrainee,
         /// Of all members, that they started from what their pretraining learnt.
         proofs: &'a [TransferProof],
@@ -84,12 +97,16 @@ pub enum Models<'a> {
 
 /// A data set on a device.
 pub struct Examples {
+    /// The training images.
     pub train: Labelled,
+    /// The images held out of the training images, if there are any.
     pub validation: Option<Labelled>,
+    /// The test images.
     pub test: Labelled,
 }
 
 impl Examples {
+    /// Puts every split of `data` on `device`.
     #[must_use]
     pub fn new(data: &Dataset, device: &Device) -> Self {
         let labelled =
@@ -152,6 +169,7 @@ pub struct Outcome {
     pub members: Vec<MemberResults>,
     /// Those that could not go on, in the order of the plan.
     pub ended: Vec<Ended>,
+    /// How the run ended.
     pub ending: Ending,
     /// What each classifier's training took; empty for autoencoders, whose times are not compared.
     pub member_seconds: Vec<MemberSeconds>,
@@ -176,15 +194,25 @@ pub enum Ending {
 /// What ends a run against its will.
 #[derive(Debug, Error)]
 pub enum Failure {
+    /// A layer of a classifier is not a copy of the encoder that was pretrained for it.
     #[error(
         "layer {layer} of {label} is not a copy of its encoder\n  hint: this is a bug, or a device that loses data; \
          compare with `--backend flex`"
     )]
-    Transfer { label: String, layer: usize },
+    Transfer {
+        /// The label of the member.
+        label: String,
+        /// The hidden layer, counted from 1.
+        layer: usize,
+    },
+    /// A state that was kept does not fit the task that should go on from it.
     #[error(
         "the checkpoint of {label} is that of another task\n  hint: start the run anew; this should not happen, please report it"
     )]
-    Checkpoint { label: String },
+    Checkpoint {
+        /// The label of the task's first member.
+        label: String,
+    },
 }
 
 /// A quantity of a member that may be infinite or not a number, and then ends the member.

@@ -14,7 +14,9 @@ use crate::spec::{self, Activation, AutoencoderSpec, DecoderActivation, Reconstr
 /// As many autoencoders as there are members, side by side.
 #[derive(Module, Debug)]
 pub struct Autoencoder {
+    /// The way from input to code.
     pub encoder: Layer,
+    /// The way back.
     pub decoder: Decoder,
     #[module(skip)]
     reconstruction: Reconstruction,

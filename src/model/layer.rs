@@ -159,6 +159,7 @@ impl Layer {
         )
     }
 
+    /// What is applied to the units' sums.
     #[must_use]
     pub fn activation(&self) -> Activation {
         self.activation

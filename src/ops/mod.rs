@@ -49,20 +49,26 @@ impl<B: Backend> RowsPrimitive<B> {
 /// The numbers of a step of Adam (Kingma and Ba 2015, algorithm 1 as at the end of section 2).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamRates {
+    /// β₁, the decay of the mean of gradients.
     pub beta_1: f32,
+    /// β₂, the decay of the mean of their squares.
     pub beta_2: f32,
+    /// ε, added to the root that divides.
     pub epsilon: f32,
 }
 
 /// The same at one step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AdamRatesNow {
+    /// β₁, as in [`AdamRates`].
     pub beta_1: f32,
+    /// β₂, as in [`AdamRates`].
     pub beta_2: f32,
     /// ε √(1 − β₂ᵗ).
     pub epsilon: f32,
     /// √(1 − β₂ᵗ) / (1 − β₁ᵗ).
     pub factor: f32,
+    /// The learning rate at this step.
     pub learning_rate: f32,
 }
 
@@ -91,6 +97,7 @@ pub struct SparsityRates {
     pub clamp: f32,
     /// How much of the estimate of ρ̂ stays, and how much of the batch's own mean comes to it: 0 and 1 without memory.
     pub kept: f32,
+    /// How much of the batch's own mean comes to the estimate.
     pub news: f32,
 }
 
@@ -103,6 +110,7 @@ pub struct SparsityRates {
     Fusion: cfg(any(feature = "wgpu", feature = "cuda"))
 )]
 pub trait Ops: Backend {
+    /// z = x W + b, as [`affine`].
     #[fusion(default)]
     fn affine(
         #[extension_type] x: RowsPrimitive<Self>,
@@ -112,6 +120,7 @@ pub trait Ops: Backend {
         Self::float_add(Self::float_matmul(x.numbers(), weight), bias)
     }
 
+    /// h = max(0, x W + b), as [`ramp`].
     #[fusion(default)]
     fn ramp(
         #[extension_type] x: RowsPrimitive<Self>,
@@ -121,6 +130,7 @@ pub trait Ops: Backend {
         Self::relu(Self::affine(x, weight, bias))
     }
 
+    /// The mean squared error of a linear decoder, as [`squared_error`].
     #[fusion(default)]
     fn squared_error(
         h: FloatTensor<Self>,
@@ -135,6 +145,7 @@ pub trait Ops: Backend {
         Self::float_mul_scalar(mean, 0.5.into())
     }
 
+    /// The mean squared error of a tied autoencoder of ramps, as [`tied_squared_error`].
     #[fusion(default)]
     fn tied_squared_error(
         h: FloatTensor<Self>,
@@ -149,6 +160,7 @@ pub trait Ops: Backend {
         Self::squared_error(h, weight, decoder_bias, x)
     }
 
+    /// The mean cross-entropy in nats, as [`cross_entropy`].
     #[fusion(default)]
     fn cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
         // The largest is subtracted first, so that exp does not overflow.
@@ -160,12 +172,14 @@ pub trait Ops: Backend {
         Self::float_neg(Self::float_mean_dim(Self::float_sum_dim(products, 2), 1))
     }
 
+    /// The weighted sum of the units' means over the batch, as [`weighted_means`].
     #[fusion(default)]
     fn weighted_means(h: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
         let mean = Self::float_mean_dim(h, 1);
         Self::float_sum_dim(Self::float_mul(mean, weight), 2)
     }
 
+    /// The new ρ̂, the divergence and its slope, as [`sparsity`].
     #[fusion(default)]
     fn sparsity(
         h: FloatTensor<Self>,
@@ -197,6 +211,7 @@ pub trait Ops: Backend {
         (mean_activation, divergence, Self::float_mul(slope, weight))
     }
 
+    /// A parameter and its two moments after a step of Adam, as [`adam`].
     #[fusion(default)]
     fn adam(
         parameter: FloatTensor<Self>,

@@ -32,8 +32,11 @@ const TEXT_HEIGHT: f32 = 320.0;
 /// The units of a grid, and the pixels of each unit's picture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct GridShape {
+    /// How many units there are.
     pub units: usize,
+    /// Height of a unit's picture, in its own pixels.
     pub height: usize,
+    /// Width of a unit's picture, in its own pixels.
     pub width: usize,
 }
 

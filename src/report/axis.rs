@@ -10,6 +10,7 @@ const LOGARITHMIC_FROM: f64 = 30.0;
 pub enum Horizontal {
     /// Epochs, layers: ticks at whole numbers only.
     Whole,
+    /// Any numbers: ticks at round numbers.
     Real,
     /// Ticks at these places, with their labels.
     At(Vec<(f64, String)>),
@@ -20,6 +21,7 @@ pub enum Horizontal {
 pub enum Vertical {
     /// Linear, or logarithmic where values are positive and far apart.
     Either,
+    /// Linear, whatever the values are.
     Linear,
     /// Linear, whole numbers, from 0.
     Count,

@@ -34,9 +34,13 @@ const LEGEND_SAMPLE: f32 = 40.0;
 
 /// Charts in rows under one legend.
 pub struct Sheet {
+    /// The legend above the charts.
     pub legend: Legend,
+    /// The charts, row by row from the top left.
     pub charts: Vec<Chart>,
+    /// How many charts stand side by side; at least 1.
     pub columns: usize,
+    /// Height of each chart with its title and axis, in units of the drawing.
     pub chart_height: f32,
 }
 
@@ -70,6 +74,7 @@ impl Sheet {
 /// How a line is told from the others.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Look {
+    /// Colour of the line and its marks.
     pub colour: Colour,
     marker: Marker,
     fill: Fill,
@@ -241,24 +246,34 @@ fn left_out(drawn: usize, all: usize) -> String {
 
 /// One chart: what its axes are called, and its lines.
 pub struct Chart {
+    /// The title above the chart.
     pub title: String,
+    /// What lies along the horizontal axis, in words.
     pub x_title: String,
+    /// The horizontal axis.
     pub x: Horizontal,
+    /// The scale of the vertical axis.
     pub y: Vertical,
+    /// The lines, in the order in which they are drawn.
     pub lines: Vec<Line>,
 }
 
 /// A line through `points`, in the units of the axes.
 pub struct Line {
+    /// Colour, marks and weight.
     pub look: Look,
+    /// Solid or dashed.
     pub stroke: Stroke,
+    /// Places (x, y), joined in this order.
     pub points: Vec<(f64, f64)>,
     /// Lower and upper end of the band at each point; empty for none.
     pub band: Vec<(f64, f64)>,
 }
 
+/// How a line is stroked.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Stroke {
+    /// Without gaps.
     Solid,
     /// Dashes, with hollow marks for full ones and the other way round.
     Dashed,

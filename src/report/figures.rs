@@ -14,6 +14,7 @@ use super::{Drawing, Glossary, Grid, PAGE_ROOM, Scaling, Tidy, figure, significa
 pub struct Words<'a> {
     /// For those who do not see it: what it shows, and what comes out.
     pub alt: &'a str,
+    /// The text under the figure.
     pub caption: &'a str,
     /// The file beside the page that has the numbers.
     pub numbers: Option<&'a str>,
@@ -22,6 +23,7 @@ pub struct Words<'a> {
 /// A file that belongs beside the page.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct File {
+    /// The file's name, without a folder.
     pub name: String,
     /// Nothing where there is to be no such file: what an earlier drawing left is no part of this one.
     pub bytes: Option<Vec<u8>>,
@@ -29,6 +31,7 @@ pub struct File {
 
 /// The figures of a page, and the words that it uses.
 pub struct Figures {
+    /// The words that the page uses.
     pub glossary: Glossary,
     files: Vec<File>,
     failures: Vec<String>,

@@ -9,21 +9,37 @@ use crate::results::DEAD_TOLERANCE;
 /// A word with a definition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Term {
+    /// Hidden units whose output is above 0.01 for an image.
     ActiveUnits,
+    /// A unit that tells no image from another.
     Dead,
+    /// The share of the variation of the images that reconstructions explain, at most 1.
     ExplainedVariance,
+    /// How like a unit's picture is to the training image most like it.
     ImageCorrelation,
+    /// The Kullback–Leibler divergence of the sparsity term.
     Divergence,
+    /// How much of a unit's picture is a few strong weights.
     Kurtosis,
+    /// The share of images whose label is the commonest one of their unit, in [0, 1].
     LabelPurity,
+    /// The mean output of a hidden unit over images.
     MeanActivation,
+    /// The median over seeds, with the range.
     Median,
+    /// Computation in multiplications, each together with an addition.
     MultiplyAccumulates,
+    /// A unit whose pre-activation is above 0 for no training image.
     NeverOn,
+    /// A unit whose weights changed but still look like their initial noise.
     NoiseLooking,
+    /// How far from its centre the strength of a unit's picture lies, in pixels.
     RadiusOfGyration,
+    /// Which of the three pictures of the book's Figure 5-6 the units of a model resemble.
     Regime,
+    /// How much neighbouring pixels of a unit's picture differ.
     Roughness,
+    /// A unit whose encoder weights equal their initial values in every bit.
     Untrained,
 }
 

@@ -13,14 +13,18 @@ const DECADE: f64 = 10.0;
 /// A key of a grid, and its values as TOML writes them.
 #[derive(Debug, Clone, Copy)]
 pub struct Key<'a> {
+    /// With its section: `sparsity.weight`.
     pub name: &'a str,
+    /// In the order of the grid.
     pub values: &'a [String],
 }
 
 /// An end result, such as the test accuracy after the last epoch.
 #[derive(Debug, Clone)]
 pub struct EndResult {
+    /// What it is called, with its unit.
     pub title: String,
+    /// The scale of its values.
     pub y: Vertical,
     /// What is compared over the grid, by name: one alone where the grid is all there is.
     pub groups: Vec<Group>,
@@ -29,6 +33,7 @@ pub struct EndResult {
 /// What came out for one group.
 #[derive(Debug, Clone)]
 pub struct Group {
+    /// What a legend calls it.
     pub name: String,
     /// For each point of the grid, the first key slowest, the result of each seed; none where nothing came out.
     pub points: Vec<Vec<f64>>,

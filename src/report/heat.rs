@@ -27,7 +27,9 @@ const MOST_MAPS: usize = 12;
 
 /// Rows of heat maps, from the top.
 pub struct HeatMaps {
+    /// From the top.
     pub rows: Vec<Row>,
+    /// What is in each cell.
     pub cells: Cells,
 }
 
@@ -42,20 +44,26 @@ pub enum Cells {
 
 /// One quantity, a map for each condition.
 pub struct Row {
+    /// What stands above the row.
     pub title: String,
+    /// How its numbers become colours, the same for all its maps.
     pub scale: Scale,
+    /// From the left.
     pub maps: Vec<Map>,
 }
 
 /// From numbers to colours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Scale {
+    /// By the number.
     Linear,
+    /// By the logarithm of the number, to base 10.
     Logarithmic,
 }
 
 /// One map.
 pub struct Map {
+    /// What stands above the map.
     pub title: String,
     /// What its rows are called, from the bottom.
     pub rows: Vec<String>,

@@ -38,15 +38,31 @@ pub use tiles::{Grid, Mark, Scaling, UnitWeights, figure};
 /// Why a picture cannot be drawn.
 #[derive(Debug, thiserror::Error)]
 pub enum ReportError {
+    /// There is nothing to draw.
     #[error("a figure needs at least one grid")]
     NoGrids,
     /// The numbers of a grid do not fit each other.
     #[error("grid `{title}`: {problem}")]
-    Grid { title: String, problem: String },
+    Grid {
+        /// The title of the grid.
+        title: String,
+        /// What does not fit, in words.
+        problem: String,
+    },
+    /// The picture has too many pixels.
     #[error("the picture would be {width}×{height} pixels, more than {limit} in all")]
-    TooLarge { width: f32, height: f32, limit: f32 },
+    TooLarge {
+        /// Width, in pixels.
+        width: f32,
+        /// Height, in pixels.
+        height: f32,
+        /// The most pixels that a picture may have, width × height.
+        limit: f32,
+    },
+    /// The SVG cannot be read; holds what the renderer said.
     #[error("cannot draw the picture")]
     Render(#[from] resvg::usvg::Error),
+    /// The PNG cannot be written; holds what the encoder said.
     #[error("cannot encode the picture as PNG")]
     Encode(#[from] image::ImageError),
 }

@@ -28,6 +28,7 @@ pub fn rows_left_out(rows: usize) -> Option<String> {
 pub struct PageInput<'a> {
     /// What a reader knows the run by.
     pub run: &'a str,
+    /// The heading of the page.
     pub title: &'a str,
     /// What a reader must know before believing the rest.
     pub notices: &'a [Notice<'a>],
@@ -41,7 +42,9 @@ pub struct PageInput<'a> {
     pub command: &'a str,
     /// The resolved configuration, as TOML.
     pub config: &'a str,
+    /// Hashes of the weights before and after the drawing.
     pub weight_proof: Option<WeightProof<'a>>,
+    /// The data set, in words; empty for none.
     pub data_name: &'a str,
     /// File name and hash.
     pub data_files: &'a [(String, String)],
@@ -61,7 +64,9 @@ pub enum Notice<'a> {
 /// Hashes of the weights around the drawing of the figures.
 #[derive(Debug, Clone, Copy)]
 pub struct WeightProof<'a> {
+    /// SHA-256 of the weights before the figures were drawn.
     pub before: &'a str,
+    /// SHA-256 of the weights after the figures were drawn.
     pub after: &'a str,
 }
 
@@ -102,6 +107,7 @@ fn notice_box(notice: Notice) -> Markup {
     }
 }
 
+/// A number with three significant digits.
 #[must_use]
 pub fn number(value: f64) -> String {
     significant(value, 3)

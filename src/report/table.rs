@@ -33,6 +33,7 @@ pub fn table(caption: &str, head: &[impl Render], rows: &[Vec<String>]) -> Marku
 /// A tidy table: every row is one observation, and every column says what it holds.
 #[derive(Debug, Clone, Default)]
 pub struct Tidy {
+    /// From the left.
     pub columns: Vec<Column>,
     /// As many cells in each row as there are columns.
     pub rows: Vec<Vec<Cell>>,
@@ -50,7 +51,9 @@ pub struct Column {
 /// A cell of a tidy table.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
+    /// A text.
     Text(String),
+    /// A number, in the unit of its column.
     Number(f64),
     /// Not defined, or not measured.
     Missing,

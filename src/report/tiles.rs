@@ -12,13 +12,18 @@ use super::{ReportError, font, significant};
 /// `weights` is row-major [inputs, units] with `height` · `width` inputs; unit j's picture is column j.
 #[derive(Debug, Clone, Copy)]
 pub struct UnitWeights<'a> {
+    /// Row-major [inputs, units].
     pub weights: &'a [f32],
+    /// How many units there are.
     pub units: usize,
+    /// Height of a unit's picture, in pixels.
     pub height: usize,
+    /// Width of a unit's picture, in pixels.
     pub width: usize,
 }
 
 impl UnitWeights<'_> {
+    /// How many units there are, and the size of their pictures.
     #[must_use]
     pub fn shape(&self) -> GridShape {
         GridShape {
@@ -36,6 +41,7 @@ pub struct Grid<'a> {
     pub title: String,
     /// Under the tiles: the scores that tell the regimes apart. Line ends are kept.
     pub caption: String,
+    /// What the tiles show.
     pub weights: UnitWeights<'a>,
     /// Units to be framed in colour, with the reason; the first of several reasons shows.
     pub marked: Vec<(usize, Mark)>,

@@ -39,36 +39,57 @@ pub struct Identity {
     pub data: BTreeMap<String, String>,
 }
 
+/// Why checkpoints cannot be written or used.
 #[derive(Debug, Error)]
 pub enum CheckpointError {
+    /// A file or folder cannot be read, written or used.
     #[error("cannot {action} {path:?}: {source}\n  hint: {hint}")]
     Io {
+        /// What was tried: `read`, `write` or `use`.
         action: &'static str,
+        /// The file or folder.
         path: PathBuf,
+        /// What the operating system said.
         source: io::Error,
+        /// What to do about it.
         hint: &'static str,
     },
+    /// A task has checkpoints, and none of them can be read.
     #[error(
         "no checkpoint of task {task} can be read: {reasons}\n  hint: delete {folder:?} and resume: the run then starts anew"
     )]
     AllDamaged {
+        /// Number of the task, counted from 0.
         task: usize,
+        /// What is wrong with each of its files.
         reasons: String,
+        /// The folder of the checkpoints.
         folder: PathBuf,
     },
+    /// A checkpoint is of another config or other data.
     #[error(
         "checkpoint {path:?} belongs to another run: {difference}\n  hint: put config and data back as they were, or start a new run"
     )]
-    Other { path: PathBuf, difference: String },
+    Other {
+        /// The file.
+        path: PathBuf,
+        /// What differs between the two runs.
+        difference: String,
+    },
+    /// A checkpoint has the name of one task and the state of another.
     #[error(
         "checkpoint {path:?} is called that of task {called}, but holds the state of task {number}: {}\n  hint: give the \
          files in {folder:?} their names back, or delete those of both tasks and resume: these tasks then start anew",
         task.members.join("; "), number = task.number
     )]
     OtherTask {
+        /// The file.
         path: PathBuf,
+        /// Number of the task in its name, counted from 0.
         called: usize,
+        /// The task whose state it holds.
         task: TaskName,
+        /// The folder of the checkpoints.
         folder: PathBuf,
     },
 }

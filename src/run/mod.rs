@@ -40,6 +40,7 @@ const RECORDS_EVERY: Duration = Duration::from_secs(10);
 /// How a run is carried out; none of it changes what comes out.
 #[derive(Debug, Clone)]
 pub struct Options {
+    /// How much is shown while it is on.
     pub style: Style,
     /// Compute threads on a CPU backend; at least one.
     pub jobs: usize,
@@ -73,7 +74,9 @@ impl Failure {
 pub struct Finished {
     /// Its folder.
     pub path: PathBuf,
+    /// Whether it came to its end or was stopped.
     pub ending: Ending,
+    /// Everything that it measured.
     pub results: Results,
     /// How many models there were.
     pub members: usize,

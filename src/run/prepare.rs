@@ -18,13 +18,17 @@ use crate::words::{counted, printable};
 
 /// What a run has, before it begins.
 pub struct Prepared {
+    /// Where it computes.
     pub backend: Backend,
+    /// The images and labels that it uses.
     pub data: Dataset,
     /// The folder of the data, absolute.
     pub found_at: PathBuf,
     /// Seconds that reading them took.
     pub loading: f64,
+    /// The size of its training.
     pub extent: experiment::Extent,
+    /// The memory that it needs, in bytes.
     pub need: Need,
     /// What is odd about the plan on these data.
     pub warnings: Vec<String>,

@@ -17,7 +17,10 @@ pub enum Resumed {
     /// It went on.
     WentOn(Finished),
     /// It was finished, and lacked nothing, or nothing that could not be drawn again.
-    WasFinished { drawn_again: bool },
+    WasFinished {
+        /// Whether something was missing and was drawn again.
+        drawn_again: bool,
+    },
 }
 
 /// Goes on with the run in the folder `path`; `set` may raise epochs, as in `training.epochs=30`.

@@ -51,24 +51,37 @@ pub const FORMAT: u32 = 3;
 /// The circumstances of a run: everything about it that is not a result. Times live here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// The layout of the folder's files: [`FORMAT`] of the program that wrote them.
     pub format: u32,
+    /// The program and its version: `layerwise 0.1.0`.
     pub version: String,
     /// The config's name.
     pub name: String,
+    /// The experiment that ran.
     pub experiment: ExperimentName,
+    /// How far the run got.
     pub status: Status,
+    /// The name of the backend.
     pub backend: String,
+    /// The device, for a reader: an adapter's name, or the processor.
     pub device: String,
+    /// Compute threads on a CPU backend.
     pub jobs: usize,
+    /// The seeds of the members.
     pub seeds: Vec<u64>,
+    /// Seed of the order of batches, which all members share.
     pub order_seed: u64,
+    /// The models of the run, in the order of their conditions and seeds.
     pub members: Vec<Member>,
+    /// The data set.
     pub data: DataRecord,
     /// SHA-256 of all parameters before anything was drawn, and after.
     pub parameters_before_drawing: Option<String>,
+    /// SHA-256 of all parameters after everything was drawn.
     pub parameters_after_drawing: Option<String>,
     /// RFC 3339, UTC.
     pub started: String,
+    /// How long its parts took.
     pub seconds: Seconds,
     /// What each member's training took, where the experiment compares it.
     pub member_seconds: Vec<MemberSeconds>,
@@ -85,20 +98,27 @@ struct Preface {
     version: Option<String>,
 }
 
+/// How far a run got.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
+    /// Not ended, or killed before it could say so.
     Running,
+    /// Came to its end.
     Complete,
     /// Ended early on request; what was computed is there.
     Stopped {
+        /// Why it ended.
         reason: String,
     },
+    /// Ended by an error, or because no member could go on.
     Failed {
+        /// What went wrong.
         reason: String,
     },
 }
 
+/// The data set of a run.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DataRecord {
     /// The folder as the config has it.
@@ -107,68 +127,115 @@ pub struct DataRecord {
     pub found_at: String,
     /// The data set's name where its hashes are known.
     pub name: Option<String>,
+    /// Number of training images.
     pub train_images: usize,
+    /// Number of test images.
     pub test_images: usize,
+    /// Height of an image in pixels.
     pub height: usize,
+    /// Width of an image in pixels.
     pub width: usize,
+    /// Number of classes.
     pub classes: usize,
+    /// The files it was read from.
     pub files: Vec<FileRecord>,
 }
 
 /// A data file by the hash of its uncompressed bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
+    /// The file's name.
     pub name: String,
+    /// SHA-256 of the uncompressed bytes, in hexadecimal.
     pub sha256: String,
+    /// Number of uncompressed bytes.
     pub bytes: u64,
 }
 
 /// Wall-clock seconds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Seconds {
+    /// Reading the data.
     pub loading: f64,
+    /// Training, checkpoints included; summed over resumed runs.
     pub training: f64,
     /// Of the training, what went into checkpoints, over all threads.
     pub checkpoints: f64,
+    /// Drawing the figures and the page.
     pub drawing: f64,
 }
 
 /// What can go wrong with a run folder.
 #[derive(Debug, Error)]
 pub enum RunDirError {
+    /// The folder to be made is there already, and not empty.
     #[error(
         "run folder {path:?} exists already\n  hint: runs are never written over; give another name to `--out`, or move this one away"
     )]
-    Exists { path: PathBuf },
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The folder is not one that holds a run.
     #[error(
         "{path:?} is not a run folder: {reason}\n  hint: give a folder that layerwise wrote, such as runs/figure56-001"
     )]
-    NotARun { path: PathBuf, reason: String },
+    NotARun {
+        /// The folder.
+        path: PathBuf,
+        /// Why it is none.
+        reason: String,
+    },
+    /// Another process writes into the folder.
     #[error(
         "run folder {path:?} is in use by another layerwise\n  hint: wait until it has ended, or stop it first"
     )]
-    InUse { path: PathBuf },
+    InUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The operating system refused something.
     #[error("cannot {action} {path:?}: {source}\n  hint: {hint}")]
     Io {
+        /// What was tried, as a verb: `write`.
         action: &'static str,
+        /// The file or folder.
         path: PathBuf,
+        /// What the operating system said.
         source: io::Error,
+        /// What to do about it.
         hint: &'static str,
     },
+    /// The folder was written in another format.
     #[error(
         "{path:?} has format {found}, but this program reads format {FORMAT}\n  hint: use the version that wrote it, {version}"
     )]
     OtherFormat {
+        /// The folder.
         path: PathBuf,
+        /// The format in its manifest.
         found: u32,
+        /// The program that wrote it, with its version.
         version: String,
     },
+    /// A file does not hold what it should.
     #[error(
         "{path:?} is damaged: {reason}\n  hint: run the experiment again, or restore the file from a copy"
     )]
-    Damaged { path: PathBuf, reason: String },
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A file is missing, or is not the one that the run wrote.
     #[error("{path:?} {found}\n  hint: put the file back, or let `layerwise resume` make it again")]
-    NotOfThisRun { path: PathBuf, found: &'static str },
+    NotOfThisRun {
+        /// The file.
+        path: PathBuf,
+        /// What was found instead, as the rest of a sentence about the file.
+        found: &'static str,
+    },
 }
 
 /// The right to write into a run folder.
@@ -287,6 +354,7 @@ impl RunDir {
         }
     }
 
+    /// The path of the folder, as it was given or made.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.path
@@ -404,6 +472,7 @@ impl RunDir {
         })
     }
 
+    /// Whether this file is in the folder.
     #[must_use]
     pub fn has(&self, file: &str) -> bool {
         self.path.join(file).is_file()

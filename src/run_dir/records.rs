@@ -32,14 +32,17 @@ pub struct Records {
 }
 
 impl Records {
+    /// Adds a record of an autoencoder at its place.
     pub fn add_epoch(&mut self, record: &EpochRecord) {
         insert(&mut self.epochs, record, |r| (r.epoch, r.member));
     }
 
+    /// Adds a record of a stage of a classifier's pretraining at its place.
     pub fn add_stage(&mut self, record: &StageRecord) {
         insert(&mut self.stages, record, |r| (r.stage, r.epoch, r.member));
     }
 
+    /// Adds a record of a classifier and those of its layers at their places.
     pub fn add_classifier(&mut self, record: &ClassifierRecord, layers: &[LayerRecord]) {
         insert(&mut self.classifiers, record, |r| (r.epoch, r.member));
         for layer in layers {

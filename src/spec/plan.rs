@@ -24,27 +24,34 @@ pub enum ExperimentName {
 /// Everything about the training of one classifier but its seed and its data.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ClassifierTraining {
+    /// The classifier itself.
     pub classifier: ClassifierSpec,
     /// One stage for each pretrained layer, from the input up: none, or as many as there are hidden layers at
     /// most. Stage k's autoencoder has as many hidden units as hidden layer k, and its activation.
     pub stages: Vec<AutoencoderTraining>,
+    /// What reaches it of each pretrained encoder.
     pub transfer: Transfer,
     /// The training of the whole: fine-tuning where there are stages.
     pub training: TrainingSpec,
+    /// Which layers learn in the training of the whole.
     pub trained_layers: TrainedLayers,
 }
 
 /// Everything that a run needs to know: conditions × seeds, on which data and where to compute. It can no longer be wrong.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
+    /// What kind of model is trained.
     pub experiment: ExperimentName,
+    /// Where and how often to compute.
     pub run: Run,
+    /// What to learn from.
     pub data: Data,
     /// The keys that conditions are crossed with, in the order of the file.
     pub grid: Vec<GridKey>,
     /// What is compared: the named conditions, each at every point of the grid (the first key moves slowest); at least
     /// one, with distinct names, all of one kind.
     pub conditions: Vec<Condition>,
+    /// What the run shows.
     pub report: Report,
     /// What the config promises, to be held against what comes out.
     pub expectations: Vec<Expectation>,
@@ -101,6 +108,7 @@ pub struct Data {
 /// How much of a data set is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Limit {
+    /// All of it.
     All,
     /// The first so many, at least one. Whether there are so many is for `data` to say.
     First(usize),
@@ -133,20 +141,25 @@ pub struct Condition {
     pub group: Option<String>,
     /// Its place in the grid: a value for each key.
     pub at: Vec<Coordinate>,
+    /// The model, and how it is trained.
     pub model: Model,
 }
 
 /// A key of the grid and one of its values, as TOML writes it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Coordinate {
+    /// With its section: `sparsity.weight`.
     pub key: String,
+    /// As TOML writes it.
     pub value: String,
 }
 
 /// What a condition trains.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Model {
+    /// An autoencoder for its own sake.
     Autoencoder(AutoencoderTraining),
+    /// A classifier, with its pretraining if it has one.
     Classifier(ClassifierTraining),
 }
 
@@ -210,7 +223,9 @@ pub struct Expectation {
     pub minus: Option<Vec<Coordinate>>,
     /// Absent for the last.
     pub epoch: Option<usize>,
+    /// What is promised of the quantity.
     pub promise: Promise,
+    /// Whether each seed has to keep it, or the median over seeds.
     pub over: Over,
     /// Absent for all of the run's.
     pub seeds: Option<Vec<u64>>,
@@ -222,11 +237,24 @@ pub struct Expectation {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Promise {
     /// It lies between these two, or on one of them.
-    Within { low: f64, high: f64 },
+    Within {
+        /// The lower bound.
+        low: f64,
+        /// The upper bound.
+        high: f64,
+    },
     /// It differs by `tolerance` at most.
-    Near { value: f64, tolerance: f64 },
+    Near {
+        /// The value that it is near.
+        value: f64,
+        /// The largest distance from `value`.
+        tolerance: f64,
+    },
     /// It is this word.
-    Is { word: String },
+    Is {
+        /// The word.
+        word: String,
+    },
 }
 
 /// For what over seeds a promise is made.

@@ -17,6 +17,7 @@ pub type ClassifierTrainee = Training<Classification>;
 /// Images with their classes, on a device: a data set, or a batch of one.
 #[derive(Debug, Clone)]
 pub struct Labelled {
+    /// The images, `[1, image, input]`.
     pub images: Rows,
     /// 1 for each image's class and 0 elsewhere, `[1, image, class]`.
     targets: Tensor<3>,
@@ -93,11 +94,17 @@ pub struct Score {
 /// What a batch finds in one layer of one member; quantities as in [`LayerRecord`](crate::results::LayerRecord).
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct LayerProbe {
+    /// ‖∂L/∂W‖ over the layer's weights.
     pub gradient_norm: f64,
+    /// The mean of |∂L/∂W| over the layer's weights.
     pub gradient_mean: f64,
+    /// Mean activation over units and images.
     pub activation_mean: f64,
+    /// Standard deviation of a unit's activation over images, as a root mean square over units.
     pub activation_spread: f64,
+    /// Units that are dead on the batch; 0 for the softmax layer.
     pub dead_units: usize,
+    /// How many units the layer has.
     pub units: usize,
 }
 

@@ -51,6 +51,7 @@ pub enum Record<'a> {
 /// A cost while an epoch is on.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Reading {
+    /// The member's [`Member::index`].
     pub member: usize,
     /// The layer that is pretrained, counted from 1 at the input; absent in a training for its own sake.
     pub stage: Option<usize>,
@@ -63,7 +64,9 @@ pub struct Reading {
 
 /// Passes on what the trainer of these members tells, and whose costs it reads.
 pub struct MemberObserver<'a> {
+    /// Who is told.
     pub observer: &'a dyn Observer,
+    /// The members, in the trainer's order.
     pub members: &'a [Member],
     /// As in [`Reading::stage`].
     pub stage: Option<usize>,
@@ -159,6 +162,7 @@ impl Stop {
         self.0.store(true, Ordering::Relaxed);
     }
 
+    /// Whether an end was asked for.
     #[must_use]
     pub fn requested(&self) -> bool {
         self.0.load(Ordering::Relaxed)

@@ -35,6 +35,7 @@ pub struct StageEpoch {
     pub stage: usize,
     /// Counted from 1.
     pub epoch: usize,
+    /// The learning rate of this epoch.
     pub learning_rate: f64,
     /// Each member's mean reconstruction error, and its Σⱼ KL(ρ‖ρ̂ⱼ), without β.
     pub costs: Vec<[f64; 2]>,
@@ -61,6 +62,7 @@ impl Pretraining {
         pretraining
     }
 
+    /// Whether every stage is finished.
     #[must_use]
     pub fn is_done(&self) -> bool {
         self.trainee.is_none()

@@ -15,11 +15,14 @@ use crate::model::parameters;
 /// Numbers and facts by name.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct State {
+    /// Arrays of numbers, by name.
     pub numbers: BTreeMap<String, Vec<f32>>,
+    /// All else, as JSON, by name.
     pub facts: Map<String, Value>,
 }
 
 impl State {
+    /// Puts `values` under `name`, in place of what was there.
     pub fn put_numbers(&mut self, name: &str, values: Vec<f32>) {
         self.numbers.insert(name.to_owned(), values);
     }
@@ -42,6 +45,7 @@ impl State {
             .extend(facts.map(|(key, value)| (format!("{name}/{key}"), value)));
     }
 
+    /// The numbers under `name`, which are then gone from the state; `None` if there are none.
     pub fn take_numbers(&mut self, name: &str) -> Option<Vec<f32>> {
         self.numbers.remove(name)
     }
@@ -89,6 +93,7 @@ impl State {
         State { numbers, facts }
     }
 
+    /// Whether there are neither numbers nor facts.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.numbers.is_empty() && self.facts.is_empty()

@@ -75,7 +75,9 @@ pub trait Learner {
 /// Where the order of batches comes from: that of an epoch is drawn from (seed, stage, epoch).
 #[derive(Debug, Clone, Copy)]
 pub struct Order {
+    /// Seed of the order, which all members share.
     pub seed: u64,
+    /// Stage of the pretraining, counted from 1; 0 for other training.
     pub stage: u64,
 }
 
@@ -119,11 +121,13 @@ impl<L: Learner> Training<L> {
         }
     }
 
+    /// How many epochs are finished.
     #[must_use]
     pub fn epochs_done(&self) -> usize {
         self.epochs_done
     }
 
+    /// Whether all epochs are finished.
     #[must_use]
     pub fn is_trained(&self) -> bool {
         self.epochs_done >= self.spec.epochs

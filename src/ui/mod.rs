@@ -47,8 +47,11 @@ impl Style {
 /// How much there is to do.
 #[derive(Debug, Clone)]
 pub struct Extent {
+    /// The name of the config.
     pub title: String,
+    /// What kind of model is trained.
     pub experiment: ExperimentName,
+    /// Everything that is trained, in the order of indices.
     pub members: Vec<Member>,
     /// Of every member, without its pretraining.
     pub epochs: usize,
@@ -62,9 +65,12 @@ pub struct Extent {
 
 /// Whoever watches a run.
 pub enum Watcher {
+    /// burn's dashboard on a terminal.
     #[cfg(feature = "dashboard")]
     Dashboard(Box<dashboard::Dashboard>),
+    /// One line per epoch.
     Plain(plain::Lines),
+    /// Nothing is shown.
     Nobody,
 }
 
