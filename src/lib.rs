@@ -86,8 +86,8 @@
 //! | room | owns |
 //! |---|---|
 //! | [`cli`] | the command line: verbs, messages, exit codes |
-//! | [`config`] | TOML and overrides → a checked plan |
-//! | [`experiment`] | conditions × seeds → tasks, trained side by side |
+//! | [`config`] | TOML, conditions, grid and overrides → a checked plan |
+//! | [`experiment`] | conditions × grid × seeds → tasks, trained side by side |
 //! | [`train`] | an epoch of training, and the sharing out of epochs over cores |
 //! | [`model`] | burn modules and their costs, each with a leading member dimension |
 //! | [`ops`] | the few operations that take most of a step's time: their definitions, and fast forms for flex |
@@ -101,7 +101,7 @@
 //! | [`run`] | a run from beginning to end, and on from where one was left |
 //! | [`report`] | charts, grids of tiles and the page's frame |
 //! | [`ui`] | the terminal: the dashboard, the plain lines, everything that is printed |
-//! | [`spec`] | the vocabulary that the rooms share |
+//! | [`spec`] | the vocabulary that the rooms share, and the schema of configs |
 //! | `words` | counts, lists and paths in words |
 
 #![warn(missing_docs)]

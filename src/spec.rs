@@ -1,7 +1,7 @@
 //! The vocabulary of an experiment: plain descriptions of models, costs, training and of a whole run.
 //!
 //! These types are also the schema of configs: names, defaults, ranges and the help that `layerwise schema` prints are
-//! declared here and nowhere else; [`forms`] has the forms that are more than a number or a word. Every room may use
+//! declared here and nowhere else; `forms` has the forms that are more than a number or a word. Every room may use
 //! them; they hold no tensors and read no files. `config` gives only values that are in range and agree.
 
 mod forms;

@@ -1,9 +1,9 @@
 //! Configuration: from a TOML file and the command line's overrides to a checked [`Plan`].
 //!
-//! What was written is a tree whose values know where they came from ([`node`]); the types of [`crate::spec`] read it
-//! ([`de`], [`sections`]). Each place is read by itself first, so that an error is told where it was made. Then, for each
+//! What was written is a tree whose values know where they came from (`node`); the types of [`crate::spec`] read it
+//! (`de`, `sections`). Each place is read by itself first, so that an error is told where it was made. Then, for each
 //! condition and each point of the grid, the trees are put over each other (defaults, what is said for all, the
-//! condition's own, the grid's), read again and checked as a whole ([`plan`], [`rules`]). Every key that is used leaves a
+//! condition's own, the grid's), read again and checked as a whole (`plan`, `rules`). Every key that is used leaves a
 //! [`Setting`]; a key that nobody uses is an error, for a knob that does nothing is worse than none. This room knows no
 //! tensors and no hardware, and prints nothing.
 
