@@ -111,7 +111,7 @@ pub fn all_hold(results: &crate::results::Results) -> bool {
 /// What is wrong with the promises of a plan: names that are none of a quantity, a condition or a key of the grid.
 #[must_use]
 pub fn mistakes(plan: &Plan) -> Option<String> {
-    let known = quantities::all(plan);
+    let known = quantities::possible(plan);
     let names: Vec<&str> = known.iter().map(|of| of.name).collect();
     plan.expectations.iter().find_map(|expectation| {
         let that = &expectation.that;

@@ -57,6 +57,15 @@ pub fn all(plan: &Plan) -> Vec<Quantity> {
         .collect()
 }
 
+/// The quantities that a run of this plan could have, whatever evidence its config asks for.
+#[must_use]
+pub fn possible(plan: &Plan) -> Vec<Quantity> {
+    let applying = super::ALL.into_iter().filter(|of| of.applies(plan));
+    applying
+        .flat_map(|evidence| evidence.quantities().iter().copied())
+        .collect()
+}
+
 impl Outcomes<'_> {
     /// What evidence measured on a member at the end of its training, as a number under this pointer (RFC 6901).
     #[must_use]

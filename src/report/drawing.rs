@@ -61,6 +61,9 @@ struct Text {
     anchor: Anchor,
 }
 
+/// Pixels that a picture has at two for each unit; a larger one has fewer for each unit, down to one.
+const MOST_FINE_PIXELS: f32 = 4e6;
+
 impl Drawing {
     pub(super) fn new((width, height): Point) -> Self {
         Self {
@@ -82,7 +85,9 @@ impl Drawing {
     /// # Errors
     /// When a legend of very many lines would make the picture too large.
     pub fn png(&self) -> Result<Vec<u8>, ReportError> {
-        self.pixels(2.0)?.png()
+        // A sheet of very many charts is not worth the memory that as fine a picture of it takes.
+        let finest = (MOST_FINE_PIXELS / (self.width * self.height)).sqrt();
+        self.pixels(finest.clamp(1.0, 2.0))?.png()
     }
 
     /// The drawing with `scale` pixels for each unit.
@@ -103,13 +108,15 @@ impl Drawing {
         pixmap.fill(tiny_skia::Color::WHITE);
         let transform = tiny_skia::Transform::from_scale(scale, scale);
         resvg::render(&tree, transform, &mut pixmap.as_mut());
-        let rgba = pixmap.data().chunks_exact(4);
-        Ok(Pixels {
-            width: pixmap.width() as usize,
-            rgb: rgba
-                .flat_map(|pixel| [pixel[0], pixel[1], pixel[2]])
-                .collect(),
-        })
+        let across = pixmap.width() as usize;
+        // Colours move together in place, without a second picture.
+        let mut rgb = pixmap.take();
+        let count = rgb.len() / 4;
+        for pixel in 0..count {
+            rgb.copy_within(4 * pixel..4 * pixel + 3, 3 * pixel);
+        }
+        rgb.truncate(3 * count);
+        Ok(Pixels { width: across, rgb })
     }
 
     fn document(&self, written: fn(&Text) -> String) -> String {

@@ -252,14 +252,16 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
             },
         };
         manifest.member_seconds.clone_from(&outcome.member_seconds);
-        write_all(&dir, plan, &mut manifest, &outcome, &results, &records)
-            .map_err(Failure::work)?;
         let lines = evidence::lines(&Findings {
             plan,
             data: &data,
             records: &records,
             results: &results,
         });
+        // The pictures to come need the room of those that were learnt from.
+        drop(data);
+        write_all(&dir, plan, &mut manifest, &outcome, &results, &records)
+            .map_err(Failure::work)?;
         Ok(Finished {
             path: dir.path().to_owned(),
             ending: outcome.ending,
