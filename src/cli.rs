@@ -19,7 +19,7 @@ use clap_complete::Shell;
 
 use crate::backend;
 use crate::config::{self, Overrides};
-use crate::evidence::promises::all_hold;
+use crate::evidence::promises::broken;
 use crate::experiment::Ending;
 use crate::results::Ended;
 use crate::run::{self, Finished, Options, Resumed};
@@ -384,9 +384,17 @@ fn tell_end(finished: &Finished, watch: &WatchArgs) -> Result<(), Failure> {
     }
     tell(&format!("open {}", path.join(run_dir::PAGE).display()));
     match ended {
-        [] if watch.strict && !all_hold(&finished.results) => Err(Failure::Work(
-            "a promise of the config does not hold, or cannot be judged\n  hint: the page tells which, under What was promised".to_owned(),
-        )),
+        [] if watch.strict => match broken(&finished.results).as_slice() {
+            [] => Ok(()),
+            broken => Err(Failure::Work(format!(
+                "{} not hold, or cannot be judged:\n  {}",
+                match broken.len() {
+                    1 => "a promise of the config does".to_owned(),
+                    count => format!("{count} promises of the config do"),
+                },
+                broken.join("\n  ")
+            ))),
+        },
         [] => Ok(()),
         ended => Err(Failure::Work(some_ended(ended, finished.members))),
     }

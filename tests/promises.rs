@@ -47,9 +47,10 @@ within = [-4, 6]
 source = "what is possible"
 [[expect]]
 that = "test error"
-epoch = 9
+over = "median"
+seeds = [3, 4, 5]
 within = [0, 1000]
-source = "an epoch that never comes"
+source = "seeds that were not run"
 "#;
 
 #[test]
@@ -64,17 +65,15 @@ fn each_promise_is_judged_by_itself() {
         verdicts,
         [Some(true), Some(false), Some(false), Some(true), None]
     );
-    assert_eq!(
-        kept[0].that,
-        "dead units of hidden units = 6 and hidden units = 4"
-    );
+    assert_eq!(kept[0].that, "dead units of all conditions");
     assert_eq!(kept[1].promised, "-1 ± 0.5, median");
+    assert_eq!(kept[1].that, "test error of “hidden units = 4”");
     assert_eq!(
         kept[3].that,
-        "active units of hidden units = 6 minus that of hidden units = 4"
+        "active units of “hidden units = 6” minus that of “hidden units = 4”"
     );
     assert!(
-        stdout.contains("\npromised: test error of hidden units = 4 -1 ± 0.5, median; here "),
+        stdout.contains("\ntest error of “hidden units = 4”: promised -1 ± 0.5, median, here "),
         "{stdout}"
     );
     assert!(stdout.contains(": does not hold (a slip)\n"), "{stdout}");
@@ -88,7 +87,9 @@ fn strict_runs_fail_where_a_promise_does_not_hold_and_leave_everything() {
     let (code, _, stderr) = run(&format!("{TINY}{PROMISES}"), &out, &["--strict"]);
     assert_eq!(code, 1);
     assert!(
-        stderr.contains("error: a promise of the config does not hold"),
+        stderr.contains(
+            "error: 3 promises of the config do not hold, or cannot be judged:\n  test error of "
+        ),
         "{stderr}"
     );
     assert_eq!(json(&out, "manifest.json")["status"], "complete");
@@ -113,7 +114,37 @@ fn a_promise_of_what_a_run_does_not_have_is_refused_before_it_begins() {
         stderr.contains("is 5, which is no value of the grid"),
         "{stderr}"
     );
+    for (lines, told) in [
+        ("that = \"regime\"\nis = \"stroke\"", "which it never is"),
+        ("that = \"regime\"\nwithin = [0, 1]", "but it is a word"),
+        (
+            "that = \"test error\"\nis = \"strokes\"",
+            "but it is a number",
+        ),
+        (
+            "that = \"test error\"\nepoch = 9\nwithin = [0, 1]",
+            "but the last is 1",
+        ),
+    ] {
+        let (code, _, stderr) = run(&promise(lines), &out, &[]);
+        assert_eq!(code, 2, "{lines}: {stderr}");
+        assert!(stderr.contains(told), "{lines}: {stderr}");
+    }
     assert!(!out.exists());
+}
+
+#[test]
+fn what_the_command_line_changed_is_said_beside_the_promises() {
+    let (_parent, out) = folder();
+    let kept = "[[expect]]\nthat = \"dead units\"\nwithin = [0, 6]\nsource = \"arithmetic\"\n";
+    let set = ["--set", "training.learning_rate=0.001"];
+    let (code, stdout, stderr) = run(&format!("{TINY}{kept}"), &out, &set);
+    assert_eq!(code, 0, "{stderr}");
+    assert!(
+        stdout.ends_with("as it is written; this run changed training.learning_rate\n"),
+        "{stdout}"
+    );
+    assert!(read(&out, "index.html").contains("this run changed training.learning_rate."));
 }
 
 #[test]

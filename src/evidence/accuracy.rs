@@ -114,6 +114,7 @@ impl Evidence for Accuracy {
                 Quantity {
                     name: $name,
                     unit: $unit,
+                    words: &[],
                     of: |of, member, epoch| {
                         let record = record_of(of, member, epoch)?;
                         let value: fn(&ClassifierRecord) -> Option<f64> = $value;
@@ -383,7 +384,7 @@ fn lead(inputs: usize, results: Option<&Comparison>) -> Markup {
             ", chapter 5; Bengio et al. 2007) trains each layer first, as an autoencoder on the codes of the layers below it, copies the encoders into the classifier, and then fine-tunes the whole."
         }
         p {
-            "The post that this repeats starts every weight from N(0, 1/D" sub { "x" } ") and every bias from N(0, 1/D" sub { "x" }
+            "The post whose result the shipped configs repeat starts every weight from N(0, 1/D" sub { "x" } ") and every bias from N(0, 1/D" sub { "x" }
             "/10), which can be read in two ways: with D" sub { "x" } " the dimension of the data, here " (inputs) " in every layer, or with D" sub { "x" }
             " the number of inputs of each layer, its fan-in. The first layer is the same in both. A ramp layer of n inputs, though, multiplies the mean square of the activations by about ½ · n/D"
             sub { "x" } " in the first reading"

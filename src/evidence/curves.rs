@@ -43,6 +43,7 @@ impl Evidence for Curves {
                 Quantity {
                     name: $name,
                     unit: "",
+                    words: &[],
                     of: |of, member, epoch| {
                         let record = record(of, member, epoch)?;
                         let value: fn(&EpochRecord) -> Option<f64> = $value;

@@ -91,6 +91,7 @@ impl Evidence for DeadUnits {
                 Quantity {
                     name: $name,
                     unit: $unit,
+                    words: &[],
                     of: |of, member, epoch| match epoch {
                         None => of.measured(&DeadUnits, member, $pointer),
                         Some(_) => None,

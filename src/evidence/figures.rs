@@ -310,6 +310,7 @@ mod tests {
 
     fn manifest() -> Manifest {
         Manifest {
+            overridden: Vec::new(),
             warnings: Vec::new(),
             files: BTreeMap::new(),
             format: FORMAT,

@@ -154,7 +154,7 @@ fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
             "The weights of {units} as grey tiles, in a grid for each model: {}",
             listed(&shown, MOST_NAMES)
         ),
-        caption: "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white). Framed units are dead or did not learn, or hardly: the legend tells which.",
+        caption: "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white). A frame marks a unit that is dead or that kept its initial weights, or nearly: see the legend.",
         numbers: None,
     };
     let own_scales = figures.grids("units", grids, Scaling::PerTile, &words);

@@ -7,10 +7,10 @@ use serde_json::Value;
 use super::figures::RedrawError;
 use super::quantities::{self, Finding, Outcomes, Quantity};
 use super::{Evidence, Figures, Found, Run, value};
-use crate::report::{significant, table};
+use crate::report::table;
 use crate::results::{Member, Spread};
 use crate::spec::{Coordinate, Expectation, Over, Plan, Promise};
-use crate::words::listed;
+use crate::words::{counted, listed};
 
 /// The evidence of what the config promises: each promise, and whether it holds.
 pub struct Promises;
@@ -31,6 +31,21 @@ pub struct Kept {
 }
 
 impl Kept {
+    /// `test error of “C”: promised 4.1 to 4.3, here 4.2: holds (a source)`.
+    fn line(&self) -> String {
+        let Self {
+            that,
+            promised,
+            here,
+            source,
+            ..
+        } = self;
+        format!(
+            "{that}: promised {promised}, here {here}: {} ({source})",
+            self.verdict()
+        )
+    }
+
     fn verdict(&self) -> &'static str {
         match self.holds {
             Some(true) => "holds",
@@ -60,16 +75,7 @@ impl Evidence for Promises {
 
     fn lines(&self, found: &Found<'_>) -> Vec<String> {
         let kept: Vec<Kept> = found.results.of_run(self.name()).unwrap_or_default();
-        let line = |of: &Kept| {
-            format!(
-                "promised: {} {}; here {}: {} ({})",
-                of.that,
-                of.promised,
-                of.here,
-                of.verdict(),
-                of.source
-            )
-        };
+        let line = |of: &Kept| of.line();
         kept.iter().map(line).collect()
     }
 
@@ -91,7 +97,12 @@ impl Evidence for Promises {
         let holding = kept.iter().filter(|of| of.holds == Some(true)).count();
         Ok(Some(html! {
             h2 { "What was promised" }
-            p { "Of the " (kept.len()) " promises of the config, " (holding) " hold here." }
+            p {
+                "Of " (counted(kept.len(), "promise")) " of the config, " (holding) " hold here."
+                @if !run.manifest.overridden.is_empty() {
+                    " They were made for the config as it is written; this run changed " (run.manifest.overridden.join(", ")) "."
+                }
+            }
             (table(
                 "Promises of the config",
                 &["quantity", "promised", "here", "verdict", "source"],
@@ -101,11 +112,12 @@ impl Evidence for Promises {
     }
 }
 
-/// Whether every promise holds that could be judged; `true` without promises.
+/// The promises that do not hold, or cannot be judged, a line for each.
 #[must_use]
-pub fn all_hold(results: &crate::results::Results) -> bool {
+pub fn broken(results: &crate::results::Results) -> Vec<String> {
     let kept: Vec<Kept> = results.of_run(Promises.name()).unwrap_or_default();
-    kept.iter().all(|of| of.holds == Some(true))
+    let broken = kept.iter().filter(|of| of.holds != Some(true));
+    broken.map(Kept::line).collect()
 }
 
 /// What is wrong with the promises of a plan: names that are none of a quantity, a condition or a key of the grid.
@@ -123,6 +135,10 @@ pub fn mistakes(plan: &Plan) -> Option<String> {
                 listed(&names, names.len())
             ));
         }
+        let quantity = known.iter().find(|of| of.name == that.as_str());
+        if let Some(mistake) = quantity.and_then(|of| misfit(expectation, of, plan)) {
+            return Some(mistake);
+        }
         let places = [Some(&expectation.at), expectation.minus.as_ref()];
         let nowhere = places
             .into_iter()
@@ -137,6 +153,37 @@ pub fn mistakes(plan: &Plan) -> Option<String> {
             place.join(", "),
             listed(&plan.names().collect::<Vec<_>>(), 20)
         ))
+    })
+}
+
+/// Why a promise can never hold, if it cannot: a word for a number, a number for a word, an epoch that never comes.
+fn misfit(expectation: &Expectation, quantity: &Quantity, plan: &Plan) -> Option<String> {
+    let that = &expectation.that;
+    let allowed = listed(quantity.words, quantity.words.len());
+    match &expectation.promise {
+        Promise::Is { word } if quantity.words.is_empty() => {
+            return Some(format!(
+                "[[expect]] of \"{that}\" is \"{word}\", but it is a number\n  hint: write within = [low, high], or value and tolerance"
+            ));
+        }
+        Promise::Is { word } if !quantity.words.contains(&word.replace('_', " ").as_str()) => {
+            return Some(format!(
+                "[[expect]] of \"{that}\" is \"{word}\", which it never is\n  hint: it can be {allowed}"
+            ));
+        }
+        Promise::Within { .. } | Promise::Near { .. } if !quantity.words.is_empty() => {
+            return Some(format!(
+                "[[expect]] of \"{that}\" is a number, but it is a word\n  hint: write is = with one of {allowed}"
+            ));
+        }
+        _ => (),
+    }
+    let epochs = plan.conditions.iter().map(|of| of.training().epochs);
+    let (last, epoch) = (epochs.max().unwrap_or(0), expectation.epoch?);
+    (epoch > last).then(|| {
+        format!(
+            "[[expect]] of \"{that}\" is about epoch {epoch}, but the last is {last}\n  hint: leave epoch out for the last"
+        )
     })
 }
 
@@ -158,6 +205,17 @@ fn chosen<'a>(plan: &'a Plan, at: &[Coordinate]) -> Vec<&'a str> {
         .collect()
 }
 
+/// Conditions in words: in quotation marks, as names may hold commas.
+fn named(plan: &Plan, conditions: &[&str]) -> String {
+    const MOST: usize = 8;
+    if conditions.len() > 1 && conditions.len() == plan.conditions.len() {
+        return "all conditions".to_owned();
+    }
+    let quoted: Vec<String> = conditions.iter().map(|name| format!("“{name}”")).collect();
+    let quoted: Vec<&str> = quoted.iter().map(String::as_str).collect();
+    listed(&quoted, MOST)
+}
+
 /// Whether two values of a key are the same: as numbers where they are, so that 3 is 3.0.
 fn same(one: &str, other: &str) -> bool {
     let number = |text: &str| text.parse::<f64>().ok();
@@ -176,7 +234,7 @@ fn judge(
 ) -> Kept {
     let conditions = chosen(plan, &expectation.at);
     let minus = expectation.minus.as_ref().map_or(String::new(), |minus| {
-        format!(" minus that of {}", listed(&chosen(plan, minus), 8))
+        format!(" minus that of {}", named(plan, &chosen(plan, minus)))
     });
     let after = expectation
         .epoch
@@ -184,7 +242,7 @@ fn judge(
     let that = format!(
         "{} of {}{minus}{after}",
         expectation.that,
-        listed(&conditions, 8)
+        named(plan, &conditions)
     );
     let quantity = quantities::all(plan)
         .into_iter()
@@ -234,12 +292,23 @@ fn findings(
 }
 
 fn holds(expectation: &Expectation, found: &[(u64, Finding)]) -> Option<bool> {
-    if found.is_empty() {
+    let is_there = |seed: &u64| found.iter().any(|(of, _)| of == seed);
+    let seeds = expectation.seeds.as_deref().unwrap_or_default();
+    // The median of some seeds is not that of all.
+    let is_part = expectation.over == Over::Median && !seeds.iter().all(is_there);
+    let not_judged = Finding::Word("not judged".to_owned());
+    if found.is_empty() || is_part || found.iter().any(|(_, of)| *of == not_judged) {
         return None;
     }
+    // A share in per cent is not the decimal that is written: 100 · 0.117 is a little more than 11.7.
+    let rounding = |number: f64| 1e-9 * number.abs().max(1.0);
     let of_number = |number: f64| match &expectation.promise {
-        Promise::Within { low, high } => (*low..=*high).contains(&number),
-        Promise::Near { value, tolerance } => (number - value).abs() <= *tolerance,
+        Promise::Within { low, high } => {
+            (low - rounding(number)..=high + rounding(number)).contains(&number)
+        }
+        Promise::Near { value, tolerance } => {
+            (number - value).abs() <= tolerance + rounding(number)
+        }
         Promise::Is { .. } => false,
     };
     match (expectation.over, &expectation.promise) {
@@ -250,7 +319,9 @@ fn holds(expectation: &Expectation, found: &[(u64, Finding)]) -> Option<bool> {
             found
                 .iter()
                 .all(|(_, of)| match (of, &expectation.promise) {
-                    (Finding::Word(found), Promise::Is { word }) => found == word,
+                    (Finding::Word(found), Promise::Is { word }) => {
+                        *found == word.replace('_', " ")
+                    }
                     (Finding::Number(number), _) => of_number(*number),
                     (Finding::Word(_), _) => false,
                 }),
@@ -283,7 +354,7 @@ fn here(found: &[(u64, Finding)], over: Over, unit: &str) -> String {
     } else {
         format!(" {unit}")
     };
-    let number = |value: f64| significant(value, 4);
+    let number = quantities::written;
     match (quantities::spread(found), over) {
         (Some(Spread { median, .. }), Over::Median) => format!("{}{unit}", number(median)),
         (Some(of), Over::EachSeed) if number(of.smallest) == number(of.largest) => {
@@ -296,7 +367,7 @@ fn here(found: &[(u64, Finding)], over: Over, unit: &str) -> String {
             let mut words: Vec<String> = found
                 .iter()
                 .map(|(_, of)| match of {
-                    Finding::Word(word) => word.replace('_', " "),
+                    Finding::Word(word) => word.clone(),
                     Finding::Number(value) => number(*value),
                 })
                 .collect();

@@ -15,6 +15,8 @@ pub struct Quantity {
     pub name: &'static str,
     /// `%`, `px`, or nothing.
     pub unit: &'static str,
+    /// The words that it can be; none where it is a number.
+    pub words: &'static [&'static str],
     /// What it is of a member after an epoch, or at the end of its training.
     pub of: fn(&Outcomes<'_>, usize, Option<usize>) -> Option<Finding>,
 }
@@ -79,7 +81,7 @@ impl Outcomes<'_> {
         let of = members.find(|of| of.member.index == member)?;
         let value = of.evidence.get(evidence.name())?.pointer(pointer)?;
         match value {
-            serde_json::Value::String(word) => Some(Finding::Word(word.clone())),
+            serde_json::Value::String(word) => Some(Finding::Word(word.replace('_', " "))),
             serde_json::Value::Array(units) => Some(Finding::Number(units.len() as f64)),
             other => other.as_f64().map(Finding::Number),
         }
@@ -109,10 +111,20 @@ pub fn spread(found: &[(u64, Finding)]) -> Option<Spread> {
     Spread::of(numbers?.into_iter())
 }
 
+/// A number for a reader: counts as they are, others with four digits.
+#[must_use]
+pub fn written(value: f64) -> String {
+    const LARGEST_COUNT: f64 = 1e6;
+    if value.fract() == 0.0 && value.abs() < LARGEST_COUNT {
+        return format!("{value:.0}").replace('-', "−");
+    }
+    significant(value, 4)
+}
+
 /// `98.18 (97.97 to 98.36)`; of words, each that is found.
 #[must_use]
 pub fn cell(found: &[(u64, Finding)]) -> String {
-    let number = |value: f64| significant(value, 4);
+    let number = written;
     match spread(found) {
         Some(Spread {
             smallest,
@@ -129,7 +141,7 @@ pub fn cell(found: &[(u64, Finding)]) -> String {
             let mut words: Vec<String> = found
                 .iter()
                 .filter_map(|(_, of)| match of {
-                    Finding::Word(word) => Some(word.replace('_', " ")),
+                    Finding::Word(word) => Some(word.clone()),
                     Finding::Number(_) => None,
                 })
                 .collect();

@@ -78,10 +78,11 @@ impl Evidence for Regimes {
 
     fn quantities(&self) -> &'static [Quantity] {
         macro_rules! measured {
-            ($name:literal, $unit:literal, $pointer:literal) => {
+            ($name:literal, $unit:literal, $pointer:literal, $words:expr) => {
                 Quantity {
                     name: $name,
                     unit: $unit,
+                    words: $words,
                     of: |of, member, epoch| match epoch {
                         None => of.measured(&Regimes, member, $pointer),
                         Some(_) => None,
@@ -90,12 +91,17 @@ impl Evidence for Regimes {
             };
         }
         const MEASURED: [Quantity; 6] = [
-            measured!("regime", "", "/regime"),
-            measured!("kurtosis", "", "/scores/kurtosis"),
-            measured!("radius of gyration", "px", "/scores/radius_of_gyration"),
-            measured!("roughness", "", "/scores/roughness"),
-            measured!("image correlation", "", "/scores/digit_correlation"),
-            measured!("label purity", "", "/scores/label_purity"),
+            measured!("regime", "", "/regime", Regime::WORDS),
+            measured!("kurtosis", "", "/scores/kurtosis", &[]),
+            measured!(
+                "radius of gyration",
+                "px",
+                "/scores/radius_of_gyration",
+                &[]
+            ),
+            measured!("roughness", "", "/scores/roughness", &[]),
+            measured!("image correlation", "", "/scores/digit_correlation", &[]),
+            measured!("label purity", "", "/scores/label_purity", &[]),
         ];
         &MEASURED
     }

@@ -98,6 +98,15 @@ pub enum Regime {
 }
 
 impl Regime {
+    /// What each is called in `results.json` and in promises.
+    pub const WORDS: &'static [&'static str] = &[
+        "any which way",
+        "strokes",
+        "whole digits",
+        "unclear",
+        "not judged",
+    ];
+
     /// What it is called of images of `subject`: Figure 5-6 shows digits, whose words are not true of other images.
     #[must_use]
     pub fn words(self, subject: Subject) -> &'static str {

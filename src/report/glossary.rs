@@ -31,7 +31,7 @@ pub enum Term {
     MultiplyAccumulates,
     /// A unit whose pre-activation is above 0 for no training image.
     NeverOn,
-    /// A unit whose weights changed but still look like their initial noise.
+    /// A unit whose picture still looks like its initial noise.
     NoiseLooking,
     /// How far from its centre the strength of a unit's picture lies, in pixels.
     RadiusOfGyration,
@@ -107,7 +107,7 @@ impl Term {
                 "A unit whose input to the activation function (the pre-activation) is above 0 for no training image. A ramp unit that is never on passes no gradient and cannot learn."
             }
             Self::NoiseLooking => {
-                "A unit whose weights changed but still look like the noise that they were drawn from: they correlate above 0.99 with their initial values, over the pixels that are above 0 in some training image."
+                "A unit whose picture still looks like the noise that it was drawn from, whether its weights changed a little or not at all: they correlate above 0.99 with their initial values, over the pixels that are above 0 in some training image."
             }
             Self::RadiusOfGyration => {
                 "How far from its own centre the strength of a unit’s picture lies: √(Σ w²d² / Σ w²) in pixels, where d is a pixel’s distance from the centre of gravity of all w². A single lit pixel has 0, and a flat picture has about 0.41 of its side."

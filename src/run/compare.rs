@@ -1,5 +1,6 @@
 //! Several runs side by side: one page and one table of what each of their models came to.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use maud::html;
@@ -32,6 +33,7 @@ pub fn compare(paths: &[PathBuf], out: &Path) -> Result<PathBuf, Failure> {
         .iter()
         .map(|path| read(path))
         .collect::<Result<_, _>>()?;
+    fs::create_dir_all(out).map_err(Failure::work)?;
     let quantities = shared_quantities(&sides);
     let keys = grid_keys(&sides);
     let table = table(&sides, &quantities, &keys).map_err(Failure::work)?;

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use thiserror::Error;
 
-use crate::config::Config;
+use crate::config::{Config, Origin};
 use crate::data::Dataset;
 use crate::evidence::{self, Found as Findings, RedrawError};
 use crate::experiment::{self, Ending, Examples, Outcome, Setting};
@@ -141,6 +141,7 @@ pub fn start(
             ..Seconds::default()
         },
         member_seconds: Vec::new(),
+        overridden: overridden(&config),
         warnings: prepared.warnings.clone(),
         files: BTreeMap::new(),
     };
@@ -153,6 +154,15 @@ pub fn start(
         found: Found::default(),
     };
     carry_out(job, options)
+}
+
+/// The keys of a model and its training that `--set` changed.
+fn overridden(config: &Config) -> Vec<String> {
+    let settings = config.values.iter();
+    settings
+        .filter(|setting| matches!(setting.origin, Origin::Set(_)))
+        .map(|setting| setting.key.clone())
+        .collect()
 }
 
 /// What a run of the config at `path` is called: as the config, or, of a run's own config, as that run.
@@ -252,12 +262,18 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
             },
         };
         manifest.member_seconds.clone_from(&outcome.member_seconds);
-        let lines = evidence::lines(&Findings {
+        let mut lines = evidence::lines(&Findings {
             plan,
             data: &data,
             records: &records,
             results: &results,
         });
+        if !manifest.overridden.is_empty() && !plan.expectations.is_empty() {
+            lines.push(format!(
+                "promises are of the config as it is written; this run changed {}",
+                manifest.overridden.join(", ")
+            ));
+        }
         // The pictures to come need the room of those that were learnt from.
         drop(data);
         write_all(&dir, plan, &mut manifest, &outcome, &results, &records)

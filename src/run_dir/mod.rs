@@ -85,6 +85,9 @@ pub struct Manifest {
     pub seconds: Seconds,
     /// What each member's training took, where the experiment compares it.
     pub member_seconds: Vec<MemberSeconds>,
+    /// The keys that the command line changed: what the config promises was promised without that.
+    #[serde(default)]
+    pub overridden: Vec<String>,
     /// What was odd about the plan on its data when the run began, each with a cure.
     pub warnings: Vec<String>,
     /// The SHA-256 of every file that the run wrote, this one and checkpoints aside; empty until it has come to its end.
