@@ -78,7 +78,7 @@ fn each_promise_is_judged_by_itself() {
     );
     assert!(stdout.contains(": does not hold (a slip)\n"), "{stdout}");
     let page = read(&out, "index.html");
-    assert!(page.contains("Of the 5 promises of the config, 2 hold here."));
+    assert!(page.contains("Of 5 promises of the config, 2 hold here."));
 }
 
 #[test]
