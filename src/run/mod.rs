@@ -156,6 +156,31 @@ pub fn start(
     carry_out(job, options)
 }
 
+/// How a run of so many members ended.
+fn status(outcome: &Outcome, members: usize) -> Status {
+    match &outcome.ending {
+        Ending::Complete if outcome.ended.len() == members => Status::Failed {
+            reason: all_ended(&outcome.ended),
+        },
+        Ending::Complete => Status::Complete,
+        Ending::Stopped { after } => Status::Stopped {
+            reason: format!("by request, after {after}"),
+        },
+    }
+}
+
+/// What was found, a line for each finding.
+fn lines(manifest: &Manifest, found: &Findings<'_>) -> Vec<String> {
+    let mut lines = evidence::lines(found);
+    if !manifest.overridden.is_empty() && !found.plan.expectations.is_empty() {
+        lines.push(format!(
+            "promises are of the config as it is written; this run changed {}",
+            manifest.overridden.join(", ")
+        ));
+    }
+    lines
+}
+
 /// The keys of a model and its training that `--set` changed.
 fn overridden(config: &Config) -> Vec<String> {
     let settings = config.values.iter();
@@ -251,29 +276,17 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
         manifest.seconds.checkpoints += saved?.as_secs_f64();
         let outcome = outcome.map_err(Failure::work)?;
         let results = evidence::conclude(plan, &data, &records, &outcome);
-        let ended = &results.ended;
-        manifest.status = match &outcome.ending {
-            Ending::Complete if ended.len() == manifest.members.len() => Status::Failed {
-                reason: all_ended(ended),
-            },
-            Ending::Complete => Status::Complete,
-            Ending::Stopped { after } => Status::Stopped {
-                reason: format!("by request, after {after}"),
-            },
-        };
+        manifest.status = status(&outcome, manifest.members.len());
         manifest.member_seconds.clone_from(&outcome.member_seconds);
-        let mut lines = evidence::lines(&Findings {
-            plan,
-            data: &data,
-            records: &records,
-            results: &results,
-        });
-        if !manifest.overridden.is_empty() && !plan.expectations.is_empty() {
-            lines.push(format!(
-                "promises are of the config as it is written; this run changed {}",
-                manifest.overridden.join(", ")
-            ));
-        }
+        let lines = lines(
+            &manifest,
+            &Findings {
+                plan,
+                data: &data,
+                records: &records,
+                results: &results,
+            },
+        );
         // The pictures to come need the room of those that were learnt from.
         drop(data);
         write_all(&dir, plan, &mut manifest, &outcome, &results, &records)
