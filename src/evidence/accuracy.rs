@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::figures::RedrawError;
-use super::quantities::{Finding, Outcomes, Quantity};
+use super::quantities::{Finding, Quantity, record};
 use super::reading::{grouped, how_learning_is_judged, points, reading, with_range};
 use super::{Evidence, Found, Run, accuracy_charts, is_classifier, remarks, value};
 use crate::experiment::PROBE_IMAGES;
@@ -116,7 +116,8 @@ impl Evidence for Accuracy {
                     unit: $unit,
                     words: &[],
                     of: |of, member, epoch| {
-                        let record = record_of(of, member, epoch)?;
+                        let records = &of.records.classifiers;
+                        let record = record(records, |r| (r.epoch, r.member), member, epoch)?;
                         let value: fn(&ClassifierRecord) -> Option<f64> = $value;
                         value(record).map(Finding::Number)
                     },
@@ -149,18 +150,6 @@ impl Evidence for Accuracy {
         let comparison: Option<Comparison> = run.results.of_run(self.name());
         Ok(Some(section(run, &kept, comparison.as_ref(), figures)))
     }
-}
-
-/// The record of a member after an epoch, or the last.
-fn record_of<'a>(
-    of: &Outcomes<'a>,
-    member: usize,
-    epoch: Option<usize>,
-) -> Option<&'a ClassifierRecord> {
-    let records = of.records.classifiers.iter();
-    records
-        .filter(|of| of.member == member && epoch.is_none_or(|epoch| of.epoch == epoch))
-        .max_by_key(|of| of.epoch)
 }
 
 /// A line for each condition.

@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::figures::RedrawError;
-use super::quantities::{Finding, Outcomes, Quantity};
+use super::quantities::{Finding, Quantity, record};
 use super::{Evidence, Run, is_autoencoder, remarks, value};
 use crate::experiment::{Models, Trained};
 use crate::report::{
@@ -45,7 +45,8 @@ impl Evidence for Curves {
                     unit: "",
                     words: &[],
                     of: |of, member, epoch| {
-                        let record = record(of, member, epoch)?;
+                        let records = &of.records.epochs;
+                        let record = record(records, |r| (r.epoch, r.member), member, epoch)?;
                         let value: fn(&EpochRecord) -> Option<f64> = $value;
                         value(record).map(Finding::Number)
                     },
@@ -98,14 +99,6 @@ impl Evidence for Curves {
             (last_epochs(&records, &mut figures.glossary))
         }))
     }
-}
-
-/// The record of a member after an epoch, or the last.
-fn record<'a>(of: &Outcomes<'a>, member: usize, epoch: Option<usize>) -> Option<&'a EpochRecord> {
-    let records = of.records.epochs.iter().filter(|of| of.member == member);
-    records
-        .filter(|of| epoch.is_none_or(|epoch| of.epoch == epoch))
-        .max_by_key(|of| of.epoch)
 }
 
 /// The last record of each member.

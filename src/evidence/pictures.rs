@@ -53,9 +53,8 @@ fn grids<'a>(run: &Run<'a>) -> Result<Vec<Grid<'a>>, RedrawError> {
     let mut grids = Vec::new();
     for member in &run.manifest.members {
         let name = format!("{}/encoder.weight", member_prefix(member));
-        let of_member = |(of, _): &&(&Member, _)| of.index == member.index;
-        let pictured = pictured.iter().find(|(of, _)| of.index == member.index);
-        let counts = counts.iter().find(of_member).map(|(_, counts)| counts);
+        let pictured = of_member(&pictured, member);
+        let counts = of_member(&counts, member);
         let encoder = match run.weights.get(&name) {
             Ok(encoder) => encoder,
             // Of a stopped run, members that never had a turn have no weights.
@@ -72,7 +71,7 @@ fn grids<'a>(run: &Run<'a>) -> Result<Vec<Grid<'a>>, RedrawError> {
         }
         grids.push(Grid {
             title: member.label.clone(),
-            caption: caption(run, member, pictured.map(|(_, pictured)| pictured), counts),
+            caption: caption(run, member, pictured, counts),
             weights: UnitWeights {
                 weights: &encoder.values,
                 units,
@@ -83,6 +82,12 @@ fn grids<'a>(run: &Run<'a>) -> Result<Vec<Grid<'a>>, RedrawError> {
         });
     }
     Ok(grids)
+}
+
+/// What was measured on a member, of numbers in the order of the members.
+fn of_member<'a, T>(numbers: &'a [(&Member, T)], member: &Member) -> Option<&'a T> {
+    let at = numbers.binary_search_by_key(&member.index, |(of, _)| of.index);
+    Some(&numbers[at.ok()?].1)
 }
 
 /// Units that are dead; units whose weights are what they were drawn as, and those that merely look so. Of several

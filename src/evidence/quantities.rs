@@ -77,9 +77,12 @@ impl Outcomes<'_> {
         member: usize,
         pointer: &str,
     ) -> Option<Finding> {
-        let mut members = self.results.members.iter();
-        let of = members.find(|of| of.member.index == member)?;
-        let value = of.evidence.get(evidence.name())?.pointer(pointer)?;
+        let members = &self.results.members;
+        let at = members.binary_search_by_key(&member, |of| of.member.index);
+        let value = members[at.ok()?]
+            .evidence
+            .get(evidence.name())?
+            .pointer(pointer)?;
         match value {
             serde_json::Value::String(word) => Some(Finding::Word(word.replace('_', " "))),
             serde_json::Value::Array(units) => Some(Finding::Number(units.len() as f64)),
@@ -101,6 +104,25 @@ impl Outcomes<'_> {
             .filter(|member| !self.results.has_ended(member.index))
             .filter_map(|member| Some((member.seed, (quantity.of)(self, member.index, epoch)?)))
             .collect()
+    }
+}
+
+/// The record of a member after an epoch, or its last; `place` is epoch and member, by which `records` are sorted.
+pub(super) fn record<'a, T>(
+    records: &'a [T],
+    place: impl Fn(&T) -> (usize, usize),
+    member: usize,
+    epoch: Option<usize>,
+) -> Option<&'a T> {
+    let after = |epoch| {
+        let at = records
+            .binary_search_by_key(&(epoch, member), &place)
+            .ok()?;
+        Some(&records[at])
+    };
+    match epoch {
+        Some(epoch) => after(epoch),
+        None => (0..=place(records.last()?).0).rev().find_map(after),
     }
 }
 
