@@ -11,7 +11,6 @@ use super::figures::RedrawError;
 use super::quantities::{Finding, Quantity, record};
 use super::reading::{grouped, how_learning_is_judged, points, reading, with_range};
 use super::{Evidence, Found, Run, accuracy_charts, is_classifier, remarks, value};
-use crate::experiment::PROBE_IMAGES;
 use crate::model::{Autoencoder, Classifier};
 use crate::report::{self, Figures, Glossary, GridShape, MOST_NAMES, Term, Words, number, table};
 use crate::results::{ClassifierRecord, Ended, MemberSeconds, Spread};
@@ -33,8 +32,6 @@ pub struct Comparison {
     pub layers_of: Vec<String>,
     /// What there is to be learnt.
     pub chance: Chance,
-    /// Images of the fixed batch behind every [`LayerRecord`](crate::results::LayerRecord).
-    pub probe_images: usize,
     /// Members that could not go on.
     pub ended: Vec<Ended>,
 }
@@ -211,7 +208,6 @@ fn compare(found: &Found<'_>) -> Comparison {
             .collect(),
         layers_of: super::layers::shown(plan),
         chance: chance(&data.train.labels, &data.test.labels),
-        probe_images: PROBE_IMAGES.min(data.train.labels.len()),
         ended: results.ended.clone(),
     }
 }
@@ -605,7 +601,6 @@ mod tests {
                 commonest: 1135,
                 entropy: 2.301,
             },
-            probe_images: 1000,
             ended: vec![],
         }
     }

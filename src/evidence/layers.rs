@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 
-use super::accuracy::Comparison;
 use super::figures::RedrawError;
 use super::reading::grouped;
 use super::{Evidence, Run, is_classifier, remarks};
+use crate::experiment::PROBE_IMAGES;
 use crate::report::{
     self, Cells, Drawing, Figures, GridShape, HeatMaps, MOST_NAMES, Map, Row, Scale, Term, Words,
     dead_means,
@@ -40,10 +40,11 @@ impl Evidence for Layers {
     }
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
-        let comparison: Option<Comparison> = run.results.of_run("accuracy");
-        let Some(comparison) = comparison else {
+        let layers = run.kept_records().layers;
+        if layers.is_empty() {
             return Ok(None);
-        };
+        }
+        let images = PROBE_IMAGES.min(run.manifest.data.train_images);
         let conditions = shown(run.plan);
         let names: Vec<&str> = conditions.iter().map(String::as_str).collect();
         let medians = match run.plan.run.seeds.len() {
@@ -57,12 +58,12 @@ impl Evidence for Layers {
             ),
             caption: &format!(
                 "Measured after each epoch on a fixed batch, the first {}, outside of the training steps{medians}; one scale per quantity. The topmost row of the gradients is the softmax layer. {}",
-                counted(grouped(comparison.probe_images), "training image"),
+                counted(grouped(images), "training image"),
                 dead_means("these images"),
             ),
             numbers: Some(run_dir::LAYERS_CSV),
         };
-        let maps = heat_maps(&run.kept_records().layers, &conditions);
+        let maps = heat_maps(&layers, &conditions);
         figures.glossary.uses(&[Term::Dead]);
         Ok(Some(html! {
             h2 { "What is in the layers" }

@@ -610,7 +610,6 @@ mod tests {
                 .collect(),
             layers_of: Vec::new(),
             chance,
-            probe_images: 10,
             ended: Vec::new(),
         };
         (results, records)
