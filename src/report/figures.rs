@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{Markup, html};
 
 use super::arrangement::{MOST_PICTURES, left_out};
-use super::{Drawing, Glossary, Grid, PAGE_ROOM, Scaling, Tidy, figure, significant};
+use super::{Drawing, Glossary, Grid, PAGE_ROOM, Scaling, figure, significant};
 
 /// What a page says of a figure.
 #[derive(Debug, Clone, Copy, Default)]
@@ -101,17 +101,6 @@ impl Figures {
             self.keep(file(at), Some(picture));
         }
         shown.markup(words)
-    }
-
-    /// A tidy table, in the page and as `name.csv`.
-    #[must_use]
-    pub fn table(&mut self, name: &str, table: &Tidy, caption: &str) -> Markup {
-        let file = format!("{name}.csv");
-        self.keep(file.clone(), Some(table.csv()));
-        html! {
-            (table.markup(caption))
-            p .files { "As a file: " (link(&file)) "." }
-        }
     }
 
     fn keep(&mut self, name: String, bytes: Option<Vec<u8>>) {

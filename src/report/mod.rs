@@ -32,7 +32,7 @@ pub use page::{
     MOST_NAMES, MOST_ROWS, Notice, PAGE_ROOM, PageInput, WeightProof, dead_means, if_defined,
     number, page, rows_left_out,
 };
-pub use table::{Cell, Column, Tidy, table};
+pub use table::table;
 pub use tiles::{Grid, Mark, Scaling, UnitWeights, figure};
 
 /// Why a picture cannot be drawn.
