@@ -77,7 +77,7 @@ enum Verb {
         #[arg(required = true, value_name = "RUN_DIR")]
         runs: Vec<PathBuf>,
         /// Write compare.html and compare.csv to this folder
-        #[arg(long, value_name = "DIR", default_value = ".")]
+        #[arg(long, value_name = "DIR", default_value = "runs")]
         out: PathBuf,
     },
     /// Draw figures, curves and page of a run again from its folder; train nothing

@@ -342,8 +342,8 @@ impl ExpectKeys {
                 }
             }
             (None, None, None, Some(word)) => Promise::Is {
-                // As records write words.
-                word: word.trim().replace(' ', "_"),
+                // As readers write it, or as results.json does.
+                word: word.trim().replace('_', " "),
             },
             _ => {
                 return Err(serde::de::Error::custom(

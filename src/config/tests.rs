@@ -653,7 +653,7 @@ source = "them"
     assert_eq!(
         expectations[2].promise,
         Promise::Is {
-            word: "any_which_way".to_owned()
+            word: "any which way".to_owned()
         }
     );
     assert_eq!(expectations[2].seeds, None);

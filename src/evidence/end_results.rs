@@ -57,10 +57,7 @@ fn is_found(run: &Run<'_>, quantity: &Quantity) -> bool {
 
 fn head(plan: &Plan, quantities: &[Quantity]) -> Vec<String> {
     let keys = plan.grid.iter().map(|key| key.key.clone());
-    let columns = quantities.iter().map(|quantity| match quantity.unit {
-        "" => quantity.name.to_owned(),
-        unit => format!("{}, {unit}", quantity.name),
-    });
+    let columns = quantities.iter().map(Quantity::title);
     std::iter::once("condition".to_owned())
         .chain(keys)
         .chain(columns)
@@ -98,7 +95,6 @@ fn of(
     outcomes.of_condition(quantity, members, condition, None)
 }
 
-/// The differences that the config asks for, seed by seed.
 /// Every number against the keys of the grid, where there are one or two.
 fn plot(run: &Run<'_>, quantities: &[Quantity], figures: &mut Figures) -> Markup {
     let grid = run.plan.grid.iter();
@@ -164,15 +160,13 @@ fn end_result(run: &Run<'_>, quantity: &Quantity) -> EndResult {
         }
     });
     EndResult {
-        title: match quantity.unit {
-            "" => quantity.name.to_owned(),
-            unit => format!("{}, {unit}", quantity.name),
-        },
+        title: quantity.title(),
         y: Vertical::Either,
         groups: groups.collect(),
     }
 }
 
+/// The differences that the config asks for, seed by seed.
 fn differences(run: &Run<'_>, quantities: &[Quantity]) -> Markup {
     let pairs = &run.plan.report.differences;
     if pairs.is_empty() {

@@ -75,8 +75,7 @@ impl Evidence for Promises {
 
     fn lines(&self, found: &Found<'_>) -> Vec<String> {
         let kept: Vec<Kept> = found.results.of_run(self.name()).unwrap_or_default();
-        let line = |of: &Kept| of.line();
-        kept.iter().map(line).collect()
+        kept.iter().map(Kept::line).collect()
     }
 
     fn show(&self, run: &Run<'_>, _: &mut Figures) -> Result<Option<Markup>, RedrawError> {
@@ -166,7 +165,7 @@ fn misfit(expectation: &Expectation, quantity: &Quantity, plan: &Plan) -> Option
                 "[[expect]] of \"{that}\" is \"{word}\", but it is a number\n  hint: write within = [low, high], or value and tolerance"
             ));
         }
-        Promise::Is { word } if !quantity.words.contains(&word.replace('_', " ").as_str()) => {
+        Promise::Is { word } if !quantity.words.contains(&word.as_str()) => {
             return Some(format!(
                 "[[expect]] of \"{that}\" is \"{word}\", which it never is\n  hint: it can be {allowed}"
             ));
@@ -250,7 +249,11 @@ fn judge(
     let found = quantity.map_or_else(Vec::new, |quantity| {
         findings(expectation, plan, members, outcomes, &quantity, &conditions)
     });
-    let unit = quantity.map_or("", |quantity| quantity.unit);
+    // Behind a number, and a space.
+    let unit = match quantity.map_or("", |quantity| quantity.unit) {
+        "" => String::new(),
+        unit => format!(" {unit}"),
+    };
     let over = match expectation.over {
         Over::EachSeed if plan.run.seeds.len() > 1 => ", each seed",
         Over::EachSeed => "",
@@ -258,8 +261,8 @@ fn judge(
     };
     Kept {
         that,
-        promised: format!("{}{over}", promised(&expectation.promise, unit)),
-        here: here(&found, expectation.over, unit),
+        promised: format!("{}{over}", promised(&expectation.promise, &unit)),
+        here: here(&found, expectation.over, &unit),
         holds: holds(expectation, &found),
         source: expectation.source.clone(),
     }
@@ -319,9 +322,7 @@ fn holds(expectation: &Expectation, found: &[(u64, Finding)]) -> Option<bool> {
             found
                 .iter()
                 .all(|(_, of)| match (of, &expectation.promise) {
-                    (Finding::Word(found), Promise::Is { word }) => {
-                        *found == word.replace('_', " ")
-                    }
+                    (Finding::Word(found), Promise::Is { word }) => found == word,
                     (Finding::Number(number), _) => of_number(*number),
                     (Finding::Word(_), _) => false,
                 }),
@@ -330,11 +331,6 @@ fn holds(expectation: &Expectation, found: &[(u64, Finding)]) -> Option<bool> {
 }
 
 fn promised(promise: &Promise, unit: &str) -> String {
-    let unit = if unit.is_empty() {
-        String::new()
-    } else {
-        format!(" {unit}")
-    };
     match promise {
         Promise::Within { low, high } if low.total_cmp(high).is_eq() => format!("{low}{unit}"),
         Promise::Within { low, high } if *high == f64::INFINITY => format!("at least {low}{unit}"),
@@ -343,17 +339,12 @@ fn promised(promise: &Promise, unit: &str) -> String {
         }
         Promise::Within { low, high } => format!("{low} to {high}{unit}"),
         Promise::Near { value, tolerance } => format!("{value} ± {tolerance}{unit}"),
-        Promise::Is { word } => word.replace('_', " "),
+        Promise::Is { word } => word.clone(),
     }
 }
 
 /// What came out, in words.
 fn here(found: &[(u64, Finding)], over: Over, unit: &str) -> String {
-    let unit = if unit.is_empty() {
-        String::new()
-    } else {
-        format!(" {unit}")
-    };
     let number = quantities::written;
     match (quantities::spread(found), over) {
         (Some(Spread { median, .. }), Over::Median) => format!("{}{unit}", number(median)),

@@ -21,6 +21,17 @@ pub struct Quantity {
     pub of: fn(&Outcomes<'_>, usize, Option<usize>) -> Option<Finding>,
 }
 
+impl Quantity {
+    /// Its name and unit, for the head of a column: `test accuracy, %`.
+    #[must_use]
+    pub fn title(&self) -> String {
+        match self.unit {
+            "" => self.name.to_owned(),
+            unit => format!("{}, {unit}", self.name),
+        }
+    }
+}
+
 /// What there is to know of the members of a run.
 #[derive(Clone, Copy)]
 pub struct Outcomes<'a> {

@@ -157,10 +157,7 @@ fn page(sides: &[Side], quantities: &[Quantity]) -> String {
     let head: Vec<String> = ["run", "condition", "seeds"]
         .into_iter()
         .map(str::to_owned)
-        .chain(quantities.iter().map(|quantity| match quantity.unit {
-            "" => quantity.name.to_owned(),
-            unit => format!("{}, {unit}", quantity.name),
-        }))
+        .chain(quantities.iter().map(Quantity::title))
         .collect();
     let mut rows = Vec::new();
     for side in sides {

@@ -86,7 +86,6 @@ pub struct Manifest {
     /// What each member's training took, where the experiment compares it.
     pub member_seconds: Vec<MemberSeconds>,
     /// The keys that the command line changed: what the config promises was promised without that.
-    #[serde(default)]
     pub overridden: Vec<String>,
     /// What was odd about the plan on its data when the run began, each with a cure.
     pub warnings: Vec<String>,
