@@ -119,12 +119,12 @@ impl Outcomes<'_> {
 }
 
 /// The record of a member after an epoch, or its last; `place` is epoch and member, by which `records` are sorted.
-pub(super) fn record<'a, T>(
-    records: &'a [T],
+pub(super) fn record<T>(
+    records: &[T],
     place: impl Fn(&T) -> (usize, usize),
     member: usize,
     epoch: Option<usize>,
-) -> Option<&'a T> {
+) -> Option<&T> {
     let after = |epoch| {
         let at = records
             .binary_search_by_key(&(epoch, member), &place)
