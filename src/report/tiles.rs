@@ -71,10 +71,11 @@ pub enum Mark {
 impl Mark {
     const ALL: [Self; 3] = [Self::Dead, Self::Unchanged, Self::NoiseLooking];
 
-    /// Okabe and Ito's vermillion and blue.
+    /// Okabe and Ito's green, vermillion and blue.
     fn colour(self) -> Colour {
         match self {
-            Self::Dead | Self::Unchanged => Colour([213, 94, 0]),
+            Self::Dead => Colour([0, 158, 115]),
+            Self::Unchanged => Colour([213, 94, 0]),
             Self::NoiseLooking => Colour([0, 114, 178]),
         }
     }
