@@ -8,11 +8,11 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
 use criterion::{Criterion, Throughput};
 use layerwise::config::{self, Overrides};
-use layerwise::data::{self, Images, Limits};
+use layerwise::data::{self, Frame, Images, Limits};
 use layerwise::experiment::{Examples, rows};
 use layerwise::model::{Autoencoder, Classifier, Sparsity};
 use layerwise::ops::Rows;
@@ -53,7 +53,7 @@ fn all() {
         .configure_from_args();
     let examples = Examples::new(&data, &device);
 
-    batches(&mut criterion, &examples.train.images, &device);
+    batches(&mut criterion, &examples.train.images);
     autoencoders(&mut criterion, &data, &device);
     classifiers(&mut criterion, &examples, &device);
     divergence(&mut criterion, &device);
@@ -61,13 +61,10 @@ fn all() {
     criterion.final_summary();
 }
 
-fn batches(criterion: &mut Criterion<ShareOfPeak>, images: &Rows, device: &Device) {
-    let indices: Vec<i32> = (0..100).map(|at| at * 17 % 2000).collect();
+fn batches(criterion: &mut Criterion<ShareOfPeak>, images: &Rows) {
+    let indices: Vec<u32> = (0..100).map(|at| at * 17 % 2000).collect();
     criterion.bench_function("batch of 100 from bytes", |bencher| {
-        bencher.iter(|| {
-            let indices = TensorData::new(indices.clone(), [100]);
-            black_box(images.select(Tensor::from_data(indices, device)))
-        });
+        bencher.iter(|| black_box(images.select(&indices)));
     });
 }
 
@@ -88,8 +85,11 @@ fn autoencoders(criterion: &mut Criterion<ShareOfPeak>, data: &data::Dataset, de
         let betas = &[0.1, 0.0, 3.0][..members];
         let work = Autoencoder::step_multiply_accumulates(&setting.autoencoder, 784);
         let steps = 20.min(IMAGES / batch);
-        let some = Images::new(train.pixels()[..784 * batch * steps].to_vec(), 28, 28)
-            .expect("whole pictures");
+        let some = Images::of_bytes(
+            train.bytes().expect("MNIST is bytes")[..784 * batch * steps].to_vec(),
+            Frame::grey(28, 28),
+        )
+        .expect("whole pictures");
         let some = rows(&some, device);
         let sparsity: Vec<_> = betas
             .iter()

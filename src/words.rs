@@ -23,6 +23,14 @@ pub fn counted(count: impl fmt::Display, noun: &str) -> String {
     }
 }
 
+/// `10 classes`, or `no labels` where there is none.
+pub fn classes_in_words(classes: usize) -> String {
+    match classes {
+        0 => "no labels".to_owned(),
+        classes => counted(classes, "class"),
+    }
+}
+
 /// A path as a word of a POSIX shell's command line.
 pub fn in_shell(path: &Path) -> String {
     let path = path.display().to_string();

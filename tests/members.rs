@@ -6,7 +6,7 @@ use common::models::{
     INPUTS, autoencoders, bits, bits_of, blobs, condition, flex, plan, train, watched,
 };
 use layerwise::backend::{self, Backend};
-use layerwise::data::{Dataset, Images, Split};
+use layerwise::data::{Dataset, Frame, Images, Split};
 use layerwise::experiment::{Ending, rows};
 use layerwise::model::{Autoencoder, numbers, parameters};
 use layerwise::results::Ended;
@@ -167,7 +167,7 @@ fn one_model_is_the_same_on_one_thread_and_on_several_bit_for_bit() {
 /// Noisy pictures of 28×28 pixels, 200 to learn from and 100 to test on.
 fn digits() -> Dataset {
     let split = |count: usize, salt: usize| Split {
-        images: Images::new(
+        images: Images::of_bytes(
             (0..count * 784)
                 .map(|at| {
                     let noise = (at + salt).wrapping_mul(2_654_435_761) >> 13;
@@ -177,12 +177,11 @@ fn digits() -> Dataset {
                         0
                     }
                 })
-                .collect(),
-            28,
-            28,
+                .collect::<Vec<u8>>(),
+            Frame::grey(28, 28),
         )
         .expect("whole pictures"),
-        labels: (0..count).map(|image| (image % 10) as u8).collect(),
+        labels: Some((0..count).map(|image| (image % 10) as u8).collect()),
     };
     Dataset {
         train: split(200, 0),

@@ -8,7 +8,7 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicIsize, Ordering};
 
-use layerwise::data::{Images, Split};
+use layerwise::data::{Frame, Images, Split};
 use layerwise::experiment::rows;
 use layerwise::model::Classifier;
 use layerwise::spec::{
@@ -51,8 +51,9 @@ const NORMAL: Initialization = Initialization::Normal {
 fn digits() -> Split {
     let pixels = (0..40 * 36).map(|at| if at % 5 == 0 { (at % 251) as u8 } else { 0 });
     Split {
-        images: Images::new(pixels.collect(), 6, 6).expect("whole pictures"),
-        labels: (0..40).map(|image| image % 10).collect(),
+        images: Images::of_bytes(pixels.collect::<Vec<u8>>(), Frame::grey(6, 6))
+            .expect("whole pictures"),
+        labels: Some((0..40).map(|image| image % 10).collect()),
     }
 }
 
@@ -126,7 +127,7 @@ fn growth<L: Learner>(mut training: Training<L>, examples: &L::Examples) -> isiz
 fn many_epochs_need_no_more_memory_than_a_few() {
     let split = digits();
     let images = rows(&split.images, &Device::flex());
-    let labelled = Labelled::new(images.clone(), &split.labels, 10);
+    let labelled = Labelled::new(images.clone(), split.labels.as_deref(), 10);
     let prelu = Activation::Prelu {
         initial_slope: 0.25,
     };

@@ -9,6 +9,7 @@ use crate::model::{Autoencoder, Classifier};
 use crate::run::{Prepared, prepare};
 use crate::spec::{Model, Plan};
 use crate::ui::print::say;
+use crate::words::classes_in_words;
 use crate::words::counted;
 
 /// Prints every value with its origin, then data, parameter counts, steps and estimates of work and memory.
@@ -40,19 +41,18 @@ pub fn check(plan: PlanArgs) -> Result<(), Failure> {
 fn describe(plan: &Plan, prepared: &Prepared) {
     let data = &prepared.data;
     let images = &data.train.images;
-    let (inputs, classes, left) = (images.pixels_per_image(), data.classes, images.count());
+    let (inputs, classes, left) = (images.inputs(), data.classes, images.count());
     let held_out = data.validation.as_ref().map_or(String::new(), |split| {
         let count = counted(split.images.count(), "validation image");
         format!(", {count} held out")
     });
     say(&format!(
-        "data        {}: {}{held_out}, {} of {}×{} pixels, {}",
+        "data        {}: {}{held_out}, {} of {}, {}",
         data.name.unwrap_or("no set that this program knows"),
         counted(left, "training image"),
         counted(data.test.images.count(), "test image"),
-        images.height(),
-        images.width(),
-        counted(classes, "class"),
+        images.frame(),
+        classes_in_words(classes),
     ));
     say(&format!("found in    {}", prepared.found_at.display()));
     for condition in &plan.conditions {
@@ -92,7 +92,7 @@ fn describe(plan: &Plan, prepared: &Prepared) {
         prepared.need,
         limit.unwrap_or_default()
     ));
-    for line in evidence::outlook(plan, images.height(), images.width()) {
+    for line in evidence::outlook(plan, images.frame()) {
         say(&format!("pictures    {line}"));
     }
 }

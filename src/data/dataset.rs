@@ -12,7 +12,7 @@ use std::path::{self, Path, PathBuf};
 use thiserror::Error;
 
 use super::idx::{self, IdxError, Items};
-use super::{Dataset, FileRecord, Images, Limits, Split};
+use super::{Dataset, FileRecord, Frame, Images, Limits, Split};
 use crate::words::counted;
 
 /// What the files are called: images to learn from, their labels, then those to test on. With `.gz` or without, with
@@ -212,8 +212,8 @@ impl OpenSplit {
         labels.shrink_to_fit();
         Ok((
             Split {
-                images: Images::new(pixels, height, width)?,
-                labels,
+                images: Images::of_bytes(pixels, Frame::grey(height, width))?,
+                labels: Some(labels),
             },
             highest,
         ))
@@ -447,18 +447,24 @@ pub enum DataError {
         /// How many images the file has.
         has: usize,
     },
-    /// The pixels do not make up whole pictures.
+    /// The numbers do not make up whole rows.
     #[error(
-        "{pixels} pixels are not a whole number of {height}×{width} pictures\n  hint: give count × height × width \
-         pixels, each at least 1"
+        "{} are not whole rows of {frame}\n  hint: give rows × numbers of a row, each at least 1",
+        counted(found, "number")
     )]
-    Pixels {
-        /// How many pixels there are.
-        pixels: usize,
-        /// Height of a picture, in pixels.
-        height: usize,
-        /// Width of a picture, in pixels.
-        width: usize,
+    Rows {
+        /// How many numbers there are.
+        found: usize,
+        /// What a row should be.
+        frame: Frame,
+    },
+    /// An item of a data set that was given from code is no row.
+    #[error("item {index}, counted from 0: {reason}\n  hint: give items of one size")]
+    Item {
+        /// Which item, counted from 0.
+        index: usize,
+        /// What is wrong with it.
+        reason: String,
     },
 }
 
@@ -536,11 +542,11 @@ mod tests {
         );
         assert_eq!(
             data.train.images,
-            Images::new(vec![1, 2, 3, 4, 5, 6], 1, 2).unwrap()
+            Images::of_bytes(vec![1, 2, 3, 4, 5, 6], Frame::grey(1, 2)).unwrap()
         );
         assert_eq!(
             (data.train.labels, data.test.labels),
-            (vec![0, 2, 1], vec![1, 3])
+            (Some(vec![0, 2, 1]), Some(vec![1, 3]))
         );
         assert_eq!(
             data.files
@@ -563,12 +569,12 @@ mod tests {
             load(dir.path(), limits(2, 1)).unwrap(),
         );
         assert_eq!(
-            (some.train.images.pixels(), some.train.labels.as_slice()),
-            (&[1, 2, 3, 4][..], &[0, 2][..])
+            (some.train.images.bytes(), some.train.labels),
+            (Some(&[1, 2, 3, 4][..]), Some(vec![0, 2]))
         );
         assert_eq!(
-            (some.test.images.pixels(), some.test.labels.as_slice()),
-            (&[7, 8][..], &[1][..])
+            (some.test.images.bytes(), some.test.labels),
+            (Some(&[7, 8][..]), Some(vec![1]))
         );
         assert_eq!((some.files, some.classes), (all.files, all.classes));
     }
@@ -835,7 +841,7 @@ expected sound gzip
         let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
         let data = load(&dir, Limits::default()).unwrap();
         assert_eq!(
-            (data.name, data.classes, data.train.labels[0]),
+            (data.name, data.classes, data.train.labels.unwrap()[0]),
             (Some("MNIST"), 10, 5)
         );
         assert_eq!(
@@ -851,8 +857,8 @@ expected sound gzip
         );
         let some = load(&dir, limits(100, 10)).unwrap();
         assert_eq!(
-            (some.name, some.train.images.pixels()),
-            (data.name, &data.train.images.pixels()[..100 * 784])
+            (some.name, some.train.images),
+            (data.name, data.train.images.part(0, 100))
         );
     }
 }

@@ -177,7 +177,7 @@ fn what_was_reached(comparison: &Comparison) -> Vec<String> {
 
 fn compare(found: &Found<'_>) -> Comparison {
     let (plan, data, results) = (found.plan, found.data, found.results);
-    let inputs = data.train.images.pixels_per_image();
+    let inputs = data.train.images.inputs();
     let facts = plan.conditions.iter().zip(&results.conditions);
     let conditions = facts.filter_map(|(condition, facts)| {
         let training = condition.classifier()?;
@@ -207,7 +207,10 @@ fn compare(found: &Found<'_>) -> Comparison {
             .map(|&(minuend, subtrahend)| difference(found, names[minuend], names[subtrahend]))
             .collect(),
         layers_of: super::layers::shown(plan),
-        chance: chance(&data.train.labels, &data.test.labels),
+        chance: chance(
+            data.train.labels.as_deref().unwrap_or_default(),
+            data.test.labels.as_deref().unwrap_or_default(),
+        ),
         ended: results.ended.clone(),
     }
 }
@@ -323,7 +326,7 @@ fn section(
         figures.glossary.uses(&[Term::Median]);
     }
     html! {
-        (lead(data.height.saturating_mul(data.width), comparison))
+        (lead(data.frame.inputs().unwrap_or(0), comparison))
         (chart)
         @if let Some(comparison) = comparison {
             @if run.manifest.status == Status::Complete { (findings(comparison, kept)) }

@@ -13,7 +13,6 @@ use serde_json::Value;
 use super::figures::RedrawError;
 use super::quantities::Quantity;
 use super::{Evidence, Found, Run, is_autoencoder, scores, value};
-use crate::data::Images;
 use crate::experiment::{Models, Trained};
 use crate::model::{Autoencoder, numbers};
 use crate::ops::Rows;
@@ -150,7 +149,7 @@ fn counts(trained: &Trained<'_>) -> Vec<UnitCounts> {
         return Vec::new();
     };
     let images = &trained.examples.train.images;
-    let lit = ever_lit(&trained.data.train.images);
+    let lit = trained.data.train.images.ever_on();
     let seeds: Vec<u64> = trained.members.iter().map(|member| member.seed).collect();
     let inputs = images.inputs();
     let spec = &setting.autoencoder;
@@ -288,26 +287,9 @@ fn never_on(model: &Autoencoder, images: &Rows) -> Vec<Vec<usize>> {
         .collect()
 }
 
-/// For each pixel, whether any image has ink there: where none has, a weight cannot learn.
-fn ever_lit(images: &Images) -> Vec<bool> {
-    let mut lit = vec![false; images.pixels_per_image()];
-    for image in images.pixels().chunks_exact(lit.len()) {
-        for (lit, &byte) in lit.iter_mut().zip(image) {
-            *lit |= byte > 0;
-        }
-    }
-    lit
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn pixels_without_ink_in_any_image_are_found() {
-        let images = Images::new(vec![0, 1, 0, 0, 255, 0], 1, 3).expect("two pictures");
-        assert_eq!(ever_lit(&images), [false, true, false]);
-    }
 
     #[test]
     fn what_was_never_noise_cannot_look_like_it() {

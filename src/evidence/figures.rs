@@ -10,11 +10,13 @@ use thiserror::Error;
 
 use super::{Run, of};
 use crate::config::{self, ConfigError, Overrides};
+use crate::data::Frame;
 use crate::report::{self, Figures, File, Notice, PageInput, WeightProof};
 use crate::results::Results;
 use crate::run_dir::{self, DataRecord, Records, RunDir, RunDirError, Status};
 use crate::spec::ExperimentName;
 use crate::weights::{Weights, WeightsError};
+use crate::words::classes_in_words;
 use crate::words::{counted, in_shell};
 
 /// Why the figures of a run cannot be drawn.
@@ -220,20 +222,19 @@ fn who_ended(run: &Run) -> Vec<String> {
 
 /// A data set in a reader's words.
 fn described(data: &DataRecord) -> String {
-    let size = format!("{}×{} pixels", data.height, data.width);
     format!(
-        "{}: {} and {} of {size}{}, {}",
+        "{}: {} and {} of {}{}, {}",
         data.name
             .as_deref()
             .unwrap_or("A data set of unknown hashes"),
         counted(data.train_images, "training image"),
         counted(data.test_images, "test image"),
-        if data.height == data.width {
-            ""
-        } else {
-            " (height × width)"
+        data.frame,
+        match data.frame {
+            Frame::Picture { height, width, .. } if height != width => " (height × width)",
+            _ => "",
         },
-        counted(data.classes, "class")
+        classes_in_words(data.classes)
     )
 }
 
@@ -330,8 +331,7 @@ mod tests {
                 name: None,
                 train_images: 1,
                 test_images: 2,
-                height: 784,
-                width: 1,
+                frame: Frame::grey(784, 1),
                 classes: 1,
                 files: Vec::new(),
             },

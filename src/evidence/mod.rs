@@ -28,7 +28,7 @@ use serde::Serialize;
 use serde_json::Value;
 
 use crate::config;
-use crate::data::Dataset;
+use crate::data::{Dataset, Frame};
 use crate::experiment::{Outcome, Trained, facts};
 use crate::report::GridShape;
 use crate::results::{EpochRecord, Numbers, Results, Subject};
@@ -232,7 +232,7 @@ pub fn measure(plan: &Plan, trained: &Trained<'_>) -> Vec<Numbers> {
 /// What a run found, from what its members came to.
 #[must_use]
 pub fn conclude(plan: &Plan, data: &Dataset, records: &Records, outcome: &Outcome) -> Results {
-    let inputs = data.train.images.pixels_per_image();
+    let inputs = data.train.images.inputs();
     let mut results = Results {
         conditions: facts(plan, inputs, data.classes),
         members: outcome.members.clone(),
@@ -261,9 +261,12 @@ pub fn lines(found: &Found<'_>) -> Vec<String> {
         .collect()
 }
 
-/// What the figures of a plan's run will have no room for, on pictures of `height`×`width` pixels: a line each.
+/// What the figures of a plan's run on such inputs will have no room for: a line each.
 #[must_use]
-pub fn outlook(plan: &Plan, height: usize, width: usize) -> Vec<String> {
+pub fn outlook(plan: &Plan, frame: Frame) -> Vec<String> {
+    let Some([height, width]) = frame.as_grey() else {
+        return Vec::new();
+    };
     let shape = |units: usize| GridShape {
         units,
         height,

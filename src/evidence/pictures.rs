@@ -47,7 +47,9 @@ impl Evidence for Pictures {
 
 /// A grid for each member that has weights, marked and with what is known of it below.
 fn grids<'a>(run: &Run<'a>) -> Result<Vec<Grid<'a>>, RedrawError> {
-    let data = &run.manifest.data;
+    let Some([height, width]) = run.manifest.data.frame.as_grey() else {
+        return Ok(Vec::new());
+    };
     let pictured = run.results.of_members::<Pictured>("regimes");
     let counts = run.results.of_members::<UnitCounts>("dead_units");
     let mut grids = Vec::new();
@@ -62,11 +64,9 @@ fn grids<'a>(run: &Run<'a>) -> Result<Vec<Grid<'a>>, RedrawError> {
             Err(source) => return Err(damaged_weights(run.dir.path(), source)),
         };
         let [inputs, units] = encoder.shape;
-        if Some(inputs) != data.height.checked_mul(data.width) {
-            let reason = format!(
-                "{name} is {inputs}×{units}, but the manifest tells of {}×{} pixels",
-                data.height, data.width
-            );
+        if Some(inputs) != height.checked_mul(width) {
+            let frame = run.manifest.data.frame;
+            let reason = format!("{name} is {inputs}×{units}, but the manifest tells of {frame}");
             return Err(run.dir.damaged(run_dir::WEIGHTS, &reason).into());
         }
         grids.push(Grid {
@@ -75,8 +75,8 @@ fn grids<'a>(run: &Run<'a>) -> Result<Vec<Grid<'a>>, RedrawError> {
             weights: UnitWeights {
                 weights: &encoder.values,
                 units,
-                height: data.height,
-                width: data.width,
+                height,
+                width,
             },
             marked: counts.map_or_else(Vec::new, marks),
         });
@@ -140,10 +140,10 @@ fn caption(
 fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
     let units = counted(grids[0].weights.units, "hidden unit");
     let conditions = listed(&run.conditions(), MOST_NAMES);
-    let (height, width) = (run.manifest.data.height, run.manifest.data.width);
+    let frame = run.manifest.data.frame;
     let images = match run.subject() {
         Subject::Digits => "handwritten digits".to_owned(),
-        Subject::Images => format!("images of {height}×{width} pixels"),
+        Subject::Images => format!("images of {frame}"),
     };
     // The first line of a caption says what came out.
     let shown: Vec<String> = grids

@@ -214,6 +214,9 @@ fn pictured(trained: &Trained<'_>) -> Vec<Pictured> {
         return Vec::new();
     };
     let (data, examples) = (trained.data, trained.examples);
+    let Some([height, width]) = data.train.images.frame().as_grey() else {
+        return Vec::new();
+    };
     let spec = &setting.autoencoder;
     let has_rules = spec.activation == Activation::Relu && spec.decoder == Decoder::Tied;
     let model = trainee.model();
@@ -227,7 +230,6 @@ fn pictured(trained: &Trained<'_>) -> Vec<Pictured> {
         &examples.train.images,
     );
     let top_units = top_units(&model.encoder, members, &examples.test.images);
-    let (height, width) = (data.train.images.height(), data.train.images.width());
     let (side, subject) = (((height * width) as f64).sqrt(), Subject::of(data.name));
 
     records
@@ -260,7 +262,7 @@ fn pictured(trained: &Trained<'_>) -> Vec<Pictured> {
                 // Where no unit tells images apart, none is the most active one.
                 label_purity: scores::label_purity(
                     &top_units[at],
-                    &data.test.labels,
+                    data.test.labels.as_deref().unwrap_or_default(),
                     units,
                     data.classes,
                 )
@@ -307,7 +309,10 @@ fn highest_correlations(
         Activation::Identity,
         &rows.device(),
     );
-    let mut lengths = (0..images.count()).map(|index| length_about_mean(images.image(index)));
+    let mut lengths = (0..images.count()).map(|index| match images.bytes() {
+        Some(bytes) => length_about_mean(&bytes[index * inputs..][..inputs]),
+        None => length_of_numbers(&images.row(index)),
+    });
     let mut highest = Tensor::full([members, 1, units], f32::NEG_INFINITY, &rows.device());
     encode_all(&pictures, rows, |products| {
         let batch = products.dims()[1];
@@ -373,6 +378,16 @@ fn length_about_mean(pixels: &[u8]) -> f32 {
     }
 }
 
+/// The same of numbers.
+fn length_of_numbers(row: &[f32]) -> f32 {
+    let row = || row.iter().map(|&number| f64::from(number));
+    let mean = row().sum::<f64>() / row().len() as f64;
+    match row().map(|number| (number - mean).powi(2)).sum::<f64>() {
+        0.0 => f32::NAN,
+        squares => squares.sqrt() as f32,
+    }
+}
+
 /// For each member, the most active unit of every image.
 fn top_units(encoder: &Layer, members: usize, images: &Rows) -> Vec<Vec<usize>> {
     let mut top = vec![Vec::with_capacity(images.count()); members];
@@ -391,13 +406,14 @@ mod tests {
     use burn::tensor::Device;
 
     use super::*;
+    use crate::data::Frame;
     use crate::experiment::rows;
 
     #[test]
     fn correlations_are_pearsons() {
         // Images (0, 0, 255) and (255, 255, 0), and one that is blank; pictures (1, 2, 6), its negative, and a flat one.
-        let images =
-            Images::new(vec![0, 0, 255, 255, 255, 0, 9, 9, 9], 1, 3).expect("three of them");
+        let images = Images::of_bytes(vec![0, 0, 255, 255, 255, 0, 9, 9, 9], Frame::grey(1, 3))
+            .expect("three of them");
         let weight = [1., -1., 5., 2., -2., 5., 6., -6., 5.];
         let found =
             highest_correlations(&weight, [1, 3, 3], &images, &rows(&images, &Device::flex()));
@@ -412,7 +428,8 @@ mod tests {
 
     #[test]
     fn among_flat_images_no_correlation_is_defined() {
-        let images = Images::new(vec![0, 0, 0, 255, 255, 255], 1, 3).expect("two of them");
+        let images =
+            Images::of_bytes(vec![0, 0, 0, 255, 255, 255], Frame::grey(1, 3)).expect("two of them");
         let found = highest_correlations(
             &[1., 2., 6.],
             [1, 3, 1],

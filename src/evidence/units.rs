@@ -101,7 +101,9 @@ fn units(
     name: &str,
     words: &Words,
 ) -> Result<Option<Markup>, RedrawError> {
-    let data = &run.manifest.data;
+    let Some([height, width]) = run.manifest.data.frame.as_grey() else {
+        return Ok(None);
+    };
     let layers: Vec<_> = (0..)
         .map_while(|layer| {
             run.weights
@@ -116,7 +118,7 @@ fn units(
         .iter()
         .map(|layer| (layer.values.as_slice(), layer.shape))
         .collect();
-    let fits = Some(layers[0].shape[0]) == data.height.checked_mul(data.width);
+    let fits = Some(layers[0].shape[0]) == height.checked_mul(width);
     let seen = scores::through_layers(&matrices, UNITS_SHOWN).filter(|_| fits);
     let Some(seen) = seen else {
         let reason = format!("the layers under {prefix} do not fit each other and the data");
@@ -136,8 +138,8 @@ fn units(
             weights: UnitWeights {
                 weights: seen,
                 units: (*units).min(UNITS_SHOWN),
-                height: data.height,
-                width: data.width,
+                height,
+                width,
             },
             marked: Vec::new(),
         })

@@ -174,7 +174,7 @@ impl Group {
     /// The group at its start, or where an earlier run left it, with what was found so far told again.
     fn begin(&mut self, setting: &Setting<'_>) -> Result<(), Failure> {
         let seeds: Vec<u64> = self.members.iter().map(|member| member.seed).collect();
-        let inputs = setting.data.train.images.pixels_per_image();
+        let inputs = setting.data.train.images.inputs();
         let device = &setting.backend.device;
         let fresh = Trainee::autoencoders(&self.setting, &seeds, &self.sparsity, inputs, 0, device);
         let Some(state) = setting.shelf.take(self.task) else {
@@ -212,7 +212,7 @@ impl Group {
     fn work(&self, epochs: usize, setting: &Setting<'_>) -> u64 {
         let images = &setting.data.train.images;
         let spec = &self.setting.autoencoder;
-        let step = Autoencoder::step_multiply_accumulates(spec, images.pixels_per_image());
+        let step = Autoencoder::step_multiply_accumulates(spec, images.inputs());
         step * (images.count() * epochs) as u64
     }
 

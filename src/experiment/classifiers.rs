@@ -67,8 +67,8 @@ pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
             let task = tasks.len();
             let whole = multiply_accumulates(
                 condition,
-                setting.data.train.labels.len(),
-                setting.data.train.images.pixels_per_image(),
+                setting.data.train.images.count(),
+                setting.data.train.images.inputs(),
                 setting.data.classes,
             );
             let group = Group::new(task, training.clone(), members.to_vec(), whole);
@@ -200,7 +200,7 @@ impl Group {
         self.updates = state.take("updates")?;
         self.multiply_accumulates = state.take("multiply_accumulates")?;
         self.encoders = restored_layers(state.take_part("encoders"))?;
-        let inputs = setting.data.train.images.pixels_per_image();
+        let inputs = setting.data.train.images.inputs();
         let members = self.members.len();
         let stages = &self.condition.stages;
         if self.seconds.len() != members || !fits(&self.encoders, stages, members, inputs) {
@@ -328,7 +328,7 @@ impl Group {
             ..
         } = &self.condition;
         let device = &setting.backend.device;
-        let inputs = setting.data.train.images.pixels_per_image();
+        let inputs = setting.data.train.images.inputs();
         let classes = setting.data.classes;
         let drawn = Classifier::new(classifier, inputs, classes, &self.seeds(), device);
         let start = transferred(&self.encoders, self.condition.transfer, &self.seeds());

@@ -98,7 +98,7 @@ struct Load {
 /// The memory that a run of `plan` on `data` needs, with `lanes` threads on a CPU backend.
 #[must_use]
 pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
-    let inputs = data.train.images.pixels_per_image();
+    let inputs = data.train.images.inputs();
     let seeds = plan.run.seeds.len() as f64;
     let conditions = plan.conditions.iter();
     let loads: Vec<Load> = conditions
@@ -141,7 +141,7 @@ pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
     let pixels: usize = images
         .into_iter()
         .flatten()
-        .map(|split| split.images.pixels().len() + split.labels.len())
+        .map(|split| split.images.size() + split.labels.as_ref().map_or(0, Vec::len))
         .sum();
     let part = |what, bytes: f64, keys| Part {
         what,
@@ -221,7 +221,7 @@ fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
 fn classifier(condition: &ClassifierTraining, data: &Dataset) -> Load {
     let spec = &condition.classifier;
     let images = data.train.images.count() as f64;
-    let inputs = data.train.images.pixels_per_image();
+    let inputs = data.train.images.inputs();
     let units: f64 = spec.hidden_units.iter().map(|&units| units as f64).sum();
     let widths = inputs as f64 + units + data.classes as f64;
     let parameters = Classifier::parameter_count(spec, inputs, data.classes) as f64;

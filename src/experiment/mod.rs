@@ -7,6 +7,8 @@ mod memory;
 mod tasks;
 mod warnings;
 
+use std::sync::Arc;
+
 use burn::tensor::{AllocationProperty, Bytes, Device};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -16,9 +18,9 @@ pub use memory::{Need, Part, memory};
 pub use warnings::warnings;
 
 use crate::backend::Backend;
-use crate::data::{Dataset, Images, Split};
+use crate::data::{Dataset, Images, Split, Values};
 use crate::model::{Autoencoder, Classifier, parameters};
-use crate::ops::Rows;
+use crate::ops::{Rows, Stored};
 use crate::results::{
     ConditionFacts, Ended, EpochRecord, Member, MemberResults, MemberSeconds, Numbers,
     TransferProof,
@@ -109,8 +111,10 @@ impl Examples {
     /// Puts every split of `data` on `device`.
     #[must_use]
     pub fn new(data: &Dataset, device: &Device) -> Self {
-        let labelled =
-            |split: &Split| Labelled::new(rows(&split.images, device), &split.labels, data.classes);
+        let labelled = |split: &Split| {
+            let images = rows(&split.images, device);
+            Labelled::new(images, split.labels.as_deref(), data.classes)
+        };
         Self {
             train: labelled(&data.train),
             validation: data.validation.as_ref().map(labelled),
@@ -122,9 +126,21 @@ impl Examples {
 /// Images on a device, one row each.
 #[must_use]
 pub fn rows(images: &Images, device: &Device) -> Rows {
-    let shape = [images.count(), images.pixels_per_image()];
-    let bytes = Bytes::from_shared(images.shared_pixels(), AllocationProperty::Native);
-    Rows::of_bytes(bytes, shape, device)
+    let shape = [images.count(), images.inputs()];
+    let shared =
+        |bytes: &bytes::Bytes| Bytes::from_shared(bytes.clone(), AllocationProperty::Native);
+    match images.values() {
+        Values::Bytes(bytes) => Rows::of_bytes(shared(bytes), shape, device),
+        Values::Numbers(numbers) => Rows::of_numbers(shared(numbers), shape, device),
+        Values::Stored(source) => {
+            let source = source.clone();
+            Rows::Stored(Stored {
+                shape,
+                read: Arc::new(move |indices, into| source.read(indices, into)),
+                device: device.clone(),
+            })
+        }
+    }
 }
 
 /// Where the states of a run's tasks are kept, so that another run can go on with them. A task is what is trained
@@ -283,7 +299,7 @@ pub fn run(plan: &Plan, setting: &Setting<'_>) -> Result<Outcome, Failure> {
 
     let (plan, device) = (plan.clone(), setting.backend.device.clone());
     let data = setting.data;
-    let (inputs, classes) = (data.train.images.pixels_per_image(), data.classes);
+    let (inputs, classes) = (data.train.images.inputs(), data.classes);
     Ok(Outcome {
         members,
         ended,

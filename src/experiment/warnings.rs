@@ -17,7 +17,7 @@ const USUAL_INPUTS: f64 = 784.0;
 #[must_use]
 pub fn warnings(plan: &Plan, data: &Dataset) -> Vec<String> {
     let mut warnings = Warnings {
-        inputs: data.train.images.pixels_per_image(),
+        inputs: data.train.images.inputs(),
         images: data.train.images.count(),
         found: Vec::new(),
     };
@@ -116,14 +116,9 @@ impl Warnings {
     }
 
     fn classes(&mut self, data: &Dataset) {
+        let labels = data.train.labels.as_deref().unwrap_or_default();
         let missing: Vec<String> = (0..data.classes)
-            .filter(|&class| {
-                !data
-                    .train
-                    .labels
-                    .iter()
-                    .any(|&label| usize::from(label) == class)
-            })
+            .filter(|&class| !labels.iter().any(|&label| usize::from(label) == class))
             .map(|class| class.to_string())
             .collect();
         if data.classes == 1 {
@@ -145,14 +140,15 @@ mod tests {
 
     use super::*;
     use crate::config::{self, Overrides};
-    use crate::data::{Images, Split};
+    use crate::data::{Frame, Images, Split};
 
     /// What is odd about a config on so many pictures of `side`×`side` with these labels.
     fn of(text: &str, images: usize, side: usize, labels: &[u8]) -> Vec<String> {
         let config = config::parse(text, Path::new("x.toml"), &Overrides::default());
         let split = Split {
-            images: Images::new(vec![9; images * side * side], side, side).expect("pictures"),
-            labels: labels.iter().copied().cycle().take(images).collect(),
+            images: Images::of_bytes(vec![9; images * side * side], Frame::grey(side, side))
+                .expect("pictures"),
+            labels: Some(labels.iter().copied().cycle().take(images).collect()),
         };
         let data = Dataset {
             name: None,

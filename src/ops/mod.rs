@@ -23,7 +23,8 @@ use burn::backend::tensor::{FloatTensor, IntTensor};
 use burn::backend::{Backend, Dispatch, ExtensionType, backend_extension};
 use burn::tensor::{FloatDType, Tensor};
 
-pub use self::rows::Rows;
+pub(crate) use self::rows::on_device;
+pub use self::rows::{ReadRows, Rows, Stored};
 
 /// [`Rows`] on a backend.
 #[derive(Debug, Clone, ExtensionType)]

@@ -235,8 +235,7 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
         .and_then(|()| dir.remove(run_dir::RESULTS))
         .map_err(Failure::work)?;
     tell(&format!("run folder: {}", dir.path().display()));
-    let (height, width) = (manifest.data.height, manifest.data.width);
-    for line in evidence::outlook(plan, height, width) {
+    for line in evidence::outlook(plan, manifest.data.frame) {
         tell(&format!("note: {line}"));
     }
 
@@ -399,10 +398,7 @@ fn about_weights(manifest: &Manifest) -> String {
         "version": manifest.version,
         "names": "CONDITION/seed N/PARAMETER; initial/ before training, pretrained/ before fine-tuning",
         "layout": "weights are [input, unit], row by row: unit j is column j; biases are [1, unit]",
-        "inputs": format!(
-            "pixels divided by 255, in [0, 1], of {}×{} pictures row by row",
-            manifest.data.height, manifest.data.width
-        ),
+        "inputs": format!("{}; bytes are divided by 255", manifest.data.frame),
     })
     .to_string()
 }

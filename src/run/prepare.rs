@@ -12,7 +12,7 @@ use crate::evidence;
 use crate::experiment::{self, Need};
 use crate::machine::{self, readable};
 use crate::run_dir::{DataRecord, FileRecord, RunDir};
-use crate::spec::Limit;
+use crate::spec::{ExperimentName, Limit};
 use crate::ui::print::tell;
 use crate::words::{counted, printable};
 
@@ -50,10 +50,17 @@ pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
     let loading = start.elapsed().as_secs_f64();
 
     let (images, held_out) = (data.train.images.count(), plan.data.validation_images);
-    let inputs = data.train.images.pixels_per_image();
+    let inputs = data.train.images.inputs();
     let left = images.saturating_sub(held_out);
     let extent = experiment::extent(plan, left, inputs, data.classes);
     fits(extent.largest_batch, images, held_out)?;
+    if plan.experiment == ExperimentName::Classifier && data.classes == 0 {
+        return Err(Failure::Request(
+            "these data have no labels, and a classifier learns from labels\n  hint: add them to the data, or choose \
+             experiment = \"autoencoder\""
+                .to_owned(),
+        ));
+    }
     data.hold_out(held_out);
     let need = experiment::memory(plan, &data, backend.kind, jobs);
     has_room(&need, backend.kind)?;
@@ -101,8 +108,7 @@ impl Prepared {
             name: data.name.map(str::to_owned),
             train_images: data.train.images.count(),
             test_images: data.test.images.count(),
-            height: data.train.images.height(),
-            width: data.train.images.width(),
+            frame: data.train.images.frame(),
             classes: data.classes,
             files: data
                 .files

@@ -17,6 +17,7 @@ use thiserror::Error;
 
 pub use records::Records;
 
+use crate::data::Frame;
 use crate::results::{Member, MemberSeconds};
 use crate::spec::ExperimentName;
 use crate::train::lanes::locked;
@@ -46,7 +47,7 @@ const LOCK: &str = ".lock";
 const RUNS: &str = "runs";
 
 /// The version of the files' layout; raised when an older reader would misread a newer folder.
-pub const FORMAT: u32 = 3;
+pub const FORMAT: u32 = 4;
 
 /// The circumstances of a run: everything about it that is not a result. Times live here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -133,11 +134,9 @@ pub struct DataRecord {
     pub train_images: usize,
     /// Number of test images.
     pub test_images: usize,
-    /// Height of an image in pixels.
-    pub height: usize,
-    /// Width of an image in pixels.
-    pub width: usize,
-    /// Number of classes.
+    /// What an image is.
+    pub frame: Frame,
+    /// Number of classes; 0 of data without labels.
     pub classes: usize,
     /// The files it was read from.
     pub files: Vec<FileRecord>,

@@ -2,13 +2,13 @@
 
 use burn::optim::GradientsParams;
 use burn::tensor::activation::softmax;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 use super::autoencoder::{EVALUATION_BATCH, add};
 use super::dead::OutputRange;
 use super::training::{Examples, Learner, Training};
 use crate::model::{Classifier, Cost, Layer, numbers};
-use crate::ops::{self, Rows};
+use crate::ops::{self, Rows, on_device};
 use crate::spec::{Activation, TrainedLayers, TrainingSpec};
 
 /// A group of classifiers at some point of their training.
@@ -19,32 +19,43 @@ pub type ClassifierTrainee = Training<Classification>;
 pub struct Labelled {
     /// The images, `[1, image, input]`.
     pub images: Rows,
-    /// 1 for each image's class and 0 elsewhere, `[1, image, class]`.
-    targets: Tensor<3>,
+    /// 1 for each image's class and 0 elsewhere, `[1, image, class]`; absent where the images have no classes.
+    targets: Option<Tensor<3>>,
 }
 
 impl Labelled {
+    /// Images with their labels, where they have labels: classifiers learn from no others.
+    ///
     /// # Panics
     ///
     /// Panics if there is not one label below `classes` for each image.
     #[must_use]
-    pub fn new(images: Rows, labels: &[u8], classes: usize) -> Self {
-        assert_eq!(images.count(), labels.len(), "a label for each image");
-        let mut targets = vec![0.0_f32; labels.len() * classes];
-        for (row, &label) in targets.chunks_exact_mut(classes).zip(labels) {
-            row[usize::from(label)] = 1.0;
-        }
-        let data = TensorData::new(targets, [1, labels.len(), classes]);
-        Self {
-            targets: Tensor::from_data(data, &images.device()),
-            images,
-        }
+    pub fn new(images: Rows, labels: Option<&[u8]>, classes: usize) -> Self {
+        let targets = labels.map(|labels| {
+            assert_eq!(images.count(), labels.len(), "a label for each image");
+            let mut targets = vec![0.0_f32; labels.len() * classes];
+            for (row, &label) in targets.chunks_exact_mut(classes).zip(labels) {
+                row[usize::from(label)] = 1.0;
+            }
+            let data = TensorData::new(targets, [1, labels.len(), classes]);
+            Tensor::from_data(data, &images.device())
+        });
+        Self { images, targets }
+    }
+
+    /// 1 for each image's class and 0 elsewhere, `[1, image, class]`.
+    fn targets(&self) -> Tensor<3> {
+        let targets = self.targets.clone();
+        targets.expect("classifiers are given images with labels")
     }
 
     fn part(&self, start: usize, count: usize) -> Self {
         let images = self.images.part(start, count);
-        let targets = self.targets.clone().narrow(1, start, images.count());
-        Self { images, targets }
+        let targets = self.targets.clone();
+        Self {
+            targets: targets.map(|all| all.narrow(1, start, images.count())),
+            images,
+        }
     }
 }
 
@@ -53,15 +64,12 @@ impl Examples for Labelled {
         self.images.count()
     }
 
-    fn select(&self, indices: Tensor<1, Int>) -> Self {
+    fn select(&self, indices: &[u32]) -> Self {
+        let targets = self.targets.clone();
         Self {
-            targets: self.targets.clone().select(1, indices.clone()),
+            targets: targets.map(|all| all.select(1, on_device(indices, &self.images.device()))),
             images: self.images.select(indices),
         }
-    }
-
-    fn device(&self) -> Device {
-        self.images.device()
     }
 }
 
@@ -77,8 +85,7 @@ impl Learner for Classification {
     const PARTS: &'static [&'static str] = &["cost"];
 
     fn cost(&mut self, model: &Classifier, examples: &Labelled, _: usize, _: usize) -> Cost {
-        let targets = examples.targets.clone();
-        model.cost(&examples.images, targets, self.trained_layers)
+        model.cost(&examples.images, examples.targets(), self.trained_layers)
     }
 }
 
@@ -131,8 +138,9 @@ impl ClassifierTrainee {
         let mut right = vec![0.0_f64; members];
         let mut cost = vec![0.0_f64; members];
         for start in (0..examples.count()).step_by(EVALUATION_BATCH) {
-            let Labelled { images, targets } = examples.part(start, EVALUATION_BATCH);
-            let logits = model.logits(&model.code(&images));
+            let part = examples.part(start, EVALUATION_BATCH);
+            let (images, targets) = (&part.images, part.targets());
+            let logits = model.logits(&model.code(images));
             let wanted = targets
                 .clone()
                 .argmax(2)
@@ -156,12 +164,12 @@ impl ClassifierTrainee {
     /// the input up, the softmax layer last. Changes nothing.
     #[must_use]
     pub fn probe(&self, examples: &Labelled, images: usize) -> Vec<Vec<LayerProbe>> {
-        let Labelled { images, targets } = examples.part(0, images);
-        let learning = self.learning();
-        let cost = learning.cost(&images, targets, TrainedLayers::All);
+        let part = examples.part(0, images);
+        let (images, learning) = (&part.images, self.learning());
+        let cost = learning.cost(images, part.targets(), TrainedLayers::All);
         let gradients = GradientsParams::from_grads(cost.total.backward(), learning);
         let model = self.model();
-        let mut activations = model.activations(&images);
+        let mut activations = model.activations(images);
         let code = activations
             .last()
             .map_or(images.clone(), |h| h.clone().into());

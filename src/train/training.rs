@@ -5,7 +5,7 @@
 //! a GPU wait for the host.
 
 use burn::module::Module;
-use burn::tensor::{Device, Int, Tensor, TensorData};
+use burn::tensor::{Device, Tensor};
 
 use super::observe::{Meter, Observer, Stop};
 use super::optimizer::Optimizer;
@@ -22,10 +22,7 @@ pub trait Examples: Sized {
 
     /// Those at `indices`, in that order.
     #[must_use]
-    fn select(&self, indices: Tensor<1, Int>) -> Self;
-
-    /// Where they lie.
-    fn device(&self) -> Device;
+    fn select(&self, indices: &[u32]) -> Self;
 }
 
 impl Examples for Rows {
@@ -33,12 +30,8 @@ impl Examples for Rows {
         self.count()
     }
 
-    fn select(&self, indices: Tensor<1, Int>) -> Self {
+    fn select(&self, indices: &[u32]) -> Self {
         self.select(indices)
-    }
-
-    fn device(&self) -> Device {
-        self.device()
     }
 }
 
@@ -161,7 +154,6 @@ impl<L: Learner> Training<L> {
         observer: &dyn Observer,
         stop: &Stop,
     ) -> Option<Vec<Vec<f64>>> {
-        let device = examples.device();
         let learning_rate = self.spec.learning_rate_at(self.epochs_done);
         let epoch = self.epochs_done as u64;
         let rows = epoch_order(order.seed, order.stage, epoch, examples.count());
@@ -171,7 +163,7 @@ impl<L: Learner> Training<L> {
             if stop.requested() {
                 return None;
             }
-            let batch = examples.select(on_device(indices, &device));
+            let batch = examples.select(indices);
             self.step(&batch, learning_rate);
             observer.worked(self.work * (indices.len() * self.members) as u64);
             let done = rows.len().min(self.batches_done * self.spec.batch_size);
@@ -245,10 +237,3 @@ impl<L: Learner> Training<L> {
 }
 
 const BETWEEN_STEPS: &str = "a model is absent only during a step";
-
-/// Indices where they are needed.
-pub(super) fn on_device(indices: &[u32], device: &Device) -> Tensor<1, Int> {
-    let indices: Vec<i32> = indices.iter().map(|index| index.cast_signed()).collect();
-    let count = indices.len();
-    Tensor::from_data(TensorData::new(indices, [count]), device)
-}

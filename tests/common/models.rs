@@ -1,7 +1,7 @@
 //! Plans and data made by hand, and their training without the program around it.
 
 use layerwise::backend::{self, Backend};
-use layerwise::data::{Dataset, Images, Split};
+use layerwise::data::{Dataset, Frame, Images, Split};
 use layerwise::evidence;
 use layerwise::experiment::{self, Examples, Outcome, Setting};
 use layerwise::spec::{
@@ -21,7 +21,7 @@ pub fn flex() -> Backend {
 /// Blobs on 6×6 pixels, 50 to learn from and 20 to test on; the last batch of an epoch is a short one.
 pub fn blobs(classes: usize) -> Dataset {
     let split = |count: usize, salt: usize| {
-        let pixels = (0..count * INPUTS)
+        let pixels: Vec<u8> = (0..count * INPUTS)
             .map(|at| {
                 let (image, row, column) = (at / INPUTS + salt, at / 6 % 6, at % 6);
                 let distance = row.abs_diff(image % 6) + column.abs_diff(image / 6 % 6);
@@ -29,8 +29,8 @@ pub fn blobs(classes: usize) -> Dataset {
             })
             .collect();
         Split {
-            images: Images::new(pixels, 6, 6).expect("whole pictures"),
-            labels: (0..count).map(|image| (image % classes) as u8).collect(),
+            images: Images::of_bytes(pixels, Frame::grey(6, 6)).expect("whole pictures"),
+            labels: Some((0..count).map(|image| (image % classes) as u8).collect()),
         }
     };
     Dataset {
