@@ -4,9 +4,15 @@
 //! and what the rest of the program sees of it ([`Images`]). It may not know of models, experiments or configs. Pixels
 //! stay the bytes that they were in the file, and each stands for its 255th part.
 
+pub mod array;
+mod dataset;
+pub mod idx;
+pub mod array;
 mod dataset;
 pub mod idx;
 mod images;
+mod mapped;
+pub mod tensors;
 
 pub use dataset::{DataError, FILE_NAMES, load, locate};
 pub use images::{Frame, Images, RowSource, Values};
