@@ -33,6 +33,8 @@ pub enum Purpose {
     Corruption,
     /// The shuffle of pretrained weights on their way into a classifier.
     Shuffle,
+    /// Which rows are held out to test on.
+    Split,
 }
 
 impl Purpose {
@@ -47,6 +49,7 @@ impl Purpose {
             Self::BatchOrder => "batch order",
             Self::Corruption => "corruption",
             Self::Shuffle => "shuffle",
+            Self::Split => "split",
         }
     }
 }

@@ -19,8 +19,8 @@ use forms::WrittenInitialization;
 pub(crate) use forms::{LARGEST_SEED, ROUNDS_OUT, Seeds, Stages, Whole, words_alone};
 pub(crate) use plan::StageCount;
 pub use plan::{
-    ClassifierTraining, Condition, Coordinate, Data, Expectation, ExperimentName, GridKey, Limit,
-    Model, Over, Plan, Promise, Report, Run,
+    Arrays, ClassifierTraining, Colour, Condition, Coordinate, Data, Expectation, ExperimentName,
+    Fit, GridKey, Limit, Model, Over, Pictures, Plan, Promise, Report, Run, Source,
 };
 
 /// How many units, images of a batch, or epochs there may be.

@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use serde::de::value::StrDeserializer;
+use serde::de::value::{MapAccessDeserializer, StrDeserializer};
 use serde::de::{
     self, DeserializeSeed, Deserializer, EnumAccess, Expected, MapAccess, SeqAccess, Unexpected,
     VariantAccess, Visitor,
@@ -365,6 +365,9 @@ impl<'de> VariantAccess<'de> for Choice<'de> {
     fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, Refusal> {
         match self.inner {
             Some(inner) => seed.deserialize(inner).map_err(|refusal| refusal.at(inner)),
+            None if self.form.is_none() => {
+                seed.deserialize(MapAccessDeserializer::new(Entries::new(&[], None)))
+            }
             None => Err(Refusal::Unlocated(What::WrongType {
                 expected: self.form.unwrap_or_default(),
             })),

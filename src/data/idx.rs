@@ -126,9 +126,11 @@ impl<R: BufRead> Reader<R> {
         {
             return Err(IdxError::LabelColumns { columns: *columns });
         }
-        let size = shape.iter().try_fold(element.size(), |product, &dimension| {
-            product.checked_mul(dimension)
-        });
+        let size = shape
+            .iter()
+            .try_fold(element.size(), |product, &dimension| {
+                product.checked_mul(dimension)
+            });
         let size = size.and_then(|size| isize::try_from(size).ok()?.checked_add_unsigned(length));
         if size.is_none() {
             return Err(IdxError::Overflow {
@@ -442,7 +444,12 @@ impl fmt::Display for Promise {
         match self.0.as_slice() {
             [count] => f.write_str(&counted(count, "label")),
             [count, length] => {
-                write!(f, "{} of {}", counted(count, "row"), counted(length, "number"))
+                write!(
+                    f,
+                    "{} of {}",
+                    counted(count, "row"),
+                    counted(length, "number")
+                )
             }
             [count, sides @ ..] => {
                 let sides: Vec<String> = sides.iter().map(usize::to_string).collect();

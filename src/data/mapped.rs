@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memmap2::Mmap;
 
+use super::RowSource;
 use super::array::{Element, Format};
 
 /// Pages are given back once about so many bytes of them have been read.
@@ -124,16 +125,14 @@ impl MappedRows {
             row,
         }
     }
+}
 
-    /// How many rows there are.
-    #[must_use]
-    pub fn count(&self) -> usize {
+impl RowSource for MappedRows {
+    fn count(&self) -> usize {
         self.count
     }
 
-    /// How many numbers a row has.
-    #[must_use]
-    pub fn row(&self) -> usize {
+    fn inputs(&self) -> usize {
         self.row
     }
 
@@ -141,9 +140,8 @@ impl MappedRows {
     ///
     /// # Panics
     ///
-    /// Panics if a row is not below [`count`](Self::count), if `into` has no room for all, or if somebody cut the file
-    /// short since it was opened.
-    pub fn read(&self, rows: &[usize], into: &mut [f32]) {
+    /// Panics if a row is not below the count, or if somebody cut the file short since it was opened.
+    fn read(&self, rows: &[usize], into: &mut [f32]) {
         let MappedFile {
             map, file, path, ..
         } = &*self.file;

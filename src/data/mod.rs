@@ -6,15 +6,17 @@
 
 pub mod array;
 mod dataset;
-pub mod idx;
-pub mod array;
-mod dataset;
+mod error;
+mod four_files;
 pub mod idx;
 mod images;
 mod mapped;
+pub mod pictures;
 pub mod tensors;
 
-pub use dataset::{DataError, FILE_NAMES, load, locate};
+pub use dataset::{Input, load, load_as, locate, read_input, read_input_bytes};
+pub use error::DataError;
+pub use four_files::FILE_NAMES;
 pub use images::{Frame, Images, RowSource, Values};
 
 /// A picture set with its labels, in two parts: one to learn from and one to test on.

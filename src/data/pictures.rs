@@ -15,14 +15,16 @@ use thiserror::Error;
 
 use super::FileRecord;
 use super::array::{Array, Numbers};
-use super::error::DataError;
+use super::error::{DataError, shown};
 use super::idx::Hex;
 use crate::machine;
 use crate::spec::{Colour, Fit, Pictures};
 
 const READ: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
 /// Nobody leaves these beside pictures that are to be read.
-const NOT_READ: [&str; 9] = ["gif", "tif", "tiff", "heic", "heif", "avif", "jp2", "jxl", "tga"];
+const NOT_READ: [&str; 9] = [
+    "gif", "tif", "tiff", "heic", "heif", "avif", "jp2", "jxl", "tga",
+];
 /// Pixels of a side. A larger photograph says no more about patches of it, and its decoding takes gigabytes.
 const LONGEST_SIDE: u32 = 16_384;
 /// Memory for decoding one picture.
@@ -102,13 +104,15 @@ pub(super) struct Decoded {
 }
 
 /// One size and colour for all.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug)]
 pub(super) struct Rule {
-    pub size: [usize; 2],
-    pub colour: Colour,
+    size: [usize; 2],
+    is_grey: bool,
     fit: Fit,
-    /// Whether grey was found, not asked for.
-    first: Option<String>,
+    /// The first picture, where the size is its own.
+    sized_by: Option<String>,
+    /// The first picture, where the colour is its own.
+    coloured_by: Option<String>,
 }
 
 /// Whether a file is called as pictures are.
@@ -117,7 +121,10 @@ pub(super) fn is_called_picture(path: &Path) -> bool {
 }
 
 fn ending(path: &Path) -> String {
-    path.extension().unwrap_or_default().to_string_lossy().to_ascii_lowercase()
+    path.extension()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .to_ascii_lowercase()
 }
 
 /// What is in a folder, sorted by name; hidden files and folders are left out.
@@ -148,21 +155,28 @@ impl Listing {
             if files.is_empty() {
                 continue;
             }
-            if let Some((beside, _)) = listing.files.first().filter(|_| listing.classes.is_empty()) {
-                return Err(DataError::Mixed { file: beside.clone(), folder: sub });
+            if let Some((beside, _)) = listing.files.first().filter(|_| listing.classes.is_empty())
+            {
+                return Err(DataError::Mixed {
+                    file: beside.clone(),
+                    folder: sub,
+                });
             }
             if let Some(deep) = folders.into_iter().next() {
                 return Err(DataError::Deep { folder: deep });
             }
             let class = listing.classes.len();
-            listing.files.extend(files.into_iter().map(|file| (file, class)));
-            listing.classes.push(sub.file_name().unwrap_or_default().to_string_lossy().into_owned());
+            listing
+                .files
+                .extend(files.into_iter().map(|file| (file, class)));
+            listing.classes.push(
+                sub.file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
+            );
         }
         Ok(listing)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.files.is_empty()
     }
 
     /// The names of its classes, where it has any.
@@ -170,28 +184,23 @@ impl Listing {
         &self.classes
     }
 
+    /// The folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
     /// The size and colour that all are to have: what is asked for, else the first picture's own.
     pub fn rule(&self, asked: &Pictures) -> Result<Rule, DataError> {
-        let [height, width] = asked.size.unwrap_or_default();
-        let mut rule = Rule {
-            size: [height, width],
-            colour: asked.colour.unwrap_or(Colour::Grey),
-            fit: asked.fit,
-            first: None,
+        let Some((path, _)) = self.files.first() else {
+            return Err(DataError::Without {
+                dir: self.folder.clone(),
+                what: "pictures",
+                hint: "put pictures there (.png, .jpg, .bmp, .webp), or into a folder for each class",
+            });
         };
-        if let (Some(_), Some(_)) = (asked.size, asked.colour) {
-            return Ok(rule);
-        }
-        let (path, _) = self.files.first().expect("a listing that is not empty");
-        let (_, picture) = open(path).map_err(|error| DataError::picture(path, error))?;
-        rule.first = Some(super::error::shown(path));
-        if asked.size.is_none() {
-            rule.size = [picture.height() as usize, picture.width() as usize];
-        }
-        if asked.colour.is_none() && has_colour(&picture) {
-            rule.colour = Colour::Rgb;
-        }
-        Ok(rule)
+        let first = read(path).and_then(|bytes| decode(&bytes));
+        let first = first.map_err(|error| DataError::picture(path, error))?;
+        Ok(Rule::of(asked, &first, &shown(path)))
     }
 
     /// Reads and decodes all.
@@ -200,18 +209,27 @@ impl Listing {
         let all = size.checked_mul(self.files.len());
         let limit = machine::memory().map_or(u64::MAX, |memory| memory.limit);
         let Some(all) = all.filter(|&all| all as u64 <= limit) else {
-            return Err(DataError::Memory { file: self.folder.clone(), count: self.files.len(), size });
+            return Err(DataError::Memory {
+                file: self.folder.clone(),
+                count: self.files.len(),
+                size,
+            });
         };
         let mut pixels = vec![0; all];
         let mut hash = Sha256::new();
         let mut bytes = 0;
-        let blocks = pixels.chunks_mut(AT_A_TIME * size).zip(self.files.chunks(AT_A_TIME));
+        let blocks = pixels
+            .chunks_mut(AT_A_TIME * size)
+            .zip(self.files.chunks(AT_A_TIME));
         for (pixels, files) in blocks {
             let decoded = pixels.par_chunks_exact_mut(size).zip(files);
             let decoded = decoded.map(|(into, (path, _))| {
-                let (file, picture) = open(path)?;
-                into.copy_from_slice(&rule.apply(picture)?);
-                Ok(file)
+                let bytes = read(path)?;
+                into.copy_from_slice(&rule.apply(decode(&bytes)?)?);
+                Ok(FileHash {
+                    sha256: Sha256::digest(&bytes).into(),
+                    bytes: bytes.len() as u64,
+                })
             });
             let decoded: Vec<Result<FileHash, PictureError>> = decoded.collect();
             for (file, (path, _)) in decoded.into_iter().zip(files) {
@@ -222,13 +240,27 @@ impl Listing {
                 bytes += file.bytes;
             }
         }
-        let shape = vec![self.files.len(), rule.size[0], rule.size[1], rule.channels()];
+        let shape = vec![
+            self.files.len(),
+            rule.size[0],
+            rule.size[1],
+            rule.channels(),
+        ];
         Ok(Decoded {
-            array: Array { shape, numbers: Numbers::Bytes(pixels) },
+            array: Array {
+                shape,
+                numbers: Numbers::Bytes(pixels),
+            },
             names: self.files.iter().map(|(path, _)| self.name(path)).collect(),
-            labels: (!self.classes.is_empty()).then(|| self.files.iter().map(|&(_, class)| class).collect()),
+            labels: (!self.classes.is_empty())
+                .then(|| self.files.iter().map(|&(_, class)| class).collect()),
             record: FileRecord {
-                name: self.folder.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                name: self
+                    .folder
+                    .file_name()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
                 sha256: Hex(&hash.finalize()).to_string(),
                 bytes,
             },
@@ -259,7 +291,12 @@ fn pictures_in(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError>
         } else if NOT_READ.contains(&ending(&path).as_str()) {
             return Err(DataError::picture(&path, PictureError::Format));
         } else if is_picture && !found.is_file() {
-            return Err(DataError::NotAFile { file: path, kind: "a device or a pipe" });
+            let (kind, expected) = ("a device or a pipe", "a picture");
+            return Err(DataError::NotAFile {
+                file: path,
+                kind,
+                expected,
+            });
         } else if is_picture {
             files.push(path);
         }
@@ -272,16 +309,34 @@ struct FileHash {
     bytes: u64,
 }
 
-/// Reads a file that is known to be one, and decodes it.
-fn open(path: &Path) -> Result<(FileHash, DynamicImage), PictureError> {
+/// Reads a file that is known to be one.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, PictureError> {
     let mut bytes = Vec::new();
     let file = File::open(path).map_err(PictureError::Unreadable)?;
-    file.take(LARGEST_FILE + 1).read_to_end(&mut bytes).map_err(PictureError::Unreadable)?;
+    file.take(LARGEST_FILE + 1)
+        .read_to_end(&mut bytes)
+        .map_err(PictureError::Unreadable)?;
     if bytes.len() as u64 > LARGEST_FILE {
         return Err(PictureError::Large);
     }
-    let hash = FileHash { sha256: Sha256::digest(&bytes).into(), bytes: bytes.len() as u64 };
-    Ok((hash, decode(&bytes)?))
+    Ok(bytes)
+}
+
+/// Whether a file is a picture of a kind that is read, by its first bytes.
+pub(super) fn is_picture(start: &[u8]) -> bool {
+    use image::ImageFormat::{Bmp, Jpeg, Png, WebP};
+    matches!(image::guess_format(start), Ok(Png | Jpeg | Bmp | WebP))
+}
+
+/// One picture from the bytes of its file.
+pub(super) fn one(bytes: &[u8], asked: &Pictures, name: &str) -> Result<Array, PictureError> {
+    let picture = decode(bytes)?;
+    let rule = Rule::of(asked, &picture, name);
+    let shape = vec![1, rule.size[0], rule.size[1], rule.channels()];
+    Ok(Array {
+        shape,
+        numbers: Numbers::Bytes(rule.apply(picture)?),
+    })
 }
 
 /// A picture the right way up, from the bytes of a file.
@@ -314,20 +369,46 @@ pub fn decode(bytes: &[u8]) -> Result<DynamicImage, PictureError> {
 /// Whether a picture has a pixel that is not grey.
 fn has_colour(picture: &DynamicImage) -> bool {
     picture.color().has_color()
-        && picture.to_rgb8().as_chunks::<3>().0.iter().any(|[red, green, blue]| red != green || green != blue)
+        && picture
+            .to_rgb8()
+            .as_chunks::<3>()
+            .0
+            .iter()
+            .any(|[red, green, blue]| red != green || green != blue)
 }
 
 fn is_transparent(picture: &DynamicImage) -> bool {
-    picture.color().has_alpha() && picture.to_rgba8().as_chunks::<4>().0.iter().any(|[.., alpha]| *alpha < u8::MAX)
+    picture.color().has_alpha()
+        && picture
+            .to_rgba8()
+            .as_chunks::<4>()
+            .0
+            .iter()
+            .any(|[.., alpha]| *alpha < u8::MAX)
 }
 
 impl Rule {
+    /// What is asked for, else what the first picture has.
+    fn of(asked: &Pictures, first: &DynamicImage, name: &str) -> Self {
+        let is_grey = match asked.colour {
+            Colour::First => !has_colour(first),
+            Colour::Grey => true,
+            Colour::Rgb => false,
+        };
+        Self {
+            size: asked
+                .size
+                .unwrap_or([first.height() as usize, first.width() as usize]),
+            is_grey,
+            fit: asked.fit,
+            sized_by: asked.size.is_none().then(|| name.to_owned()),
+            coloured_by: (asked.colour == Colour::First).then(|| name.to_owned()),
+        }
+    }
+
     /// Bytes of a pixel.
     pub fn channels(&self) -> usize {
-        match self.colour {
-            Colour::Grey => 1,
-            Colour::Rgb => 3,
-        }
+        if self.is_grey { 1 } else { 3 }
     }
 
     /// The bytes of a picture, row after row.
@@ -335,10 +416,12 @@ impl Rule {
         if is_transparent(&picture) {
             return Err(PictureError::Transparent);
         }
-        if let (Colour::Grey, Some(first)) = (self.colour, &self.first)
+        if let Some(first) = self.coloured_by.as_ref().filter(|_| self.is_grey)
             && has_colour(&picture)
         {
-            return Err(PictureError::Coloured { first: first.clone() });
+            return Err(PictureError::Coloured {
+                first: first.clone(),
+            });
         }
         let found = [picture.height() as usize, picture.width() as usize];
         let [height, width] = self.size.map(|side| side as u32);
@@ -347,13 +430,21 @@ impl Rule {
             Fit::Crop => picture.resize_to_fill(width, height, FilterType::Triangle),
             Fit::Resize => picture.resize_exact(width, height, FilterType::Triangle),
             Fit::Refuse => {
-                let as_in = self.first.as_ref().map(|first| format!(" as in {first}"));
-                return Err(PictureError::Size { found, expected: self.size, as_in: as_in.unwrap_or_default() });
+                let as_in = self
+                    .sized_by
+                    .as_ref()
+                    .map(|first| format!(" as in {first}"));
+                return Err(PictureError::Size {
+                    found,
+                    expected: self.size,
+                    as_in: as_in.unwrap_or_default(),
+                });
             }
         };
-        Ok(match self.colour {
-            Colour::Grey => picture.into_luma8().into_raw(),
-            Colour::Rgb => picture.into_rgb8().into_raw(),
+        Ok(if self.is_grey {
+            picture.into_luma8().into_raw()
+        } else {
+            picture.into_rgb8().into_raw()
         })
     }
 }

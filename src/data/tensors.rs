@@ -18,7 +18,9 @@ use safetensors::{Dtype, SafeTensors};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use super::array::{Array, ByteOrder, CHUNK, Element, Format, Holds, Intake, NotFinite, Numbers, Refusal};
+use super::array::{
+    Array, ByteOrder, CHUNK, Element, Format, Holds, Intake, NotFinite, Numbers, Refusal,
+};
 use super::idx::Hex;
 use super::mapped::{MappedFile, MappedRows};
 use crate::words::listed;
@@ -102,10 +104,14 @@ pub enum ArrayFlaw {
     )]
     Unknown,
     /// The header cannot be understood.
-    #[error("has a damaged header ({0})\n  hint: the file was cut or written wrongly; write it again")]
+    #[error(
+        "has a damaged header ({0})\n  hint: the file was cut or written wrongly; write it again"
+    )]
     Header(String),
     /// The archive cannot be unpacked.
-    #[error("cannot be unpacked ({0})\n  hint: the archive was cut or damaged; copy or download the file again")]
+    #[error(
+        "cannot be unpacked ({0})\n  hint: the archive was cut or damaged; copy or download the file again"
+    )]
     Archive(String),
     /// The archive has another checksum for what is there.
     #[error(
@@ -128,7 +134,9 @@ pub enum ArrayFlaw {
     )]
     Columns,
     /// A dimension is 0, or there is none.
-    #[error("has the shape {0}, expected at least one row, and no side of 0\n  hint: write the file again")]
+    #[error(
+        "has the shape {0}, expected at least one row, and no side of 0\n  hint: write the file again"
+    )]
     Nothing(String),
     /// Memory cannot hold what the header promises.
     #[error(
@@ -249,7 +257,9 @@ impl ArrayFile {
     /// Whether such a file may hold arrays, by its first bytes.
     #[must_use]
     pub fn may_be(start: &[u8]) -> bool {
-        start.starts_with(NPY) || start.starts_with(ZIP) || matches!(start, [_, _, _, _, _, _, 0, 0, b'{', ..])
+        start.starts_with(NPY)
+            || start.starts_with(ZIP)
+            || matches!(start, [_, _, _, _, _, _, 0, 0, b'{', ..])
     }
 
     /// The names of its arrays, in order; an `.npy` file has one of no name.
@@ -282,7 +292,11 @@ impl ArrayFile {
         })?;
         let arrays = places.into_iter().map(|(key, slot)| {
             let array = match slot {
-                Slot::There { layout, intake, stays } => self.finish(layout, intake, stays),
+                Slot::There {
+                    layout,
+                    intake,
+                    stays,
+                } => self.finish(layout, intake, stays),
                 Slot::Packed => self.unpack(key),
             };
             array.map_err(|flaw| flaw.of(key))
@@ -300,7 +314,11 @@ impl ArrayFile {
 
     fn place(&self, key: &str) -> Result<Place, ArrayFlaw> {
         if !self.keys.iter().any(|known| known == key) {
-            let keys: Vec<String> = self.keys.iter().map(|key| format!("`{}`", key.escape_debug())).collect();
+            let keys: Vec<String> = self
+                .keys
+                .iter()
+                .map(|key| format!("`{}`", key.escape_debug()))
+                .collect();
             let keys: Vec<&str> = keys.iter().map(String::as_str).collect();
             return Err(ArrayFlaw::NoKey(match &keys[..] {
                 [] => "none at all".to_owned(),
@@ -314,7 +332,12 @@ impl ArrayFile {
                 let (format, shape, start) = npy_header(&mut &bytes[..])?;
                 let size = size_of_all(format, &shape)?;
                 exactly((bytes.len() - start) as u64, size as u64, &shape)?;
-                Ok(Place::There(Layout { format, shape, range: start..start + size, checksum: None }))
+                Ok(Place::There(Layout {
+                    format,
+                    shape,
+                    range: start..start + size,
+                    checksum: None,
+                }))
             }
             Kind::Npz => {
                 let mut archive = archive(bytes)?;
@@ -324,7 +347,11 @@ impl ArrayFile {
                 }
                 let (format, shape, header) = npy_header(&mut entry)?;
                 let size = size_of_all(format, &shape)?;
-                exactly(entry.size().saturating_sub(header as u64), size as u64, &shape)?;
+                exactly(
+                    entry.size().saturating_sub(header as u64),
+                    size as u64,
+                    &shape,
+                )?;
                 let at = usize::try_from(entry.data_start()).unwrap_or(usize::MAX);
                 let start = at.saturating_add(header);
                 let range = start..start.saturating_add(size);
@@ -334,18 +361,35 @@ impl ArrayFile {
                 let mut checksum = Crc::new();
                 checksum.update(before);
                 let checksum = Some((checksum, entry.crc32()));
-                Ok(Place::There(Layout { format, shape, range, checksum }))
+                Ok(Place::There(Layout {
+                    format,
+                    shape,
+                    range,
+                    checksum,
+                }))
             }
             Kind::SafeTensors => {
-                let damaged = |error: safetensors::SafeTensorError| ArrayFlaw::Header(error.to_string());
+                let damaged =
+                    |error: safetensors::SafeTensorError| ArrayFlaw::Header(error.to_string());
                 let (header, metadata) = SafeTensors::read_metadata(bytes).map_err(damaged)?;
-                let info = metadata.info(key).ok_or_else(|| ArrayFlaw::Header("a name is lost".to_owned()))?;
-                let element = tensor_element(info.dtype).ok_or_else(|| ArrayFlaw::Type(info.dtype.to_string()))?;
-                let format = Format { element, order: ByteOrder::Little };
+                let info = metadata
+                    .info(key)
+                    .ok_or_else(|| ArrayFlaw::Header("a name is lost".to_owned()))?;
+                let element = tensor_element(info.dtype)
+                    .ok_or_else(|| ArrayFlaw::Type(info.dtype.to_string()))?;
+                let format = Format {
+                    element,
+                    order: ByteOrder::Little,
+                };
                 size_of_all(format, &info.shape)?;
                 let (start, end) = info.data_offsets;
                 let range = 8 + header + start..8 + header + end;
-                Ok(Place::There(Layout { format, shape: info.shape.clone(), range, checksum: None }))
+                Ok(Place::There(Layout {
+                    format,
+                    shape: info.shape.clone(),
+                    range,
+                    checksum: None,
+                }))
             }
         }
     }
@@ -357,7 +401,11 @@ impl ArrayFile {
     }
 
     fn finish(&self, layout: Layout, intake: Intake, stays: bool) -> Result<Array, ArrayFlaw> {
-        if layout.checksum.as_ref().is_some_and(|(found, expected)| found.sum() != *expected) {
+        if layout
+            .checksum
+            .as_ref()
+            .is_some_and(|(found, expected)| found.sum() != *expected)
+        {
             return Err(ArrayFlaw::Checksum);
         }
         let numbers = match &self.contents {
@@ -368,7 +416,10 @@ impl ArrayFile {
             }
             _ => intake.finish(),
         };
-        Ok(Array { shape: layout.shape, numbers })
+        Ok(Array {
+            shape: layout.shape,
+            numbers,
+        })
     }
 
     /// An array that is compressed in an archive.
@@ -390,17 +441,26 @@ impl ArrayFile {
             }
             found += chunk.len();
             if found <= expected {
-                intake.take(&chunk).map_err(|refusal| refused(refusal, &shape))?;
+                intake
+                    .take(&chunk)
+                    .map_err(|refusal| refused(refusal, &shape))?;
             }
         }
         exactly(found as u64, expected as u64, &shape)?;
-        Ok(Array { numbers: intake.finish(), shape })
+        Ok(Array {
+            numbers: intake.finish(),
+            shape,
+        })
     }
 }
 
 /// An array on its way in.
 enum Slot {
-    There { layout: Layout, intake: Intake, stays: bool },
+    There {
+        layout: Layout,
+        intake: Intake,
+        stays: bool,
+    },
     Packed,
 }
 
@@ -412,7 +472,11 @@ impl Slot {
         let row: usize = layout.shape[1..].iter().product();
         let keep = if stays { 0 } else { layout.shape[0] * row };
         let intake = Intake::new(layout.format, row, keep);
-        Self::There { layout, intake, stays }
+        Self::There {
+            layout,
+            intake,
+            stays,
+        }
     }
 
     /// Takes what is its own of a piece of the file that begins at byte `at`.
@@ -422,7 +486,9 @@ impl Slot {
         };
         let within = |place: usize| place.saturating_sub(at).min(chunk.len());
         let bytes = &chunk[within(layout.range.start)..within(layout.range.end)];
-        intake.take(bytes).map_err(|refusal| refused(refusal, &layout.shape))?;
+        intake
+            .take(bytes)
+            .map_err(|refusal| refused(refusal, &layout.shape))?;
         if let Some((checksum, _)) = &mut layout.checksum {
             checksum.update(bytes);
         }
@@ -439,7 +505,10 @@ impl Contents {
     }
 
     /// Shows all bytes from the first to the last. Those of a file are read, not mapped: that takes no memory.
-    fn pass(&self, mut show: impl FnMut(&[u8]) -> Result<(), ArrayError>) -> Result<(), ArrayError> {
+    fn pass(
+        &self,
+        mut show: impl FnMut(&[u8]) -> Result<(), ArrayError>,
+    ) -> Result<(), ArrayError> {
         let file = match self {
             Self::Bytes(bytes) => return bytes.chunks(CHUNK).try_for_each(show),
             Self::Mapped(file) => file,
@@ -472,15 +541,26 @@ fn refused(refusal: Refusal, shape: &[usize]) -> ArrayFlaw {
 /// `10 × 768`
 fn shown(shape: &[usize]) -> String {
     let sides: Vec<String> = shape.iter().map(usize::to_string).collect();
-    if sides.is_empty() { "()".to_owned() } else { sides.join(" × ") }
+    if sides.is_empty() {
+        "()".to_owned()
+    } else {
+        sides.join(" × ")
+    }
 }
 
 fn exactly(found: u64, expected: u64, shape: &[usize]) -> Result<(), ArrayFlaw> {
     let shape = || shown(shape);
     match found.cmp(&expected) {
-        std::cmp::Ordering::Less => Err(ArrayFlaw::Short { found, expected, shape: shape() }),
+        std::cmp::Ordering::Less => Err(ArrayFlaw::Short {
+            found,
+            expected,
+            shape: shape(),
+        }),
         std::cmp::Ordering::Equal => Ok(()),
-        std::cmp::Ordering::Greater => Err(ArrayFlaw::Long { expected, shape: shape() }),
+        std::cmp::Ordering::Greater => Err(ArrayFlaw::Long {
+            expected,
+            shape: shape(),
+        }),
     }
 }
 
@@ -489,8 +569,11 @@ fn size_of_all(format: Format, shape: &[usize]) -> Result<usize, ArrayFlaw> {
     if shape.is_empty() || shape.contains(&0) {
         return Err(ArrayFlaw::Nothing(shown(shape)));
     }
-    let size = shape.iter().try_fold(format.element.size(), |size, &side| size.checked_mul(side));
-    size.filter(|&size| isize::try_from(size).is_ok()).ok_or_else(|| ArrayFlaw::Overflow(shown(shape)))
+    let size = shape
+        .iter()
+        .try_fold(format.element.size(), |size, &side| size.checked_mul(side));
+    size.filter(|&size| isize::try_from(size).is_ok())
+        .ok_or_else(|| ArrayFlaw::Overflow(shown(shape)))
 }
 
 /// Type, shape and the header's length.
@@ -499,7 +582,11 @@ fn npy_header(reader: &mut impl Read) -> Result<(Format, Vec<usize>, usize), Arr
     let mut header = Vec::with_capacity(128);
     let mut more = |count: usize, header: &mut Vec<u8>| {
         let found = reader.take(count as u64).read_to_end(header)?;
-        if found < count { Err(damaged("it breaks off")) } else { Ok(()) }
+        if found < count {
+            Err(damaged("it breaks off"))
+        } else {
+            Ok(())
+        }
     };
     more(10, &mut header)?;
     let length = if header[6] == 1 {
@@ -509,7 +596,9 @@ fn npy_header(reader: &mut impl Read) -> Result<(Format, Vec<usize>, usize), Arr
         u32::from_le_bytes([header[8], header[9], header[10], header[11]]) as usize
     };
     if length > LONGEST_HEADER {
-        return Err(ArrayFlaw::Header(format!("it promises {length} bytes of itself")));
+        return Err(ArrayFlaw::Header(format!(
+            "it promises {length} bytes of itself"
+        )));
     }
     let text = header.len();
     more(length, &mut header)?;
@@ -520,7 +609,8 @@ fn npy_header(reader: &mut impl Read) -> Result<(Format, Vec<usize>, usize), Arr
     if count(u8::is_ascii_digit) > MOST_DIGITS {
         return Err(damaged("its numbers are too large for any file"));
     }
-    let parsed = NpyHeader::from_reader(&header[..]).map_err(|error| ArrayFlaw::Header(error.to_string()))?;
+    let parsed = NpyHeader::from_reader(&header[..])
+        .map_err(|error| ArrayFlaw::Header(error.to_string()))?;
     let DType::Plain(kind) = parsed.dtype() else {
         return Err(ArrayFlaw::Type("records".to_owned()));
     };

@@ -555,6 +555,54 @@ impl Serialize for Limit {
     }
 }
 
+/// Height and width: `[28, 20]`, one number for both, or `"first"` for those of the first picture.
+pub(crate) struct PictureSize;
+
+const LONGEST_SIDE: u64 = 10_000;
+type SideForm = Whole<1, LONGEST_SIDE>;
+
+#[derive(Deserialize)]
+pub(crate) struct Side(#[serde(with = "SideForm")] usize);
+
+impl Form for PictureSize {
+    type Value = Option<[usize; 2]>;
+    type Item = Side;
+
+    fn expected() -> String {
+        "a size: write [28, 20] for height and width, 28 for both, or \"first\" for the first picture's".to_owned()
+    }
+    fn read(written: Written<Side>) -> Result<Option<[usize; 2]>, Flaw> {
+        match written {
+            Written::Text(word) if word == "first" => Ok(None),
+            Written::Whole(side) => match SideForm::read(Written::Whole(side)) {
+                Ok(side) => Ok(Some([side, side])),
+                Err(_) => Err(Flaw::RangeOf(SideForm::expected())),
+            },
+            Written::List(sides) => match sides[..] {
+                [Side(height), Side(width)] => Ok(Some([height, width])),
+                _ => Err(Flaw::Form("")),
+            },
+            _ => Err(Flaw::Form("")),
+        }
+    }
+    fn schema() -> Schema {
+        json_schema!({ "anyOf": [
+            { "type": "array", "items": SideForm::schema(), "minItems": 2, "maxItems": 2 },
+            SideForm::schema(),
+            { "const": "first" }
+        ] })
+    }
+    fn serialize<S: Serializer>(
+        size: &Option<[usize; 2]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match size {
+            Some(sides) => sides.serialize(serializer),
+            None => serializer.serialize_str("first"),
+        }
+    }
+}
+
 /// How many layers are pretrained: `"none"`, `"all"`, or the first so many.
 pub(crate) struct Stages;
 
@@ -621,6 +669,7 @@ with_schema! {
     Seeds;
     Widths;
     Images;
+    PictureSize;
     Stages;
     Folder;
 }

@@ -88,12 +88,21 @@ pub struct Run {
 }
 
 /// What to learn from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Data {
-    /// The folder of the four IDX files; a relative path is looked for beside the config, then in the working folder.
+    /// The folder of the data, or a file of arrays; a relative path is looked for beside the config, then in the working
+    /// folder.
     #[serde(with = "forms::Folder")]
     pub dir: PathBuf,
+    /// What is read there; "found" goes by what there is: IDX files, else arrays, else pictures.
+    pub source: Source,
+    /// The share of the rows that is held out to test on, where the data have no part for that; 0 where they have.
+    #[serde(with = "forms::Share")]
+    pub test_share: f64,
+    /// Seed of which rows that are.
+    #[serde(with = "Whole::<0, { super::LARGEST_SEED }, u64>")]
+    pub split_seed: u64,
     /// "all", or the first so many training images.
     #[serde(with = "forms::Images")]
     pub train_images: Limit,
@@ -103,6 +112,83 @@ pub struct Data {
     /// The last so many training images are held out of the training of classifiers and scored as well.
     #[serde(with = "Whole::<0, { forms::MOST_IMAGES }>")]
     pub validation_images: usize,
+}
+
+/// What is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = super::words_alone)]
+pub enum Source {
+    /// What there is: IDX files, else arrays, else pictures.
+    #[default]
+    Found,
+    /// The four files of MNIST's kind, or one IDX file.
+    Idx,
+    /// Pictures: PNG, JPEG, BMP, WebP; in folders train and test or in one, with a sub-folder for each class where they
+    /// have classes.
+    Images(Pictures),
+    /// Arrays: .npy, .npz, .safetensors; rows × features, or rows × height × width (× channels).
+    Arrays(Arrays),
+}
+
+/// What pictures of any size and colour become.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Pictures {
+    /// [height, width] in pixels, or one number for both; "first": as the first picture has it.
+    #[serde(with = "forms::PictureSize")]
+    pub size: Option<[usize; 2]>,
+    /// What becomes of a picture of another size.
+    pub fit: Fit,
+    /// Whether pictures are grey or in colour.
+    pub colour: Colour,
+}
+
+/// What becomes of a picture of another size.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Fit {
+    /// It is refused.
+    #[default]
+    Refuse,
+    /// It is scaled until it covers the size, and what sticks out is cut off on both sides.
+    Crop,
+    /// It is scaled to the size, each side by itself.
+    Resize,
+}
+
+/// Whether pictures are grey or in colour.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Colour {
+    /// As the first picture is; where that is grey, one in colour is refused.
+    #[default]
+    First,
+    /// Grey: of colours their luminance.
+    Grey,
+    /// Red, green and blue of each pixel.
+    Rgb,
+}
+
+/// Which arrays are what. Each is the name of a file in the folder, `file:key` for one of several arrays in it, or a key
+/// where `dir` is a file. What is left out goes by its name.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+#[schemars(inline)]
+pub struct Arrays {
+    /// Inputs to learn from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train: Option<String>,
+    /// Their classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub train_labels: Option<String>,
+    /// Inputs to test on.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test: Option<String>,
+    /// Their classes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub test_labels: Option<String>,
 }
 
 /// How much of a data set is used.
@@ -284,6 +370,9 @@ impl Default for Data {
     fn default() -> Self {
         Self {
             dir: "data/mnist".into(),
+            source: Source::Found,
+            test_share: 0.0,
+            split_seed: 0,
             train_images: Limit::All,
             test_images: Limit::All,
             validation_images: 0,
