@@ -148,7 +148,8 @@ fn an_almost_empty_config_is_the_figure_without_sparsity() {
             dir: "data/mnist".into(),
             train_images: Limit::All,
             test_images: Limit::All,
-            validation_images: 0
+            validation_images: 0,
+            ..Data::default()
         }
     );
     is_kept_as("autoencoder.toml", &config.to_toml());

@@ -853,3 +853,376 @@ fn numbered(images: Images) -> Result<Input, DataError> {
     let names = (0..images.count()).map(|row| row.to_string()).collect();
     Ok(Input { images, names })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::FILE_NAMES;
+    use super::super::idx::tests::{encode, gzip};
+    use super::*;
+
+    /// Three images of 1×2 to learn from and two to test on, as bytes of the four files.
+    fn tiny() -> [Vec<u8>; 4] {
+        [
+            encode(&[3, 1, 2], &[1, 2, 3, 4, 5, 6]),
+            encode(&[3], &[0, 2, 1]),
+            encode(&[2, 1, 2], &[7, 8, 9, 10]),
+            encode(&[2], &[1, 3]),
+        ]
+    }
+
+    fn folder(files: &[Vec<u8>; 4]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, bytes) in FILE_NAMES.iter().zip(files) {
+            fs::write(dir.path().join(name), bytes).unwrap();
+        }
+        dir
+    }
+
+    /// The message with the folder's name left out.
+    fn message(dir: &Path, limits: Limits) -> String {
+        let error = load(dir, limits).unwrap_err().to_string();
+        error.replace(&*dir.to_string_lossy(), "DIR")
+    }
+
+    fn limits(train: usize, test: usize) -> Limits {
+        Limits {
+            train: Some(train),
+            test: Some(test),
+        }
+    }
+
+    #[test]
+    fn a_folder_of_ones_own_is_loaded_and_has_no_name() {
+        let dir = folder(&tiny());
+        let data = load(dir.path(), Limits::default()).unwrap();
+        assert_eq!(
+            (data.name, data.classes),
+            (None, 4),
+            "the highest label is in the test part"
+        );
+        assert_eq!(
+            data.train.images,
+            Images::of_bytes(vec![1, 2, 3, 4, 5, 6], Frame::grey(1, 2)).unwrap()
+        );
+        assert_eq!(
+            (data.train.labels, data.test.labels),
+            (Some(vec![0, 2, 1]), Some(vec![1, 3]))
+        );
+        assert_eq!(
+            data.files
+                .iter()
+                .map(|file| file.name.as_str())
+                .collect::<Vec<_>>(),
+            FILE_NAMES
+        );
+        assert_eq!(
+            data.files.iter().map(|file| file.bytes).collect::<Vec<_>>(),
+            [22, 11, 20, 10]
+        );
+    }
+
+    #[test]
+    fn a_limit_keeps_the_first_images_and_changes_neither_hashes_nor_classes() {
+        let dir = folder(&tiny());
+        let (all, some) = (
+            load(dir.path(), Limits::default()).unwrap(),
+            load(dir.path(), limits(2, 1)).unwrap(),
+        );
+        assert_eq!(
+            (some.train.images.bytes(), some.train.labels),
+            (Some(&[1, 2, 3, 4][..]), Some(vec![0, 2]))
+        );
+        assert_eq!(
+            (some.test.images.bytes(), some.test.labels),
+            (Some(&[7, 8][..]), Some(vec![1]))
+        );
+        assert_eq!((some.files, some.classes), (all.files, all.classes));
+    }
+
+    #[test]
+    fn gzip_is_told_by_content_and_the_plain_name_comes_first() {
+        let [images, labels, test_images, test_labels] = tiny();
+        let dir = folder(&[gzip(&images), labels, gzip(&test_images), test_labels]);
+        fs::rename(
+            dir.path().join(FILE_NAMES[1]),
+            dir.path().join("train-labels-idx1-ubyte.gz"),
+        )
+        .unwrap();
+        fs::write(
+            dir.path().join("train-images-idx3-ubyte.gz"),
+            "not looked at",
+        )
+        .unwrap();
+        assert_eq!(
+            load(dir.path(), Limits::default()).unwrap(),
+            load(folder(&tiny()).path(), Limits::default()).unwrap()
+        );
+    }
+
+    #[test]
+    fn each_mistake_in_a_file_is_told_with_its_cure() {
+        let [images, labels, ..] = tiny();
+        let packed = gzip(&images);
+        let checksum = packed.len() - 8;
+        let mut damaged = packed.clone();
+        damaged[checksum] ^= 1;
+        let max = u32::MAX;
+        let mistakes: [(usize, &[u8], &str); 18] = [
+            (0, &[], "is empty, expected an IDX header of 16 bytes
+  hint: copy or download the file again"),
+            (1, &[0, 0, 8], "ends after 3 bytes, expected an IDX header of 8
+  hint: copy or download the file again"),
+            (0, &images[..15], "ends after 15 bytes, expected an IDX header of 16
+  hint: copy or download the file again"),
+            (0, &labels, "begins with 00 00 08 01, expected 00 00 08 03 (unsigned bytes, dimensions: 3)
+  hint: these are labels; have two files changed names?"),
+            (1, &images, "begins with 00 00 08 03, expected 00 00 08 01 (unsigned bytes, dimensions: 1)
+  hint: these are pictures; have two files changed names?"),
+            (0, &[0, 0, 8, 5], "begins with 00 00 08 05, expected 00 00 08 03 (unsigned bytes, dimensions: 3)
+  hint: pictures need count × height × width (× 3 in colour), rows need count × features; labels need count"),
+            (0, &[0, 0, 13, 3], "ends after 4 bytes, expected an IDX header of 16
+  hint: copy or download the file again"),
+            (0, &[&[0, 0, 13, 2, 0, 0, 0, 3, 0, 0, 0, 1], &[0x7f, 0xc0, 0, 0, 1, 2, 3, 4, 1, 2, 3, 4][..]].concat(),
+"row 0, counted from 0, holds NaN at place 0, expected numbers that 32-bit floats can hold
+  hint: leave such rows out, or put numbers in their place, before the file is written"),
+            (2, b"<!DOCTYPE html>", "begins with 3c 21 44 4f, expected 00 00 08 03 (unsigned bytes, dimensions: 3)
+  hint: this is no IDX file; data/mnist/README.md says which files are needed"),
+            (0, &encode(&[0, 28, 28], &[]), "promises 0 images of 28×28, expected at least one, and no side of 0
+  hint: the file was written wrongly; write it again"),
+            (0, &encode(&[3, 0, 2], &[]), "promises 3 images of 0×2, expected at least one, and no side of 0
+  hint: the file was written wrongly; write it again"),
+            (0, &encode(&[max, max, max], &[]), "promises 4294967295 images of 4294967295×4294967295, \
+expected a size that memory can hold
+  hint: the header is damaged; copy or download the file again"),
+            (0, &images[..21], "ends after 21 bytes, expected 22 for 3 images of 1×2 and the header
+  hint: copy or download the file again"),
+            (1, &[&labels[..], &[0]].concat(), "goes on after 11 bytes, expected its end there, after 3 labels \
+and the header
+  hint: the header or the tail is wrong; copy or download the file again"),
+            (0, &packed[..checksum], "its gzip stream breaks off after 22 unpacked bytes, expected the stream's end mark
+  hint: copy or download the file again"),
+            (0, &damaged, "its gzip stream is damaged after 22 unpacked bytes (corrupt gzip stream does not have \
+a matching checksum), expected sound gzip
+  hint: copy or download the file again, or unpack it with gunzip, which ignores what follows the end"),
+            (0, &[&packed[..], &[0; 10]].concat(), "its gzip stream is damaged after 22 unpacked bytes (invalid gzip header), \
+expected sound gzip
+  hint: copy or download the file again, or unpack it with gunzip, which ignores what follows the end"),
+            (3, &encode(&[2], &[1, 255]), "label 1, counted from 0, is 255, expected 0 to 254
+  hint: number the classes from 0, and leave out images without a label"),
+        ];
+        for (file, bytes, problem) in mistakes {
+            let mut files = tiny();
+            files[file] = bytes.to_vec();
+            let found = message(folder(&files).path(), Limits::default());
+            assert_eq!(found, format!("DIR/{}: {problem}", FILE_NAMES[file]));
+        }
+    }
+
+    #[test]
+    fn files_that_contradict_each_other_are_told() {
+        let mut files = tiny();
+        files[3] = encode(&[3], &[1, 2, 3]);
+        assert_eq!(
+            message(folder(&files).path(), Limits::default()),
+            "DIR/t10k-labels-idx1-ubyte: holds 3 labels, expected 2, one for each image in DIR/t10k-images-idx3-ubyte\n  \
+             hint: take both files from the same data set"
+        );
+        let mut files = tiny();
+        files[2] = encode(&[2, 2, 1], &[7, 8, 9, 10]);
+        assert_eq!(
+            message(folder(&files).path(), Limits::default()),
+            "DIR/t10k-images-idx3-ubyte: holds images of 2×1, expected 1×2 as in DIR/train-images-idx3-ubyte\n  \
+             hint: take all files from the same data set"
+        );
+    }
+
+    #[test]
+    fn of_files_that_contradict_each_other_the_damaged_one_is_to_blame() {
+        // A bit of each number in each header, the sizes' last bytes.
+        for (file, byte, problem) in [
+            (
+                0,
+                7,
+                "ends after 22 bytes, expected 30 for 7 images of 1×2 and the header",
+            ),
+            (
+                0,
+                11,
+                "ends after 22 bytes, expected 46 for 3 images of 5×2 and the header",
+            ),
+            (
+                0,
+                15,
+                "ends after 22 bytes, expected 34 for 3 images of 1×6 and the header",
+            ),
+            (
+                1,
+                7,
+                "ends after 11 bytes, expected 15 for 7 labels and the header",
+            ),
+            (
+                2,
+                7,
+                "ends after 20 bytes, expected 28 for 6 images of 1×2 and the header",
+            ),
+            (
+                2,
+                11,
+                "ends after 20 bytes, expected 36 for 2 images of 5×2 and the header",
+            ),
+            (
+                3,
+                7,
+                "ends after 10 bytes, expected 14 for 6 labels and the header",
+            ),
+        ] {
+            let mut files = tiny();
+            files[file][byte] ^= 4;
+            for packed in [false, true] {
+                if packed {
+                    files[file] = gzip(&files[file]);
+                }
+                let found = message(folder(&files).path(), Limits::default());
+                let expected = format!(
+                    "DIR/{}: {problem}\n  hint: copy or download the file again",
+                    FILE_NAMES[file]
+                );
+                assert_eq!(found, expected);
+            }
+        }
+        let mut files = tiny();
+        files[0][7] = 2;
+        assert_eq!(
+            message(folder(&files).path(), Limits::default()),
+            "DIR/train-images-idx3-ubyte: goes on after 20 bytes, expected its end there, after 2 images of 1×2 and the \
+             header\n  hint: the header or the tail is wrong; copy or download the file again"
+        );
+    }
+
+    #[test]
+    fn names_of_mirrors_and_folders_of_archives_are_found() {
+        let whole = load(folder(&tiny()).path(), Limits::default()).unwrap();
+        let dotted = |name: &str| name.replace("-idx", ".idx");
+        let layouts: [&dyn Fn(&str) -> String; 5] = [
+            &|name| dotted(name),
+            &|name| format!("{}.gz", dotted(name)),
+            &|name| format!("{name}/{name}"),
+            &|name| format!("{name}/{}.gz", dotted(name)),
+            &|name| format!("{0}/{0}", dotted(name)),
+        ];
+        for layout in layouts {
+            let dir = tempfile::tempdir().unwrap();
+            for (name, bytes) in FILE_NAMES.iter().zip(tiny()) {
+                let path = dir.path().join(layout(name));
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                let packed = path.extension().is_some_and(|end| end == "gz");
+                fs::write(&path, if packed { gzip(&bytes) } else { bytes }).unwrap();
+            }
+            assert_eq!(load(dir.path(), Limits::default()).unwrap(), whole);
+        }
+        // A folder in the way of a file that is there under another name is no hindrance.
+        let dir = folder(&tiny());
+        let [plain, other] =
+            [FILE_NAMES[0], "train-images.idx3-ubyte"].map(|name| dir.path().join(name));
+        fs::rename(&plain, other).unwrap();
+        fs::create_dir(&plain).unwrap();
+        assert_eq!(load(dir.path(), Limits::default()).unwrap(), whole);
+    }
+
+    #[test]
+    fn a_folder_is_looked_for_in_each_place_in_turn() {
+        let parent = tempfile::tempdir().unwrap();
+        let [one, two] = ["one", "two"].map(|name| parent.path().join(name));
+        fs::create_dir_all(two.join("data")).unwrap();
+        fs::create_dir_all(&one).unwrap();
+        let bases = [one.as_path(), two.as_path()];
+        assert_eq!(locate(Path::new("data"), &bases).unwrap(), two.join("data"));
+        fs::create_dir(one.join("data")).unwrap();
+        assert_eq!(locate(Path::new("data"), &bases).unwrap(), one.join("data"));
+        assert_eq!(locate(&two, &bases).unwrap(), two);
+        let text = locate(Path::new("dota"), &bases).unwrap_err().to_string();
+        let expected = format!(
+            "dota: no such folder; looked for {} and {}\n  hint: ",
+            one.join("dota").display(),
+            two.join("dota").display()
+        );
+        assert!(text.starts_with(&expected), "{text}");
+    }
+
+    #[test]
+    fn limits_outside_the_file_are_told_with_what_it_has() {
+        let dir = folder(&tiny());
+        assert_eq!(
+            message(dir.path(), limits(4, 1)),
+            "DIR/train-images-idx3-ubyte: data.train_images asks for 4 images, expected 1 to 3, which the file has\n  \
+             hint: set data.train_images to 3 or less, or leave it out for all"
+        );
+        assert_eq!(
+            message(dir.path(), limits(1, 0)),
+            "DIR/t10k-images-idx3-ubyte: data.test_images asks for 0 images, expected 1 to 2, which the file has\n  \
+             hint: set data.test_images to 2 or less, or leave it out for all"
+        );
+    }
+
+    #[test]
+    fn what_is_missing_or_in_the_wrong_place_is_told_by_name() {
+        let dir = folder(&tiny());
+        let at = |name: &str| dir.path().join(name);
+        assert_eq!(
+            message(&at("else\u{1b}[31mwhere\n"), Limits::default())
+                .replace(&*dir.path().to_string_lossy(), "DIR"),
+            "DIR/else\\u{1b}[31mwhere\\n: no such folder\n  hint: set data.dir to a folder with four IDX files; a relative \
+             one is looked for beside the config, then in the working folder; MNIST comes with this program in data/mnist"
+        );
+        assert_eq!(
+            message(&at(FILE_NAMES[0]), Limits::default()),
+            "DIR: is a file, expected a folder with four IDX files\n  hint: set data.dir to the folder that it is in"
+        );
+        fs::remove_file(at(FILE_NAMES[3])).unwrap();
+        assert_eq!(
+            message(dir.path(), Limits::default()),
+            "DIR: there is no t10k-labels-idx1-ubyte in it, nor t10k-labels-idx1-ubyte.gz, nor t10k-labels.idx1-ubyte\n  hint: put the file there under that name, or set data.dir to the folder that has it"
+        );
+        let above = tempfile::tempdir().unwrap();
+        fs::create_dir(above.path().join("raw")).unwrap();
+        fs::write(above.path().join("raw").join(FILE_NAMES[0]), "").unwrap();
+        let hint = message(above.path(), Limits::default());
+        assert!(
+            hint.ends_with("\n  hint: set data.dir to DIR/raw, which has it"),
+            "{hint}"
+        );
+        fs::create_dir(at(FILE_NAMES[3])).unwrap();
+        assert_eq!(
+            message(dir.path(), Limits::default()),
+            "DIR/t10k-labels-idx1-ubyte: is a folder without a file of that name, expected an IDX file\n  hint: put the \
+             file in its place"
+        );
+    }
+
+    #[test]
+    fn the_mnist_that_comes_with_the_program_is_whole_and_known_by_name() {
+        let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("data/mnist");
+        let data = load(&dir, Limits::default()).unwrap();
+        assert_eq!(
+            (data.name, data.classes, data.train.labels.unwrap()[0]),
+            (Some("MNIST"), 10, 5)
+        );
+        assert_eq!(
+            (data.train.images.count(), data.test.images.count()),
+            (60_000, 10_000)
+        );
+        assert_eq!(
+            data.files
+                .iter()
+                .map(|file| file.sha256.as_str())
+                .map(|hash| &hash[..8])
+                .collect::<Vec<_>>(),
+            ["ba891046", "65a50cbb", "0fa7898d", "ff7bcfd4"]
+        );
+        let some = load(&dir, limits(100, 10)).unwrap();
+        assert_eq!(
+            (some.name, some.train.images),
+            (data.name, data.train.images.part(0, 100))
+        );
+    }
+}

@@ -7,12 +7,12 @@ use std::time::Instant;
 use super::Failure;
 use crate::backend::{self, Backend, BackendError, Kind};
 use crate::config::Config;
-use crate::data::{self, DataError, Dataset, Limits};
+use crate::data::{self, Dataset};
 use crate::evidence;
 use crate::experiment::{self, Need};
 use crate::machine::{self, readable};
 use crate::run_dir::{DataRecord, FileRecord, RunDir};
-use crate::spec::{ExperimentName, Limit};
+use crate::spec::ExperimentName;
 use crate::ui::print::tell;
 use crate::words::{counted, printable};
 
@@ -139,33 +139,23 @@ fn found_before(config: &Config) -> Option<PathBuf> {
     let manifest = RunDir::open(&config.folder).ok()?.manifest().ok()?;
     let same = manifest.data.dir == config.plan.data.dir.display().to_string();
     let path = PathBuf::from(manifest.data.found_at);
-    (same && path.is_dir()).then_some(path)
+    (same && path.exists()).then_some(path)
 }
 
 fn read_data(config: &Config) -> Result<(Dataset, PathBuf), Failure> {
     let plan = &config.plan.data;
-    let count = |limit| match limit {
-        Limit::All => None,
-        Limit::First(count) => Some(count),
-    };
-    let limits = Limits {
-        train: count(plan.train_images),
-        test: count(plan.test_images),
-    };
     let folder = match found_before(config) {
         Some(path) => Ok(path),
         None => data::locate(&plan.dir, &[&config.folder, Path::new("")]),
     };
     folder
         .and_then(|folder| {
-            let data = data::load(&folder, limits)?;
+            let data = data::load_as(plan, &folder)?;
             Ok((data, path::absolute(&folder).unwrap_or(folder)))
         })
         .map_err(|error| match error {
             // The config asks for what is not there.
-            DataError::NoFolder { .. } | DataError::NotAFolder { .. } | DataError::Limit { .. } => {
-                Failure::request(error)
-            }
+            error if error.is_request() => Failure::request(error),
             damaged => Failure::work(damaged),
         })
 }

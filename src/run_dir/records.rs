@@ -234,6 +234,7 @@ mod tests {
                 train_images: Limit::All,
                 test_images: Limit::All,
                 validation_images: 0,
+                ..Data::default()
             },
             grid: vec![GridKey {
                 key: key.clone(),
