@@ -5,8 +5,8 @@ use layerwise::data::{Dataset, Frame, Images, Split};
 use layerwise::evidence;
 use layerwise::experiment::{self, Examples, Outcome, Setting};
 use layerwise::spec::{
-    AutoencoderTraining, BackendName, ClassifierTraining, Condition, Data, ExperimentName, Limit,
-    Model, Plan, Report, Run,
+    AutoencoderTraining, BackendName, ClassifierTraining, Condition, Data, ExperimentName, Model,
+    Plan, Report, Run,
 };
 use layerwise::train::{Observer, Stop};
 use layerwise::weights::Weights;
@@ -79,12 +79,7 @@ pub fn plan(conditions: Vec<Condition>, seeds: &[u64]) -> Plan {
             seeds: seeds.to_vec(),
             order_seed: 0,
         },
-        data: Data {
-            dir: "data/mnist".into(),
-            train_images: Limit::All,
-            test_images: Limit::All,
-            validation_images: 0,
-        },
+        data: Data::default(),
         grid: Vec::new(),
         conditions,
         report: Report::default(),
