@@ -84,6 +84,7 @@ pub fn plan(conditions: Vec<Condition>, seeds: &[u64]) -> Plan {
             train_images: Limit::All,
             test_images: Limit::All,
             validation_images: 0,
+            ..Data::default()
         },
         grid: Vec::new(),
         conditions,
