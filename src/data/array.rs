@@ -1,4 +1,4 @@
-//! What every reader of files makes: numbers with a shape, in memory or in a file that is mapped.
+//! What every reader of files makes: numbers with a shape, in memory or left in their file.
 //!
 //! This file owns how files store numbers and how they come in: bytes stay bytes, everything else becomes 32-bit
 //! floats while it passes, and whatever such a float cannot hold is refused with its row. Memory follows the bytes
@@ -7,7 +7,7 @@
 use half::{bf16, f16};
 use thiserror::Error;
 
-use super::mapped::MappedRows;
+use super::stored::FileRows;
 use crate::machine;
 
 /// Memory for the whole promise is taken once this part of it has arrived: growing to the end by doubling would
@@ -41,8 +41,8 @@ pub enum Numbers {
     Bytes(Vec<u8>),
     /// Finite numbers of any other type.
     Floats(Vec<f32>),
-    /// In a file that is too large to be held.
-    Mapped(MappedRows),
+    /// Left in a file that is too large to be held.
+    Stored(FileRows),
 }
 
 /// The type of a number in a file.
@@ -259,7 +259,7 @@ impl Intake {
                 make_room(kept, wanted, self.keep)?;
                 kept.extend(&bytes[..wanted]);
             }
-            Numbers::Mapped(_) => {}
+            Numbers::Stored(_) => {}
         }
         self.passed += count;
         Ok(())

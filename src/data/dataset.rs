@@ -102,6 +102,11 @@ pub fn load_as(data: &Data, path: &Path) -> Result<Dataset, DataError> {
         dir: path.into(),
         expected,
     };
+    // Another folder may have the files.
+    let nothing_in = |error| match error {
+        DataError::NoFile { ref hint, .. } if hint.starts_with("set data.dir") => error,
+        _ => nothing(path),
+    };
     let parts = match &data.source {
         Source::Idx if found.is_dir() => four_files::load(path, limits, test)?,
         Source::Arrays(arrays) => load_arrays(path, found.is_dir(), arrays)?,
@@ -116,7 +121,9 @@ pub fn load_as(data: &Data, path: &Path) -> Result<Dataset, DataError> {
             } else if has_pictures(path, &entries)? {
                 load_pictures(path, &Pictures::default())?
             } else {
-                four_files::load(path, limits, test)?
+                return Err(
+                    four_files::load(path, limits, test).map_or_else(nothing_in, |_| nothing(path))
+                );
             }
         }
         Source::Found if ArrayFile::may_be(&start_of(path)?) => {
@@ -128,6 +135,15 @@ pub fn load_as(data: &Data, path: &Path) -> Result<Dataset, DataError> {
         Source::Found | Source::Idx => four_files::load_one(path)?,
     };
     assemble(parts, data, limits, path)
+}
+
+fn nothing(dir: &Path) -> DataError {
+    DataError::Without {
+        dir: dir.into(),
+        what: "data that this program reads",
+        hint: "put IDX files, arrays (.npy, .npz, .safetensors) or pictures (.png, .jpg, .bmp, .webp) there, or set data.dir to \
+               the folder that has them",
+    }
 }
 
 /// Holds the parts against each other, makes a part to test on if there is none, and keeps what is asked for.
@@ -380,7 +396,7 @@ pub(super) fn images(array: Array, file: &Path) -> Result<Images, DataError> {
     match array.numbers {
         Numbers::Bytes(bytes) => Images::of_bytes(bytes, frame),
         Numbers::Floats(numbers) => Images::of_numbers(numbers, frame),
-        Numbers::Mapped(rows) => Images::of_stored(Arc::new(rows), frame),
+        Numbers::Stored(rows) => Images::of_stored(Arc::new(rows), frame),
     }
 }
 
@@ -409,7 +425,7 @@ pub(super) fn labels(array: &Array, file: &Path) -> Result<Vec<u8>, DataError> {
             .enumerate()
             .map(class)
             .collect(),
-        Numbers::Mapped(_) => unreachable!("labels are held in memory"),
+        Numbers::Stored(_) => unreachable!("labels are held in memory"),
     }
 }
 
@@ -856,8 +872,11 @@ fn numbered(images: Images) -> Result<Input, DataError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::super::FILE_NAMES;
     use super::super::idx::tests::{encode, gzip};
+    use super::super::tensors::tests::{npy, npz};
     use super::*;
 
     /// Three images of 1×2 to learn from and two to test on, as bytes of the four files.
@@ -1154,12 +1173,12 @@ expected sound gzip
         let dir = folder(&tiny());
         assert_eq!(
             message(dir.path(), limits(4, 1)),
-            "DIR/train-images-idx3-ubyte: data.train_images asks for 4 images, expected 1 to 3, which the file has\n  \
+            "DIR/train-images-idx3-ubyte: data.train_images asks for 4 images, expected 1 to 3, which it has\n  \
              hint: set data.train_images to 3 or less, or leave it out for all"
         );
         assert_eq!(
             message(dir.path(), limits(1, 0)),
-            "DIR/t10k-images-idx3-ubyte: data.test_images asks for 0 images, expected 1 to 2, which the file has\n  \
+            "DIR/t10k-images-idx3-ubyte: data.test_images asks for 0 images, expected 1 to 2, which it has\n  \
              hint: set data.test_images to 2 or less, or leave it out for all"
         );
     }
@@ -1171,7 +1190,7 @@ expected sound gzip
         assert_eq!(
             message(&at("else\u{1b}[31mwhere\n"), Limits::default())
                 .replace(&*dir.path().to_string_lossy(), "DIR"),
-            "DIR/else\\u{1b}[31mwhere\\n: no such folder\n  hint: set data.dir to a folder with four IDX files; a relative \
+            "DIR/else\\u{1b}[31mwhere\\n: no such folder\n  hint: set data.dir to a folder of data, or to a file of arrays; a relative \
              one is looked for beside the config, then in the working folder; MNIST comes with this program in data/mnist"
         );
         assert_eq!(
@@ -1224,5 +1243,455 @@ expected sound gzip
             (some.name, some.train.images),
             (data.name, data.train.images.part(0, 100))
         );
+    }
+
+    /// A folder of these files.
+    fn holding(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        dir
+    }
+
+    fn shared(test_share: f64) -> Data {
+        Data {
+            test_share,
+            ..Data::default()
+        }
+    }
+
+    fn told(data: &Data, dir: &Path) -> String {
+        let error = load_as(data, dir).unwrap_err().to_string();
+        error.replace(&*dir.to_string_lossy(), "DIR")
+    }
+
+    fn rows(count: u8) -> Vec<u8> {
+        npy(
+            "|u1",
+            &format!("({count}, 1)"),
+            &(0..count).collect::<Vec<u8>>(),
+        )
+    }
+
+    fn column(images: &Images) -> Vec<u8> {
+        images.bytes().unwrap().to_vec()
+    }
+
+    #[test]
+    fn a_share_is_held_out_by_the_seed_alone_and_both_parts_keep_their_order() {
+        let labels = npy(
+            "<i8",
+            "(20,)",
+            &(0..20_i64).flat_map(i64::to_le_bytes).collect::<Vec<u8>>(),
+        );
+        let dir = holding(&[("x.npy", rows(20)), ("y.npy", labels)]);
+        let data = load_as(&shared(0.25), dir.path()).unwrap();
+        let (train, test) = (column(&data.train.images), column(&data.test.images));
+        assert_eq!((train.len(), test.len(), data.classes), (15, 5, 20));
+        assert!(train.is_sorted() && test.is_sorted());
+        let mut all = [&train[..], &test].concat();
+        all.sort_unstable();
+        assert_eq!(all, (0..20).collect::<Vec<u8>>());
+        assert_eq!(
+            (data.train.labels, data.test.labels),
+            (Some(train), Some(test.clone()))
+        );
+        let again = load_as(&shared(0.25), dir.path()).unwrap();
+        assert_eq!(column(&again.test.images), test);
+        let other = Data {
+            split_seed: 1,
+            ..shared(0.25)
+        };
+        assert_ne!(
+            column(&load_as(&other, dir.path()).unwrap().test.images),
+            test
+        );
+        // However small or large the share, each part has a row.
+        let few = |share| {
+            load_as(&shared(share), dir.path())
+                .unwrap()
+                .test
+                .images
+                .count()
+        };
+        assert_eq!((few(1e-9), few(0.999_999)), (1, 19));
+    }
+
+    #[test]
+    fn whether_there_is_a_part_to_test_on_has_to_be_right() {
+        let dir = holding(&[("x.npy", rows(3))]);
+        assert_eq!(
+            told(&shared(0.0), dir.path()),
+            "DIR: there is no part to test on\n  hint: hold out a share of the rows, with data.test_share = 0.1"
+        );
+        let dir = holding(&[("train.npy", rows(3)), ("test.npy", rows(2))]);
+        assert_eq!(
+            load_as(&shared(0.0), dir.path())
+                .unwrap()
+                .test
+                .images
+                .count(),
+            2
+        );
+        assert_eq!(
+            told(&shared(0.5), dir.path()),
+            "DIR/test.npy: is the part to test on, so data.test_share has no effect\n  hint: leave out data.test_share"
+        );
+        let dir = holding(&[("x.npy", rows(1))]);
+        assert!(
+            told(&shared(0.5), dir.path())
+                .starts_with("DIR/x.npy: has one row, expected at least two")
+        );
+        let [images, labels, ..] = tiny();
+        let dir = holding(&[(FILE_NAMES[0], images), (FILE_NAMES[1], labels)]);
+        assert_eq!(
+            load_as(&shared(0.5), dir.path())
+                .unwrap()
+                .train
+                .images
+                .count(),
+            1
+        );
+        assert_eq!(
+            told(&shared(0.0), dir.path()),
+            "DIR: there is no t10k-images-idx3-ubyte in it, nor t10k-images-idx3-ubyte.gz, nor t10k-images.idx3-ubyte\n  hint: \
+             put the file there under that name, or set data.dir to the folder that has it, or hold out a share of the others \
+             with data.test_share = 0.1"
+        );
+    }
+
+    #[test]
+    fn labels_may_be_missing_but_not_those_of_one_part() {
+        let [images, labels, test, _] = tiny();
+        let dir = holding(&[
+            (FILE_NAMES[0], images.clone()),
+            (FILE_NAMES[2], test.clone()),
+        ]);
+        let data = load(dir.path(), Limits::default()).unwrap();
+        assert_eq!(
+            (data.classes, data.train.labels, data.test.labels),
+            (0, None, None)
+        );
+        let dir = holding(&[
+            (FILE_NAMES[0], images),
+            (FILE_NAMES[1], labels),
+            (FILE_NAMES[2], test),
+        ]);
+        assert!(
+            message(dir.path(), Limits::default())
+                .starts_with("DIR: there is no t10k-labels-idx1-ubyte in it")
+        );
+        let dir = holding(&[
+            ("x_train.npy", rows(3)),
+            ("y_train.npy", npy("|u1", "(3,)", &[0, 1, 0])),
+            ("x_test.npy", rows(3)),
+        ]);
+        assert_eq!(
+            told(&shared(0.0), dir.path()),
+            "DIR/x_train.npy: has labels, and DIR/x_test.npy has none\n  hint: add labels to it, or leave them out of both"
+        );
+    }
+
+    #[test]
+    fn qmnist_and_floats_are_found_by_the_words_of_their_names() {
+        let matrix: Vec<u8> = [[5_i32, 9, 9, 9, 9, 9, 9, 9], [3, 0, 0, 0, 0, 0, 0, 0]]
+            .as_flattened()
+            .iter()
+            .flat_map(|number| number.to_be_bytes())
+            .collect();
+        let matrix = [&[0, 0, 0x0c, 2, 0, 0, 0, 2, 0, 0, 0, 8][..], &matrix].concat();
+        let floats = |numbers: [f32; 2]| {
+            let numbers = numbers.map(f32::to_be_bytes).concat();
+            gzip(&[&[0, 0, 0x0d, 2, 0, 0, 0, 2, 0, 0, 0, 1][..], &numbers].concat())
+        };
+        let dir = holding(&[
+            ("qmnist-train-images-idx2-float.gz", floats([0.25, -1.0])),
+            ("qmnist-train-labels-idx2-int", matrix.clone()),
+            ("qmnist-test-images-idx2-float.gz", floats([7.0, 8.0])),
+            ("qmnist-test-labels-idx2-int", matrix),
+        ]);
+        let data = load(dir.path(), Limits::default()).unwrap();
+        assert_eq!(
+            data.train.images,
+            Images::of_numbers(vec![0.25, -1.0], Frame::Vector { length: 1 }).unwrap()
+        );
+        assert_eq!((data.classes, data.test.labels), (6, Some(vec![5, 3])));
+        assert_eq!(data.files[0].name, "qmnist-train-images-idx2-float");
+        fs::copy(
+            dir.path().join("qmnist-test-labels-idx2-int"),
+            dir.path().join("other-test-labels-idx2-int"),
+        )
+        .unwrap();
+        assert_eq!(
+            message(dir.path(), Limits::default()),
+            "DIR: other-test-labels-idx2-int and qmnist-test-labels-idx2-int could both be their labels\n  hint: put the files of \
+             one set into a folder of their own"
+        );
+    }
+
+    #[test]
+    fn one_idx_file_is_inputs_without_labels() {
+        let [images, ..] = tiny();
+        let dir = holding(&[("mine.idx", images)]);
+        let data = load_as(&shared(0.4), &dir.path().join("mine.idx")).unwrap();
+        assert_eq!(
+            (
+                data.train.images.count(),
+                data.test.images.count(),
+                data.classes
+            ),
+            (2, 1, 0)
+        );
+        assert_eq!(data.train.images.frame(), Frame::grey(1, 2));
+    }
+
+    #[test]
+    fn arrays_are_found_by_name_or_named() {
+        let labels = |labels: &[u8]| npy("|u1", &format!("({},)", labels.len()), labels);
+        let method = npyz::zip::CompressionMethod::Deflated;
+        // As keras keeps MNIST.
+        let archive = npz(
+            &[
+                ("x_train", rows(3)),
+                ("y_train", labels(&[0, 1, 1])),
+                ("x_test", rows(2)),
+                ("y_test", labels(&[2, 0])),
+            ],
+            method,
+        );
+        let dir = holding(&[("mnist.npz", archive)]);
+        let path = dir.path().join("mnist.npz");
+        for path in [dir.path(), &path] {
+            let data = load(path, Limits::default()).unwrap();
+            assert_eq!(
+                (column(&data.train.images), data.classes),
+                (vec![0, 1, 2], 3)
+            );
+            assert_eq!(data.test.labels, Some(vec![2, 0]));
+            assert_eq!(data.files.len(), 1);
+        }
+        let asked = |arrays: Arrays| Data {
+            source: Source::Arrays(arrays),
+            ..Data::default()
+        };
+        let swapped = Arrays {
+            train: Some("x_test".to_owned()),
+            test: Some("x_train".to_owned()),
+            ..Arrays::default()
+        };
+        let data = load_as(&asked(swapped), &path).unwrap();
+        assert_eq!(
+            (column(&data.train.images), data.train.labels),
+            (vec![0, 1], None)
+        );
+        let in_folder = Arrays {
+            train: Some("mnist.npz:x_train".to_owned()),
+            test: Some("mnist.npz:x_test".to_owned()),
+            ..Arrays::default()
+        };
+        assert_eq!(
+            load_as(&asked(in_folder), dir.path())
+                .unwrap()
+                .test
+                .images
+                .count(),
+            2
+        );
+        let missing = Arrays {
+            train: Some("mnist.npz:z".to_owned()),
+            ..Arrays::default()
+        };
+        assert_eq!(
+            told(&asked(missing), dir.path()),
+            "DIR/mnist.npz: array `z` is not in the file, which has `x_test`, `x_train`, `y_test` and `y_train`\n  hint: name one \
+             of these"
+        );
+        let dir = holding(&[("a.npy", rows(3)), ("b.npy", rows(3))]);
+        assert_eq!(
+            told(&shared(0.5), dir.path()),
+            "DIR: a and b could both be the inputs to learn from\n  hint: put the files of one set into a folder of their own, or \
+             say which with data.source = { arrays = { train = …, test = … } }"
+        );
+        let labelled = |labels: Vec<u8>| holding(&[("x.npy", rows(3)), ("labels.npy", labels)]);
+        let dir = labelled(labels(&[1, 2]));
+        assert_eq!(
+            told(&shared(0.5), dir.path()),
+            "DIR/labels.npy: holds 2 labels, expected 3, one for each image in DIR/x.npy\n  hint: take both files from the same \
+             data set"
+        );
+        let dir = labelled(npy(
+            "<f4",
+            "(3, 1)",
+            &[0.0_f32, 1.5, 2.0].map(f32::to_le_bytes).concat(),
+        ));
+        assert_eq!(
+            told(&shared(0.5), dir.path()),
+            "DIR/labels.npy: label 1, counted from 0, is 1.5, expected 0 to 254\n  hint: number the classes from 0, and leave \
+             out images without a label"
+        );
+        let dir = labelled(npy("|u1", "(3, 2)", &[0; 6]));
+        assert_eq!(
+            told(&shared(0.5), dir.path()),
+            "DIR/labels.npy: has the shape 3×2, expected one class for each row\n  hint: of probabilities or ones and zeros, \
+             with numpy: a.argmax(1)"
+        );
+    }
+
+    #[test]
+    fn shapes_say_what_a_row_is() {
+        let frame = |shape: &str, size: usize| {
+            let dir = holding(&[("x.npy", npy("|u1", shape, &vec![0; size]))]);
+            let path = dir.path().to_owned();
+            let data = load_as(&shared(0.5), &path);
+            data.map(|data| data.train.images.frame())
+                .map_err(|error| error.to_string().replace(&*path.to_string_lossy(), "DIR"))
+        };
+        assert_eq!(frame("(2, 5)", 10), Ok(Frame::Vector { length: 5 }));
+        assert_eq!(frame("(2, 3, 4)", 24), Ok(Frame::grey(3, 4)));
+        assert_eq!(frame("(2, 3, 4, 1)", 24), Ok(Frame::grey(3, 4)));
+        assert_eq!(
+            frame("(2, 2, 2, 3)", 24),
+            Ok(Frame::Picture {
+                height: 2,
+                width: 2,
+                channels: 3
+            })
+        );
+        let expected = "expected rows × features, or rows × height × width (× 3 in colour)";
+        assert_eq!(
+            frame("(2, 5, 4, 5)", 200),
+            Err(format!(
+                "DIR/x.npy: has the shape 2×5×4×5, {expected}\n  hint: make rows of it, with numpy: a.reshape(len(a), -1)"
+            ))
+        );
+        assert_eq!(
+            frame("(2, 3, 4, 4)", 96),
+            Err(format!(
+                "DIR/x.npy: has the shape 2×3×4×4, {expected}\n  hint: put the channels last, with numpy: numpy.moveaxis(a, 1, -1)"
+            ))
+        );
+        assert_eq!(
+            frame("(4,)", 4),
+            Err(format!(
+                "DIR/x.npy: has the shape 4, {expected}\n  hint: a row has one number at least; are these labels?"
+            ))
+        );
+    }
+
+    #[test]
+    fn folders_of_pictures_are_data() {
+        let dot = |grey| pictures::tests::grey(1, 1, image::ImageFormat::Png, move |_, _| grey);
+        let dir = holding(&[
+            ("train/cat/1.png", dot(1)),
+            ("train/dog/1.png", dot(2)),
+            ("train/emu/1.png", dot(3)),
+            ("test/dog/1.png", dot(4)),
+        ]);
+        let data = load(dir.path(), Limits::default()).unwrap();
+        assert_eq!(
+            (column(&data.train.images), data.train.labels),
+            (vec![1, 2, 3], Some(vec![0, 1, 2]))
+        );
+        assert_eq!(
+            (column(&data.test.images), data.test.labels),
+            (vec![4], Some(vec![1]))
+        );
+        assert_eq!(data.classes, 3);
+        assert_eq!(
+            data.files
+                .iter()
+                .map(|file| &file.name[..])
+                .collect::<Vec<_>>(),
+            ["train", "test"]
+        );
+        fs::rename(dir.path().join("test/dog"), dir.path().join("test/dingo")).unwrap();
+        assert_eq!(
+            told(&shared(0.0), dir.path()),
+            "DIR/test/dingo: has no counterpart in DIR/train\n  hint: a class to test on needs pictures to learn from"
+        );
+        let all = load_as(&shared(0.4), &dir.path().join("train")).unwrap();
+        assert_eq!(
+            (
+                all.train.images.count(),
+                all.test.images.count(),
+                all.classes
+            ),
+            (2, 1, 3)
+        );
+        let input = read_input(&dir.path().join("train"), None, &Pictures::default()).unwrap();
+        assert_eq!(
+            (column(&input.images), input.names),
+            (
+                vec![1, 2, 3],
+                vec![
+                    "cat/1.png".to_owned(),
+                    "dog/1.png".into(),
+                    "emu/1.png".into()
+                ]
+            )
+        );
+    }
+
+    #[test]
+    fn inputs_are_told_by_their_content_from_a_file_or_a_stream() {
+        let [images, ..] = tiny();
+        let picture = pictures::tests::grey(2, 1, image::ImageFormat::Png, |x, _| 5 + x as u8);
+        let archive = npz(
+            &[("a", rows(1)), ("b", rows(2))],
+            npyz::zip::CompressionMethod::Stored,
+        );
+        let dir = holding(&[
+            ("i", gzip(&images)),
+            ("p.png", picture.clone()),
+            ("n", rows(2)),
+            ("z", archive),
+        ]);
+        let given = Pictures::default();
+        let read = |name: &str, key: Option<&str>| {
+            let path = dir.path().join(name);
+            let from_file = read_input(&path, key, &given).unwrap();
+            let from_bytes = read_input_bytes(fs::read(path).unwrap(), key, &given).unwrap();
+            assert_eq!(from_file.images, from_bytes.images);
+            (column(&from_file.images), from_file.names)
+        };
+        let names = |names: &[&str]| {
+            names
+                .iter()
+                .map(|&name| name.to_owned())
+                .collect::<Vec<String>>()
+        };
+        assert_eq!(
+            read("i", None),
+            (vec![1, 2, 3, 4, 5, 6], names(&["0", "1", "2"]))
+        );
+        assert_eq!(read("p.png", None), (vec![5, 6], names(&["p.png"])));
+        assert_eq!(read("n", None), (vec![0, 1], names(&["0", "1"])));
+        assert_eq!(read("z", Some("b")), (vec![0, 1], names(&["0", "1"])));
+        let error = read_input(&dir.path().join("z"), None, &given)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("z: a and b could both be the one that is meant"),
+            "{error}"
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+        #[test]
+        fn any_bytes_are_inputs_or_refused(
+            start in prop::sample::select(vec![
+                &b"\x93NUMPY"[..], b"PK\x03\x04", b"\x89PNG\r\n\x1a\n", b"\0\0\x08\x03\0\0\0", b"\x1f\x8b\x08", b"",
+            ]),
+            tail in prop::collection::vec(any::<u8>(), 0..100),
+        ) {
+            if let Ok(input) = read_input_bytes([start, &tail].concat(), None, &Pictures::default()) {
+                prop_assert_eq!(input.images.count(), input.names.len());
+            }
+        }
     }
 }

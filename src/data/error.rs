@@ -20,8 +20,8 @@ pub(super) const HIGHEST_LABEL: u8 = 254;
 pub enum DataError {
     /// There is no folder where the data should be.
     #[error(
-        "{}: no such folder{}\n  hint: set data.dir to a folder with four IDX files; a relative one is looked for beside \
-         the config, then in the working folder; MNIST comes with this program in data/mnist",
+        "{}: no such folder{}\n  hint: set data.dir to a folder of data, or to a file of arrays; a relative one is looked for \
+         beside the config, then in the working folder; MNIST comes with this program in data/mnist",
         shown(dir),
         Tried(tried)
     )]
@@ -280,7 +280,7 @@ pub enum DataError {
     },
     /// The config asks for more images than there are, or for none.
     #[error(
-        "{}: {key} asks for {}, expected 1 to {has}, which the file has\n  hint: set {key} to {has} or \
+        "{}: {key} asks for {}, expected 1 to {has}, which it has\n  hint: set {key} to {has} or \
          less, or leave it out for all",
         shown(file),
         counted(asked, "image")

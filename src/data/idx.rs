@@ -713,7 +713,7 @@ pub(super) mod tests {
                     let memory = match items.kept.numbers {
                         Numbers::Bytes(bytes) => bytes.capacity(),
                         Numbers::Floats(floats) => floats.capacity(),
-                        Numbers::Mapped(_) => 0,
+                        Numbers::Stored(_) => 0,
                     };
                     prop_assert!(memory <= 2 * plain.len() + 64);
                 }

@@ -10,8 +10,8 @@ mod error;
 mod four_files;
 pub mod idx;
 mod images;
-mod mapped;
 pub mod pictures;
+mod stored;
 pub mod tensors;
 
 pub use dataset::{Input, load, load_as, locate, read_input, read_input_bytes};

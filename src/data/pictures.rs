@@ -448,3 +448,288 @@ impl Rule {
         })
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use image::{ImageFormat, RgbImage, RgbaImage};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The bytes of a grey picture's file.
+    pub fn grey(
+        width: u32,
+        height: u32,
+        format: ImageFormat,
+        pixel: impl Fn(u32, u32) -> u8,
+    ) -> Vec<u8> {
+        let picture = image::GrayImage::from_fn(width, height, |x, y| image::Luma([pixel(x, y)]));
+        encoded(picture.into(), format)
+    }
+
+    fn encoded(picture: DynamicImage, format: ImageFormat) -> Vec<u8> {
+        let mut bytes = Cursor::new(Vec::new());
+        picture.write_to(&mut bytes, format).unwrap();
+        bytes.into_inner()
+    }
+
+    pub fn coloured(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
+        let picture = RgbImage::from_pixel(width, height, image::Rgb(colour));
+        encoded(picture.into(), ImageFormat::Png)
+    }
+
+    fn bytes_of(array: &Array) -> &[u8] {
+        match &array.numbers {
+            Numbers::Bytes(bytes) => bytes,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn folder(files: &[(&str, Vec<u8>)]) -> tempfile::TempDir {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, bytes) in files {
+            let path = dir.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, bytes).unwrap();
+        }
+        dir
+    }
+
+    fn decoded(dir: &Path, asked: &Pictures) -> Result<Decoded, DataError> {
+        let listing = Listing::of(dir)?;
+        listing.decode(&listing.rule(asked)?)
+    }
+
+    fn message(dir: &Path, asked: &Pictures) -> String {
+        let error = decoded(dir, asked).unwrap_err().to_string();
+        error.replace(&*dir.to_string_lossy(), "DIR")
+    }
+
+    const PNG: ImageFormat = ImageFormat::Png;
+
+    #[test]
+    fn pictures_are_read_in_the_order_of_their_names_and_classes() {
+        let dot = |grey| super::tests::grey(1, 1, PNG, move |_, _| grey);
+        let dir = folder(&[
+            ("b/9.png", dot(9)),
+            ("b/10.png", dot(10)),
+            ("a/z.PNG", dot(3)),
+            ("a/notes.txt", b"no picture".to_vec()),
+            (".hidden/x.png", dot(0)),
+            ("empty/readme.md", vec![]),
+        ]);
+        let decoded = decoded(dir.path(), &Pictures::default()).unwrap();
+        assert_eq!(decoded.names, ["a/z.PNG", "b/10.png", "b/9.png"]);
+        assert_eq!(bytes_of(&decoded.array), [3, 10, 9]);
+        assert_eq!(decoded.array.shape, [3, 1, 1, 1]);
+        assert_eq!(decoded.labels, Some(vec![0, 1, 1]));
+        let listing = Listing::of(dir.path()).unwrap();
+        assert_eq!(listing.classes(), ["a", "b"]);
+    }
+
+    #[test]
+    fn every_format_is_read_by_its_content() {
+        use ImageFormat::{Bmp, Jpeg, WebP};
+        for format in [PNG, Bmp, WebP, Jpeg] {
+            let bytes = grey(8, 8, format, |_, _| 200);
+            let dir = folder(&[("a.png", bytes.clone())]);
+            let decoded = decoded(dir.path(), &Pictures::default()).unwrap();
+            assert_eq!(decoded.array.shape, [1, 8, 8, 1], "{format:?}");
+            let near = |&byte: &u8| byte.abs_diff(200) <= 1;
+            assert!(bytes_of(&decoded.array).iter().all(near), "{format:?}");
+            assert!(is_picture(&bytes[..16]));
+        }
+    }
+
+    #[test]
+    fn colour_is_as_the_first_picture_has_it_or_as_asked() {
+        let dot = grey(1, 1, PNG, |_, _| 7);
+        let red = coloured(1, 1, [255, 0, 0]);
+        let grey_first = folder(&[("a.png", dot.clone()), ("b.png", red.clone())]);
+        assert_eq!(
+            message(grey_first.path(), &Pictures::default()),
+            "DIR/b.png: is in colour, expected grey as in DIR/a.png\n  hint: set data.source = { images = { colour = \"rgb\" \
+             } }, or colour = \"grey\""
+        );
+        let asked = |colour| Pictures {
+            colour,
+            ..Pictures::default()
+        };
+        let read = |dir: &tempfile::TempDir, colour| {
+            bytes_of(&decoded(dir.path(), &asked(colour)).unwrap().array).to_vec()
+        };
+        // 0.2126 of 255.
+        assert_eq!(read(&grey_first, Colour::Grey), [7, 54]);
+        assert_eq!(read(&grey_first, Colour::Rgb), [7, 7, 7, 255, 0, 0]);
+        let red_first = folder(&[("a.png", red), ("b.png", dot)]);
+        assert_eq!(read(&red_first, Colour::First), [255, 0, 0, 7, 7, 7]);
+        // Grey that is written as colour is grey.
+        let written = folder(&[("a.png", coloured(1, 1, [9, 9, 9]))]);
+        assert_eq!(read(&written, Colour::First), [9]);
+    }
+
+    #[test]
+    fn other_sizes_are_refused_cut_or_scaled() {
+        // Left half black, right half white; 4 high and 8 wide.
+        let wide = grey(8, 4, PNG, |x, _| if x < 4 { 0 } else { 255 });
+        let dir = folder(&[("a.png", grey(4, 4, PNG, |_, _| 0)), ("b.png", wide)]);
+        assert_eq!(
+            message(dir.path(), &Pictures::default()),
+            "DIR/b.png: is 4 pixels high and 8 wide, expected 4×4 as in DIR/a.png\n  hint: set data.source = { images = { size = \
+             [4, 4], fit = \"crop\" } }, or fit = \"resize\""
+        );
+        let asked = |fit| Pictures {
+            size: Some([4, 4]),
+            fit,
+            ..Pictures::default()
+        };
+        let row = |fit| bytes_of(&decoded(dir.path(), &asked(fit)).unwrap().array)[16..20].to_vec();
+        assert_eq!(row(Fit::Crop), [0, 0, 255, 255]);
+        let scaled = row(Fit::Resize);
+        assert!(
+            scaled[0] == 0 && scaled[3] == 255 && scaled[1] < 64 && scaled[2] > 191,
+            "{scaled:?}"
+        );
+        assert!(message(dir.path(), &asked(Fit::Refuse)).contains("8 wide, expected 4×4\n"));
+    }
+
+    #[test]
+    fn each_mistake_in_a_picture_is_told_with_its_cure() {
+        let whole = grey(8, 8, PNG, |x, y| (8 * x + y) as u8);
+        let clear = RgbaImage::from_pixel(2, 2, image::Rgba([0, 0, 0, 9]));
+        for (name, bytes, problem) in [
+            (
+                "b.png",
+                b"GIF89a and so on".to_vec(),
+                "is no PNG, JPEG, BMP or WebP\n  hint: convert it to PNG, or move it away",
+            ),
+            (
+                "b.gif",
+                vec![],
+                "is no PNG, JPEG, BMP or WebP\n  hint: convert it to PNG, or move it away",
+            ),
+            (
+                "b.png",
+                vec![],
+                "is no PNG, JPEG, BMP or WebP\n  hint: convert it to PNG, or move it away",
+            ),
+            (
+                "b.png",
+                encoded(clear.into(), PNG),
+                "has transparent pixels, expected opaque ones\n  hint: put it on a background first",
+            ),
+            (
+                "b.png",
+                bomb(50_000, 1),
+                "is too large: expected sides of at most 16384 pixels, and 256 MiB for decoding\n  hint: make it smaller first",
+            ),
+            (
+                "b.png",
+                bomb(16_384, 16_385 - 1),
+                "is too large: expected sides of at most 16384 pixels, and 256 MiB for decoding\n  hint: make it smaller first",
+            ),
+        ] {
+            let dir = folder(&[("a.png", whole.clone()), (name, bytes)]);
+            assert_eq!(
+                message(dir.path(), &Pictures::default()),
+                format!("DIR/{name}: {problem}")
+            );
+        }
+        let dir = folder(&[("a.png", whole.clone()), ("b.png", whole[..40].to_vec())]);
+        let found = message(dir.path(), &Pictures::default());
+        assert!(
+            found.starts_with("DIR/b.png: cannot be decoded ("),
+            "{found}"
+        );
+        let dir = folder(&[("c.png", whole.clone()), ("x/d.png", whole.clone())]);
+        assert_eq!(
+            message(dir.path(), &Pictures::default()),
+            "DIR/c.png: lies beside DIR/x, which holds pictures too\n  hint: put every picture into the folder of its class, or \
+             all into one"
+        );
+        let dir = folder(&[("x/d.png", whole.clone()), ("x/y/e.png", whole)]);
+        assert_eq!(
+            message(dir.path(), &Pictures::default()),
+            "DIR/x/y: is a folder in the folder of a class, expected pictures alone\n  hint: move the pictures up, or the \
+             folder away"
+        );
+    }
+
+    /// A PNG that claims to be of this size and has next to nothing in it.
+    fn bomb(width: u32, height: u32) -> Vec<u8> {
+        let mut bytes = coloured(1, 1, [1, 2, 3]);
+        bytes[16..20].copy_from_slice(&width.to_be_bytes());
+        bytes[20..24].copy_from_slice(&height.to_be_bytes());
+        let mut checksum = flate2::Crc::new();
+        checksum.update(&bytes[12..29]);
+        bytes[29..33].copy_from_slice(&checksum.sum().to_be_bytes());
+        bytes
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn loops_of_links_and_pipes_are_refused() {
+        let dir = folder(&[("a.png", grey(1, 1, PNG, |_, _| 0))]);
+        let at = |name: &str| dir.path().join(name);
+        std::os::unix::fs::symlink(at("b.png"), at("b.png")).unwrap();
+        let found = message(dir.path(), &Pictures::default());
+        assert!(found.starts_with("DIR/b.png: cannot be read: "), "{found}");
+        fs::remove_file(at("b.png")).unwrap();
+        // A folder that is its own sub-folder holds the same pictures again.
+        std::os::unix::fs::symlink(dir.path(), at("again")).unwrap();
+        assert!(
+            message(dir.path(), &Pictures::default())
+                .starts_with("DIR/a.png: lies beside DIR/again, ")
+        );
+        fs::remove_file(at("again")).unwrap();
+        let pipe =
+            std::ffi::CString::new(at("c.png").into_os_string().into_encoded_bytes()).unwrap();
+        make_pipe(&pipe);
+        assert_eq!(
+            message(dir.path(), &Pictures::default()),
+            "DIR/c.png: is a device or a pipe, expected a picture\n  hint: put the file in its place"
+        );
+    }
+
+    #[cfg(unix)]
+    fn make_pipe(path: &std::ffi::CStr) {
+        let path = path.to_str().unwrap();
+        let done = std::process::Command::new("mkfifo").arg(path).status();
+        assert!(done.unwrap().success());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(64) })]
+
+        #[test]
+        fn what_was_written_is_read(width in 1..9_u32, height in 1..9_u32, seed in any::<u8>(), which in 0..3_usize) {
+            let format = [PNG, ImageFormat::Bmp, ImageFormat::WebP][which];
+            let pixel = move |x: u32, y: u32| seed.wrapping_mul(31).wrapping_add((x * 37 + y * 101) as u8);
+            let array = one(&grey(width, height, format, pixel), &Pictures::default(), "it").unwrap();
+            let expected: Vec<u8> = (0..height).flat_map(|y| (0..width).map(move |x| pixel(x, y))).collect();
+            prop_assert_eq!(&array.shape, &[1, height as usize, width as usize, 1]);
+            prop_assert_eq!(bytes_of(&array), &expected[..]);
+        }
+
+        #[test]
+        fn any_bytes_are_decoded_or_refused(
+            start in prop::sample::select(vec![
+                &b"\x89PNG\r\n\x1a\n\0\0\0\x0dIHDR"[..], b"\xff\xd8\xff\xe0", b"BM", b"RIFF\x40\0\0\0WEBPVP8L",
+            ]),
+            tail in prop::collection::vec(any::<u8>(), 0..200),
+        ) {
+            let _ = decode(&[start, &tail].concat());
+        }
+
+        #[test]
+        fn a_flipped_bit_is_refused_or_keeps_the_size_within_limits(at in 0..1000_usize, bit in 0..8_u8, which in 0..4_usize) {
+            let format = [PNG, ImageFormat::Bmp, ImageFormat::WebP, ImageFormat::Jpeg][which];
+            let mut bytes = grey(5, 7, format, |x, y| (x * y) as u8);
+            let at = at % bytes.len();
+            bytes[at] ^= 1 << bit;
+            if let Ok(picture) = decode(&bytes) {
+                prop_assert!(picture.width() <= LONGEST_SIDE && picture.height() <= LONGEST_SIDE);
+            }
+        }
+    }
+}

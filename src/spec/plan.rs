@@ -172,7 +172,7 @@ pub enum Colour {
 }
 
 /// Which arrays are what. Each is the name of a file in the folder, `file:key` for one of several arrays in it, or a key
-/// where `dir` is a file. What is left out goes by its name.
+/// where `dir` is a file. Where none is given, arrays go by their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 #[schemars(inline)]
