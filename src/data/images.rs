@@ -414,6 +414,20 @@ impl Images {
     }
 }
 
+impl RowSource for Images {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn inputs(&self) -> usize {
+        self.inputs()
+    }
+
+    fn read(&self, indices: &[usize], into: &mut [f32]) {
+        self.rows(indices, into);
+    }
+}
+
 /// Some rows of others.
 struct Picked {
     source: Arc<dyn RowSource>,

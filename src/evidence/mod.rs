@@ -13,6 +13,7 @@ mod end_results;
 mod figures;
 mod layers;
 mod learning;
+mod orientation;
 mod pictures;
 pub mod promises;
 pub mod quantities;
