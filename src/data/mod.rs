@@ -26,7 +26,7 @@ pub use transform::Transforms;
 use crate::spec::Transform;
 
 /// A picture set with its labels, in two parts: one to learn from and one to test on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// Set only when all four files are, byte for byte, those of a set that this program knows.
     pub name: Option<&'static str>,

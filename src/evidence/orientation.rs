@@ -4,13 +4,47 @@
 
 use std::f64::consts::PI;
 
+use maud::{Markup, html};
 use rustfft::num_complex::Complex;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
+use super::figures::RedrawError;
+use super::quantities::Quantity;
+use super::{Evidence, Run, is_autoencoder, value};
+use crate::experiment::{Models, Trained};
 use crate::fourier::{self, Direction, frequency};
+use crate::model::numbers;
+use crate::report::{
+    Chart, Colour, Drawing, Figures, Horizontal, Legend, Line, Look, Sheet, Stroke, Term, Vertical,
+    Words, if_defined, table,
+};
+use crate::results::{self, Member};
+use crate::run_dir;
+use crate::spec::{Plan, Source};
 
 /// A unit's picture is padded with zeros to so many pixels a side, if it is smaller, before its spectrum is taken.
 const PADDED: usize = 32;
+/// Shares of the units at which their selectivity is told.
+const SHARES: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
+/// As many models as charts can be told apart.
+const MOST_DRAWN: usize = 8;
+/// Half the length of a wholly selective unit's bar, as a share of the picture's width.
+const HALF_A_BAR: f64 = 0.06;
+const FRAME: Colour = Colour([170, 170, 170]);
+
+pub struct Orientation;
+
+/// What the live units of one autoencoder are tuned to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Tuned {
+    /// Selectivity that 10, 25, 50, 75 and 90 % of the units are below; none where no unit has any.
+    pub selectivity: [Option<f64>; 5],
+    /// The median of the units' mean frequencies, in cycles a pixel.
+    pub frequency: Option<f64>,
+    /// The units that are not dead on the test images, and whose weights vary.
+    pub units: Vec<Tuning>,
+}
 
 /// What a unit's picture is tuned to.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -25,6 +59,219 @@ pub struct Tuning {
     pub frequency: f64,
     /// The centre of the picture's energy, in pixels from the upper left corner: row, then column.
     pub centre: [f64; 2],
+}
+
+impl Tuned {
+    /// What stands under a grid.
+    pub(super) fn caption(&self) -> Option<String> {
+        let [_, _, median, _, _] = self.selectivity;
+        Some(format!("orientation selectivity {:.2}", median?))
+    }
+}
+
+impl Evidence for Orientation {
+    fn name(&self) -> &'static str {
+        "orientation"
+    }
+
+    /// Photographs are full of edges; of other pictures it is measured where it is asked for.
+    fn applies(&self, plan: &Plan) -> bool {
+        let is_asked_for = || {
+            let mut asked = plan.report.evidence.iter().flatten();
+            asked.any(|name| name == self.name())
+        };
+        let are_patches = matches!(plan.data.source, Source::Patches(_));
+        is_autoencoder(plan) && (are_patches || is_asked_for())
+    }
+
+    fn measure(&self, trained: &Trained<'_>) -> Vec<Value> {
+        tuned(trained).iter().map(value).collect()
+    }
+
+    fn quantities(&self) -> &'static [Quantity] {
+        macro_rules! measured {
+            ($name:literal, $unit:literal, $pointer:literal) => {
+                Quantity {
+                    name: $name,
+                    unit: $unit,
+                    words: &[],
+                    of: |of, member, epoch| match epoch {
+                        None => of.measured(&Orientation, member, $pointer),
+                        Some(_) => None,
+                    },
+                }
+            };
+        }
+        const MEASURED: [Quantity; 4] = [
+            measured!("orientation selectivity", "", "/selectivity/2"),
+            measured!("orientation selectivity of the lowest tenth", "", "/selectivity/0"),
+            measured!("orientation selectivity of the highest tenth", "", "/selectivity/4"),
+            measured!("spatial frequency", "cycles a pixel", "/frequency"),
+        ];
+        &MEASURED
+    }
+
+    fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
+        let members = run.results.of_members::<Tuned>(self.name());
+        let Some([height, width]) = run.manifest.data.frame.as_grey() else {
+            return Ok(None);
+        };
+        if members.is_empty() {
+            return Ok(None);
+        }
+        let rows: Vec<Vec<String>> = members
+            .iter()
+            .map(|(member, of)| {
+                let head = [member.label.clone(), member.seed.to_string(), of.units.len().to_string()];
+                let numbers = of.selectivity.into_iter().chain([of.frequency]);
+                head.into_iter().chain(numbers.map(if_defined)).collect()
+            })
+            .collect();
+        let head = figures.glossary.head(&[
+            ("model", None),
+            ("seed", None),
+            ("units", None),
+            ("selectivity: 10 %", Some(Term::OrientationSelectivity)),
+            ("25 %", None),
+            ("median", None),
+            ("75 %", None),
+            ("90 %", None),
+            ("frequency", Some(Term::SpatialFrequency)),
+        ]);
+        let drawn = &members[..members.len().min(MOST_DRAWN)];
+        let alt = "Two charts for each model: a bar for each unit, where its energy is and along its edges; and a mark for \
+                   each unit, at its orientation and its frequency; the table above has the spread of selectivity";
+        let left_out = match members.len() - drawn.len() {
+            0 => String::new(),
+            _ => format!(" The first {MOST_DRAWN} of {} models are drawn.", members.len()),
+        };
+        let caption = format!(
+            "Left: a bar for each unit, at the centre of its energy in the patch (framed), along its edges, as long as it is \
+             selective. Right: where the bars point, against how fine they are.{left_out}"
+        );
+        let words = Words {
+            alt,
+            caption: &caption,
+            numbers: Some(run_dir::RESULTS),
+        };
+        Ok(Some(html! {
+            h2 { "Edges" }
+            p {
+                "A unit that looks for an edge answers to one orientation, in one place. Selectivity near 0 is noise, or a \
+                 pattern without direction such as a checkerboard; near 1 are edges and gratings."
+            }
+            (table(
+                "Orientation selectivity over live units: so many of them have less; and the median frequency, in cycles a \
+                 pixel",
+                &head,
+                &rows,
+            ))
+            (figures.chart("orientation", &drawing(drawn, height, width), &words))
+        }))
+    }
+}
+
+/// What the units of each member are tuned to after the last epoch; nothing of classifiers, nor where inputs are no grey
+/// pictures.
+fn tuned(trained: &Trained<'_>) -> Vec<Tuned> {
+    let Models::Autoencoders {
+        trainee,
+        evaluations,
+        ..
+    } = trained.models
+    else {
+        return Vec::new();
+    };
+    let Some([height, width]) = trained.data.train.images.frame().as_grey() else {
+        return Vec::new();
+    };
+    let weight = trainee.model().encoder.weight.val();
+    let [_, inputs, units] = weight.dims();
+    let weight = numbers(weight);
+    let matrices = weight.chunks_exact(inputs * units).zip(evaluations);
+    matrices
+        .map(|(matrix, evaluation)| {
+            let live = (0..units).filter(|unit| evaluation.dead.binary_search(unit).is_err());
+            let units: Vec<Tuning> = live
+                .filter_map(|unit| {
+                    let tile: Vec<f32> = matrix.iter().skip(unit).step_by(units).copied().collect();
+                    tuning(unit, &tile, height, width)
+                })
+                .collect();
+            let mut selectivity: Vec<f64> = units.iter().map(|of| of.selectivity).collect();
+            selectivity.sort_by(f64::total_cmp);
+            let mut frequencies: Vec<f64> = units.iter().map(|of| of.frequency).collect();
+            Tuned {
+                selectivity: SHARES.map(|share| quantile(&selectivity, share)),
+                frequency: results::median(&mut frequencies),
+                units,
+            }
+        })
+        .collect()
+}
+
+/// Two charts for each member, two members side by side.
+fn drawing(members: &[(&Member, Tuned)], height: usize, width: usize) -> Drawing {
+    let charts = members
+        .iter()
+        .flat_map(|(member, of)| [places(&member.label, &of.units, height, width), waves(&member.label, &of.units)]);
+    Sheet {
+        legend: Legend::new([], 0),
+        charts: charts.collect(),
+        columns: 4,
+        chart_height: 310.0,
+    }
+    .drawing()
+}
+
+fn line(stroke: Stroke, points: Vec<(f64, f64)>) -> Option<Line> {
+    Some(Line {
+        look: Look::all().next()?,
+        stroke,
+        points,
+        band: Vec::new(),
+    })
+}
+
+/// A bar for each unit, where it is in the picture.
+fn places(label: &str, units: &[Tuning], height: usize, width: usize) -> Chart {
+    let (right, top) = (width as f64, height as f64);
+    let corners = vec![(0.0, 0.0), (right, 0.0), (right, top), (0.0, top), (0.0, 0.0)];
+    let frame = line(Stroke::Bare, corners).map(|mut frame| {
+        frame.look.colour = FRAME;
+        frame
+    });
+    let bars = units.iter().filter_map(|of| {
+        let [row, column] = of.centre;
+        let (x, y) = (column + 0.5, top - row - 0.5);
+        let half = HALF_A_BAR * right * of.selectivity;
+        let (rise, run) = of.orientation.to_radians().sin_cos();
+        let ends = [-half, half].map(|along| (x + along * run, y + along * rise));
+        line(Stroke::Bare, ends.to_vec())
+    });
+    Chart {
+        title: format!("{label}: places"),
+        x_title: "pixels from the left".to_owned(),
+        x: Horizontal::Real,
+        y: Vertical::Linear,
+        lines: frame.into_iter().chain(bars).collect(),
+    }
+}
+
+/// A mark for each unit, at its orientation and its frequency.
+fn waves(label: &str, units: &[Tuning]) -> Chart {
+    let marks = units.iter().map(|of| (of.orientation, of.frequency));
+    // No unit is beyond these.
+    let ends = line(Stroke::Bare, vec![(0.0, 0.0), (180.0, 0.0)]);
+    let marks = line(Stroke::Marks, marks.collect());
+    let ticks = [0.0, 45.0, 90.0, 135.0, 180.0].map(|tick| (tick, tick.to_string()));
+    Chart {
+        title: format!("{label}: cycles a pixel"),
+        x_title: "orientation, degrees".to_owned(),
+        x: Horizontal::At(ticks.to_vec()),
+        y: Vertical::Within(0.0, 0.6),
+        lines: ends.into_iter().chain(marks).collect(),
+    }
 }
 
 /// What the picture `tile` of `unit` is tuned to; nothing where it is flat, not finite, or not of `height` × `width` pixels.
