@@ -93,6 +93,7 @@
 //! | [`ops`] | the few operations that take most of a step's time: their definitions, and fast forms for flex |
 //! | [`data`] | IDX files → checked bytes |
 //! | [`backend`] | backend names ⇄ burn devices |
+//! | `fourier` | the Fourier plane of a picture |
 //! | `machine` | how much memory a process can have |
 //! | [`seed`] | all randomness |
 //! | [`evidence`] | what a run has to show, a file for each piece: its numbers, its figures, its section of the page |
@@ -117,6 +118,7 @@ pub mod config;
 pub mod data;
 pub mod evidence;
 pub mod experiment;
+mod fourier;
 mod machine;
 pub mod model;
 pub mod ops;

@@ -35,6 +35,8 @@ pub enum Purpose {
     Shuffle,
     /// Which rows are held out to test on.
     Split,
+    /// The photographs and places that patches are cut from.
+    Patches,
 }
 
 impl Purpose {
@@ -50,6 +52,7 @@ impl Purpose {
             Self::Corruption => "corruption",
             Self::Shuffle => "shuffle",
             Self::Split => "split",
+            Self::Patches => "patches",
         }
     }
 }
@@ -151,8 +154,9 @@ pub fn shuffle<T>(items: &mut [T], mut stream: ChaCha8Rng) {
     }
 }
 
-/// A uniform number in 0 … bound − 1, by Lemire's multiplication with rejection (2019), so without bias.
-fn below(stream: &mut ChaCha8Rng, bound: u64) -> u64 {
+/// A uniform number in 0 … bound − 1, by Lemire's multiplication with rejection (2019), so without bias. `bound` is at
+/// least 1.
+pub fn below(stream: &mut ChaCha8Rng, bound: u64) -> u64 {
     let threshold = bound.wrapping_neg() % bound;
     loop {
         let product = u128::from(stream.next_u64()) * u128::from(bound);

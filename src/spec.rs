@@ -6,6 +6,7 @@
 
 mod forms;
 mod plan;
+mod transform;
 
 use std::fmt;
 
@@ -22,6 +23,8 @@ pub use plan::{
     Arrays, ClassifierTraining, Colour, Condition, Coordinate, Data, Expectation, ExperimentName,
     Fit, GridKey, Limit, Model, Over, Pictures, Plan, Promise, Report, Run, Source,
 };
+
+pub use transform::{Patches, PhotographWhitening, Standardised, Transform, Whitening};
 
 /// How many units, images of a batch, or epochs there may be.
 type Count = Whole<1, 1_000_000>;

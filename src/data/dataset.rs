@@ -12,7 +12,7 @@ use super::error::{HIGHEST_LABEL, shown, sides};
 use super::four_files::{self, Test};
 use super::pictures::{self, Listing, Rule, entries};
 use super::tensors::ArrayFile;
-use super::{DataError, Dataset, FileRecord, Frame, Images, Limits, Split};
+use super::{DataError, Dataset, FileRecord, Frame, Images, Limits, Split, Transforms, patches};
 use crate::seed::{self, Purpose};
 use crate::spec::{Arrays, Data, Limit, Pictures, Source};
 
@@ -112,6 +112,8 @@ pub fn load_as(data: &Data, path: &Path) -> Result<Dataset, DataError> {
         Source::Arrays(arrays) => load_arrays(path, found.is_dir(), arrays)?,
         Source::Images(_) if found.is_file() => return Err(not_a_folder("of pictures")),
         Source::Images(pictures) => load_pictures(path, pictures)?,
+        Source::Patches(_) if found.is_file() => return Err(not_a_folder("of photographs")),
+        Source::Patches(patches) => patches::load(path, patches)?,
         Source::Found if found.is_dir() => {
             let entries = entries(path)?;
             if four_files::are_in(&entries) {
@@ -206,6 +208,7 @@ fn assemble(parts: Parts, data: &Data, limits: Limits, path: &Path) -> Result<Da
         validation: None,
         test: test.first(limits.test, "data.test_images")?,
         files,
+        transforms: Transforms::default(),
     })
 }
 

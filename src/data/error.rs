@@ -10,6 +10,7 @@ use super::Frame;
 use super::idx::IdxError;
 use super::pictures::PictureError;
 use super::tensors::ArrayError;
+use crate::spec::Patches;
 use crate::words::counted;
 
 /// 255 is what label files hold where there is no label, so it is no class.
@@ -97,6 +98,40 @@ pub enum DataError {
         /// What to do about it.
         hint: &'static str,
     },
+    /// No patch fits into a photograph.
+    #[error(
+        "{}: is {height}×{width} pixels, but a patch of {}×{} that keeps {} from the edges needs {needed} each way\n  hint: \
+         lower side or border in data.source, or take the photograph away",
+        shown(file),
+        patches.side,
+        patches.side,
+        counted(patches.border, "pixel")
+    )]
+    SmallPhotograph {
+        /// The photograph.
+        file: PathBuf,
+        /// In pixels.
+        height: usize,
+        /// In pixels.
+        width: usize,
+        /// The patches.
+        patches: Patches,
+        /// The height and the width that they need.
+        needed: usize,
+    },
+    /// A photograph cannot be divided by its standard deviation.
+    #[error(
+        "{}: is of one grey all over, so that nothing is left of it\n  hint: take it away, or set whitening = \"none\" in \
+         data.source",
+        shown(file)
+    )]
+    FlatPhotograph {
+        /// The photograph.
+        file: PathBuf,
+    },
+    /// A transform asks for what the rows do not have.
+    #[error("data.transforms: {0}")]
+    Transform(String),
     /// There is nothing to test on.
     #[error(
         "{}: there is no part to test on\n  hint: hold out a share of the rows, with data.test_share = 0.1",
@@ -361,6 +396,8 @@ impl DataError {
                 | Self::NoTest { .. }
                 | Self::HasTest { .. }
                 | Self::Several { .. }
+                | Self::SmallPhotograph { .. }
+                | Self::Transform(_)
         )
     }
 

@@ -362,6 +362,18 @@ impl Images {
         on
     }
 
+    /// The smallest and the largest number of all rows.
+    #[must_use]
+    pub fn range(&self) -> [f32; 2] {
+        let mut range = [f32::INFINITY, f32::NEG_INFINITY];
+        self.each_row(|row| {
+            for &number in row {
+                range = [range[0].min(number), range[1].max(number)];
+            }
+        });
+        range
+    }
+
     /// Takes the rows from the first `keep` on away.
     pub(super) fn split_off(&mut self, keep: usize) -> Self {
         let rest = self.part(keep, self.count - keep);
@@ -411,6 +423,20 @@ impl Images {
             })),
         };
         Self::new(values, indices.len(), self.frame)
+    }
+}
+
+impl RowSource for Images {
+    fn count(&self) -> usize {
+        self.count
+    }
+
+    fn inputs(&self) -> usize {
+        self.inputs()
+    }
+
+    fn read(&self, indices: &[usize], into: &mut [f32]) {
+        self.rows(indices, into);
     }
 }
 
@@ -508,6 +534,7 @@ mod tests {
             assert_eq!(rest.split_off(2).row(0), [0.8, 0.4]);
             assert_eq!((rest.count(), rest.row(1)), (2, vec![0.2, 0.0]));
             assert_eq!(images.ever_on(), [true, true]);
+            assert_eq!(images.range(), [0.0, 1.0]);
             // Means 1/3 and 7/15; deviations (−5, −2, 7)/15 and (8, −7, −1)/15.
             let expected = (25.0 + 4.0 + 49.0 + 64.0 + 49.0 + 1.0) / 225.0;
             assert!((images.total_variation() - expected).abs() < 1e-7);

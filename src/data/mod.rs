@@ -10,17 +10,23 @@ mod error;
 mod four_files;
 pub mod idx;
 mod images;
+mod patches;
 pub mod pictures;
 mod stored;
 pub mod tensors;
+mod transform;
+mod whitening;
 
 pub use dataset::{Input, load, load_as, locate, read_input, read_input_bytes};
 pub use error::DataError;
 pub use four_files::FILE_NAMES;
 pub use images::{Frame, Images, RowSource, Values};
+pub use transform::Transforms;
+
+use crate::spec::Transform;
 
 /// A picture set with its labels, in two parts: one to learn from and one to test on.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Dataset {
     /// Set only when all four files are, byte for byte, those of a set that this program knows.
     pub name: Option<&'static str>,
@@ -35,6 +41,8 @@ pub struct Dataset {
     pub test: Split,
     /// The four files in the order of [`FILE_NAMES`].
     pub files: Vec<FileRecord>,
+    /// What was done to the rows since they were read.
+    pub transforms: Transforms,
 }
 
 impl Dataset {
@@ -52,6 +60,22 @@ impl Dataset {
                 labels: (self.train.labels.as_mut()).map(|labels| labels.split_off(keep)),
             });
         }
+    }
+}
+
+impl Dataset {
+    /// Measures `wanted` on the rows to learn from, and does it to all parts.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Transform`] if it asks for what the rows do not have.
+    pub fn transform(&mut self, wanted: &[Transform]) -> Result<(), DataError> {
+        self.transforms = Transforms::fit(wanted, &self.train.images)?;
+        let parts = [Some(&mut self.train), self.validation.as_mut(), Some(&mut self.test)];
+        for part in parts.into_iter().flatten() {
+            part.images = self.transforms.images(&part.images)?;
+        }
+        Ok(())
     }
 }
 
@@ -101,6 +125,7 @@ mod tests {
             validation: None,
             test: split(),
             files: Vec::new(),
+            transforms: Transforms::default(),
         };
         data.hold_out(0);
         assert_eq!(data.validation, None);

@@ -332,6 +332,7 @@ mod tests {
                 train_images: 1,
                 test_images: 2,
                 frame: Frame::grey(784, 1),
+                raw_frame: None,
                 classes: 1,
                 files: Vec::new(),
             },

@@ -13,6 +13,7 @@ mod end_results;
 mod figures;
 mod layers;
 mod learning;
+mod orientation;
 mod pictures;
 pub mod promises;
 pub mod quantities;
@@ -84,8 +85,9 @@ pub trait Evidence: Sync {
 }
 
 /// All pieces, in the order in which a page shows them.
-pub const ALL: [&dyn Evidence; 12] = [
+pub const ALL: [&dyn Evidence; 13] = [
     &pictures::Pictures,
+    &orientation::Orientation,
     &regimes::Regimes,
     &dead_units::DeadUnits,
     &curves::Curves,

@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::dead_units::UnitCounts;
 use super::figures::{RedrawError, damaged_weights};
+use super::orientation::Tuned;
 use super::regimes::Pictured;
 use super::{Evidence, Run, is_autoencoder, remarks};
 use crate::report::{
@@ -51,6 +52,7 @@ fn grids<'a>(run: &Run<'a>) -> Result<Vec<Grid<'a>>, RedrawError> {
         return Ok(Vec::new());
     };
     let pictured = run.results.of_members::<Pictured>("regimes");
+    let tuned = run.results.of_members::<Tuned>("orientation");
     let counts = run.results.of_members::<UnitCounts>("dead_units");
     let mut grids = Vec::new();
     for member in &run.manifest.members {
@@ -71,7 +73,7 @@ fn grids<'a>(run: &Run<'a>) -> Result<Vec<Grid<'a>>, RedrawError> {
         }
         grids.push(Grid {
             title: member.label.clone(),
-            caption: caption(run, member, pictured, counts),
+            caption: caption(run, member, pictured, of_member(&tuned, member), counts),
             weights: UnitWeights {
                 weights: &encoder.values,
                 units,
@@ -110,6 +112,7 @@ fn caption(
     run: &Run<'_>,
     member: &Member,
     pictured: Option<&Pictured>,
+    tuned: Option<&Tuned>,
     counts: Option<&UnitCounts>,
 ) -> String {
     let mut ended = run.results.ended.iter();
@@ -118,7 +121,8 @@ fn caption(
     }
     let counted = counts.and_then(UnitCounts::caption);
     let pictured = pictured.map(|pictured| pictured.caption(run.subject()));
-    let lines: Vec<String> = pictured.into_iter().chain(counted).collect();
+    let tuned = tuned.and_then(Tuned::caption);
+    let lines: Vec<String> = pictured.into_iter().chain(tuned).chain(counted).collect();
     if !lines.is_empty() {
         return lines.join("\n");
     }

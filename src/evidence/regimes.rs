@@ -18,7 +18,7 @@ use crate::model::{Layer, numbers, whole_numbers};
 use crate::ops::Rows;
 use crate::report::{Figures, Glossary, MOST_NAMES, MOST_ROWS, Term, if_defined, number, table};
 use crate::results::{self, Ended, Member, Subject};
-use crate::spec::{Activation, Decoder, Plan};
+use crate::spec::{Activation, Decoder, Plan, Source};
 use crate::train::encode_all;
 use crate::words::listed;
 
@@ -68,8 +68,9 @@ impl Evidence for Regimes {
         "regimes"
     }
 
+    /// Not of patches: no digit or other thing is whole in one of them.
     fn applies(&self, plan: &Plan) -> bool {
-        is_autoencoder(plan)
+        is_autoencoder(plan) && !matches!(plan.data.source, Source::Patches(_))
     }
 
     fn measure(&self, trained: &Trained<'_>) -> Vec<Value> {

@@ -8,12 +8,12 @@
 use std::fmt;
 
 use crate::backend::Kind;
-use crate::data::Dataset;
+use crate::data::{Dataset, Images};
 use crate::machine::readable;
 use crate::model::{Autoencoder, Classifier};
 use crate::spec::{
-    Activation, AutoencoderTraining, ClassifierTraining, ExperimentName, Model, OptimizerSpec,
-    Plan, TrainingSpec,
+    Activation, AutoencoderTraining, ClassifierTraining, ExperimentName, Limit, Model,
+    OptimizerSpec, Plan, TrainingSpec, Transform, Whitening,
 };
 
 use super::PROBE_IMAGES;
@@ -56,6 +56,16 @@ impl Need {
             .unwrap_or("training.batch_size")
     }
 
+    /// What is needed for this and, at another time, for `other`.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if other.bytes() > self.bytes() {
+            other
+        } else {
+            self
+        }
+    }
+
     /// The bytes of all parts together.
     #[must_use]
     pub fn bytes(&self) -> u64 {
@@ -93,6 +103,52 @@ struct Load {
     /// Of the initial weights among these.
     initial: f64,
     records: f64,
+}
+
+/// The memory that it takes to do `transforms` to `data`: before, all rows are there as they were read, and in the end
+/// those to learn from twice.
+#[must_use]
+pub fn memory_to_transform(transforms: &[Transform], data: &Dataset) -> Need {
+    let parts = [Some(&data.train), data.validation.as_ref(), Some(&data.test)];
+    let parts: Vec<&Images> = parts.into_iter().flatten().map(|part| &part.images).collect();
+    let outputs = |inputs: usize| {
+        transforms.iter().fold(inputs, |inputs, transform| match transform {
+            Transform::Whiten {
+                method: Whitening::Pca,
+                components: Limit::First(components),
+                ..
+            } => *components,
+            _ => inputs,
+        })
+    };
+    // What is read when it is asked for takes no memory.
+    let as_numbers = |images: &&Images| match images.size() {
+        0 => 0.0,
+        _ if transforms.is_empty() => 0.0,
+        _ => FLOAT * images.count() as f64 * outputs(images.inputs()) as f64,
+    };
+    let before: usize = parts.iter().map(|images| images.size()).sum();
+    let after: f64 = parts.iter().map(as_numbers).sum();
+    let inputs = data.train.images.inputs() as f64;
+    let whitens = |transform: &Transform| matches!(transform, Transform::Whiten { .. });
+    // Products, the covariance, directions and three maps of them, in double precision.
+    let matrices = if transforms.iter().any(whitens) {
+        8.0 * 7.0 * inputs * inputs
+    } else {
+        0.0
+    };
+    let bytes = before as f64 + after + matrices;
+    let part = |what, bytes: f64, keys| Part {
+        what,
+        bytes: bytes as u64,
+        keys,
+    };
+    Need {
+        parts: vec![
+            part("rows and their transforms", bytes, "data.train_images and data.test_images"),
+            part("the program", PROGRAM, ""),
+        ],
+    }
 }
 
 /// The memory that a run of `plan` on `data` needs, with `lanes` threads on a CPU backend.

@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use classifiers::{PROBE_IMAGES, multiply_accumulates, named_parameters};
-pub use memory::{Need, Part, memory};
+pub use memory::{Need, Part, memory, memory_to_transform};
 pub use warnings::warnings;
 
 use crate::backend::Backend;

@@ -2,8 +2,8 @@
 
 use crate::data::Dataset;
 use crate::spec::{
-    AutoencoderTraining, ExperimentName, Initialization, MeanActivationEstimator, Model, Plan,
-    Variance,
+    AutoencoderSpec, AutoencoderTraining, DecoderActivation, ExperimentName, Initialization,
+    MeanActivationEstimator, Model, Plan, Reconstruction, Variance,
 };
 use crate::words::counted;
 
@@ -19,6 +19,7 @@ pub fn warnings(plan: &Plan, data: &Dataset) -> Vec<String> {
     let mut warnings = Warnings {
         inputs: data.train.images.inputs(),
         images: data.train.images.count(),
+        inputs_range: None,
         found: Vec::new(),
     };
     if plan.experiment == ExperimentName::Classifier {
@@ -28,10 +29,14 @@ pub fn warnings(plan: &Plan, data: &Dataset) -> Vec<String> {
         match &condition.model {
             Model::Autoencoder(training) => {
                 warnings.autoencoder(training);
+                warnings.range("autoencoder", &training.autoencoder, data);
                 warnings.sparsity("sparsity.", training);
             }
             Model::Classifier(training) => {
                 warnings.first_weights("network.weight", training.classifier.weight, "");
+                if let Some(stage) = training.stages.first() {
+                    warnings.range("pretraining", &stage.autoencoder, data);
+                }
                 for stage in &training.stages {
                     warnings.sparsity("pretraining.sparsity.", stage);
                 }
@@ -46,6 +51,8 @@ struct Warnings {
     inputs: usize,
     /// Images to learn from.
     images: usize,
+    /// The smallest and the largest input, once they were asked for.
+    inputs_range: Option<[f32; 2]>,
     found: Vec<String>,
 }
 
@@ -83,6 +90,25 @@ impl Warnings {
                 "{key} has variance {variance}, but a picture has {inputs} pixels: sums of the first units are {times:.1} \
                  times as wide as with 1/fan_in, and units may die at once\n  hint: set {key} = {{ normal_variance = \
                  \"1/fan_in\" }}{more}"
+            ));
+        }
+    }
+
+    /// Inputs that no output of the decoder can be equal to.
+    fn range(&mut self, section: &str, spec: &AutoencoderSpec, data: &Dataset) {
+        // A byte stands for a number in [0, 1]. Cross-entropy goes with sigmoid outputs alone.
+        if spec.decoder_activation != DecoderActivation::Sigmoid || data.train.images.bytes().is_some() {
+            return;
+        }
+        let [low, high] = *self.inputs_range.get_or_insert_with(|| data.train.images.range());
+        if low < 0.0 || high > 1.0 {
+            let but = match spec.reconstruction {
+                Reconstruction::SquaredError => "gives nothing outside of (0, 1)",
+                Reconstruction::CrossEntropy => "and cross-entropy are for numbers in [0, 1]",
+            };
+            self.add(format!(
+                "inputs go from {low:.3} to {high:.3}, but {section}.decoder_activation = \"sigmoid\" {but}\n  hint: bring inputs \
+                 there with \"squash\" at the end of data.transforms, or set {section}.decoder_activation = \"identity\""
             ));
         }
     }
@@ -140,14 +166,20 @@ mod tests {
 
     use super::*;
     use crate::config::{self, Overrides};
-    use crate::data::{Frame, Images, Split};
+    use crate::data::{Frame, Images, Split, Transforms};
 
     /// What is odd about a config on so many pictures of `side`×`side` with these labels.
     fn of(text: &str, images: usize, side: usize, labels: &[u8]) -> Vec<String> {
+        let bytes = vec![9; images * side * side];
+        let bytes = Images::of_bytes(bytes, Frame::grey(side, side)).expect("pictures");
+        of_images(text, bytes, labels)
+    }
+
+    fn of_images(text: &str, pictures: Images, labels: &[u8]) -> Vec<String> {
         let config = config::parse(text, Path::new("x.toml"), &Overrides::default());
+        let images = pictures.count();
         let split = Split {
-            images: Images::of_bytes(vec![9; images * side * side], Frame::grey(side, side))
-                .expect("pictures"),
+            images: pictures,
             labels: Some(labels.iter().copied().cycle().take(images).collect()),
         };
         let data = Dataset {
@@ -157,6 +189,7 @@ mod tests {
             validation: None,
             test: split,
             files: Vec::new(),
+            transforms: Transforms::default(),
         };
         warnings(&config.expect(text).plan, &data)
     }
@@ -213,6 +246,26 @@ mod tests {
         let none = batch.replace("weight = 3", "weight = 0");
         assert!(of(&format!("{none}100"), 301, 28, &DIGITS).is_empty());
         assert!(of("experiment = \"autoencoder\"", 301, 28, &DIGITS).is_empty());
+    }
+
+    #[test]
+    fn inputs_that_a_sigmoid_cannot_give_are_told_with_the_cure() {
+        let of = |keys: &str, numbers: Vec<f32>| {
+            let text = format!("experiment = \"autoencoder\"\n[training]\nbatch_size = 1\n[autoencoder]\n{keys}");
+            of_images(&text, Images::of_numbers(numbers, Frame::grey(1, 2)).expect("pictures"), &[0])
+        };
+        let sigmoid = "decoder_activation = \"sigmoid\"\n";
+        assert_eq!(
+            of(sigmoid, vec![-0.5, 0.0, 1.0, 2.25]),
+            [
+                "inputs go from -0.500 to 2.250, but autoencoder.decoder_activation = \"sigmoid\" gives nothing outside of (0, \
+                 1)\n  hint: bring inputs there with \"squash\" at the end of data.transforms, or set \
+                 autoencoder.decoder_activation = \"identity\""
+            ]
+        );
+        let entropy = format!("{sigmoid}reconstruction = \"cross_entropy\"");
+        assert!(of(&entropy, vec![0.0, 1.5])[0].contains("\"sigmoid\" and cross-entropy are for numbers in [0, 1]\n"));
+        assert!(of(sigmoid, vec![0.0, 1.0]).is_empty() && of("", vec![-5.0, 5.0]).is_empty());
     }
 
     #[test]

@@ -214,6 +214,9 @@ impl Legend {
     }
 
     fn height(&self) -> f32 {
+        if self.entries.is_empty() {
+            return 0.0;
+        }
         self.bottom + 18.0
     }
 
@@ -277,6 +280,10 @@ pub enum Stroke {
     Solid,
     /// Dashes, with hollow marks for full ones and the other way round.
     Dashed,
+    /// Without gaps and without marks.
+    Bare,
+    /// Marks for all points, and no line.
+    Marks,
 }
 
 struct Rectangle {
@@ -377,7 +384,10 @@ impl Line {
     /// The line with no more points than can be told apart: the lowest and the highest of each stretch of them, and
     /// one that cannot be drawn where there is one, so that gaps stay gaps.
     fn thinned(&self) -> Self {
-        let stretch = (2 * self.points.len()).div_ceil(MOST_POINTS).max(1);
+        let stretch = match self.stroke {
+            Stroke::Marks => 1,
+            _ => (2 * self.points.len()).div_ceil(MOST_POINTS).max(1),
+        };
         let value = |at: &usize| self.points[*at].1;
         let mut kept: Vec<usize> = (0..self.points.len()).collect();
         if stretch > 2 {
@@ -426,8 +436,9 @@ impl Line {
             let stretch: Vec<Point> = stretch.iter().copied().map(&place).collect();
             let (width, colour) = (self.look.line_width(), self.look.colour);
             match self.stroke {
+                Stroke::Marks => {}
                 _ if stretch.len() < 2 => {}
-                Stroke::Solid => drawing.polyline(&stretch, width, colour),
+                Stroke::Solid | Stroke::Bare => drawing.polyline(&stretch, width, colour),
                 Stroke::Dashed => drawing.dashes(&stretch, width, colour),
             }
         }
@@ -444,11 +455,13 @@ impl Line {
             let point = self.points.get(at)?;
             (is_drawable(point.1) && (low..=high).contains(&point.1)).then_some(*point)
         };
-        let look = match self.stroke {
-            Stroke::Solid => self.look,
-            Stroke::Dashed => self.look.inverted(),
+        let few = self.points.len().div_ceil(MARKED_POINTS).max(1);
+        let (look, stride) = match self.stroke {
+            Stroke::Bare => return,
+            Stroke::Solid => (self.look, few),
+            Stroke::Dashed => (self.look.inverted(), few),
+            Stroke::Marks => (self.look, 1),
         };
-        let stride = self.points.len().div_ceil(MARKED_POINTS).max(1);
         for at in 0..self.points.len() {
             let alone = inside(at + 1).is_none() && (at == 0 || inside(at - 1).is_none());
             if let Some(point) = inside(at).filter(|_| at.is_multiple_of(stride) || alone) {

@@ -33,12 +33,16 @@ pub enum Term {
     NeverOn,
     /// A unit whose picture still looks like its initial noise.
     NoiseLooking,
+    /// How strictly a unit's picture has one orientation.
+    OrientationSelectivity,
     /// How far from its centre the strength of a unit's picture lies, in pixels.
     RadiusOfGyration,
     /// Which of the three pictures of the book's Figure 5-6 the units of a model resemble.
     Regime,
     /// How much neighbouring pixels of a unit's picture differ.
     Roughness,
+    /// How fine a unit's picture is.
+    SpatialFrequency,
     /// A unit whose encoder weights equal their initial values in every bit.
     Untrained,
 }
@@ -60,9 +64,11 @@ impl Term {
             Self::MultiplyAccumulates => "multiply–accumulates",
             Self::NeverOn => "never on",
             Self::NoiseLooking => "noise-looking",
+            Self::OrientationSelectivity => "orientation selectivity",
             Self::RadiusOfGyration => "radius of gyration",
             Self::Regime => "regime",
             Self::Roughness => "roughness",
+            Self::SpatialFrequency => "spatial frequency",
             Self::Untrained => "untrained, unchanged",
         }
     }
@@ -109,6 +115,9 @@ impl Term {
             Self::NoiseLooking => {
                 "A unit whose picture still looks like the noise that it was drawn from, whether its weights changed a little or not at all: they correlate above 0.99 with their initial values, over the pixels that are above 0 in some training image."
             }
+            Self::OrientationSelectivity => {
+                "How strictly a unit’s picture has one orientation: |Σ F e^{2iθ}| / Σ F over its power spectrum F, where θ is the angle of a frequency. The spectrum is that of the picture without its mean, padded with zeros to 32×32 pixels, and the sums leave the frequency 0 out. It is 1 if all waves of the picture run in one direction, and near 0 for noise and for checkerboards, whose waves run in all or in two opposed ones. The orientation of a unit is that along its edges: at right angles to θ, as the sum has it."
+            }
             Self::RadiusOfGyration => {
                 "How far from its own centre the strength of a unit’s picture lies: √(Σ w²d² / Σ w²) in pixels, where d is a pixel’s distance from the centre of gravity of all w². A single lit pixel has 0, and a flat picture has about 0.41 of its side."
             }
@@ -117,6 +126,9 @@ impl Term {
             }
             Self::Roughness => {
                 "How much neighbouring pixels of a unit’s picture differ: the mean square of their differences, divided by twice the variance of all pixels. White noise has 1, and a smooth picture is near 0."
+            }
+            Self::SpatialFrequency => {
+                "How fine a unit’s picture is: the mean frequency over its power spectrum, in cycles a pixel. The finest stripes, one pixel light and one dark, have 0.5."
             }
             Self::Untrained => {
                 "A unit whose encoder weights equal their initial values in every bit."

@@ -234,6 +234,13 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
         // What was found before this run goes on will not be what was found in the end.
         .and_then(|()| dir.remove(run_dir::RESULTS))
         .map_err(Failure::work)?;
+    if !data.transforms.is_identity() {
+        let about = format!("transforms of {}", config.name);
+        let arrays = data.transforms.to_weights().to_safetensors(&about);
+        let arrays = arrays.map_err(Failure::work)?;
+        dir.write(run_dir::TRANSFORMS, &arrays)
+            .map_err(Failure::work)?;
+    }
     tell(&format!("run folder: {}", dir.path().display()));
     for line in evidence::outlook(plan, manifest.data.frame) {
         tell(&format!("note: {line}"));

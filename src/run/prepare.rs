@@ -7,7 +7,7 @@ use std::time::Instant;
 use super::Failure;
 use crate::backend::{self, Backend, BackendError, Kind};
 use crate::config::Config;
-use crate::data::{self, Dataset};
+use crate::data::{self, Dataset, Frame};
 use crate::evidence;
 use crate::experiment::{self, Need};
 use crate::machine::{self, readable};
@@ -24,7 +24,9 @@ pub struct Prepared {
     pub data: Dataset,
     /// The folder of the data, absolute.
     pub found_at: PathBuf,
-    /// Seconds that reading them took.
+    /// What a row of them is before anything is done to it.
+    raw_frame: Frame,
+    /// Seconds that reading them and what is done to them took.
     pub loading: f64,
     /// The size of its training.
     pub extent: experiment::Extent,
@@ -47,8 +49,6 @@ pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
     let backend = open_backend(config)?;
     let start = Instant::now();
     let (mut data, found_at) = read_data(config)?;
-    let loading = start.elapsed().as_secs_f64();
-
     let (images, held_out) = (data.train.images.count(), plan.data.validation_images);
     let inputs = data.train.images.inputs();
     let left = images.saturating_sub(held_out);
@@ -62,13 +62,22 @@ pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
         ));
     }
     data.hold_out(held_out);
-    let need = experiment::memory(plan, &data, backend.kind, jobs);
+    let raw_frame = data.train.images.frame();
+    let before = experiment::memory_to_transform(&plan.data.transforms, &data);
+    has_room(&before, Kind::Cpu)?;
+    data.transform(&plan.data.transforms)
+        .map_err(Failure::request)?;
+    let loading = start.elapsed().as_secs_f64();
+    let inputs = data.train.images.inputs();
+    let extent = experiment::extent(plan, left, inputs, data.classes);
+    let need = experiment::memory(plan, &data, backend.kind, jobs).or(before);
     has_room(&need, backend.kind)?;
     Ok(Prepared {
         warnings: experiment::warnings(plan, &data),
         backend,
         data,
         found_at,
+        raw_frame,
         loading,
         extent,
         need,
@@ -109,6 +118,7 @@ impl Prepared {
             train_images: data.train.images.count(),
             test_images: data.test.images.count(),
             frame: data.train.images.frame(),
+            raw_frame: Some(self.raw_frame).filter(|_| !data.transforms.is_identity()),
             classes: data.classes,
             files: data
                 .files

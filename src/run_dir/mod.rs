@@ -33,6 +33,8 @@ pub(crate) const LAYERS_JSONL: &str = "layers.jsonl";
 pub(crate) const LAYERS_CSV: &str = "layers.csv";
 pub(crate) const RESULTS: &str = "results.json";
 pub(crate) const WEIGHTS: &str = "weights.safetensors";
+/// What was measured to transform rows with; there are none where rows stay as they are.
+pub(crate) const TRANSFORMS: &str = "transforms.safetensors";
 pub(crate) const UNITS: &str = "units.png";
 pub(crate) const ACCURACY_SVG: &str = "figure3.svg";
 pub(crate) const LAYERS_SVG: &str = "layers.svg";
@@ -134,8 +136,11 @@ pub struct DataRecord {
     pub train_images: usize,
     /// Number of test images.
     pub test_images: usize,
-    /// What an image is.
+    /// What an image is, as a model sees it.
     pub frame: Frame,
+    /// What an image is before the transforms, where there are any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub raw_frame: Option<Frame>,
     /// Number of classes; 0 of data without labels.
     pub classes: usize,
     /// The files it was read from.
@@ -252,7 +257,14 @@ pub struct RunDir {
 }
 
 /// The files that a run's figures and page are drawn from.
-const READ_BACK: [&str; 5] = [RESULTS, WEIGHTS, METRICS_JSONL, STAGES_JSONL, LAYERS_JSONL];
+const READ_BACK: [&str; 6] = [
+    RESULTS,
+    WEIGHTS,
+    TRANSFORMS,
+    METRICS_JSONL,
+    STAGES_JSONL,
+    LAYERS_JSONL,
+];
 
 impl RunDir {
     fn at(path: &Path) -> Self {

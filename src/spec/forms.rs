@@ -239,6 +239,31 @@ ranges! {
     PositiveVariance = Excluded(0.0), Included(WIDEST * WIDEST);
     Gain = Excluded(0.0), Included(WIDEST);
     Constant = Included(-WIDEST), Included(WIDEST);
+    /// What is added to variances before they divide.
+    Ridge = Included(0.0), Included(1e6);
+    /// How many standard deviations.
+    Deviations = Excluded(0.0), Included(WIDEST);
+}
+
+/// What inputs are multiplied by: not 0, which would leave nothing of them.
+pub(crate) struct Factor;
+
+impl Form for Factor {
+    type Value = f64;
+    type Item = IgnoredAny;
+
+    fn expected() -> String {
+        Constant::expected()
+    }
+    fn read(written: Written<IgnoredAny>) -> Result<f64, Flaw> {
+        match Constant::read(written)? {
+            0.0 => Err(Flaw::rule("is {}, which leaves nothing of the inputs", "write another factor")),
+            factor => Ok(factor),
+        }
+    }
+    fn schema() -> Schema {
+        Constant::schema()
+    }
 }
 
 /// `number`, if it is in the range before and after it is rounded to 32 bits.
@@ -672,6 +697,7 @@ with_schema! {
     PictureSize;
     Stages;
     Folder;
+    Factor;
 }
 
 /// A choice's word alone takes its defaults: adds the words to the schema of an enum.

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::Form;
 use super::{
-    AutoencoderTraining, BackendName, ClassifierSpec, TrainedLayers, TrainingSpec, Transfer, Whole,
-    forms,
+    AutoencoderTraining, BackendName, ClassifierSpec, Patches, TrainedLayers, TrainingSpec, Transfer,
+    Transform, Whole, forms,
 };
 
 /// What a run trains, by the name that configs and run folders use.
@@ -103,6 +103,8 @@ pub struct Data {
     /// Seed of which rows that are.
     #[serde(with = "Whole::<0, { super::LARGEST_SEED }, u64>")]
     pub split_seed: u64,
+    /// What is done to every row, in this order. It is measured on the training rows and kept with the run.
+    pub transforms: Vec<Transform>,
     /// "all", or the first so many training images.
     #[serde(with = "forms::Images")]
     pub train_images: Limit,
@@ -129,6 +131,8 @@ pub enum Source {
     Images(Pictures),
     /// Arrays: .npy, .npz, .safetensors; rows × features, or rows × height × width (× channels).
     Arrays(Arrays),
+    /// Squares cut at random out of a folder of photographs, without labels.
+    Patches(Patches),
 }
 
 /// What pictures of any size and colour become.
@@ -373,6 +377,7 @@ impl Default for Data {
             source: Source::Found,
             test_share: 0.0,
             split_seed: 0,
+            transforms: Vec::new(),
             train_images: Limit::All,
             test_images: Limit::All,
             validation_images: 0,
