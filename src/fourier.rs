@@ -50,7 +50,11 @@ mod tests {
         transform(&mut plane, height, width, Direction::Forward);
         for (at, value) in plane.iter().enumerate() {
             let place = (at / width, at % width);
-            let expected = if [(2, 1), (4, 4)].contains(&place) { 15.0 } else { 0.0 };
+            let expected = if [(2, 1), (4, 4)].contains(&place) {
+                15.0
+            } else {
+                0.0
+            };
             assert!((value - expected).norm() < 1e-12, "{place:?}: {value}");
         }
         transform(&mut plane, height, width, Direction::Inverse);

@@ -57,7 +57,9 @@ fn describe(plan: &Plan, prepared: &Prepared) {
     say(&format!("found in    {}", prepared.found_at.display()));
     if !data.transforms.is_identity() {
         let [low, high] = images.range();
-        say(&format!("transforms  training inputs then go from {low:.3} to {high:.3}"));
+        say(&format!(
+            "transforms  training inputs then go from {low:.3} to {high:.3}"
+        ));
     }
     for condition in &plan.conditions {
         let batch = condition.training().batch_size;

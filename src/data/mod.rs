@@ -71,7 +71,11 @@ impl Dataset {
     /// [`DataError::Transform`] if it asks for what the rows do not have.
     pub fn transform(&mut self, wanted: &[Transform]) -> Result<(), DataError> {
         self.transforms = Transforms::fit(wanted, &self.train.images)?;
-        let parts = [Some(&mut self.train), self.validation.as_mut(), Some(&mut self.test)];
+        let parts = [
+            Some(&mut self.train),
+            self.validation.as_mut(),
+            Some(&mut self.test),
+        ];
         for part in parts.into_iter().flatten() {
             part.images = self.transforms.images(&part.images)?;
         }

@@ -46,7 +46,8 @@ pub(super) fn load(dir: &Path, patches: &Patches) -> Result<Parts, DataError> {
         });
     }
     let read = |path: &PathBuf| read(path, patches);
-    let read: Vec<Result<(Photograph, FileRecord), DataError>> = paths.par_iter().map(read).collect();
+    let read: Vec<Result<(Photograph, FileRecord), DataError>> =
+        paths.par_iter().map(read).collect();
     let read: Vec<_> = read.into_iter().collect::<Result<_, _>>()?;
     let (photographs, files): (Vec<_>, Vec<_>) = read.into_iter().unzip();
     let part = |count, part| {
@@ -83,7 +84,10 @@ fn read(path: &Path, patches: &Patches) -> Result<(Photograph, FileRecord), Data
             needed,
         });
     }
-    let grey: Vec<f64> = picture.pixels().map(|pixel| f64::from(pixel.0[0]) / 65535.0).collect();
+    let grey: Vec<f64> = picture
+        .pixels()
+        .map(|pixel| f64::from(pixel.0[0]) / 65535.0)
+        .collect();
     let values = match patches.whitening {
         PhotographWhitening::None => Some(grey),
         PhotographWhitening::OlshausenField => whitened(&grey, height, width),
@@ -106,10 +110,15 @@ fn read(path: &Path, patches: &Patches) -> Result<(Photograph, FileRecord), Data
 /// ln(grey + 0.05) without its mean, filtered, with standard deviation 1; nothing where that is not defined.
 fn whitened(grey: &[f64], height: usize, width: usize) -> Option<Vec<f64>> {
     let logarithms: Vec<f64> = grey.iter().map(|grey| (grey + DARKEST).ln()).collect();
-    let varies = logarithms.iter().any(|value| value.to_bits() != logarithms[0].to_bits());
+    let varies = logarithms
+        .iter()
+        .any(|value| value.to_bits() != logarithms[0].to_bits());
     let count = logarithms.len() as f64;
     let mean = logarithms.iter().sum::<f64>() / count;
-    let mut plane: Vec<_> = logarithms.iter().map(|value| Complex::from(value - mean)).collect();
+    let mut plane: Vec<_> = logarithms
+        .iter()
+        .map(|value| Complex::from(value - mean))
+        .collect();
     fourier::transform(&mut plane, height, width, Direction::Forward);
     for (row, values) in plane.chunks_exact_mut(width).enumerate() {
         for (column, value) in values.iter_mut().enumerate() {
@@ -130,7 +139,9 @@ fn passed(frequency: f64) -> f64 {
 /// `count` patches, one behind the other: photographs are equally likely, and so are places in them. More patches begin
 /// with the same ones.
 fn draw(photographs: &[Photograph], patches: &Patches, count: usize, part: u64) -> Vec<f32> {
-    let Patches { side, border, seed, .. } = *patches;
+    let Patches {
+        side, border, seed, ..
+    } = *patches;
     let mut stream = seed::stream(seed, Purpose::Patches, &[part]);
     let mut below = |bound: usize| seed::below(&mut stream, bound as u64) as usize;
     let mut drawn = Vec::with_capacity(count * side * side);
@@ -186,23 +197,33 @@ mod tests {
             part.images.each_row(|row| numbers.extend(row));
             numbers
         };
-        Ok([numbers(parts.train), numbers(parts.test.expect("patches to test on"))])
+        Ok([
+            numbers(parts.train),
+            numbers(parts.test.expect("patches to test on")),
+        ])
     }
 
     /// The message with the folder's name left out.
     fn message(dir: &Path, patches: &Patches) -> String {
-        let error = load(dir, patches).map(|_| ()).expect_err("an error").to_string();
+        let error = load(dir, patches)
+            .map(|_| ())
+            .expect_err("an error")
+            .to_string();
         error.replace(&*dir.to_string_lossy(), "DIR")
     }
 
     #[test]
     fn patches_are_squares_that_keep_from_the_edges() {
         let dir = folder();
-        let [train, test] = cut(dir.path(), &patches(3, 1, PhotographWhitening::None)).expect("patches");
+        let [train, test] =
+            cut(dir.path(), &patches(3, 1, PhotographWhitening::None)).expect("patches");
         assert_eq!((train.len(), test.len()), (40 * 9, 10 * 9));
         let mut places = std::collections::BTreeSet::new();
         for patch in train.chunks(9).chain(test.chunks(9)) {
-            let grey: Vec<usize> = patch.iter().map(|x| (x * 255.0 / 4.0).round() as usize).collect();
+            let grey: Vec<usize> = patch
+                .iter()
+                .map(|x| (x * 255.0 / 4.0).round() as usize)
+                .collect();
             let (top, left) = (grey[0] / 7, grey[0] % 7);
             for (at, &grey) in grey.iter().enumerate() {
                 assert_eq!(grey, (top + at / 3) * 7 + left + at % 3);
@@ -210,10 +231,19 @@ mod tests {
             places.insert((top, left));
         }
         // Rows 1 to 5 and columns 1 to 3 can be the first of a patch: fifty draws find each of these places.
-        assert!(places.iter().all(|&(top, left)| (1..=5).contains(&top) && (1..=3).contains(&left)));
+        assert!(
+            places
+                .iter()
+                .all(|&(top, left)| (1..=5).contains(&top) && (1..=3).contains(&left))
+        );
         assert!(places.len() > 12, "{places:?}");
-        let files = load(dir.path(), &patches(3, 1, PhotographWhitening::None)).expect("patches").files;
-        assert_eq!((files.len(), files[0].name.as_str(), files[0].sha256.len()), (1, "b.png", 64));
+        let files = load(dir.path(), &patches(3, 1, PhotographWhitening::None))
+            .expect("patches")
+            .files;
+        assert_eq!(
+            (files.len(), files[0].name.as_str(), files[0].sha256.len()),
+            (1, "b.png", 64)
+        );
     }
 
     #[test]
@@ -225,7 +255,10 @@ mod tests {
         assert_eq!(few[0], many[0][..few[0].len()]);
         assert_eq!(few[1], many[1]);
         assert_ne!(few[1], few[0][..few[1].len()]);
-        let other = Patches { seed: 1, ..patches(3, 0, PhotographWhitening::OlshausenField) };
+        let other = Patches {
+            seed: 1,
+            ..patches(3, 0, PhotographWhitening::OlshausenField)
+        };
         assert_ne!(cut(dir.path(), &other).expect("patches")[0], few[0]);
     }
 
@@ -233,12 +266,21 @@ mod tests {
     fn a_wave_is_filtered_by_what_its_frequency_is_worth() {
         // Greys whose logarithm is the sum of two waves, of 1/8 and 1/4 cycles a pixel.
         let (height, width) = (6, 8);
-        let wave = |at: usize, cycles: f64| (std::f64::consts::TAU * cycles * (at % width) as f64).cos();
-        let grey: Vec<f64> = (0..48).map(|at| (wave(at, 0.125) + wave(at, 0.25) - 2.5).exp() - DARKEST).collect();
+        let wave =
+            |at: usize, cycles: f64| (std::f64::consts::TAU * cycles * (at % width) as f64).cos();
+        let grey: Vec<f64> = (0..48)
+            .map(|at| (wave(at, 0.125) + wave(at, 0.25) - 2.5).exp() - DARKEST)
+            .collect();
         let found = whitened(&grey, height, width).expect("it varies");
         // f·exp(−(f/0.4)⁴) is 0.12381 and 0.21462 there; a wave of amplitude a has variance a²/2.
-        let (slow, fast) = (0.125 * (-(0.3125_f64).powi(4)).exp(), 0.25 * (-(0.625_f64).powi(4)).exp());
-        assert!((slow - 0.123_814).abs() < 1e-6 && (fast - 0.214_621).abs() < 1e-6, "{slow} {fast}");
+        let (slow, fast) = (
+            0.125 * (-(0.3125_f64).powi(4)).exp(),
+            0.25 * (-(0.625_f64).powi(4)).exp(),
+        );
+        assert!(
+            (slow - 0.123_814).abs() < 1e-6 && (fast - 0.214_621).abs() < 1e-6,
+            "{slow} {fast}"
+        );
         let deviation = ((slow * slow + fast * fast) / 2.0).sqrt();
         for (at, found) in found.iter().enumerate() {
             let expected = (slow * wave(at, 0.125) + fast * wave(at, 0.25)) / deviation;
@@ -250,12 +292,17 @@ mod tests {
     #[test]
     fn every_photograph_has_mean_0_and_deviation_1_whatever_its_size() {
         for (height, width) in [(9, 7), (16, 16), (31, 20), (1, 5)] {
-            let grey: Vec<f64> = (0..height * width).map(|at| ((at * at) % 17) as f64 / 16.0).collect();
+            let grey: Vec<f64> = (0..height * width)
+                .map(|at| ((at * at) % 17) as f64 / 16.0)
+                .collect();
             let found = whitened(&grey, height, width).expect("it varies");
             let count = found.len() as f64;
             let mean = found.iter().sum::<f64>() / count;
             let variance = found.iter().map(|x| x * x).sum::<f64>() / count;
-            assert!(mean.abs() < 1e-12 && (variance - 1.0).abs() < 1e-12, "{height}×{width}: {mean} {variance}");
+            assert!(
+                mean.abs() < 1e-12 && (variance - 1.0).abs() < 1e-12,
+                "{height}×{width}: {mean} {variance}"
+            );
         }
     }
 
@@ -268,7 +315,9 @@ mod tests {
             "DIR/b.png: is 9×7 pixels, but a patch of 6×6 that keeps 1 pixel from the edges needs 8 each way\n  hint: lower \
              side or border in data.source, or take the photograph away"
         );
-        GrayImage::from_pixel(9, 9, Luma([7])).save(dir.path().join("a.PNG")).expect("saved");
+        GrayImage::from_pixel(9, 9, Luma([7]))
+            .save(dir.path().join("a.PNG"))
+            .expect("saved");
         assert_eq!(
             message(dir.path(), &patches(3, 1, whitening)),
             "DIR/a.PNG: is of one grey all over, so that nothing is left of it\n  hint: take it away, or set whitening = \
@@ -277,7 +326,10 @@ mod tests {
         assert!(cut(dir.path(), &patches(3, 1, PhotographWhitening::None)).is_ok());
         fs::write(dir.path().join("a.PNG"), [1, 2, 3]).expect("saved");
         let told = message(dir.path(), &patches(3, 1, whitening));
-        assert!(told.starts_with("DIR/a.PNG: ") && told.contains("is no PNG, JPEG, BMP or WebP"), "{told}");
+        assert!(
+            told.starts_with("DIR/a.PNG: ") && told.contains("is no PNG, JPEG, BMP or WebP"),
+            "{told}"
+        );
         let empty = tempfile::tempdir().expect("a folder");
         assert_eq!(
             message(empty.path(), &patches(3, 1, whitening)),

@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::{DataError, Frame, Images, RowSource, Values};
 use super::whitening::{Covariance, LinearMap, product};
+use super::{DataError, Frame, Images, RowSource, Values};
 use crate::spec::{self, Limit, Standardised, Whitening};
 use crate::weights::{HostTensor, Weights};
 
@@ -29,12 +29,23 @@ pub struct Transforms {
 /// One of them. Lists hold a number for each input, or one for all.
 #[derive(Debug, Clone, PartialEq)]
 enum Step {
-    Scale { factor: f32, offset: f32 },
-    Standardise { mean: Vec<f32>, deviation: Vec<f32> },
+    Scale {
+        factor: f32,
+        offset: f32,
+    },
+    Standardise {
+        mean: Vec<f32>,
+        deviation: Vec<f32>,
+    },
     RemoveRowMean,
     UnitLength,
     Whiten(LinearMap),
-    Squash { middle: f32, reach: f32, low: f32, high: f32 },
+    Squash {
+        middle: f32,
+        reach: f32,
+        low: f32,
+        high: f32,
+    },
 }
 
 impl Transforms {
@@ -61,7 +72,9 @@ impl Transforms {
     /// Numbers of a row that had `inputs`.
     #[must_use]
     pub fn outputs(&self, inputs: usize) -> usize {
-        self.steps.iter().fold(inputs, |inputs, step| step.outputs(inputs))
+        self.steps
+            .iter()
+            .fold(inputs, |inputs, step| step.outputs(inputs))
     }
 
     /// Whether each number of a row still is about the input at its place.
@@ -97,7 +110,9 @@ impl Transforms {
     pub fn read(&self, source: &dyn RowSource, rows: &[usize]) -> Vec<f32> {
         let (inputs, outputs) = (source.inputs(), self.outputs(source.inputs()));
         let mut all = vec![0.0; rows.len() * outputs];
-        let blocks = rows.par_chunks(ROWS_AT_ONCE).zip(all.par_chunks_mut(ROWS_AT_ONCE * outputs));
+        let blocks = rows
+            .par_chunks(ROWS_AT_ONCE)
+            .zip(all.par_chunks_mut(ROWS_AT_ONCE * outputs));
         blocks.for_each(|(rows, into)| {
             let mut block = vec![0.0; rows.len() * inputs];
             source.read(rows, &mut block);
@@ -158,7 +173,11 @@ impl Transforms {
         row
     }
 
-    fn measure(&self, transform: spec::Transform, train: &dyn RowSource) -> Result<Step, DataError> {
+    fn measure(
+        &self,
+        transform: spec::Transform,
+        train: &dyn RowSource,
+    ) -> Result<Step, DataError> {
         let over_all = || {
             let moments = self.moments(train, Standardised::All);
             (moments.means()[0], moments.deviations()[0])
@@ -177,7 +196,11 @@ impl Transforms {
             }
             spec::Transform::RemoveRowMean => Step::RemoveRowMean,
             spec::Transform::UnitLength => Step::UnitLength,
-            spec::Transform::Squash { deviations, low, high } => {
+            spec::Transform::Squash {
+                deviations,
+                low,
+                high,
+            } => {
                 let (middle, deviation) = over_all();
                 Step::Squash {
                     middle,
@@ -186,7 +209,11 @@ impl Transforms {
                     high: high as f32,
                 }
             }
-            spec::Transform::Whiten { method, epsilon, components } => {
+            spec::Transform::Whiten {
+                method,
+                epsilon,
+                components,
+            } => {
                 let inputs = self.outputs(train.inputs());
                 let components = match components {
                     Limit::All => None,
@@ -199,7 +226,8 @@ impl Transforms {
                 };
                 let mut covariance: Option<Covariance> = None;
                 self.for_each_piece(train, |rows| {
-                    let covariance = covariance.get_or_insert_with(|| Covariance::new(&rows[..inputs]));
+                    let covariance =
+                        covariance.get_or_insert_with(|| Covariance::new(&rows[..inputs]));
                     covariance.add(rows);
                 });
                 let covariance = covariance.expect("there is at least one row");
@@ -309,7 +337,12 @@ impl Step {
                 }
                 *rows = product(rows, &map.forward, inputs, self.outputs(inputs));
             }
-            Self::Squash { middle, reach, low, high } => {
+            Self::Squash {
+                middle,
+                reach,
+                low,
+                high,
+            } => {
                 for x in rows {
                     let share = ((*x - middle) / reach).clamp(-1.0, 1.0) * 0.5 + 0.5;
                     *x = low + (high - low) * share;
@@ -351,7 +384,12 @@ impl Step {
                     *x += mean;
                 }
             }
-            Self::Squash { middle, reach, low, high } => {
+            Self::Squash {
+                middle,
+                reach,
+                low,
+                high,
+            } => {
                 for x in row {
                     let share = (*x - low) / (high - low);
                     *x = middle + reach * (2.0 * share - 1.0);
@@ -367,7 +405,11 @@ fn row_mean(row: &[f32]) -> f32 {
 
 /// 1 for a row of zeros, which nothing can be made of.
 fn row_length(row: &[f32]) -> f32 {
-    let length = row.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>().sqrt() as f32;
+    let length = row
+        .iter()
+        .map(|&x| f64::from(x).powi(2))
+        .sum::<f64>()
+        .sqrt() as f32;
     if length > 0.0 { length } else { 1.0 }
 }
 
@@ -408,7 +450,8 @@ impl Moments {
 
     fn means(&self) -> Vec<f32> {
         let sums = self.shift.iter().zip(&self.sums);
-        sums.map(|(shift, sum)| (shift + sum / self.count) as f32).collect()
+        sums.map(|(shift, sum)| (shift + sum / self.count) as f32)
+            .collect()
     }
 
     /// 1 where nothing varies: what is about the first number is then 0 throughout, without rounding.
@@ -433,7 +476,11 @@ impl Transforms {
             let (kind, arrays) = step.arrays();
             for (name, rows, values) in arrays {
                 let shape = [rows, values.len() / rows];
-                weights.insert(format!("{:02}.{kind}.{name}", at + 1), shape, values.to_vec());
+                weights.insert(
+                    format!("{:02}.{kind}.{name}", at + 1),
+                    shape,
+                    values.to_vec(),
+                );
             }
         }
         weights
@@ -452,7 +499,11 @@ impl Transforms {
             let stem = stem(of_step[0]);
             let kind = stem.split_once('.').map_or("", |(_, kind)| kind);
             if stem != format!("{:02}.{kind}", steps.len() + 1) {
-                return Err(format!("{} is there, but step {} is not", of_step[0], steps.len() + 1));
+                return Err(format!(
+                    "{} is there, but step {} is not",
+                    of_step[0],
+                    steps.len() + 1
+                ));
             }
             let step = Step::read(kind, |name| {
                 let found = weights.get(&format!("{stem}.{name}"));
@@ -461,7 +512,9 @@ impl Transforms {
             if let (Some(inputs), Some(measured)) = (inputs, step.inputs())
                 && inputs != measured
             {
-                return Err(format!("{stem} is for rows of {measured} inputs, but they have {inputs} there"));
+                return Err(format!(
+                    "{stem} is for rows of {measured} inputs, but they have {inputs} there"
+                ));
             }
             inputs = step.inputs().or(inputs).map(|inputs| step.outputs(inputs));
             steps.push(step);
@@ -480,25 +533,48 @@ impl Step {
     fn arrays(&self) -> (&'static str, Vec<(&'static str, usize, &[f32])>) {
         let one = |name, number| (name, 1, slice::from_ref(number));
         match self {
-            Self::Scale { factor, offset } => ("scale", vec![one("factor", factor), one("offset", offset)]),
-            Self::Standardise { mean, deviation } => {
-                ("standardise", vec![("mean", 1, mean), ("deviation", 1, deviation)])
+            Self::Scale { factor, offset } => {
+                ("scale", vec![one("factor", factor), one("offset", offset)])
             }
+            Self::Standardise { mean, deviation } => (
+                "standardise",
+                vec![("mean", 1, mean), ("deviation", 1, deviation)],
+            ),
             // A file holds nothing but arrays.
             Self::RemoveRowMean => ("remove_row_mean", vec![one("of", &1.0)]),
             Self::UnitLength => ("unit_length", vec![one("of", &1.0)]),
-            Self::Whiten(LinearMap { method, mean, forward, back }) => {
+            Self::Whiten(LinearMap {
+                method,
+                mean,
+                forward,
+                back,
+            }) => {
                 let inputs = mean.len();
                 let kind = match method {
                     Whitening::Zca => "whiten_zca",
                     Whitening::Pca => "whiten_pca",
                 };
-                let maps = [("forward", inputs, &forward[..]), ("back", back.len() / inputs, back)];
+                let maps = [
+                    ("forward", inputs, &forward[..]),
+                    ("back", back.len() / inputs, back),
+                ];
                 (kind, [vec![("mean", 1, &mean[..])], maps.to_vec()].concat())
             }
-            Self::Squash { middle, reach, low, high } => {
+            Self::Squash {
+                middle,
+                reach,
+                low,
+                high,
+            } => {
                 let ends = [one("low", low), one("high", high)];
-                ("squash", [vec![one("middle", middle), one("reach", reach)], ends.to_vec()].concat())
+                (
+                    "squash",
+                    [
+                        vec![one("middle", middle), one("reach", reach)],
+                        ends.to_vec(),
+                    ]
+                    .concat(),
+                )
             }
         }
     }
@@ -514,7 +590,10 @@ impl Step {
         };
         let list = |name: &str, shape: [usize; 2]| match array(name)? {
             found if found.shape == shape && !found.values.is_empty() => Ok(found.values.clone()),
-            found => Err(format!("{kind}.{name} is {:?}, but should be {shape:?}", found.shape)),
+            found => Err(format!(
+                "{kind}.{name} is {:?}, but should be {shape:?}",
+                found.shape
+            )),
         };
         Ok(match kind {
             "scale" => Self::Scale {
@@ -592,16 +671,31 @@ mod tests {
     fn close(found: &[f32], expected: &[f32]) {
         assert_eq!(found.len(), expected.len());
         for (one, other) in found.iter().zip(expected) {
-            assert!((one - other).abs() <= 1e-5 * other.abs().max(1.0), "{found:?}, not {expected:?}");
+            assert!(
+                (one - other).abs() <= 1e-5 * other.abs().max(1.0),
+                "{found:?}, not {expected:?}"
+            );
         }
     }
 
-    const FEATURES: Transform = Transform::Standardise { over: Standardised::Features };
-    const ALL: Transform = Transform::Standardise { over: Standardised::All };
-    const SQUASH: Transform = Transform::Squash { deviations: 3.0, low: 0.1, high: 0.9 };
+    const FEATURES: Transform = Transform::Standardise {
+        over: Standardised::Features,
+    };
+    const ALL: Transform = Transform::Standardise {
+        over: Standardised::All,
+    };
+    const SQUASH: Transform = Transform::Squash {
+        deviations: 3.0,
+        low: 0.1,
+        high: 0.9,
+    };
 
     fn whiten(method: Whitening, epsilon: f64, components: Limit) -> Transform {
-        Transform::Whiten { method, epsilon, components }
+        Transform::Whiten {
+            method,
+            epsilon,
+            components,
+        }
     }
 
     const ZCA: Transform = Transform::Whiten {
@@ -626,20 +720,35 @@ mod tests {
     #[test]
     fn each_transform_is_worked_out_by_hand() {
         let rows = [0.0, 4.0, 2.0, 8.0];
-        let scale = Transform::Scale { factor: -0.5, offset: 1.0 };
+        let scale = Transform::Scale {
+            factor: -0.5,
+            offset: 1.0,
+        };
         assert_eq!(of(&[scale], &rows, 2), [1.0, -1.0, 0.0, -3.0]);
         // Means 1 and 6, deviations 1 and 2.
         assert_eq!(of(&[FEATURES], &rows, 2), [-1.0, -1.0, 1.0, 1.0]);
         // Mean 3.5, variance (12.25 + 0.25 + 2.25 + 20.25) / 4 = 8.75.
         let deviation = 8.75_f32.sqrt();
-        close(&of(&[ALL], &rows, 2), &[-3.5, 0.5, -1.5, 4.5].map(|x| x / deviation));
-        assert_eq!(of(&[Transform::RemoveRowMean], &rows, 2), [-2.0, 2.0, -3.0, 3.0]);
-        assert_eq!(of(&[Transform::UnitLength], &[3.0, 4.0, 0.0, 0.0], 2), [0.6, 0.8, 0.0, 0.0]);
+        close(
+            &of(&[ALL], &rows, 2),
+            &[-3.5, 0.5, -1.5, 4.5].map(|x| x / deviation),
+        );
+        assert_eq!(
+            of(&[Transform::RemoveRowMean], &rows, 2),
+            [-2.0, 2.0, -3.0, 3.0]
+        );
+        assert_eq!(
+            of(&[Transform::UnitLength], &[3.0, 4.0, 0.0, 0.0], 2),
+            [0.6, 0.8, 0.0, 0.0]
+        );
         // Deviation 1 about 0: −3 and 3 at most, of which ±1 is a third of the way from ½.
         let mut many = vec![1.0, -1.0].repeat(50);
         many.extend([90.0, -90.0]);
         let transforms = fit(&[SQUASH], &Rows(many[..100].to_vec(), 1));
-        close(&transforms.apply(many[98..].to_vec(), 1), &[0.5 + 0.4 / 3.0, 0.5 - 0.4 / 3.0, 0.9, 0.1]);
+        close(
+            &transforms.apply(many[98..].to_vec(), 1),
+            &[0.5 + 0.4 / 3.0, 0.5 - 0.4 / 3.0, 0.9, 0.1],
+        );
     }
 
     #[test]
@@ -675,8 +784,16 @@ mod tests {
     fn whitening_of_two_correlated_inputs_is_worked_out_by_hand() {
         // Directions (1, 1)/√2 with variance 4 and (1, −1)/√2 with variance 1; about the mean (10, 20).
         let (long, short) = (2.0_f32, 1.0_f32);
-        let directions = [(long, long), (-long, -long), (short, -short), (-short, short)];
-        let rows: Vec<f32> = directions.iter().flat_map(|(x, y)| [10.0 + x, 20.0 + y]).collect();
+        let directions = [
+            (long, long),
+            (-long, -long),
+            (short, -short),
+            (-short, short),
+        ];
+        let rows: Vec<f32> = directions
+            .iter()
+            .flat_map(|(x, y)| [10.0 + x, 20.0 + y])
+            .collect();
         // Each direction: (2·2·k²) / 4 = 2k² for a length k√2: variances 4 and 1.
         let pca = of(&[whiten(Whitening::Pca, 0.0, Limit::All)], &rows, 2);
         let root = 2.0_f32.sqrt();
@@ -694,13 +811,24 @@ mod tests {
     /// The covariance of rows about their mean, in f64.
     fn covariance(rows: &[f32], inputs: usize) -> Vec<f64> {
         let count = (rows.len() / inputs) as f64;
-        let mean = |at: usize| rows.iter().skip(at).step_by(inputs).map(|&x| f64::from(x)).sum::<f64>() / count;
+        let mean = |at: usize| {
+            rows.iter()
+                .skip(at)
+                .step_by(inputs)
+                .map(|&x| f64::from(x))
+                .sum::<f64>()
+                / count
+        };
         let means: Vec<f64> = (0..inputs).map(mean).collect();
         let entry = |a: usize, b: usize| {
-            let products = rows.chunks_exact(inputs).map(|row| (f64::from(row[a]) - means[a]) * (f64::from(row[b]) - means[b]));
+            let products = rows
+                .chunks_exact(inputs)
+                .map(|row| (f64::from(row[a]) - means[a]) * (f64::from(row[b]) - means[b]));
             products.sum::<f64>() / count
         };
-        (0..inputs * inputs).map(|at| entry(at / inputs, at % inputs)).collect()
+        (0..inputs * inputs)
+            .map(|at| entry(at / inputs, at % inputs))
+            .collect()
     }
 
     #[test]
@@ -712,7 +840,10 @@ mod tests {
                 let whitened = of(&[whiten(method, 0.0, Limit::All)], &rows.0, inputs);
                 for (at, entry) in covariance(&whitened, inputs).iter().enumerate() {
                     let expected = if at / inputs == at % inputs { 1.0 } else { 0.0 };
-                    assert!((entry - expected).abs() < 1e-4, "{method:?} {inputs}, entry {at}: {entry}");
+                    assert!(
+                        (entry - expected).abs() < 1e-4,
+                        "{method:?} {inputs}, entry {at}: {entry}"
+                    );
                 }
             }
         }
@@ -725,16 +856,25 @@ mod tests {
         let whitened = of(&[Transform::RemoveRowMean, ZCA], &rows.0, 3);
         let covariance = covariance(&whitened, 3);
         for (at, entry) in covariance.iter().enumerate() {
-            let expected = if at / 3 == at % 3 { 2.0 / 3.0 } else { -1.0 / 3.0 };
+            let expected = if at / 3 == at % 3 {
+                2.0 / 3.0
+            } else {
+                -1.0 / 3.0
+            };
             assert!((entry - expected).abs() < 1e-4, "{covariance:?}");
         }
     }
 
     #[test]
     fn more_components_than_inputs_are_refused() {
-        let wanted = [whiten(Whitening::Pca, 0.0, Limit::First(3)), whiten(Whitening::Pca, 0.0, Limit::First(5))];
+        let wanted = [
+            whiten(Whitening::Pca, 0.0, Limit::First(3)),
+            whiten(Whitening::Pca, 0.0, Limit::First(5)),
+        ];
         assert_eq!(
-            Transforms::fit(&wanted, &correlated(9, 4)).expect_err("too many").to_string(),
+            Transforms::fit(&wanted, &correlated(9, 4))
+                .expect_err("too many")
+                .to_string(),
             "data.transforms: whiten.components is 5, but a row has 3 inputs there\n  hint: write \"all\", or 3 at most"
         );
     }
@@ -742,7 +882,12 @@ mod tests {
     #[test]
     fn bits_depend_neither_on_threads_nor_on_the_rows_beside() {
         let rows = correlated(5000, 60);
-        let wanted = [FEATURES, Transform::RemoveRowMean, ZCA, Transform::UnitLength];
+        let wanted = [
+            FEATURES,
+            Transform::RemoveRowMean,
+            ZCA,
+            Transform::UnitLength,
+        ];
         let all: Vec<usize> = (0..5000).collect();
         let with_threads = |threads: usize| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
@@ -755,21 +900,48 @@ mod tests {
         let (transforms, read) = with_threads(1);
         assert_eq!(with_threads(3), (transforms.clone(), read.clone()));
         for row in [0, 1, 255, 256, 4999] {
-            assert_eq!(transforms.read(&rows, &[row]), read[row * 60..][..60], "row {row}");
+            assert_eq!(
+                transforms.read(&rows, &[row]),
+                read[row * 60..][..60],
+                "row {row}"
+            );
         }
     }
 
     #[test]
     fn a_run_keeps_every_bit() {
         let rows = correlated(50, 5);
-        let scale = Transform::Scale { factor: 0.3, offset: -0.7 };
+        let scale = Transform::Scale {
+            factor: 0.3,
+            offset: -0.7,
+        };
         let pca = whiten(Whitening::Pca, 0.01, Limit::First(2));
-        let wanted = [FEATURES, Transform::RemoveRowMean, ALL, pca, SQUASH, Transform::UnitLength, scale];
+        let wanted = [
+            FEATURES,
+            Transform::RemoveRowMean,
+            ALL,
+            pca,
+            SQUASH,
+            Transform::UnitLength,
+            scale,
+        ];
         let transforms = fit(&wanted, &rows);
         let kept = transforms.to_weights();
-        assert_eq!(kept.get("04.whiten_pca.forward").expect("it is there").shape, [5, 2]);
+        assert_eq!(
+            kept.get("04.whiten_pca.forward")
+                .expect("it is there")
+                .shape,
+            [5, 2]
+        );
         assert_eq!(Transforms::from_weights(&kept), Ok(transforms.clone()));
-        assert_eq!((transforms.outputs(5), transforms.fits(5), transforms.fits(4)), (2, true, false));
+        assert_eq!(
+            (
+                transforms.outputs(5),
+                transforms.fits(5),
+                transforms.fits(4)
+            ),
+            (2, true, false)
+        );
         let none = Transforms::from_weights(&Weights::default()).expect("nothing to read");
         assert!(none.is_identity() && !transforms.is_identity());
         // More than nine keep their order.
@@ -786,12 +958,24 @@ mod tests {
             }
             Transforms::from_weights(&weights).expect_err("they do not fit")
         };
-        assert_eq!(told(&[("02.unit_length.of", [1, 1])]), "02.unit_length.of is there, but step 1 is not");
-        assert_eq!(told(&[("encoder", [1, 1])]), "encoder is there, but step 1 is not");
-        assert_eq!(told(&[("01.blur.of", [1, 1])]), "\"blur\" is no transform");
-        assert_eq!(told(&[("01.scale.factor", [1, 1])]), "tensor `01.scale.offset` is missing");
         assert_eq!(
-            told(&[("01.standardise.deviation", [1, 2]), ("01.standardise.mean", [1, 3])]),
+            told(&[("02.unit_length.of", [1, 1])]),
+            "02.unit_length.of is there, but step 1 is not"
+        );
+        assert_eq!(
+            told(&[("encoder", [1, 1])]),
+            "encoder is there, but step 1 is not"
+        );
+        assert_eq!(told(&[("01.blur.of", [1, 1])]), "\"blur\" is no transform");
+        assert_eq!(
+            told(&[("01.scale.factor", [1, 1])]),
+            "tensor `01.scale.offset` is missing"
+        );
+        assert_eq!(
+            told(&[
+                ("01.standardise.deviation", [1, 2]),
+                ("01.standardise.mean", [1, 3])
+            ]),
             "standardise.deviation is [1, 2], but should be [1, 3]"
         );
         assert_eq!(

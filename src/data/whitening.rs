@@ -49,7 +49,11 @@ impl Covariance {
     pub(super) fn add(&mut self, rows: &[f32]) {
         let inputs = self.shift.len();
         let shift = self.shift.iter().cycle();
-        let centred: Vec<f64> = rows.iter().zip(shift).map(|(&x, s)| f64::from(x) - s).collect();
+        let centred: Vec<f64> = rows
+            .iter()
+            .zip(shift)
+            .map(|(&x, s)| f64::from(x) - s)
+            .collect();
         for row in centred.chunks_exact(inputs) {
             for (sum, x) in self.sums.iter_mut().zip(row) {
                 *sum += x;
@@ -66,7 +70,9 @@ impl Covariance {
             let last = first + wide;
             let mut products = nalgebra::DMatrixViewMut::from_slice(products, inputs, wide);
             let of_band = rows.columns(first, wide);
-            products.rows_mut(0, last).gemm(1.0, &columns.rows(0, last), &of_band, 1.0);
+            products
+                .rows_mut(0, last)
+                .gemm(1.0, &columns.rows(0, last), &of_band, 1.0);
         });
     }
 
@@ -80,7 +86,11 @@ impl Covariance {
             self.products[column * inputs + row] / count - means[row] * means[column]
         };
         let covariance = DMatrix::from_fn(inputs, inputs, entry);
-        let mean = self.shift.iter().zip(&means).map(|(shift, mean)| shift + mean);
+        let mean = self
+            .shift
+            .iter()
+            .zip(&means)
+            .map(|(shift, mean)| shift + mean);
         (mean.collect(), covariance)
     }
 
@@ -106,11 +116,17 @@ impl Covariance {
             let variance = eigen.eigenvalues[at];
             let has_variance = variance > 0.0 && variance >= LEAST_SHARE * largest;
             let deviation = (variance + epsilon).sqrt();
-            factors.push(if has_variance { (1.0 / deviation, deviation) } else { (0.0, 0.0) });
+            factors.push(if has_variance {
+                (1.0 / deviation, deviation)
+            } else {
+                (0.0, 0.0)
+            });
             // Either sign would do: the largest entry is positive.
             let vector = eigen.eigenvectors.column(at);
             let sign = vector[vector.iamax()].signum();
-            directions.row_mut(place).copy_from(&(vector * sign).transpose());
+            directions
+                .row_mut(place)
+                .copy_from(&(vector * sign).transpose());
         }
         let scaled = |factor: &dyn Fn(&(f64, f64)) -> f64| {
             let mut scaled = directions.clone();
@@ -143,10 +159,15 @@ const ROWS_AT_ONCE: usize = 8;
 /// `rows` · `matrix`, row by row: the bits of a row do not depend on the rows beside it.
 pub(super) fn product(rows: &[f32], matrix: &[f32], inputs: usize, outputs: usize) -> Vec<f32> {
     let mut products = vec![0.0; rows.len() / inputs * outputs];
-    let blocks = rows.chunks(ROWS_AT_ONCE * inputs).zip(products.chunks_mut(ROWS_AT_ONCE * outputs));
+    let blocks = rows
+        .chunks(ROWS_AT_ONCE * inputs)
+        .zip(products.chunks_mut(ROWS_AT_ONCE * outputs));
     for (rows, products) in blocks {
         for (input, weights) in matrix.chunks_exact(outputs).enumerate() {
-            for (row, product) in rows.chunks_exact(inputs).zip(products.chunks_exact_mut(outputs)) {
+            for (row, product) in rows
+                .chunks_exact(inputs)
+                .zip(products.chunks_exact_mut(outputs))
+            {
                 let x = row[input];
                 for (sum, weight) in product.iter_mut().zip(weights) {
                     *sum += x * weight;

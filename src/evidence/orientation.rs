@@ -104,8 +104,16 @@ impl Evidence for Orientation {
         }
         const MEASURED: [Quantity; 4] = [
             measured!("orientation selectivity", "", "/selectivity/2"),
-            measured!("orientation selectivity of the lowest tenth", "", "/selectivity/0"),
-            measured!("orientation selectivity of the highest tenth", "", "/selectivity/4"),
+            measured!(
+                "orientation selectivity of the lowest tenth",
+                "",
+                "/selectivity/0"
+            ),
+            measured!(
+                "orientation selectivity of the highest tenth",
+                "",
+                "/selectivity/4"
+            ),
             measured!("spatial frequency", "cycles a pixel", "/frequency"),
         ];
         &MEASURED
@@ -122,7 +130,11 @@ impl Evidence for Orientation {
         let rows: Vec<Vec<String>> = members
             .iter()
             .map(|(member, of)| {
-                let head = [member.label.clone(), member.seed.to_string(), of.units.len().to_string()];
+                let head = [
+                    member.label.clone(),
+                    member.seed.to_string(),
+                    of.units.len().to_string(),
+                ];
                 let numbers = of.selectivity.into_iter().chain([of.frequency]);
                 head.into_iter().chain(numbers.map(if_defined)).collect()
             })
@@ -143,7 +155,10 @@ impl Evidence for Orientation {
                    each unit, at its orientation and its frequency; the table above has the spread of selectivity";
         let left_out = match members.len() - drawn.len() {
             0 => String::new(),
-            _ => format!(" The first {MOST_DRAWN} of {} models are drawn.", members.len()),
+            _ => format!(
+                " The first {MOST_DRAWN} of {} models are drawn.",
+                members.len()
+            ),
         };
         let caption = format!(
             "Left: a bar for each unit, at the centre of its energy in the patch (framed), along its edges, as long as it is \
@@ -212,9 +227,12 @@ fn tuned(trained: &Trained<'_>) -> Vec<Tuned> {
 
 /// Two charts for each member, two members side by side.
 fn drawing(members: &[(&Member, Tuned)], height: usize, width: usize) -> Drawing {
-    let charts = members
-        .iter()
-        .flat_map(|(member, of)| [places(&member.label, &of.units, height, width), waves(&member.label, &of.units)]);
+    let charts = members.iter().flat_map(|(member, of)| {
+        [
+            places(&member.label, &of.units, height, width),
+            waves(&member.label, &of.units),
+        ]
+    });
     Sheet {
         legend: Legend::new([], 0),
         charts: charts.collect(),
@@ -236,7 +254,13 @@ fn line(stroke: Stroke, points: Vec<(f64, f64)>) -> Option<Line> {
 /// A bar for each unit, where it is in the picture.
 fn places(label: &str, units: &[Tuning], height: usize, width: usize) -> Chart {
     let (right, top) = (width as f64, height as f64);
-    let corners = vec![(0.0, 0.0), (right, 0.0), (right, top), (0.0, top), (0.0, 0.0)];
+    let corners = vec![
+        (0.0, 0.0),
+        (right, 0.0),
+        (right, top),
+        (0.0, top),
+        (0.0, 0.0),
+    ];
     let frame = line(Stroke::Bare, corners).map(|mut frame| {
         frame.look.colour = FRAME;
         frame
@@ -293,7 +317,10 @@ fn tuning(unit: usize, tile: &[f32], height: usize, width: usize) -> Option<Tuni
 
     let (mut power, mut turned, mut frequencies) = (0.0, Complex::<f64>::default(), 0.0);
     for (at, value) in plane.iter().enumerate().skip(1) {
-        let (down, right) = (frequency(at / columns, rows), frequency(at % columns, columns));
+        let (down, right) = (
+            frequency(at / columns, rows),
+            frequency(at % columns, columns),
+        );
         let of_wave = value.norm_sqr();
         power += of_wave;
         let wave = Complex::from_polar(of_wave, 2.0 * down.atan2(right));
@@ -323,7 +350,10 @@ fn tuning(unit: usize, tile: &[f32], height: usize, width: usize) -> Option<Tuni
 /// A share of sorted numbers lies below this, by linear interpolation between neighbours.
 fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * (sorted.len().checked_sub(1)? as f64);
-    let (below, above) = (sorted[place.floor() as usize], sorted[place.ceil() as usize]);
+    let (below, above) = (
+        sorted[place.floor() as usize],
+        sorted[place.ceil() as usize],
+    );
     Some(below + (above - below) * place.fract())
 }
 
@@ -356,7 +386,12 @@ mod tests {
     #[test]
     fn a_wave_has_one_orientation_and_one_frequency() {
         // Cycles to the right are upright stripes; cycles down and to the right alike rise from the left to the right.
-        for (down, right, orientation) in [(0.0, 4.0, 90.0), (4.0, 0.0, 0.0), (4.0, 4.0, 45.0), (4.0, -4.0, 135.0)] {
+        for (down, right, orientation) in [
+            (0.0, 4.0, 90.0),
+            (4.0, 0.0, 0.0),
+            (4.0, 4.0, 45.0),
+            (4.0, -4.0, 135.0),
+        ] {
             let found = of_waves(&[(1.0, down, right)]);
             close(found.selectivity, 1.0);
             close(found.orientation, orientation);
@@ -371,7 +406,10 @@ mod tests {
         close(found.selectivity, 0.6);
         close(found.orientation, 90.0);
         close(found.frequency, 4.8 / 32.0);
-        close(of_waves(&[(1.0, 4.0, 4.0), (1.0, 4.0, -4.0)]).selectivity, 0.0);
+        close(
+            of_waves(&[(1.0, 4.0, 4.0), (1.0, 4.0, -4.0)]).selectivity,
+            0.0,
+        );
     }
 
     #[test]
@@ -424,6 +462,9 @@ mod tests {
         let numbers = [1.0, 2.0, 4.0, 8.0, 16.0];
         let found = [0.0, 0.1, 0.5, 0.75, 1.0].map(|share| quantile(&numbers, share));
         assert_eq!(found, [1.0, 1.4, 4.0, 8.0, 16.0].map(Some));
-        assert_eq!((quantile(&[], 0.5), quantile(&[3.0], 0.9)), (None, Some(3.0)));
+        assert_eq!(
+            (quantile(&[], 0.5), quantile(&[3.0], 0.9)),
+            (None, Some(3.0))
+        );
     }
 }

@@ -109,17 +109,27 @@ struct Load {
 /// those to learn from twice.
 #[must_use]
 pub fn memory_to_transform(transforms: &[Transform], data: &Dataset) -> Need {
-    let parts = [Some(&data.train), data.validation.as_ref(), Some(&data.test)];
-    let parts: Vec<&Images> = parts.into_iter().flatten().map(|part| &part.images).collect();
+    let parts = [
+        Some(&data.train),
+        data.validation.as_ref(),
+        Some(&data.test),
+    ];
+    let parts: Vec<&Images> = parts
+        .into_iter()
+        .flatten()
+        .map(|part| &part.images)
+        .collect();
     let outputs = |inputs: usize| {
-        transforms.iter().fold(inputs, |inputs, transform| match transform {
-            Transform::Whiten {
-                method: Whitening::Pca,
-                components: Limit::First(components),
-                ..
-            } => *components,
-            _ => inputs,
-        })
+        transforms
+            .iter()
+            .fold(inputs, |inputs, transform| match transform {
+                Transform::Whiten {
+                    method: Whitening::Pca,
+                    components: Limit::First(components),
+                    ..
+                } => *components,
+                _ => inputs,
+            })
     };
     // What is read when it is asked for takes no memory.
     let as_numbers = |images: &&Images| match images.size() {
@@ -145,7 +155,11 @@ pub fn memory_to_transform(transforms: &[Transform], data: &Dataset) -> Need {
     };
     Need {
         parts: vec![
-            part("rows and their transforms", bytes, "data.train_images and data.test_images"),
+            part(
+                "rows and their transforms",
+                bytes,
+                "data.train_images and data.test_images",
+            ),
             part("the program", PROGRAM, ""),
         ],
     }

@@ -97,10 +97,14 @@ impl Warnings {
     /// Inputs that no output of the decoder can be equal to.
     fn range(&mut self, section: &str, spec: &AutoencoderSpec, data: &Dataset) {
         // A byte stands for a number in [0, 1]. Cross-entropy goes with sigmoid outputs alone.
-        if spec.decoder_activation != DecoderActivation::Sigmoid || data.train.images.bytes().is_some() {
+        if spec.decoder_activation != DecoderActivation::Sigmoid
+            || data.train.images.bytes().is_some()
+        {
             return;
         }
-        let [low, high] = *self.inputs_range.get_or_insert_with(|| data.train.images.range());
+        let [low, high] = *self
+            .inputs_range
+            .get_or_insert_with(|| data.train.images.range());
         if low < 0.0 || high > 1.0 {
             let but = match spec.reconstruction {
                 Reconstruction::SquaredError => "gives nothing outside of (0, 1)",
@@ -251,8 +255,14 @@ mod tests {
     #[test]
     fn inputs_that_a_sigmoid_cannot_give_are_told_with_the_cure() {
         let of = |keys: &str, numbers: Vec<f32>| {
-            let text = format!("experiment = \"autoencoder\"\n[training]\nbatch_size = 1\n[autoencoder]\n{keys}");
-            of_images(&text, Images::of_numbers(numbers, Frame::grey(1, 2)).expect("pictures"), &[0])
+            let text = format!(
+                "experiment = \"autoencoder\"\n[training]\nbatch_size = 1\n[autoencoder]\n{keys}"
+            );
+            of_images(
+                &text,
+                Images::of_numbers(numbers, Frame::grey(1, 2)).expect("pictures"),
+                &[0],
+            )
         };
         let sigmoid = "decoder_activation = \"sigmoid\"\n";
         assert_eq!(
@@ -264,7 +274,10 @@ mod tests {
             ]
         );
         let entropy = format!("{sigmoid}reconstruction = \"cross_entropy\"");
-        assert!(of(&entropy, vec![0.0, 1.5])[0].contains("\"sigmoid\" and cross-entropy are for numbers in [0, 1]\n"));
+        assert!(
+            of(&entropy, vec![0.0, 1.5])[0]
+                .contains("\"sigmoid\" and cross-entropy are for numbers in [0, 1]\n")
+        );
         assert!(of(sigmoid, vec![0.0, 1.0]).is_empty() && of("", vec![-5.0, 5.0]).is_empty());
     }
 

@@ -257,7 +257,10 @@ impl Form for Factor {
     }
     fn read(written: Written<IgnoredAny>) -> Result<f64, Flaw> {
         match Constant::read(written)? {
-            0.0 => Err(Flaw::rule("is {}, which leaves nothing of the inputs", "write another factor")),
+            0.0 => Err(Flaw::rule(
+                "is {}, which leaves nothing of the inputs",
+                "write another factor",
+            )),
             factor => Ok(factor),
         }
     }

@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::Form;
 use super::{
-    AutoencoderTraining, BackendName, ClassifierSpec, Patches, TrainedLayers, TrainingSpec, Transfer,
-    Transform, Whole, forms,
+    AutoencoderTraining, BackendName, ClassifierSpec, Patches, TrainedLayers, TrainingSpec,
+    Transfer, Transform, Whole, forms,
 };
 
 /// What a run trains, by the name that configs and run folders use.

@@ -1,7 +1,7 @@
 //! Plans and data made by hand, and their training without the program around it.
 
 use layerwise::backend::{self, Backend};
-use layerwise::data::{Dataset, Frame, Images, Split};
+use layerwise::data::{Dataset, Frame, Images, Split, Transforms};
 use layerwise::evidence;
 use layerwise::experiment::{self, Examples, Outcome, Setting};
 use layerwise::spec::{
@@ -40,6 +40,7 @@ pub fn blobs(classes: usize) -> Dataset {
         validation: None,
         test: split(20, 50),
         files: Vec::new(),
+        transforms: Transforms::default(),
     }
 }
 
