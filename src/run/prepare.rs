@@ -152,7 +152,7 @@ fn found_before(config: &Config) -> Option<PathBuf> {
     (same && path.exists()).then_some(path)
 }
 
-fn read_data(config: &Config) -> Result<(Dataset, PathBuf), Failure> {
+pub(super) fn read_data(config: &Config) -> Result<(Dataset, PathBuf), Failure> {
     let plan = &config.plan.data;
     let folder = match found_before(config) {
         Some(path) => Ok(path),
