@@ -4,7 +4,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use npyz::{NpyWriter, WriterBuilder};
+use npyz::WriterBuilder;
 use serde_json::json;
 
 use crate::weights::bytes;
@@ -54,8 +54,8 @@ pub struct Writer<W: Write> {
 
 enum Sink<W: Write> {
     Csv(Box<csv::Writer<W>>),
-    Npy(NpyWriter<f32, W>),
-    Safetensors(W),
+    /// The head is written; little-endian numbers follow.
+    Numbers(W),
 }
 
 impl<W: Write> Writer<W> {
@@ -73,13 +73,15 @@ impl<W: Write> Writer<W> {
                 csv.write_record(head.chain(table.columns.iter().map(String::as_str)))?;
                 Sink::Csv(Box::new(csv))
             }
-            Format::Npy => Sink::Npy(
-                npyz::WriteOptions::new()
-                    .default_dtype()
-                    .shape(&shape.map(|size| size as u64))
-                    .writer(out)
-                    .begin_nd()?,
-            ),
+            Format::Npy => {
+                let mut head = Vec::new();
+                let options = npyz::WriteOptions::<f32>::new().default_dtype();
+                let options = options.shape(&shape.map(|size| size as u64));
+                // The crate's writer cannot go from thread to thread, but its head can.
+                options.writer(&mut head).begin_nd()?;
+                out.write_all(&head)?;
+                Sink::Numbers(out)
+            }
             Format::Safetensors => {
                 let head = json!({
                     "__metadata__": { "layerwise": table.about },
@@ -94,7 +96,7 @@ impl<W: Write> Writer<W> {
                 head.extend(std::iter::repeat_n(' ', head.len().wrapping_neg() % 8));
                 out.write_all(&(head.len() as u64).to_le_bytes())?;
                 out.write_all(head.as_bytes())?;
-                Sink::Safetensors(out)
+                Sink::Numbers(out)
             }
         };
         Ok(Self { sink })
@@ -117,8 +119,7 @@ impl<W: Write> Writer<W> {
                 csv.write_record(None::<&[u8]>)?;
                 Ok(())
             }
-            Sink::Npy(npy) => values.iter().try_for_each(|value| npy.push(value)),
-            Sink::Safetensors(out) => out.write_all(&bytes(values)),
+            Sink::Numbers(out) => out.write_all(&bytes(values)),
         }
     }
 
@@ -126,15 +127,14 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     ///
-    /// Returns an error if it cannot be written, or there were fewer rows than were told.
+    /// Returns an error if it cannot be written.
     pub fn finish(self) -> io::Result<()> {
         match self.sink {
             Sink::Csv(csv) => csv
                 .into_inner()
                 .map_err(|error| error.into_error())?
                 .flush(),
-            Sink::Npy(npy) => npy.finish(),
-            Sink::Safetensors(mut out) => out.flush(),
+            Sink::Numbers(mut out) => out.flush(),
         }
     }
 }
