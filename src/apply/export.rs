@@ -15,6 +15,7 @@ use serde_json::json;
 use zip::write::FileOptions;
 
 use super::{Network, Trained};
+use crate::data::Frame;
 use crate::model::{Autoencoder, Classifier, LayerValues, numbers};
 use crate::run::Failure;
 use crate::run_dir::write_whole;
@@ -168,11 +169,19 @@ impl Trained {
 
     /// What the model is to be given.
     fn inputs_in_words(&self) -> String {
-        let data = &self.manifest.data;
-        format!(
-            "pixels divided by 255, of {}×{} pictures row by row",
-            data.height, data.width
-        )
+        match self.manifest.data.frame {
+            Frame::Picture { channels: 1, .. } => format!(
+                "{}, row by row, bytes divided by 255",
+                self.manifest.data.frame
+            ),
+            Frame::Picture { .. } => format!(
+                "{}, row by row, the channels of a pixel side by side, bytes divided by 255",
+                self.manifest.data.frame
+            ),
+            Frame::Vector { .. } => {
+                format!("{} as the run's data have them", self.manifest.data.frame)
+            }
+        }
     }
 
     fn pytorch(&self, file: &str) -> (Named, String) {

@@ -70,7 +70,8 @@ impl<W: Write> Writer<W> {
             Format::Csv => {
                 let mut csv = csv::Writer::from_writer(out);
                 let head = labels.iter().copied();
-                csv.write_record(head.chain(table.columns.iter().map(String::as_str)))?;
+                let head = head.chain(table.columns.iter().map(String::as_str));
+                csv.write_record(head).map_err(of_the_stream)?;
                 Sink::Csv(Box::new(csv))
             }
             Format::Npy => {
@@ -111,13 +112,12 @@ impl<W: Write> Writer<W> {
         match &mut self.sink {
             Sink::Csv(csv) => {
                 for label in labels {
-                    csv.write_field(label)?;
+                    csv.write_field(label).map_err(of_the_stream)?;
                 }
                 for &value in values {
-                    csv.write_field(written(value))?;
+                    csv.write_field(written(value)).map_err(of_the_stream)?;
                 }
-                csv.write_record(None::<&[u8]>)?;
-                Ok(())
+                csv.write_record(None::<&[u8]>).map_err(of_the_stream)
             }
             Sink::Numbers(out) => out.write_all(&bytes(values)),
         }
@@ -136,6 +136,14 @@ impl<W: Write> Writer<W> {
                 .flush(),
             Sink::Numbers(mut out) => out.flush(),
         }
+    }
+}
+
+/// What the stream said, and not that CSV could not be written.
+fn of_the_stream(error: csv::Error) -> io::Error {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error,
+        other => io::Error::other(format!("{other:?}")),
     }
 }
 

@@ -10,6 +10,7 @@ pub mod export;
 pub mod files;
 pub mod inputs;
 pub mod pictures;
+pub mod stub;
 pub mod top;
 
 use std::io;
@@ -67,6 +68,16 @@ pub enum Output {
 }
 
 impl Trained {
+    /// The models of the run in the folder `path`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure`] if there is no such run, or its manifest is damaged.
+    pub fn members(path: &Path) -> Result<Vec<Member>, Failure> {
+        let dir = RunDir::open(path).map_err(Failure::request)?;
+        Ok(dir.manifest().map_err(Failure::work)?.members)
+    }
+
     /// Opens the run in the folder `path` and makes its model `asked` again: by its label (`D, seed 0`), or by condition
     /// or seed where that is enough. A run of one model needs no name.
     ///
@@ -255,7 +266,7 @@ fn rebuilt(
     prefix: &str,
 ) -> Result<Network, String> {
     let data = &manifest.data;
-    let inputs = data.height * data.width;
+    let inputs = data.frame.inputs().unwrap_or(0);
     let (device, seeds) = (Device::flex(), [0]);
     // What is drawn is replaced: zeros are drawn in no time.
     let zeros = Initialization::Constant { value: 0.0 };

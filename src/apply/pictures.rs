@@ -2,64 +2,89 @@
 
 use super::inputs::Given;
 use super::{Output, Trained};
+use crate::data::Frame;
 use crate::report::Photo;
+use crate::run::Failure;
 
-/// Whether rows of these inputs are pictures.
-///
-/// # Errors
-///
-/// Says why not, for a reader.
-pub fn are_pictures(_given: &Given) -> Result<(), String> {
-    Ok(())
+/// Inputs of a shape that can be shown.
+pub struct Shown<'a> {
+    given: &'a Given,
+    height: usize,
+    width: usize,
 }
 
-/// An input as a picture.
-///
-/// # Panics
-///
-/// Panics if there is no such input, or it is no picture.
-#[must_use]
-pub fn photo(given: &Given, index: usize) -> Photo {
-    let row = given.row(index);
-    let range = range(given, &row);
-    drawn(given, &row, range)
-}
-
-/// Each of the first `count` inputs beside its reconstruction, in the same shades.
-///
-/// # Errors
-///
-/// Says why there are no pictures, for a reader.
-pub fn pairs(trained: &Trained, given: &Given, count: usize) -> Result<Vec<Vec<Photo>>, String> {
-    are_pictures(given)?;
-    let mut pairs = Vec::new();
-    let first = given.first(count);
-    let drawn = trained.each(&first, Output::Reconstructions, |batch| {
-        for row in batch.chunks_exact(trained.inputs()) {
-            let input = given.row(pairs.len());
-            let range = range(given, &input);
-            pairs.push(vec![drawn(given, &input, range), drawn(given, row, range)]);
+impl<'a> Shown<'a> {
+    /// # Errors
+    ///
+    /// Returns [`Failure::Request`] if the inputs are no pictures.
+    pub fn new(given: &'a Given) -> Result<Self, Failure> {
+        match given.raw.frame() {
+            Frame::Picture {
+                height,
+                width,
+                channels: 1 | 3,
+            } => Ok(Self {
+                given,
+                height,
+                width,
+            }),
+            other => Err(Failure::Request(format!(
+                "an input is {other}, which make no picture\n  hint: write a .csv file"
+            ))),
         }
-        Ok(())
-    });
-    drawn.expect("nothing is written");
-    Ok(pairs)
-}
+    }
 
-/// What is black and what is white: 0 and 1 of bytes, the smallest and the largest of other numbers.
-fn range(_given: &Given, _row: &[f32]) -> (f32, f32) {
-    (0.0, 1.0)
-}
+    /// An input as a picture.
+    ///
+    /// # Panics
+    ///
+    /// Panics if there is no such input.
+    #[must_use]
+    pub fn photo(&self, index: usize) -> Photo {
+        let row = self.given.raw.row(index);
+        self.drawn(&row, self.range(&row))
+    }
 
-fn drawn(given: &Given, row: &[f32], (black, white): (f32, f32)) -> Photo {
-    let shade = |value: &f32| {
-        let share = (value - black) / (white - black);
-        (share.clamp(0.0, 1.0) * 255.0).round() as u8
-    };
-    Photo {
-        height: given.images.height(),
-        width: given.images.width(),
-        pixels: row.iter().map(shade).collect(),
-        caption: String::new(),
+    /// Each of the first `count` inputs beside its reconstruction, in the same shades.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the model is no autoencoder.
+    #[must_use]
+    pub fn pairs(&self, trained: &Trained, count: usize) -> Vec<Vec<Photo>> {
+        let mut pairs = Vec::new();
+        let first = self.given.images.part(0, count);
+        let drawn = trained.each(&first, Output::Reconstructions, |batch| {
+            for row in batch.chunks_exact(trained.inputs()) {
+                let input = self.given.raw.row(pairs.len());
+                let range = self.range(&input);
+                pairs.push(vec![self.drawn(&input, range), self.drawn(row, range)]);
+            }
+            Ok(())
+        });
+        drawn.expect("nothing is written");
+        pairs
+    }
+
+    /// What is black and what is white: 0 and 1 of bytes, the smallest and the largest of other numbers.
+    fn range(&self, row: &[f32]) -> [f32; 2] {
+        if self.given.raw.bytes().is_some() {
+            return [0.0, 1.0];
+        }
+        let least = row.iter().copied().fold(f32::INFINITY, f32::min);
+        let most = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        [least, most]
+    }
+
+    fn drawn(&self, row: &[f32], [black, white]: [f32; 2]) -> Photo {
+        // Where all is one shade, it is black.
+        let span = (white - black).max(f32::MIN_POSITIVE);
+        let shade = |value: &f32| (((value - black) / span).clamp(0.0, 1.0) * 255.0).round() as u8;
+        Photo {
+            height: self.height,
+            width: self.width,
+            pixels: row.iter().map(shade).collect(),
+            caption: String::new(),
+        }
     }
 }

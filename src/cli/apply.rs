@@ -9,8 +9,10 @@ use super::{Failure, all_printed};
 use crate::apply::export::{Tool, cannot_write};
 use crate::apply::files::{Format, Table, Writer, written};
 use crate::apply::inputs::{Given, Reading};
+use crate::apply::pictures::Shown;
+use crate::apply::stub::Fit;
 use crate::apply::top::Exciting;
-use crate::apply::{Output, Trained, pictures};
+use crate::apply::{Output, Trained};
 use crate::report::{Photo, Strip, contact_sheet};
 use crate::run_dir::{self, write_whole, write_whole_by};
 use crate::ui::print::{Stdout, lost, say_bytes, tell};
@@ -169,7 +171,7 @@ pub fn reconstruct(args: &ReconstructArgs) -> Result<(), Failure> {
         );
     };
     let shown = given.images.count().min(MOST_STRIPS);
-    let pairs = pictures::pairs(&trained, &given, shown).map_err(Failure::Request)?;
+    let pairs = Shown::new(&given)?.pairs(&trained, shown);
     let strips = given.names.iter().zip(pairs).map(|(name, photos)| Strip {
         title: name.clone(),
         photos,
@@ -220,6 +222,7 @@ pub fn top(args: &TopArgs) -> Result<(), Failure> {
     };
     let top = trained.top(&given.images, args.layer, usize::from(args.count));
     if let Target::Picture(path) = target {
+        let shown = Shown::new(&given)?;
         let strip = |(unit, best): (usize, &Vec<Exciting>)| Strip {
             title: match best.as_slice() {
                 [] => format!("unit {unit}: nothing excites it"),
@@ -229,11 +232,10 @@ pub fn top(args: &TopArgs) -> Result<(), Failure> {
                 .iter()
                 .map(|of| Photo {
                     caption: format!("{}: {:.3}", given.names[of.index], of.activation),
-                    ..pictures::photo(&given, of.index)
+                    ..shown.photo(of.index)
                 })
                 .collect(),
         };
-        pictures::are_pictures(&given).map_err(Failure::Request)?;
         let strips: Vec<Strip> = top
             .iter()
             .enumerate()
@@ -315,10 +317,11 @@ fn read_from(trained: &Trained, input: &Path, how: &ReadingArgs) -> Result<Given
         input,
         &Reading {
             key: how.key.clone(),
-            fit: how.fit.map(|fit| match fit {
-                FitArg::Crop => crate::apply::inputs::Fit::Crop,
-                FitArg::Resize => crate::apply::inputs::Fit::Resize,
-            }),
+            fit: match how.fit {
+                None => Fit::Refuse,
+                Some(FitArg::Crop) => Fit::Crop,
+                Some(FitArg::Resize) => Fit::Resize,
+            },
             invert: how.invert,
         },
     )?;

@@ -119,6 +119,7 @@ impl Prepared {
             test_images: data.test.images.count(),
             frame: data.train.images.frame(),
             raw_frame: Some(self.raw_frame).filter(|_| !data.transforms.is_identity()),
+            border: data.train.images.border(),
             classes: data.classes,
             files: data
                 .files

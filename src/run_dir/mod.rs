@@ -141,6 +141,10 @@ pub struct DataRecord {
     /// What an image is before the transforms, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_frame: Option<Frame>,
+    /// The mean of the pixels on the borders of the training images, of images of bytes: what tells white on black from
+    /// black on white.
+    #[serde(default)]
+    pub border: Option<u8>,
     /// Number of classes; 0 of data without labels.
     pub classes: usize,
     /// The files it was read from.
