@@ -16,9 +16,10 @@ use layerwise::config::{self, Overrides};
 use layerwise::data::{self, Limits};
 use layerwise::experiment::{self, Examples, Models, Setting};
 use layerwise::model::numbers;
+use layerwise::results::Member;
 use layerwise::spec::Model;
 use layerwise::train::{EVALUATION_BATCH, Stop, encode_all};
-use npyz::NpyFile;
+use npyz::{NpyFile, WriterBuilder};
 use safetensors::SafeTensors;
 
 const DIGITS: &str = "data/mnist/t10k-images-idx3-ubyte.gz";
@@ -374,7 +375,7 @@ fn the_inputs_that_excite_a_unit_most_are_those_with_the_largest_codes() {
     assert_eq!(stderr, format!("wrote {png}\n"));
     let sheet = image::open(&png).expect("a PNG");
     assert!(
-        sheet.width() > 800 && sheet.height() > 1200,
+        sheet.width() > 1600 && sheet.height() > 800,
         "{}×{}",
         sheet.width(),
         sheet.height()
@@ -615,20 +616,6 @@ fn python(modules: &str) -> Option<String> {
         .then_some(python)
 }
 
-/// The numbers of an array that a program of Python saved.
-fn from_python(python: &str, program: &str, saved: &Path) -> Vec<f32> {
-    let ended = Command::new(python)
-        .args(["-c", program])
-        .output()
-        .expect("it starts");
-    assert!(
-        ended.status.success(),
-        "{program}\n{}",
-        common::stderr_of(&ended)
-    );
-    array(saved).1
-}
-
 fn assert_near(found: &[f32], expected: &[f32], what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     let largest = found
@@ -649,53 +636,51 @@ fn pytorch_loads_an_export_with_the_six_lines_and_computes_the_same() {
         let (parent, out) = folder();
         complete(&config, &out, &[]);
         let run = out.display().to_string();
-        for member in Trained::members(&out).expect("a run") {
-            let trained = Trained::open(&out, Some(&member.label)).expect("a model");
-            let is_classifier = matches!(trained.network, Network::Classifier(_));
-            let file = parent
-                .path()
-                .join("model.safetensors")
-                .display()
-                .to_string();
-            let (lines, _) = done(&[
-                "export",
-                &run,
-                "--model",
-                &member.label,
-                "--format",
-                "pytorch",
-                "-o",
-                &file,
-            ]);
+        let at = |name: String| parent.path().join(name).display().to_string();
+        let (mut script, mut expected) = (String::new(), Vec::new());
+        let members = Trained::members(&out).expect("a run");
+        for Member { index, label, .. } in &members {
+            let trained = Trained::open(&out, Some(label)).expect("a model");
+            let file = at(format!("{index}.safetensors"));
+            let args = [
+                "export", &run, "--model", label, "--format", "pytorch", "-o", &file,
+            ];
+            let (lines, _) = done(&args);
             assert_eq!(lines.lines().count(), 6);
-            let own = trained.own(false).expect("where they were");
-            let (output, result) = if is_classifier {
-                (Output::Probabilities, "model(x).softmax(1)")
-            } else {
-                (Output::Reconstructions, "model(x)")
+            let (output, result) = match trained.network {
+                Network::Classifier(_) => (Output::Probabilities, "model(x).softmax(1)"),
+                Network::Autoencoder(_) => (Output::Reconstructions, "model(x)"),
             };
+            let own = trained.own(false).expect("where they were");
             let images = own.images.part(0, 50);
-            let rows: Vec<String> = (0..50).map(|at| format!("{:?}", images.row(at))).collect();
-            let saved = parent.path().join("saved.npy");
-            let program = format!(
-                "{lines}\nimport numpy\nx = torch.tensor([{}])\nnumpy.save({:?}, {result}.detach().numpy())",
-                rows.join(", "),
-                saved.display().to_string()
-            );
-            let script = parent.path().join("script.py");
-            fs::write(&script, program).expect("room");
-            let found = from_python(
-                &python,
-                &format!("exec(open({:?}).read())", script.display().to_string()),
-                &saved,
-            );
-            let mut expected = Vec::new();
+            let mut numbers = Vec::new();
             let all = trained.each(&images, output, |rows| {
-                expected.extend_from_slice(rows);
+                numbers.extend_from_slice(rows);
                 Ok(())
             });
             all.expect("nothing is written");
-            assert_near(&found, &expected, &member.label);
+            expected.push(numbers);
+            if script.is_empty() {
+                let rows: Vec<String> = (0..50).map(|at| format!("{:?}", images.row(at))).collect();
+                script = format!(
+                    "import numpy, torch\ndigits = torch.tensor([{}])\n",
+                    rows.join(", ")
+                );
+            }
+            let saved = at(format!("{index}.npy"));
+            script +=
+                &format!("{lines}x = digits\nnumpy.save({saved:?}, {result}.detach().numpy())\n");
+        }
+        let file = at("script.py".to_owned());
+        fs::write(&file, script).expect("room");
+        let ended = Command::new(&python)
+            .arg(&file)
+            .output()
+            .expect("it starts");
+        assert!(ended.status.success(), "{}", common::stderr_of(&ended));
+        for (member, expected) in members.iter().zip(expected) {
+            let saved = at(format!("{}.npy", member.index));
+            assert_near(&array(Path::new(&saved)).1, &expected, &member.label);
         }
     }
 }
@@ -736,4 +721,142 @@ fn a_library_can_ask_what_kind_a_model_is() {
         trained.config.plan.conditions[2].model,
         Model::Classifier(_)
     ));
+}
+
+/// A picture of a thick ring, light on dark or dark on light, of any size.
+fn ring(size: u32, light: u8, dark: u8) -> image::GrayImage {
+    image::GrayImage::from_fn(size, size, |x, y| {
+        let from_centre = |at: u32| f64::from(2 * at + 1) / f64::from(size) - 1.0;
+        let radius = from_centre(x).hypot(from_centre(y));
+        image::Luma([if (0.4..0.7).contains(&radius) {
+            light
+        } else {
+            dark
+        }])
+    })
+}
+
+#[test]
+fn pictures_of_another_kind_are_taken_with_a_word_or_a_flag() {
+    let (parent, out) = two_autoencoders();
+    let run = out.display().to_string();
+    let at = |name: &str| parent.path().join(name).display().to_string();
+    ring(28, 255, 0).save(at("ring.png")).expect("room");
+    ring(28, 0, 255).save(at("paper.png")).expect("room");
+    ring(280, 255, 0).save(at("large.png")).expect("room");
+    let coloured = image::DynamicImage::from(ring(28, 255, 0)).to_rgb8();
+    coloured.save(at("rgb.png")).expect("room");
+    let encode = |input: &str, more: &[&str]| {
+        let args = ["encode", &run, &at(input), "--model", "β = 3"];
+        let (stdout, stderr) = done(&[&args, more].concat());
+        let row = stdout.lines().nth(1).expect("a row").to_owned();
+        let (name, codes) = row.split_once(',').expect("a name");
+        assert_eq!(name, input);
+        (codes.to_owned(), stderr)
+    };
+    let (codes, told) = encode("ring.png", &[]);
+    assert_eq!(told, "");
+    // Grey in three channels is grey.
+    assert_eq!(encode("rgb.png", &[]), (codes.clone(), String::new()));
+    let (other, told) = encode("paper.png", &[]);
+    assert_ne!(other, codes);
+    assert_eq!(
+        told,
+        "warning: paper.png has a light border, and the run's data have a dark one\n  hint: `--invert` takes white for \
+         black and black for white\n"
+    );
+    assert_eq!(
+        encode("paper.png", &["--invert"]),
+        (codes.clone(), String::new())
+    );
+    let (resized, told) = encode("large.png", &["--fit", "resize"]);
+    assert_eq!(told, "");
+    let near = resized.split(',').zip(codes.split(','));
+    for (one, other) in near {
+        let [one, other] = [one, other].map(|cell| cell.parse::<f32>().expect("a number"));
+        assert!((one - other).abs() < 0.5, "{one} {other}");
+    }
+    let folder = parent.path().join("pictures");
+    fs::create_dir(&folder).expect("room");
+    for name in ["b.png", "a.png"] {
+        fs::copy(at("paper.png"), folder.join(name)).expect("room");
+    }
+    fs::copy(at("ring.png"), folder.join("c.png")).expect("room");
+    let (csv, told) = done(&[
+        "encode",
+        &run,
+        &folder.display().to_string(),
+        "--model",
+        "β = 3",
+    ]);
+    let names: Vec<&str> = csv
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split(',').next())
+        .collect();
+    assert_eq!(names, ["a.png", "b.png", "c.png"]);
+    assert!(
+        told.starts_with(
+            "warning: 2 of 3 inputs have, a.png first, a light border, and the run's data"
+        ),
+        "{told}"
+    );
+    let png = at("pairs.png");
+    done(&[
+        "reconstruct",
+        &run,
+        &at("ring.png"),
+        "--model",
+        "β = 3",
+        "-o",
+        &png,
+    ]);
+    assert!(image::open(&png).is_ok());
+}
+
+#[test]
+fn activations_as_a_float_array_train_and_encode() {
+    let parent = tempfile::tempdir().expect("a temporary folder");
+    let data = parent.path().join("activations");
+    fs::create_dir(&data).expect("room");
+    let mut dice = common::Dice(1);
+    let mut rows = |name: &str, count: u64| {
+        let mut file = Vec::new();
+        let options = npyz::WriteOptions::<f32>::new().default_dtype();
+        let mut writer = options
+            .shape(&[count, 30])
+            .writer(&mut file)
+            .begin_nd()
+            .expect("memory");
+        let numbers = (0..count * 30).map(|_| dice.below(1000) as f32 / 100.0 - 5.0);
+        writer.extend(numbers).expect("memory");
+        writer.finish().expect("memory");
+        fs::write(data.join(name), file).expect("room");
+    };
+    rows("train.npy", 200);
+    rows("test.npy", 40);
+    let out = parent.path().join("run");
+    let config = format!(
+        "experiment = \"autoencoder\"\n[data]\ndir = {:?}\n[autoencoder]\nhidden_units = 8\n[training]\nepochs = 2\n",
+        data.display().to_string()
+    );
+    complete(&config, &out, &[]);
+    let run = out.display().to_string();
+    let codes = parent.path().join("codes.npy");
+    let test = data.join("test.npy").display().to_string();
+    done(&["encode", &run, &test, "-o", &codes.display().to_string()]);
+    assert_eq!(array(&codes).0, [40, 8]);
+    let (csv, _) = done(&["top", &run, "-n", "2"]);
+    assert!(
+        csv.starts_with("unit,rank,input,label,activation\n0,1,"),
+        "{csv}"
+    );
+    let (code, _, stderr) = transcript(&["top", &run, "-o", "top.png"]);
+    assert_eq!(
+        (code, stderr.as_str()),
+        (
+            2,
+            "error: an input is 30 numbers, which make no picture\n  hint: write a .csv file\n"
+        )
+    );
 }

@@ -5,9 +5,11 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Trained;
-use super::stub::{self as data, Colour, DataError, Fit, PictureError, Pictures};
-use crate::data::{Frame, Images};
+use crate::data::pictures::PictureError;
+use crate::data::tensors::{ArrayError, ArrayFlaw};
+use crate::data::{self, DataError, Frame, Images};
 use crate::run::{self, Failure};
+use crate::spec::{Colour, Fit, Pictures};
 use crate::words::counted;
 
 /// Bytes that stdin may give.
@@ -91,7 +93,7 @@ impl Trained {
                 path.display()
             )));
         };
-        let input = input.map_err(|error| told(error, frame))?;
+        let input = input.map_err(|error| told(&error, frame))?;
         let mut raw = self.framed(input.images, path)?;
         if how.invert {
             raw = inverted(&raw).ok_or_else(|| {
@@ -138,8 +140,9 @@ impl Trained {
             return images.with_frame(frame).map_err(Failure::work);
         }
         Err(Failure::Request(format!(
-            "{} holds {found} a row, but the run's data have {frame}\n  hint: {}",
+            "{} has {found}{}, but the run's data have {frame}\n  hint: {}",
             path.display(),
+            if are_pictures(found) { "" } else { " a row" },
             match (found, frame) {
                 (Frame::Picture { channels: 3, .. }, Frame::Picture { channels: 1, .. }) =>
                     "add `--fit crop` or `--fit resize`, which take pictures as grey",
@@ -194,23 +197,43 @@ fn inverted(images: &Images) -> Option<Images> {
 }
 
 /// What is wrong with an input, with the cure that the verbs have.
-fn told(error: DataError, frame: Frame) -> Failure {
-    let DataError::Picture { file, error } = &error else {
-        return Failure::work(error);
-    };
-    let file = file.display();
+fn told(error: &DataError, frame: Frame) -> Failure {
     match error {
-        PictureError::Size {
-            found: [height, width],
-            ..
+        DataError::Picture {
+            file,
+            error:
+                PictureError::Size {
+                    found: [height, width],
+                    ..
+                },
         } => Failure::Request(format!(
-            "{file} is {height} pixels high and {width} wide, but the run's data have {frame}\n  hint: add `--fit crop`, which \
-             cuts out the middle, or `--fit resize`, which squeezes the whole"
+            "{} is {height} pixels high and {width} wide, but the run's data have {frame}\n  hint: add `--fit crop`, which \
+             cuts off what is too much, or `--fit resize`, which squeezes the whole",
+            file.display()
         )),
-        PictureError::Coloured { .. } => Failure::Request(format!(
-            "{file} is in colour, but the run's data have {frame}\n  hint: add `--fit crop` or `--fit resize`, which take \
-             pictures as grey"
+        DataError::Picture {
+            file,
+            error: PictureError::Coloured { .. },
+        } => Failure::Request(format!(
+            "{} is in colour, but the run's data have {frame}\n  hint: add `--fit crop` or `--fit resize`, which take \
+             pictures as grey",
+            file.display()
         )),
-        error => Failure::Work(format!("{file} {error}")),
+        DataError::Several {
+            dir, one, other, ..
+        } => Failure::Request(format!(
+            "{} holds several arrays, such as {one} and {other}\n  hint: name the one that is meant with `--key`",
+            dir.display()
+        )),
+        DataError::Without { .. } => Failure::request(error),
+        DataError::Array {
+            error:
+                ArrayError {
+                    flaw: ArrayFlaw::NoKey(_),
+                    ..
+                },
+            ..
+        } => Failure::request(error),
+        error => Failure::work(error),
     }
 }

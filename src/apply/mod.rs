@@ -10,7 +10,6 @@ pub mod export;
 pub mod files;
 pub mod inputs;
 pub mod pictures;
-pub mod stub;
 pub mod top;
 
 use std::io;

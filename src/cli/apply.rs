@@ -10,11 +10,11 @@ use crate::apply::export::{Tool, cannot_write};
 use crate::apply::files::{Format, Table, Writer, written};
 use crate::apply::inputs::{Given, Reading};
 use crate::apply::pictures::Shown;
-use crate::apply::stub::Fit;
 use crate::apply::top::Exciting;
 use crate::apply::{Output, Trained};
 use crate::report::{Photo, Strip, contact_sheet};
 use crate::run_dir::{self, write_whole, write_whole_by};
+use crate::spec::Fit;
 use crate::ui::print::{Stdout, lost, say_bytes, tell};
 use crate::words::{counted, printable};
 

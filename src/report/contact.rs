@@ -33,8 +33,6 @@ const CAPTION_SIZE: f32 = 13.0;
 const LINE: usize = 18;
 const GAP: usize = 8;
 const MARGIN: usize = 20;
-/// A sheet of many strips is about so many pixels wide.
-const WIDTH: usize = 1600;
 
 /// Strips of pictures as a PNG, in rows of as many as there is room for.
 ///
@@ -42,6 +40,9 @@ const WIDTH: usize = 1600;
 ///
 /// When there are none, or so many that the sheet would be too large.
 pub fn contact_sheet(strips: &[Strip]) -> Result<Vec<u8>, ReportError> {
+    if strips.is_empty() {
+        return Err(ReportError::NoGrids);
+    }
     let photos = || strips.iter().flat_map(|strip| &strip.photos);
     let sides = photos().map(|photo| photo.height.max(photo.width));
     let side = sides.max().unwrap_or(SIDE).max(1);
@@ -57,7 +58,9 @@ pub fn contact_sheet(strips: &[Strip]) -> Result<Vec<u8>, ReportError> {
     let heights = photos().map(|photo| scale.of(photo.height));
     let photo_height = heights.max().unwrap_or(0);
     let strip_height = LINE + photo_height + captions * LINE + 2 * GAP;
-    let per_row = (WIDTH / (strip_width + MARGIN)).clamp(1, strips.len().max(1));
+    // A sheet of many is about as wide as it is high.
+    let area = strips.len() * strip_height;
+    let per_row = (area as f64 / (strip_width + MARGIN) as f64).sqrt().ceil() as usize;
     let place = |at: usize| {
         let (row, column) = (at / per_row, at % per_row);
         (
@@ -67,9 +70,6 @@ pub fn contact_sheet(strips: &[Strip]) -> Result<Vec<u8>, ReportError> {
     };
     let width = per_row * (strip_width + MARGIN) + MARGIN;
     let height = strips.len().div_ceil(per_row) * strip_height + 2 * MARGIN;
-    if strips.is_empty() {
-        return Err(ReportError::NoGrids);
-    }
     let mut drawing = Drawing::new((width as f32, height as f32));
     for (at, strip) in strips.iter().enumerate() {
         let (left, top) = place(at);
