@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::Trained;
+use crate::data::idx::IdxError;
 use crate::data::pictures::PictureError;
 use crate::data::tensors::{ArrayError, ArrayFlaw};
 use crate::data::{self, DataError, Frame, Images};
@@ -16,6 +17,9 @@ use crate::words::counted;
 const MOST_OF_STDIN: u64 = 1 << 30;
 /// Within these of black or white, a border is dark or light.
 const CLEAR: u8 = 64;
+
+const KINDS: &str = "give an image (PNG, JPEG, BMP, WebP), a folder of images, an IDX file, an array (.npy, .npz, \
+     .safetensors), or - for stdin";
 
 /// How to read inputs.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -88,8 +92,7 @@ impl Trained {
             data::read_input(path, key, &pictures)
         } else {
             return Err(Failure::Request(format!(
-                "{}: no such file or folder\n  hint: give an image, a folder of images, an IDX file, an array (.npy, .npz, \
-                 .safetensors), or - for stdin",
+                "{}: no such file or folder\n  hint: {KINDS}",
                 path.display()
             )));
         };
@@ -224,6 +227,13 @@ fn told(error: &DataError, frame: Frame) -> Failure {
         } => Failure::Request(format!(
             "{} holds several arrays, such as {one} and {other}\n  hint: name the one that is meant with `--key`",
             dir.display()
+        )),
+        DataError::Idx {
+            file,
+            error: IdxError::Magic { found, .. },
+        } if found.0[..2] != [0, 0] => Failure::Request(format!(
+            "{} is no image, no array and no IDX file\n  hint: {KINDS}",
+            file.display()
         )),
         DataError::Without { .. } => Failure::request(error),
         DataError::Array {
