@@ -132,7 +132,7 @@ impl<W: Write> Writer<W> {
         match self.sink {
             Sink::Csv(csv) => csv
                 .into_inner()
-                .map_err(|error| error.into_error())?
+                .map_err(csv::IntoInnerError::into_error)?
                 .flush(),
             Sink::Numbers(mut out) => out.flush(),
         }

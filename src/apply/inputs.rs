@@ -173,9 +173,10 @@ impl Trained {
         let Some(&first) = others.first() else {
             return Vec::new();
         };
-        let (has, have) = match is_light(data) {
-            true => ("dark", "light"),
-            false => ("light", "dark"),
+        let (has, have) = if is_light(data) {
+            ("dark", "light")
+        } else {
+            ("light", "dark")
         };
         let who = match (others.len(), count) {
             (1, 1) => format!("{} has", names[first]),
@@ -235,8 +236,8 @@ fn told(error: &DataError, frame: Frame) -> Failure {
             "{} is no image, no array and no IDX file\n  hint: {KINDS}",
             file.display()
         )),
-        DataError::Without { .. } => Failure::request(error),
-        DataError::Array {
+        DataError::Without { .. }
+        | DataError::Array {
             error:
                 ArrayError {
                     flaw: ArrayFlaw::NoKey(_),

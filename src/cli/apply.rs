@@ -270,17 +270,13 @@ pub fn top(args: &TopArgs) -> Result<(), Failure> {
         }
     }
     let table = table.into_inner().expect("room in memory");
-    match target {
-        Target::Rows(path, _) => {
-            write_whole(path, &table).map_err(|error| cannot_write(path, &error))?;
-            wrote(path);
-            Ok(())
-        }
-        _ => {
-            say_bytes(&table);
-            all_printed(lost())
-        }
+    if let Target::Rows(path, _) = target {
+        write_whole(path, &table).map_err(|error| cannot_write(path, &error))?;
+        wrote(path);
+        return Ok(());
     }
+    say_bytes(&table);
+    all_printed(lost())
 }
 
 /// The model for another tool.
