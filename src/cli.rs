@@ -5,6 +5,7 @@
 //! was wrong; 130 interrupted. Where neither stream can be written any more, a run goes on, as its folder is what it is
 //! for; what is for printing alone fails, unless its reader has closed the pipe.
 
+mod apply;
 mod check;
 mod signals;
 
@@ -38,6 +39,8 @@ Examples:
   layerwise check configs/figure56.toml                what would be run; trains nothing
   layerwise resume runs/figure56-001                   go on with a run that was stopped or killed
   layerwise report runs/figure56-001                   draw everything again
+  layerwise encode runs/figure56-001 --model 'β = 3' my-digits/ -o codes.npy
+                                                       what its hidden units say to pictures of yours
   layerwise backends                                   what this build and machine offer
 
 Exit codes: 0 done, 1 failed, 2 wrong request, 130 stopped by Ctrl-C, `q`, a signal, or a terminal that was closed.
@@ -85,6 +88,16 @@ enum Verb {
         /// A run folder, such as runs/figure56-001
         run_dir: PathBuf,
     },
+    /// Give inputs to a trained model and write their codes: the activations of its hidden units
+    Encode(apply::EncodeArgs),
+    /// Give inputs to a trained autoencoder and write what it makes of their codes
+    Reconstruct(apply::ReconstructArgs),
+    /// Give inputs to a trained classifier and write their classes with the probabilities
+    Predict(apply::PredictArgs),
+    /// Find the inputs that excite each hidden unit of a trained model most
+    Top(apply::TopArgs),
+    /// Write a trained model for another tool: PyTorch, SAELens or numpy
+    Export(apply::ExportArgs),
     /// Print the JSON Schema of configs, for editors
     Schema,
     /// Print a completion script for a shell
@@ -267,6 +280,11 @@ fn carry_out(verb: Verb) -> Result<(), Failure> {
             tell(&format!("open {}", page.display()));
             Ok(())
         }
+        Verb::Encode(args) => apply::encode(&args),
+        Verb::Reconstruct(args) => apply::reconstruct(&args),
+        Verb::Predict(args) => apply::predict(&args),
+        Verb::Top(args) => apply::top(&args),
+        Verb::Export(args) => apply::export(&args),
         Verb::Check(plan) => check::check(plan).and_then(|()| all_printed(lost())),
         Verb::Backends => {
             print_backends();

@@ -99,6 +99,7 @@
 //! | [`evidence`] | what a run has to show, a file for each piece: its numbers, its figures, its section of the page |
 //! | [`results`], [`weights`] | what a run found, without tensors |
 //! | [`run_dir`] | a run's files |
+//! | [`apply`] | a trained model put to use: codes, reconstructions, classes, what excites a unit, files for other tools |
 //! | [`run`] | a run from beginning to end, and on from where one was left |
 //! | [`report`] | charts, grids of tiles and the page's frame |
 //! | [`ui`] | the terminal: the dashboard, the plain lines, everything that is printed |
@@ -112,6 +113,7 @@ pub use burn;
 #[doc = include_str!("adding.md")]
 pub mod adding {}
 
+pub mod apply;
 pub mod backend;
 pub mod cli;
 pub mod config;

@@ -146,8 +146,19 @@ impl Weights {
     ///
     /// Returns [`WeightsError`] if the bytes are not such a file.
     pub fn from_safetensors(file: &[u8]) -> Result<Self, WeightsError> {
+        Self::with_prefix(file, "")
+    }
+
+    /// Those of the file's tensors whose names begin with `prefix`; no other is looked at.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_safetensors`](Self::from_safetensors).
+    pub fn with_prefix(file: &[u8], prefix: &str) -> Result<Self, WeightsError> {
         let mut weights = Self::default();
-        for (name, view) in SafeTensors::deserialize(file)?.iter() {
+        let tensors = SafeTensors::deserialize(file)?;
+        let wanted = tensors.iter().filter(|(name, _)| name.starts_with(prefix));
+        for (name, view) in wanted {
             let unexpected = || WeightsError::Unexpected {
                 name: name.to_owned(),
                 found: format!("{:?} {:?}", view.dtype(), view.shape()),
@@ -201,7 +212,8 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
         })
 }
 
-fn bytes(values: &[f32]) -> Vec<u8> {
+/// Little-endian.
+pub(crate) fn bytes(values: &[f32]) -> Vec<u8> {
     values
         .iter()
         .flat_map(|value| value.to_le_bytes())

@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 
 use common::{idx, layerwise, transcript};
+use npyz::WriterBuilder;
 
 const PAIRS: [&str; 2] = ["train", "t10k"];
 
@@ -70,14 +71,53 @@ fn prepare(tmp: &Path) {
         "tiny.toml",
         b"experiment = \"autoencoder\"\n[data]\ntrain_images = 100\ntest_images = 50\n[autoencoder]\nhidden_units = 4\n[training]\nepochs = 1\n",
     );
-    for run in ["run", "damaged", "newer", "cutweights", "noresults"] {
+    write(
+        "classes.toml",
+        b"experiment = \"classifier\"\n[run]\nseeds = [0]\n[data]\ntrain_images = 100\ntest_images = 50\n[network]\nhidden_units = [5, 4]\n[training]\nepochs = 1\n",
+    );
+    let run = |run: &str, config: &str, more: &[&str]| {
         let ended = layerwise()
-            .arg(tmp.join("tiny.toml"))
+            .arg(tmp.join(config))
             .args(["--quiet", "--out"])
             .arg(tmp.join(run))
+            .args(more)
             .output();
         assert!(ended.expect("the program starts").status.success());
+    };
+    for of_tiny in ["run", "damaged", "newer", "cutweights", "noresults"] {
+        run(of_tiny, "tiny.toml", &[]);
     }
+    run("classes", "classes.toml", &[]);
+    run(
+        "pair",
+        "tiny.toml",
+        &["--set", "grid.sparsity.weight=[0, 3]"],
+    );
+    let picture = |name: &str, [width, height]: [u32; 2], pixel: fn(u32, u32) -> [u8; 3]| {
+        let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb(pixel(x, y)));
+        picture.save(tmp.join(name)).expect("room");
+    };
+    picture("digit.png", [28, 28], |x, _| {
+        [if x == 14 { 255 } else { 0 }; 3]
+    });
+    picture("wide.png", [40, 30], |_, _| [0; 3]);
+    picture("coloured.png", [28, 28], |x, y| [x as u8, y as u8, 0]);
+    write("five.npy", &npy(2, 5));
+    write("flat.npy", &npy(2, 784));
+    write("cut.npy", &npy(3, 784)[..5000]);
+    let mut archive = npyz::npz::NpzWriter::create(tmp.join("two.npz")).expect("room");
+    for name in ["a", "b"] {
+        let array = archive.array::<f32>(name, zip::write::FileOptions::default());
+        let mut array = array
+            .expect("room")
+            .default_dtype()
+            .shape(&[1, 784])
+            .begin_nd()
+            .expect("room");
+        array.extend([0.0; 784]).expect("room");
+        array.finish().expect("room");
+    }
+    drop(archive);
     write("damaged/manifest.json", b"{\"format\": 1");
     let manifest = fs::read_to_string(tmp.join("newer/manifest.json")).expect("text");
     let ours = format!("\"format\": {}", layerwise::run_dir::FORMAT);
@@ -86,6 +126,22 @@ fn prepare(tmp: &Path) {
     fs::remove_file(tmp.join("noresults/results.json")).expect("there");
     let weights = fs::read(tmp.join("cutweights/weights.safetensors")).expect("there");
     write("cutweights/weights.safetensors", &weights[..500]);
+}
+
+/// An array of zeros.
+fn npy(rows: u64, columns: u64) -> Vec<u8> {
+    let mut file = Vec::new();
+    let options = npyz::WriteOptions::<f32>::new().default_dtype();
+    let mut writer = options
+        .shape(&[rows, columns])
+        .writer(&mut file)
+        .begin_nd()
+        .expect("memory");
+    writer
+        .extend(vec![0.0; (rows * columns) as usize])
+        .expect("memory");
+    writer.finish().expect("memory");
+    file
 }
 
 /// The words of a command line; single quotes keep blanks together.

@@ -341,6 +341,47 @@ impl Images {
             .sum()
     }
 
+    /// The mean of the outermost pixels of all pictures, where they are pictures of bytes.
+    #[must_use]
+    pub fn border(&self) -> Option<u8> {
+        let (
+            Values::Bytes(bytes),
+            Frame::Picture {
+                height,
+                width,
+                channels,
+            },
+        ) = (&self.values, self.frame)
+        else {
+            return None;
+        };
+        let is_outermost = |at: usize| {
+            let (row, column) = (at / channels / width, at / channels % width);
+            row == 0 || row + 1 == height || column == 0 || column + 1 == width
+        };
+        let places: Vec<usize> = (0..self.inputs()).filter(|&at| is_outermost(at)).collect();
+        let pictures = bytes.chunks_exact(self.inputs());
+        let of_picture =
+            |picture: &[u8]| -> u64 { places.iter().map(|&at| u64::from(picture[at])).sum() };
+        let sum: u64 = pictures.map(of_picture).sum();
+        let count = (places.len() * self.count) as u64;
+        Some(((sum + count / 2) / count) as u8)
+    }
+
+    /// The same rows as rows of another frame.
+    ///
+    /// # Errors
+    ///
+    /// [`DataError::Rows`] if that has another number of inputs.
+    pub fn with_frame(self, frame: Frame) -> Result<Self, DataError> {
+        if frame.inputs() == self.frame.inputs() {
+            Ok(Self::new(self.values, self.count, frame))
+        } else {
+            let found = self.count * self.inputs();
+            Err(DataError::Rows { found, frame })
+        }
+    }
+
     /// For each input, whether it is anything but 0 in any row.
     #[must_use]
     pub fn ever_on(&self) -> Vec<bool> {

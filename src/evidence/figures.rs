@@ -333,6 +333,7 @@ mod tests {
                 test_images: 2,
                 frame: Frame::grey(784, 1),
                 raw_frame: None,
+                border: None,
                 classes: 1,
                 files: Vec::new(),
             },

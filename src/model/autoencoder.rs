@@ -174,6 +174,12 @@ impl Autoencoder {
         }
     }
 
+    /// What is applied to the decoder's sums.
+    #[must_use]
+    pub fn decoder_activation(&self) -> DecoderActivation {
+        self.decoder.activation
+    }
+
     /// Whether [`error`](Self::error) is [`squared_error`](Self::squared_error).
     #[must_use]
     pub fn costs_squared_error(&self) -> bool {

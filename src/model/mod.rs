@@ -16,8 +16,8 @@ pub use classifier::Classifier;
 pub use layer::{Layer, LayerValues};
 pub use sparsity::Sparsity;
 
-use burn::module::{Module, ModuleVisitor, Param};
-use burn::tensor::{Int, Tensor};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Int, Tensor, TensorData};
 
 /// What a batch costs.
 #[derive(Debug)]
@@ -89,4 +89,58 @@ pub fn parameters(model: &impl Module) -> Vec<(String, [usize; 3], Vec<f32>)> {
     };
     model.visit(&mut visitor);
     visitor.found
+}
+
+/// The same model with other numbers: `values` gives those of each parameter by its path and shape, which are as
+/// [`parameters`] tells them.
+///
+/// # Errors
+///
+/// The first error of `values`.
+///
+/// # Panics
+///
+/// Panics if `values` gives another number of numbers than the shape has.
+pub fn with_parameters<M: Module, E>(
+    model: M,
+    values: impl FnMut(&str, [usize; 3]) -> Result<Vec<f32>, E>,
+) -> Result<M, E> {
+    struct Mapper<F, E> {
+        path: Vec<String>,
+        values: F,
+        error: Option<E>,
+    }
+
+    impl<F: FnMut(&str, [usize; 3]) -> Result<Vec<f32>, E>, E> ModuleMapper for Mapper<F, E> {
+        fn enter_module(&mut self, name: &str, _: &str) {
+            self.path.push(name.to_owned());
+        }
+
+        fn exit_module(&mut self, _: &str, _: &str) {
+            self.path.pop();
+        }
+
+        fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
+            let shape = parameter.val().dims()[..]
+                .try_into()
+                .expect("every parameter has a member dimension and two more");
+            match (self.values)(&self.path.join("."), shape) {
+                Ok(values) => parameter.map(|tensor| {
+                    Tensor::from_data(TensorData::new(values, shape), &tensor.device())
+                }),
+                Err(error) => {
+                    self.error.get_or_insert(error);
+                    parameter
+                }
+            }
+        }
+    }
+
+    let mut mapper = Mapper {
+        path: Vec::new(),
+        values,
+        error: None,
+    };
+    let model = model.map(&mut mapper);
+    mapper.error.map_or(Ok(model), Err)
 }

@@ -9,6 +9,7 @@
 mod arrangement;
 mod axis;
 mod chart;
+mod contact;
 mod drawing;
 mod figures;
 mod font;
@@ -22,6 +23,7 @@ mod tiles;
 pub use arrangement::{GridShape, MAX_TILES, left_out};
 pub use axis::{Horizontal, Vertical};
 pub use chart::{Chart, Legend, Line, Look, Sheet, Stroke, lines_left_out};
+pub use contact::{Photo, Strip, contact_sheet};
 pub use drawing::{Colour, Drawing};
 pub use figures::{Figures, File, Words};
 pub use font::is_spelled_out;

@@ -31,7 +31,7 @@ use checkpoint::{Checkpoints, Found, Identity};
 
 pub use compare::compare;
 pub use prepare::{Prepared, prepare};
-pub use resume::{Resumed, draw_again, go_on, is_begun, resume};
+pub use resume::{Resumed, draw_again, go_on, is_begun, own_data, resume};
 
 /// Records are written at most this often while a run is on, for whoever wants to look, and once at its end: whoever
 /// goes on with a run has them from its checkpoints.

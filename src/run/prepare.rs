@@ -119,6 +119,7 @@ impl Prepared {
             test_images: data.test.images.count(),
             frame: data.train.images.frame(),
             raw_frame: Some(self.raw_frame).filter(|_| !data.transforms.is_identity()),
+            border: data.train.images.border(),
             classes: data.classes,
             files: data
                 .files
@@ -152,7 +153,7 @@ fn found_before(config: &Config) -> Option<PathBuf> {
     (same && path.exists()).then_some(path)
 }
 
-fn read_data(config: &Config) -> Result<(Dataset, PathBuf), Failure> {
+pub(super) fn read_data(config: &Config) -> Result<(Dataset, PathBuf), Failure> {
     let plan = &config.plan.data;
     let folder = match found_before(config) {
         Some(path) => Ok(path),

@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use super::checkpoint::{self, Identity};
+use super::prepare::read_data;
 use super::{Failure, Finished, Job, Options, carry_out, identity, prepare};
 use crate::config::{self, Config, Overrides};
+use crate::data::Dataset;
 use crate::run_dir::{self, Lock, Manifest, RunDir, RunDirError, Status};
 use crate::ui::print::tell;
 use crate::words::printable;
@@ -178,6 +180,17 @@ fn written_config(dir: &RunDir, manifest: &Manifest, set: &[String]) -> Result<C
         name: manifest.name.clone(),
         ..config.map_err(Failure::request)?
     })
+}
+
+/// The data that the run in the folder `dir` was trained on, read again.
+///
+/// # Errors
+///
+/// Returns [`Failure`] if they are not where they were, or are others now.
+pub fn own_data(config: &Config, manifest: &Manifest, dir: &RunDir) -> Result<Dataset, Failure> {
+    let (data, _) = read_data(config)?;
+    same_data(dir, manifest, &identity(config, &data))?;
+    Ok(data)
 }
 
 /// The data that the run began with.

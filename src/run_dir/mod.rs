@@ -141,6 +141,10 @@ pub struct DataRecord {
     /// What an image is before the transforms, where there are any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raw_frame: Option<Frame>,
+    /// The mean of the pixels on the borders of the training images, of images of bytes: what tells white on black from
+    /// black on white.
+    #[serde(default)]
+    pub border: Option<u8>,
     /// Number of classes; 0 of data without labels.
     pub classes: usize,
     /// The files it was read from.
@@ -265,6 +269,9 @@ const READ_BACK: [&str; 6] = [
     STAGES_JSONL,
     LAYERS_JSONL,
 ];
+
+const NOT_WHAT_WAS_WRITTEN: &str =
+    "is not what this run wrote: its SHA-256 is not the one in manifest.json";
 
 impl RunDir {
     fn at(path: &Path) -> Self {
@@ -418,6 +425,22 @@ impl RunDir {
         names.try_for_each(|file| self.is_of_this_run(manifest, file))
     }
 
+    /// The bytes of a file, held against the manifest.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError::Io`], or [`RunDirError::NotOfThisRun`] if it was changed since the run ended.
+    pub fn read_verified(&self, manifest: &Manifest, file: &str) -> Result<Vec<u8>, RunDirError> {
+        let bytes = self.read(file)?;
+        match manifest.files.get(file) {
+            Some(expected) if sha256(&bytes) != *expected => Err(RunDirError::NotOfThisRun {
+                path: self.path.join(file),
+                found: NOT_WHAT_WAS_WRITTEN,
+            }),
+            _ => Ok(bytes),
+        }
+    }
+
     fn is_of_this_run(&self, manifest: &Manifest, file: &str) -> Result<(), RunDirError> {
         let Some(expected) = manifest
             .files
@@ -429,7 +452,7 @@ impl RunDir {
         let found = if !self.has(file) {
             "is missing, but this run wrote it"
         } else if sha256(&self.read(file)?) != *expected {
-            "is not what this run wrote: its SHA-256 is not the one in manifest.json"
+            NOT_WHAT_WAS_WRITTEN
         } else {
             return Ok(());
         };
@@ -566,6 +589,18 @@ fn harmless(name: &str) -> String {
 ///
 /// Returns an error if it cannot be written; the file is then as it was before.
 pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    write_whole_by(path, |file| file.write_all(bytes))
+}
+
+/// [`write_whole`] for what is not in memory at once: `write` fills the draft.
+///
+/// # Errors
+///
+/// As [`write_whole`], or if `write` fails.
+pub fn write_whole_by(
+    path: &Path,
+    write: impl FnOnce(&mut fs::File) -> io::Result<()>,
+) -> io::Result<()> {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let draft = path.with_file_name(format!(".{name}.draft"));
     match fs::remove_file(&draft) {
@@ -577,7 +612,7 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
         .create_new(true)
         .open(&draft)
         .and_then(|mut file| {
-            file.write_all(bytes)?;
+            write(&mut file)?;
             file.sync_all()
         })
         .and_then(|()| fs::rename(&draft, path));

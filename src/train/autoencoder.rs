@@ -11,7 +11,7 @@ use crate::ops::Rows;
 use crate::spec::{self, Activation, AutoencoderTraining, Corruption};
 
 /// Images per batch when nothing is learnt.
-pub(super) const EVALUATION_BATCH: usize = 500;
+pub const EVALUATION_BATCH: usize = 500;
 
 /// A unit counts into L0 where h exceeds this.
 pub const ACTIVE_ABOVE: f32 = 0.01;

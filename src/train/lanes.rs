@@ -64,9 +64,20 @@ pub fn take_turns<T: Send>(
     done.into_iter().map(|(_, task)| task).collect()
 }
 
+/// Runs `work` as a lane of so many threads does.
+///
+/// # Panics
+///
+/// Panics if `work` panics.
+pub fn alone<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
+    // A thread of its own, as no thread can become part of two pools.
+    let done = thread::scope(|scope| scope.spawn(|| on_threads(threads, work)).join());
+    done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
 /// Runs `work` so that tensor operations inside it stay on this thread and as many others as make up `threads`, with
 /// subnormals flushed to zero.
-fn on_threads(threads: usize, work: impl FnOnce()) {
+fn on_threads<T>(threads: usize, work: impl FnOnce() -> T) -> T {
     // The thread becomes part of a pool, which parallel loops inside operations then find.
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
@@ -76,18 +87,19 @@ fn on_threads(threads: usize, work: impl FnOnce()) {
             Ok(())
         })
         .build();
-    without_subnormals(work);
+    let done = without_subnormals(work);
     drop(pool);
+    done
 }
 
 #[expect(
     unsafe_code,
     reason = "the processor's floating-point mode can be set in no other way"
 )]
-fn without_subnormals(work: impl FnOnce()) {
+fn without_subnormals<T>(work: impl FnOnce() -> T) -> T {
     // SAFETY: the mode is this thread's own, is restored when `work` ends, and nothing in `work` relies on
     // subnormal numbers or reads the mode.
-    unsafe { no_denormals(work) };
+    unsafe { no_denormals(work) }
 }
 
 /// A lock whose holder cannot leave it in a half-changed state: a panic elsewhere does not matter to it.

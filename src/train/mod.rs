@@ -14,7 +14,7 @@ pub mod pretraining;
 mod state;
 mod training;
 
-pub use autoencoder::{ACTIVE_ABOVE, Evaluation, Trainee, encode_all};
+pub use autoencoder::{ACTIVE_ABOVE, EVALUATION_BATCH, Evaluation, Trainee, encode_all};
 pub use classifier::{ClassifierTrainee, Labelled, LayerProbe, Score};
 pub use observe::{MemberObserver, Observer, Reading, Record, Stop};
 pub use state::State;

@@ -22,6 +22,19 @@ pub fn say_bytes(bytes: &[u8]) {
     }
 }
 
+/// Data on stdout, for whoever writes as it goes and wants to stop where nobody reads.
+pub struct Stdout;
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        io::stdout().lock().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stdout().lock().flush()
+    }
+}
+
 /// Prints a line of talk.
 pub fn tell(line: &str) {
     let _ = io::stderr()

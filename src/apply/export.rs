@@ -1,0 +1,418 @@
+//! The model itself for other tools: PyTorch, SAELens, numpy. What a tool's files cannot hold is refused, not bent.
+//!
+//! PyTorch's `nn.Linear` keeps its weights `[unit, input]`, the transpose of ours. SAELens's form is that of its
+//! `SAE.load_from_disk` (version 6.54.12): f(x W + b) W̃ + c with ramps alone, `[input, unit]` and `[unit, input]`.
+
+use std::borrow::Cow;
+use std::fs;
+use std::io::{self, Cursor};
+use std::path::{Path, PathBuf};
+
+use npyz::WriterBuilder;
+use npyz::npz::NpzWriter;
+use safetensors::tensor::{Dtype, View};
+use serde_json::json;
+use zip::write::FileOptions;
+
+use super::{Network, Trained};
+use crate::data::Frame;
+use crate::model::{Autoencoder, Classifier, LayerValues, numbers};
+use crate::run::Failure;
+use crate::run_dir::write_whole;
+use crate::spec::{Activation, DecoderActivation};
+use crate::weights::{bytes, layer_name};
+
+/// For whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tool {
+    /// A state dict of `nn.Linear` layers in one `.safetensors` file.
+    Pytorch,
+    /// A folder with `cfg.json` and `sae_weights.safetensors`.
+    SaeLens,
+    /// Plain arrays in one `.npz` file.
+    Numpy,
+}
+
+/// The version of SAELens whose form is written.
+const SAE_LENS: &str = "6.54.12";
+
+/// What was written.
+#[derive(Debug)]
+pub struct Exported {
+    /// In the order in which they were written.
+    pub files: Vec<PathBuf>,
+    /// Python that loads it.
+    pub python: String,
+}
+
+/// An array of any rank, in row-major order.
+#[derive(Debug, Clone, PartialEq)]
+struct Array {
+    shape: Vec<usize>,
+    values: Vec<f32>,
+}
+
+impl View for &Array {
+    fn dtype(&self) -> Dtype {
+        Dtype::F32
+    }
+
+    fn shape(&self) -> &[usize] {
+        &self.shape
+    }
+
+    fn data(&self) -> Cow<'_, [u8]> {
+        bytes(&self.values).into()
+    }
+
+    fn data_len(&self) -> usize {
+        size_of_val(self.values.as_slice())
+    }
+}
+
+impl Array {
+    fn new(shape: &[usize], values: Vec<f32>) -> Self {
+        let shape = shape.to_vec();
+        Self { shape, values }
+    }
+
+    fn transposed(&self) -> Self {
+        let [rows, columns] = self.shape[..] else {
+            return self.clone();
+        };
+        let values = (0..rows * columns).map(|at| self.values[at % rows * columns + at / rows]);
+        Self::new(&[columns, rows], values.collect())
+    }
+}
+
+/// A layer's arrays: weights `[input, unit]`, biases, and the slope of a `PReLU`.
+struct Arrays {
+    weight: Array,
+    bias: Array,
+    slope: Option<Array>,
+}
+
+impl From<LayerValues> for Arrays {
+    fn from(values: LayerValues) -> Self {
+        let [_, inputs, units] = values.shape;
+        Self {
+            weight: Array::new(&[inputs, units], values.weight),
+            bias: Array::new(&[units], values.bias),
+            slope: values.slope.map(|slope| Array::new(&[1], slope)),
+        }
+    }
+}
+
+/// The way back: W̃ `[unit, input]` and c.
+fn decoder(model: &Autoencoder) -> [Array; 2] {
+    let encoder: Arrays = model.encoder.values().into();
+    let weight = match &model.decoder.weight {
+        None => encoder.weight.transposed(),
+        Some(weight) => {
+            let [_, units, inputs] = weight.dims();
+            Array::new(&[units, inputs], numbers(weight.val()))
+        }
+    };
+    let bias = numbers(model.decoder.bias.val());
+    [weight, Array::new(&[bias.len()], bias)]
+}
+
+/// Named arrays in the order in which they are to stand.
+type Named = Vec<(String, Array)>;
+
+impl Trained {
+    /// Writes the model for `tool` to `out`: a file, or for SAELens a folder.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure`] if the tool's files cannot hold such a model, `out` has another ending than they, or cannot be
+    /// written.
+    pub fn export(&self, tool: Tool, out: &Path) -> Result<Exported, Failure> {
+        let ending = match tool {
+            Tool::Pytorch => "safetensors",
+            Tool::Numpy => "npz",
+            Tool::SaeLens => return self.to_sae_lens(out),
+        };
+        if out.extension().is_none_or(|found| found != ending) {
+            return Err(Failure::Request(format!(
+                "{}: this format is one file that ends in .{ending}\n  hint: write `-o {}`",
+                out.display(),
+                out.with_extension(ending).display()
+            )));
+        }
+        let name = serde_json::Value::from(out.display().to_string()).to_string();
+        let (file, python) = match tool {
+            Tool::Pytorch => {
+                let (arrays, python) = self.pytorch(&name);
+                (self.safetensors(&arrays)?, python)
+            }
+            _ => (
+                npz(&self.plain()).map_err(Failure::work)?,
+                self.in_numpy(&name),
+            ),
+        };
+        write(out, &file)?;
+        let files = vec![out.to_owned()];
+        Ok(Exported { files, python })
+    }
+
+    fn safetensors(&self, arrays: &Named) -> Result<Vec<u8>, Failure> {
+        let about = json!({
+            "version": self.manifest.version,
+            "model": self.member.label,
+            "inputs": self.inputs_in_words(),
+        });
+        let about = [("layerwise".to_owned(), about.to_string())].into();
+        let arrays = arrays.iter().map(|(name, array)| (name.as_str(), array));
+        safetensors::serialize(arrays, Some(about)).map_err(Failure::work)
+    }
+
+    /// What the model is to be given.
+    fn inputs_in_words(&self) -> String {
+        match self.manifest.data.frame {
+            Frame::Picture { channels: 1, .. } => format!(
+                "{}, row by row, bytes divided by 255",
+                self.manifest.data.frame
+            ),
+            Frame::Picture { .. } => format!(
+                "{}, row by row, the channels of a pixel side by side, bytes divided by 255",
+                self.manifest.data.frame
+            ),
+            Frame::Vector { .. } => {
+                format!("{} as the run's data have them", self.manifest.data.frame)
+            }
+        }
+    }
+
+    fn pytorch(&self, file: &str) -> (Named, String) {
+        let layer = |name: &str, values: LayerValues| {
+            let of: Arrays = values.into();
+            vec![
+                (format!("{name}.weight"), of.weight.transposed()),
+                (format!("{name}.bias"), of.bias),
+            ]
+        };
+        let slope = |name: &str, values: &LayerValues| {
+            let slope = values.slope.clone()?;
+            Some((format!("{name}.weight"), Array::new(&[1], slope)))
+        };
+        let inputs = self.inputs();
+        let words = self.inputs_in_words();
+        match &self.network {
+            Network::Autoencoder(model) => {
+                let values = model.encoder.values();
+                let [_, _, units] = values.shape;
+                let [weight, bias] = decoder(model);
+                let mut arrays: Named = slope("activation", &values).into_iter().collect();
+                arrays.extend(layer("encoder", values));
+                arrays.push(("decoder.weight".to_owned(), weight.transposed()));
+                arrays.push(("decoder.bias".to_owned(), bias));
+                let activation = in_torch(model.encoder.activation());
+                let output = match model.decoder_activation() {
+                    DecoderActivation::Identity => "",
+                    DecoderActivation::Sigmoid => ", output=nn.Sigmoid()",
+                };
+                let python = format!(
+                    "import collections, safetensors.torch, torch, torch.nn as nn\n\
+                     parts = dict(encoder=nn.Linear({inputs}, {units}), activation={activation}, decoder=nn.Linear({units}, \
+                     {inputs}){output})\n\
+                     model = nn.Sequential(collections.OrderedDict(parts))\n\
+                     model.load_state_dict(safetensors.torch.load_file({file}))\n\
+                     x = torch.zeros(1, {inputs})  # {words}\n\
+                     print(model[:2](x), model(x))  # code, reconstruction\n"
+                );
+                (arrays, python)
+            }
+            Network::Classifier(model) => {
+                let mut arrays = Vec::new();
+                let mut sizes = vec![inputs];
+                for (at, hidden) in model.hidden.iter().enumerate() {
+                    let values = hidden.values();
+                    sizes.push(values.shape[2]);
+                    arrays.extend(slope(&(2 * at + 1).to_string(), &values));
+                    arrays.extend(layer(&(2 * at).to_string(), values));
+                }
+                let output = model.output.values();
+                sizes.push(output.shape[2]);
+                arrays.extend(layer(&(2 * model.hidden.len()).to_string(), output));
+                let kind = model
+                    .hidden
+                    .first()
+                    .map(|layer| in_torch(layer.activation()));
+                let python = format!(
+                    "import safetensors.torch, torch, torch.nn as nn\n\
+                     sizes = {sizes:?}\n\
+                     layers = [layer for pair in zip(sizes, sizes[1:]) for layer in (nn.Linear(*pair), {})]\n\
+                     model = nn.Sequential(*layers[:-1])\n\
+                     model.load_state_dict(safetensors.torch.load_file({file}))\n\
+                     print(model(torch.zeros(1, {inputs})).softmax(1))  # inputs: {words}\n",
+                    kind.unwrap_or_else(|| "nn.Identity()".to_owned())
+                );
+                (arrays, python)
+            }
+        }
+    }
+
+    /// Every array under the name that it has in the run's own file, biases and slopes of one dimension; of a tied
+    /// autoencoder the decoder's weights, too.
+    fn plain(&self) -> Named {
+        let layer = |name: &str, values: LayerValues| {
+            let of: Arrays = values.into();
+            let slope = of.slope.map(|slope| ("slope", slope));
+            let arrays = [("weight", of.weight), ("bias", of.bias)].into_iter();
+            let named = arrays.chain(slope);
+            named
+                .map(|(array, values)| (format!("{name}.{array}"), values))
+                .collect::<Vec<_>>()
+        };
+        match &self.network {
+            Network::Autoencoder(model) => {
+                let [weight, bias] = decoder(model);
+                let mut arrays = layer("encoder", model.encoder.values());
+                arrays.push(("decoder.weight".to_owned(), weight));
+                arrays.push(("decoder.bias".to_owned(), bias));
+                arrays
+            }
+            Network::Classifier(Classifier { hidden, output }) => {
+                let layers = hidden.iter().enumerate();
+                layers
+                    .map(|(at, values)| (layer_name(at), values))
+                    .chain([("output".to_owned(), output)])
+                    .flat_map(|(name, values)| layer(&name, values.values()))
+                    .collect()
+            }
+        }
+    }
+
+    fn in_numpy(&self, file: &str) -> String {
+        let lowest = match &self.network {
+            Network::Autoencoder(_) => "encoder".to_owned(),
+            Network::Classifier(model) if model.hidden.is_empty() => "output".to_owned(),
+            Network::Classifier(_) => layer_name(0),
+        };
+        format!(
+            "import numpy\n\
+             model = numpy.load({file})\n\
+             x = numpy.zeros((1, {}), \"float32\")  # {}\n\
+             print(x @ model[\"{lowest}.weight\"] + model[\"{lowest}.bias\"])  # the sums of {lowest}, before its activation\n",
+            self.inputs(),
+            self.inputs_in_words()
+        )
+    }
+
+    /// `cfg.json` and `sae_weights.safetensors` in the folder `out`.
+    fn to_sae_lens(&self, out: &Path) -> Result<Exported, Failure> {
+        let cannot = |reason: &str| {
+            Failure::Request(format!(
+                "SAELens {SAE_LENS} has no form for {}: {reason}\n  hint: export it with --format pytorch or npz",
+                self.member.label
+            ))
+        };
+        let Network::Autoencoder(model) = &self.network else {
+            return Err(cannot("it is a classifier, and SAELens's are autoencoders"));
+        };
+        if model.encoder.activation() != Activation::Relu {
+            return Err(cannot(
+                "its units are no ramps (autoencoder.activation = \"relu\")",
+            ));
+        }
+        if model.decoder_activation() != DecoderActivation::Identity {
+            return Err(cannot(
+                "its decoder ends in a sigmoid, and SAELens's are linear (autoencoder.decoder_activation = \"identity\")",
+            ));
+        }
+        if out.exists() && !out.is_dir() {
+            return Err(Failure::Request(format!(
+                "{}: this format is a folder, and there is a file of that name\n  hint: give another name",
+                out.display()
+            )));
+        }
+        let encoder: Arrays = model.encoder.values().into();
+        let [decoder_weight, decoder_bias] = decoder(model);
+        let [inputs, units] = encoder.weight.shape[..] else {
+            unreachable!("weights are matrices");
+        };
+        // As its loader needs it: without a version of 6 or more it takes the folder for one of its old form.
+        let config = json!({
+            "architecture": "standard",
+            "d_in": inputs,
+            "d_sae": units,
+            "dtype": "float32",
+            "device": "cpu",
+            "apply_b_dec_to_input": false,
+            "normalize_activations": "none",
+            "reshape_activations": "none",
+            "metadata": { "sae_lens_version": SAE_LENS, "sae_lens_training_version": null },
+        });
+        let arrays: Named = [
+            ("W_enc", encoder.weight),
+            ("b_enc", encoder.bias),
+            ("W_dec", decoder_weight),
+            ("b_dec", decoder_bias),
+        ]
+        .map(|(name, array)| (name.to_owned(), array))
+        .into();
+        let file = self.safetensors(&arrays)?;
+        fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
+        let files = vec![out.join("cfg.json"), out.join("sae_weights.safetensors")];
+        write(&files[0], format!("{config:#}\n").as_bytes())?;
+        write(&files[1], &file)?;
+        let name = serde_json::Value::from(out.display().to_string()).to_string();
+        let python = format!(
+            "import sae_lens, torch\n\
+             sae = sae_lens.SAE.load_from_disk({name})\n\
+             x = torch.zeros(1, {inputs})  # {}\n\
+             print(sae.encode(x), sae(x))  # code, reconstruction\n",
+            self.inputs_in_words()
+        );
+        Ok(Exported { files, python })
+    }
+}
+
+/// An activation as a module of `torch.nn`.
+fn in_torch(activation: Activation) -> String {
+    match activation {
+        Activation::Relu => "nn.ReLU()".to_owned(),
+        Activation::Prelu { .. } => "nn.PReLU()".to_owned(),
+        Activation::LeakyRelu { slope } => format!("nn.LeakyReLU({slope:?})"),
+        Activation::Sigmoid => "nn.Sigmoid()".to_owned(),
+        Activation::Tanh => "nn.Tanh()".to_owned(),
+        Activation::Identity => "nn.Identity()".to_owned(),
+    }
+}
+
+/// An archive of `.npy` files without compression. Equal arrays give equal bytes: entries are of 1980, not of today.
+fn npz(arrays: &Named) -> io::Result<Vec<u8>> {
+    let mut archive = NpzWriter::new(Cursor::new(Vec::new()));
+    for (name, array) in arrays {
+        let options = FileOptions::default()
+            .compression_method(zip::CompressionMethod::Stored)
+            .last_modified_time(zip::DateTime::default())
+            .large_file(size_of_val(array.values.as_slice()) > 1 << 31);
+        let shape: Vec<u64> = array.shape.iter().map(|&size| size as u64).collect();
+        let mut writer = archive
+            .array(name, options)?
+            .default_dtype()
+            .shape(&shape)
+            .begin_nd()?;
+        array
+            .values
+            .iter()
+            .try_for_each(|value| writer.push(value))?;
+        writer.finish()?;
+    }
+    let bytes = archive.zip_writer().finish()?;
+    Ok(bytes.into_inner())
+}
+
+fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
+    write_whole(path, bytes).map_err(|error| cannot_write(path, &error))
+}
+
+/// The error for a file of the user's own that cannot be written.
+pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    Failure::Work(format!(
+        "cannot write {}: {error}\n  hint: make room, or give a place that can be written to with `-o`",
+        path.display()
+    ))
+}

@@ -1,0 +1,316 @@
+//! What was learnt, put to use: a model of a run, made again from the run's folder, and what it makes of inputs.
+//!
+//! A model is taken from `config.toml` and `weights.safetensors` alone, so that a folder that was moved is as good as
+//! any other, and computes on flex in the way in which the run's own evaluation does: the same operations on batches of
+//! the same size. This room prints nothing and knows no command line; [`files`] writes what comes out, [`export`] writes
+//! the model itself for other tools, [`top`] asks which inputs excite a unit.
+
+mod choice;
+pub mod export;
+pub mod files;
+pub mod inputs;
+pub mod pictures;
+pub mod top;
+
+use std::io;
+use std::path::Path;
+use std::thread;
+
+use burn::module::Module;
+use burn::tensor::{Device, Tensor};
+
+use crate::config::{self, Config, Overrides};
+use crate::data::Images;
+use crate::experiment::rows;
+use crate::model::{Autoencoder, Classifier, Layer, numbers, with_parameters};
+use crate::ops::Rows;
+use crate::results::Member;
+use crate::run::Failure;
+use crate::run_dir::{self, Manifest, RunDir, Status};
+use crate::spec::{AutoencoderSpec, ClassifierSpec, Decoder, Initialization, Model};
+use crate::train::{EVALUATION_BATCH, lanes};
+use crate::weights::{Weights, layer_name, member_prefix};
+
+/// A model of a run, as it was when its training ended.
+#[derive(Debug)]
+pub struct Trained {
+    /// Which model it is.
+    pub member: Member,
+    /// The model, of one member.
+    pub network: Network,
+    /// The run's folder.
+    pub dir: RunDir,
+    /// The circumstances of its run.
+    pub manifest: Manifest,
+    /// The config of its run.
+    pub config: Config,
+}
+
+/// A model of either kind.
+#[derive(Debug, Clone)]
+pub enum Network {
+    /// Code and reconstruction.
+    Autoencoder(Autoencoder),
+    /// Codes of every hidden layer, and probabilities of classes.
+    Classifier(Classifier),
+}
+
+/// What is asked of a model for each input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// The activations of a hidden layer, counted from 1 at the input; of the highest where none is named.
+    Codes(Option<usize>),
+    /// What an autoencoder makes of its own code.
+    Reconstructions,
+    /// A classifier's probability of each class.
+    Probabilities,
+}
+
+impl Trained {
+    /// The models of the run in the folder `path`.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure`] if there is no such run, or its manifest is damaged.
+    pub fn members(path: &Path) -> Result<Vec<Member>, Failure> {
+        let dir = RunDir::open(path).map_err(Failure::request)?;
+        Ok(dir.manifest().map_err(Failure::work)?.members)
+    }
+
+    /// Opens the run in the folder `path` and makes its model `asked` again: by its label (`D, seed 0`), or by condition
+    /// or seed where that is enough. A run of one model needs no name.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure`] if there is no such run or model, or the run's files are damaged, changed, or not there yet.
+    pub fn open(path: &Path, asked: Option<&str>) -> Result<Self, Failure> {
+        let dir = RunDir::open(path).map_err(Failure::request)?;
+        let manifest = dir.manifest().map_err(Failure::work)?;
+        let config = config::load(&path.join(run_dir::CONFIG), &Overrides::default());
+        let config = config.map_err(Failure::work)?;
+        let member = choice::choose(&manifest.members, asked, path).map_err(Failure::Request)?;
+        let file = dir.read_verified(&manifest, run_dir::WEIGHTS);
+        let file = file.map_err(Failure::work)?;
+        let prefix = format!("{}/", member_prefix(member));
+        let damaged = |reason: &str| Failure::work(dir.damaged(run_dir::WEIGHTS, reason));
+        let weights = Weights::with_prefix(&file, &prefix);
+        let weights = weights.map_err(|error| damaged(&error.to_string()))?;
+        drop(file);
+        let condition = config.plan.condition(&member.condition);
+        let condition = condition.ok_or_else(|| {
+            let reason = format!("it has no condition `{}`", member.condition);
+            Failure::work(dir.damaged(run_dir::CONFIG, &reason))
+        })?;
+        let last = match &condition.model {
+            Model::Autoencoder(_) => "encoder.weight",
+            Model::Classifier(_) => "output.weight",
+        };
+        if weights.get(&format!("{prefix}{last}")).is_err() {
+            return Err(Failure::Work(format!(
+                "{} was not trained before the run in {} was left\n  hint: go on with `layerwise resume`",
+                member.label,
+                path.display()
+            )));
+        }
+        if !weights.is_finite() {
+            return Err(Failure::Work(format!(
+                "{} holds numbers that are infinite or NaN: its training could not go on\n  hint: choose another model; \
+                 the page of the run says what ended this one",
+                member.label
+            )));
+        }
+        let network = rebuilt(&condition.model, &manifest, &weights, &prefix);
+        let network = network.map_err(|reason| damaged(&reason))?;
+        let member = member.clone();
+        Ok(Self {
+            member,
+            network,
+            dir,
+            manifest,
+            config,
+        })
+    }
+
+    /// What a reader should know of the model before it is used, if there is something.
+    #[must_use]
+    pub fn remark(&self) -> Option<String> {
+        match &self.manifest.status {
+            Status::Complete => None,
+            Status::Running => {
+                Some("this run did not end by itself; the model may be unfinished".to_owned())
+            }
+            Status::Stopped { reason } | Status::Failed { reason } => Some(format!(
+                "this run did not come to its end ({reason}); the model is as it was then"
+            )),
+        }
+    }
+
+    /// How many numbers an input has.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        let lowest = self.hidden().first().copied();
+        let [_, inputs, _] = lowest.unwrap_or_else(|| self.last()).weight.dims();
+        inputs
+    }
+
+    /// The hidden layers, from the input up.
+    #[must_use]
+    pub fn hidden(&self) -> Vec<&Layer> {
+        match &self.network {
+            Network::Autoencoder(model) => vec![&model.encoder],
+            Network::Classifier(model) => model.hidden.iter().collect(),
+        }
+    }
+
+    /// The highest layer that is none of the way back.
+    fn last(&self) -> &Layer {
+        match &self.network {
+            Network::Autoencoder(model) => &model.encoder,
+            Network::Classifier(model) => &model.output,
+        }
+    }
+
+    /// How many numbers `output` has for each input.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Failure::Request`] if the model has no such output.
+    pub fn width(&self, output: Output) -> Result<usize, Failure> {
+        let label = &self.member.label;
+        let units = |layer: &Layer| layer.weight.dims()[2];
+        let wrong = |reason: &str| Err(Failure::Request(format!("{label} {reason}")));
+        match (output, &self.network) {
+            (Output::Codes(layer), _) => {
+                let hidden = self.hidden();
+                let layer = layer.unwrap_or(hidden.len());
+                match layer.checked_sub(1).and_then(|at| hidden.get(at)) {
+                    Some(layer) => Ok(units(layer)),
+                    None if hidden.is_empty() => wrong(
+                        "has no hidden layer, so there are no codes\n  hint: `layerwise predict` gives its classes",
+                    ),
+                    None => wrong(&format!(
+                        "has no hidden layer {layer}\n  hint: {}",
+                        match hidden.len() {
+                            1 => "it has one, so `--layer` can be left out".to_owned(),
+                            layers => format!("`--layer` is 1 to {layers}, counted from the input"),
+                        }
+                    )),
+                }
+            }
+            (Output::Reconstructions, Network::Autoencoder(_)) => Ok(self.inputs()),
+            (Output::Probabilities, Network::Classifier(model)) => Ok(units(&model.output)),
+            (Output::Reconstructions, Network::Classifier(_)) => wrong(
+                "is a classifier, which has no way back from codes to inputs\n  hint: `layerwise encode` gives its codes, \
+                 `layerwise predict` its classes",
+            ),
+            (Output::Probabilities, Network::Autoencoder(_)) => wrong(
+                "is an autoencoder, which knows no classes\n  hint: `layerwise encode` gives its codes, `layerwise \
+                 reconstruct` what it makes of them",
+            ),
+        }
+    }
+
+    /// Calls `each` with the output for each of `images`, in their order: of a batch at a time, row by row. The numbers
+    /// are those that the run's own evaluation would get, bit for bit where the run computed on flex.
+    ///
+    /// # Errors
+    ///
+    /// Returns the first error of `each`, after which nothing more is computed.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the model has no such output, as [`width`](Self::width) tells, or the images have another number of inputs
+    /// than the model.
+    pub fn each(
+        &self,
+        images: &Images,
+        output: Output,
+        mut each: impl FnMut(&[f32]) -> io::Result<()> + Send,
+    ) -> io::Result<()> {
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        lanes::alone(threads, || {
+            let rows = rows(images, &Device::flex());
+            let mut batches = rows.parts(EVALUATION_BATCH);
+            batches.try_for_each(|batch| each(&numbers(self.output(&batch, output))))
+        })
+    }
+
+    /// # Shapes
+    ///
+    /// - x: `[1, batch, input]`
+    /// - output: `[1, batch, width]`
+    fn output(&self, x: &Rows, output: Output) -> Tensor<3> {
+        match (output, &self.network) {
+            (Output::Reconstructions, Network::Autoencoder(model)) => model.decode(model.encode(x)),
+            (Output::Probabilities, Network::Classifier(model)) => model.forward(x),
+            _ => {
+                let hidden = self.hidden();
+                let layers = match output {
+                    Output::Codes(Some(layer)) => layer,
+                    _ => hidden.len(),
+                };
+                let below = hidden[..layers - 1].iter();
+                let below = below.fold(x.clone(), |below, layer| layer.forward(&below).into());
+                hidden[layers - 1].forward(&below)
+            }
+        }
+    }
+}
+
+/// The model with its stored numbers.
+fn rebuilt(
+    model: &Model,
+    manifest: &Manifest,
+    weights: &Weights,
+    prefix: &str,
+) -> Result<Network, String> {
+    let data = &manifest.data;
+    let inputs = data.frame.inputs().unwrap_or(0);
+    let (device, seeds) = (Device::flex(), [0]);
+    // What is drawn is replaced: zeros are drawn in no time.
+    let zeros = Initialization::Constant { value: 0.0 };
+    match model {
+        Model::Autoencoder(training) => {
+            let spec = AutoencoderSpec {
+                encoder_weight: zeros,
+                decoder: match training.autoencoder.decoder {
+                    Decoder::Tied => Decoder::Tied,
+                    Decoder::Untied { .. } => Decoder::Untied { weight: None },
+                },
+                ..training.autoencoder.clone()
+            };
+            let model = Autoencoder::new(&spec, inputs, 0, &seeds, &device);
+            stored(model, weights, prefix).map(Network::Autoencoder)
+        }
+        Model::Classifier(training) => {
+            let spec = ClassifierSpec {
+                weight: zeros,
+                ..training.classifier.clone()
+            };
+            let mut model = Classifier::new(&spec, inputs, data.classes, &seeds, &device);
+            for (at, layer) in model.hidden.iter_mut().enumerate() {
+                let prefix = format!("{prefix}{}.", layer_name(at));
+                *layer = stored(layer.clone(), weights, &prefix)?;
+            }
+            let prefix = format!("{prefix}output.");
+            model.output = stored(model.output.clone(), weights, &prefix)?;
+            Ok(Network::Classifier(model))
+        }
+    }
+}
+
+/// A module with the numbers that are stored under `prefix`.
+fn stored<M: Module>(model: M, weights: &Weights, prefix: &str) -> Result<M, String> {
+    with_parameters(model, |path, [_, rows, columns]| {
+        let name = format!("{prefix}{path}");
+        let tensor = weights.get(&name).map_err(|error| error.to_string())?;
+        if tensor.shape == [rows, columns] {
+            Ok(tensor.values.clone())
+        } else {
+            let [found_rows, found_columns] = tensor.shape;
+            Err(format!(
+                "{name} is {found_rows}×{found_columns}, but the config and the data make it {rows}×{columns}"
+            ))
+        }
+    })
+}
