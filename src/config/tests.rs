@@ -10,8 +10,9 @@ use super::*;
 use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, ClassifierTraining,
     Coordinate, Corruption, Data, Decoder, DecoderActivation, ExperimentName, GridKey,
-    Initialization, Limit, MeanActivationEstimator, Model, OptimizerSpec, Promise, Reconstruction,
-    Run, Schedule, Sparsity, TrainedLayers, TrainingSpec, Transfer, Variance,
+    Initialization, Limit, MeanActivationEstimator, Model, OptimizerSpec, Patches, Promise,
+    Reconstruction, Run, Schedule, Source, Sparsity, Standardised, TrainedLayers, TrainingSpec,
+    Transfer, Transform, Variance, Whitening,
 };
 
 const FILE: &str = "configs/mine.toml";
@@ -748,6 +749,63 @@ fn what_is_not_toml_is_told_with_its_line() {
     assert_eq!(
         parsed("# nothing\n", &[]).unwrap_err().to_string(),
         "configs/mine.toml: `experiment` is missing\n  hint: begin the file with `experiment = \"autoencoder\"` or `experiment = \"classifier\"`"
+    );
+}
+
+#[test]
+fn transforms_and_patches_are_words_or_tables_and_are_written_down_whole() {
+    let text = format!(
+        "{AUTOENCODER}[data]\nsource = {{ patches = {{ side = 8, seed = 3 }} }}\ntransforms = [\"remove_row_mean\", \"squash\", \
+         {{ standardise = {{ over = \"all\" }} }}, {{ whiten = {{ components = 5, method = \"pca\" }} }}, {{ scale = {{ factor = -1, offset = 1 }} }}]"
+    );
+    let config = accepted(&text, &[]);
+    let data = &config.plan.data;
+    let patches = Patches {
+        side: 8,
+        seed: 3,
+        ..Patches::default()
+    };
+    assert_eq!(data.source, Source::Patches(patches));
+    let expected = [
+        Transform::RemoveRowMean,
+        Transform::Squash {
+            deviations: 3.0,
+            low: 0.1,
+            high: 0.9,
+        },
+        Transform::Standardise {
+            over: Standardised::All,
+        },
+        Transform::Whiten {
+            method: Whitening::Pca,
+            epsilon: 1e-5,
+            components: Limit::First(5),
+        },
+        Transform::Scale {
+            factor: -1.0,
+            offset: 1.0,
+        },
+    ];
+    assert_eq!(data.transforms, expected);
+    assert_eq!(accepted(&config.to_toml(), &[]).plan, config.plan);
+    let set = accepted(AUTOENCODER, &["data.transforms=[\"unit_length\"]"]);
+    assert_eq!(set.plan.data.transforms, [Transform::UnitLength]);
+    is_kept_as(
+        "transforms",
+        &told(
+            AUTOENCODER,
+            &[
+                "[data]\ntransforms = \"squash\"",
+                "[data]\ntransforms = [\"blur\"]",
+                "[data]\ntransforms = [\"unit_length\", { whiten = { method = \"ica\" } }]",
+                "[data]\ntransforms = [{ whiten = { eps = 1 } }]",
+                "[data]\ntransforms = [{ whiten = { components = 0 } }]",
+                "[data]\ntransforms = [{ scale = { factor = 0 } }]",
+                "[data]\ntransforms = [{ squash = { deviations = 0 } }]",
+                "[data]\nsource = { patches = { side = 1 } }",
+                "[data]\nsource = { patches = { whitening = \"zca\" } }",
+            ],
+        ),
     );
 }
 

@@ -333,7 +333,7 @@ mod tests {
         let empty = tempfile::tempdir().expect("a folder");
         assert_eq!(
             message(empty.path(), &patches(3, 1, whitening)),
-            "DIR: holds no photographs\n  hint: put pictures there (.png, .jpg, .bmp, .webp); seven come with this program in \
+            "DIR: has no photographs\n  hint: put pictures there (.png, .jpg, .bmp, .webp); seven come with this program in \
              data/photographs"
         );
     }

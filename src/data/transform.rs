@@ -196,6 +196,12 @@ impl Transforms {
             }
             spec::Transform::RemoveRowMean => Step::RemoveRowMean,
             spec::Transform::UnitLength => Step::UnitLength,
+            spec::Transform::Squash { low, high, .. } if low >= high => {
+                return Err(DataError::Transform(format!(
+                    "squash.low = {low} is not below squash.high = {high}\n  hint: write the lower one as low, or leave both \
+                     out for 0.1 and 0.9"
+                )));
+            }
             spec::Transform::Squash {
                 deviations,
                 low,
@@ -877,6 +883,71 @@ mod tests {
                 .to_string(),
             "data.transforms: whiten.components is 5, but a row has 3 inputs there\n  hint: write \"all\", or 3 at most"
         );
+    }
+
+    #[test]
+    fn ends_that_are_no_range_are_refused() {
+        let wanted = [Transform::Squash {
+            deviations: 3.0,
+            low: 0.5,
+            high: 0.5,
+        }];
+        assert_eq!(
+            Transforms::fit(&wanted, &correlated(9, 4))
+                .expect_err("no range")
+                .to_string(),
+            "data.transforms: squash.low = 0.5 is not below squash.high = 0.5\n  hint: write the lower one as low, or leave \
+             both out for 0.1 and 0.9"
+        );
+    }
+
+    #[test]
+    fn pictures_stay_pictures_unless_they_are_turned_into_components() {
+        let raw =
+            Images::of_bytes((0..240).collect::<Vec<u8>>(), Frame::grey(3, 4)).expect("pictures");
+        let frame = |wanted: &[Transform]| {
+            let transforms = Transforms::fit(wanted, &raw).expect("they can be transformed");
+            let images = transforms.images(&raw).expect("they fit");
+            assert_eq!(images.count(), 20);
+            images.frame()
+        };
+        assert_eq!(frame(&[FEATURES, ZCA]), Frame::grey(3, 4));
+        let pca = whiten(Whitening::Pca, 0.1, Limit::All);
+        assert_eq!(frame(&[pca, FEATURES]), Frame::Vector { length: 12 });
+        assert_eq!(
+            frame(&[whiten(Whitening::Pca, 0.1, Limit::First(5))]),
+            Frame::Vector { length: 5 }
+        );
+        // Bytes that nothing is done to stay bytes.
+        assert_eq!(Transforms::default().images(&raw).expect("they fit"), raw);
+        let other = Images::of_bytes(vec![0; 6], Frame::grey(2, 3)).expect("pictures");
+        assert_eq!(
+            Transforms::fit(&[ZCA], &raw)
+                .and_then(|of| of.images(&other))
+                .expect_err("other ones")
+                .to_string(),
+            "data.transforms: rows have 6 inputs, but other ones were measured\n  hint: give rows like those that the run \
+             learnt from"
+        );
+    }
+
+    #[test]
+    fn rows_behind_a_transform_have_the_bits_of_those_in_memory() {
+        let rows = correlated(600, 9);
+        let in_memory = Images::of_numbers(rows.0.clone(), Frame::grey(3, 3)).expect("pictures");
+        let stored = Images::of_stored(Arc::new(rows), Frame::grey(3, 3)).expect("pictures");
+        let wanted = [FEATURES, ZCA, SQUASH];
+        let transforms = Transforms::fit(&wanted, &stored).expect("they can be transformed");
+        assert_eq!(
+            Transforms::fit(&wanted, &in_memory).expect("they can"),
+            transforms
+        );
+        let [in_memory, stored] =
+            [in_memory, stored].map(|raw| transforms.images(&raw).expect("they fit"));
+        assert_eq!((stored.size(), in_memory.size()), (0, 600 * 9 * 4));
+        for row in [0, 7, 599] {
+            assert_eq!(stored.row(row), in_memory.row(row));
+        }
     }
 
     #[test]

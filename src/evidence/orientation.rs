@@ -251,6 +251,11 @@ fn line(stroke: Stroke, points: Vec<(f64, f64)>) -> Option<Line> {
     })
 }
 
+fn faint(mut line: Line) -> Line {
+    line.look.colour = FRAME;
+    line
+}
+
 /// A bar for each unit, where it is in the picture.
 fn places(label: &str, units: &[Tuning], height: usize, width: usize) -> Chart {
     let (right, top) = (width as f64, height as f64);
@@ -261,10 +266,7 @@ fn places(label: &str, units: &[Tuning], height: usize, width: usize) -> Chart {
         (0.0, top),
         (0.0, 0.0),
     ];
-    let frame = line(Stroke::Bare, corners).map(|mut frame| {
-        frame.look.colour = FRAME;
-        frame
-    });
+    let frame = line(Stroke::Bare, corners).map(faint);
     let bars = units.iter().filter_map(|of| {
         let [row, column] = of.centre;
         let (x, y) = (column + 0.5, top - row - 0.5);
@@ -286,7 +288,7 @@ fn places(label: &str, units: &[Tuning], height: usize, width: usize) -> Chart {
 fn waves(label: &str, units: &[Tuning]) -> Chart {
     let marks = units.iter().map(|of| (of.orientation, of.frequency));
     // No unit is beyond these.
-    let ends = line(Stroke::Bare, vec![(0.0, 0.0), (180.0, 0.0)]);
+    let ends = line(Stroke::Bare, vec![(0.0, 0.0), (180.0, 0.0)]).map(faint);
     let marks = line(Stroke::Marks, marks.collect());
     let ticks = [0.0, 45.0, 90.0, 135.0, 180.0].map(|tick| (tick, tick.to_string()));
     Chart {
