@@ -91,7 +91,7 @@
 //! | [`train`] | an epoch of training, and the sharing out of epochs over cores |
 //! | [`model`] | burn modules and their costs, each with a leading member dimension |
 //! | [`ops`] | the few operations that take most of a step's time: their definitions, and fast forms for flex |
-//! | [`data`] | IDX files → checked bytes |
+//! | [`data`] | IDX files, arrays, pictures → checked rows |
 //! | [`backend`] | backend names ⇄ burn devices |
 //! | `fourier` | the Fourier plane of a picture |
 //! | `machine` | how much memory a process can have |

@@ -120,7 +120,7 @@ pub fn load_as(data: &Data, path: &Path) -> Result<Dataset, DataError> {
                 four_files::load(path, limits, test)?
             } else if entries.iter().any(|path| is_called_array(path)) {
                 load_arrays(path, true, &Arrays::default())?
-            } else if has_pictures(path, &entries)? {
+            } else if has_pictures(path, &entries) {
                 load_pictures(path, &Pictures::default())?
             } else {
                 return Err(
@@ -708,19 +708,14 @@ fn found_arrays(
 }
 
 /// Whether a folder holds pictures, or folders of them.
-fn has_pictures(path: &Path, entries: &[PathBuf]) -> Result<bool, DataError> {
-    if entries.iter().any(|path| pictures::is_called_picture(path)) || path.join("train").is_dir() {
-        return Ok(true);
-    }
-    for folder in entries.iter().filter(|path| path.is_dir()) {
-        if super::pictures::entries(folder)?
-            .iter()
-            .any(|path| pictures::is_called_picture(path))
-        {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+fn has_pictures(path: &Path, entries: &[PathBuf]) -> bool {
+    let has = |folder: &Path| {
+        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+        entries
+            .map(|entry| entry.path())
+            .any(|path| pictures::is_called_picture(&path))
+    };
+    path.join("train").is_dir() || has(path) || entries.iter().any(|path| has(path))
 }
 
 /// Pictures in `train` and `test`, or in one folder.

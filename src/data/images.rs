@@ -448,8 +448,11 @@ impl Images {
         assert!(!indices.is_empty(), "at least one row");
         let inputs = self.inputs();
         let rows = |bytes: &Bytes, size: usize| -> Vec<u8> {
-            let of_row = |&index: &usize| &bytes[index * inputs * size..][..inputs * size];
-            indices.iter().flat_map(of_row).copied().collect()
+            let mut rows = Vec::with_capacity(indices.len() * inputs * size);
+            for &index in indices {
+                rows.extend_from_slice(&bytes[index * inputs * size..][..inputs * size]);
+            }
+            rows
         };
         let values = match &self.values {
             Values::Bytes(bytes) => Values::Bytes(rows(bytes, 1).into()),

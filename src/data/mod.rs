@@ -1,7 +1,7 @@
 //! Inputs and their labels: from files to rows of bytes or of numbers.
 //!
-//! This room owns the file formats ([`idx`]), the finding, checking, hashing and naming of a data set ([`locate`], [`load`]),
-//! and what the rest of the program sees of it ([`Images`]). It may not know of models, experiments or configs. Pixels
+//! This room owns the file formats ([`idx`], [`tensors`], [`pictures`]; each makes an [`array`]), the finding, checking, hashing
+//! and naming of a data set ([`locate`], [`load`]), and what the rest of the program sees of it ([`Images`]). It may not know of models, experiments or configs. Pixels
 //! stay the bytes that they were in the file, and each stands for its 255th part.
 
 pub mod array;
@@ -39,7 +39,7 @@ pub struct Dataset {
     pub validation: Option<Split>,
     /// The part to test on.
     pub test: Split,
-    /// The four files in the order of [`FILE_NAMES`].
+    /// What was read; of IDX files in the order of [`FILE_NAMES`]. A folder of pictures is one record, of the hashes of all.
     pub files: Vec<FileRecord>,
     /// What was done to the rows since they were read.
     pub transforms: Transforms,

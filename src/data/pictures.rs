@@ -3,7 +3,7 @@
 //! PNG, JPEG, BMP and WebP are read, by what is in a file, of the files that are called so. Sub-folders are classes; there is
 //! one level of them, so that no loop of links is ever followed. Everything goes in the order of names.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
@@ -129,16 +129,21 @@ fn ending(path: &Path) -> String {
 
 /// What is in a folder, sorted by name; hidden files and folders are left out.
 pub(super) fn entries(folder: &Path) -> Result<Vec<PathBuf>, DataError> {
+    let entries = entries_and_types(folder)?.into_iter();
+    Ok(entries.map(|(path, _)| path).collect())
+}
+
+fn entries_and_types(folder: &Path) -> Result<Vec<(PathBuf, FileType)>, DataError> {
     let unreadable = |error| DataError::unreadable(folder, error);
-    let mut paths = Vec::new();
+    let mut found = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let entry = entry.map_err(unreadable)?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
+        if !entry.file_name().as_encoded_bytes().starts_with(b".") {
+            found.push((entry.path(), entry.file_type().map_err(unreadable)?));
         }
     }
-    paths.sort();
-    Ok(paths)
+    found.sort_by(|(one, _), (other, _)| one.as_os_str().cmp(other.as_os_str()));
+    Ok(found)
 }
 
 impl Listing {
@@ -218,6 +223,8 @@ impl Listing {
         let mut pixels = vec![0; all];
         let mut hash = Sha256::new();
         let mut bytes = 0;
+        let names: Vec<String> = self.files.iter().map(|(path, _)| self.name(path)).collect();
+        let mut named = names.iter();
         let blocks = pixels
             .chunks_mut(AT_A_TIME * size)
             .zip(self.files.chunks(AT_A_TIME));
@@ -234,7 +241,7 @@ impl Listing {
             let decoded: Vec<Result<FileHash, PictureError>> = decoded.collect();
             for (file, (path, _)) in decoded.into_iter().zip(files) {
                 let file = file.map_err(|error| DataError::picture(path, error))?;
-                hash.update(self.name(path).as_bytes());
+                hash.update(named.next().map_or("", String::as_str).as_bytes());
                 hash.update([0]);
                 hash.update(file.sha256);
                 bytes += file.bytes;
@@ -251,7 +258,7 @@ impl Listing {
                 shape,
                 numbers: Numbers::Bytes(pixels),
             },
-            names: self.files.iter().map(|(path, _)| self.name(path)).collect(),
+            names,
             labels: (!self.classes.is_empty())
                 .then(|| self.files.iter().map(|&(_, class)| class).collect()),
             record: FileRecord {
@@ -278,19 +285,23 @@ impl Listing {
 /// The pictures and the folders in a folder.
 fn pictures_in(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError> {
     let (mut files, mut folders) = (Vec::new(), Vec::new());
-    for path in entries(folder)? {
+    for (path, mut kind) in entries_and_types(folder)? {
         let is_picture = is_called_picture(&path);
-        let found = match fs::metadata(&path) {
-            Ok(found) => found,
-            // What is not to be read may be out of reach.
-            Err(_) if !is_picture && path.extension().is_some() => continue,
-            Err(error) => return Err(DataError::picture(&path, PictureError::Unreadable(error))),
-        };
-        if found.is_dir() {
+        if kind.is_symlink() {
+            kind = match fs::metadata(&path) {
+                Ok(found) => found.file_type(),
+                // What is not to be read may be out of reach.
+                Err(_) if !is_picture && path.extension().is_some() => continue,
+                Err(error) => {
+                    return Err(DataError::picture(&path, PictureError::Unreadable(error)));
+                }
+            };
+        }
+        if kind.is_dir() {
             folders.push(path);
         } else if NOT_READ.contains(&ending(&path).as_str()) {
             return Err(DataError::picture(&path, PictureError::Format));
-        } else if is_picture && !found.is_file() {
+        } else if is_picture && !kind.is_file() {
             let (kind, expected) = ("a device or a pipe", "a picture");
             return Err(DataError::NotAFile {
                 file: path,
@@ -311,7 +322,8 @@ struct FileHash {
 
 /// Reads a file that is known to be one.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, PictureError> {
-    let mut bytes = Vec::new();
+    // Room for a small picture in one read.
+    let mut bytes = Vec::with_capacity(1 << 14);
     let file = File::open(path).map_err(PictureError::Unreadable)?;
     file.take(LARGEST_FILE + 1)
         .read_to_end(&mut bytes)
