@@ -860,3 +860,85 @@ fn activations_as_a_float_array_train_and_encode() {
         )
     );
 }
+
+#[test]
+fn what_the_run_did_to_its_data_is_done_to_inputs_and_undone_in_reconstructions() {
+    let (parent, out) = folder();
+    let config = format!(
+        "experiment = \"autoencoder\"{}
+[autoencoder]
+hidden_units = 12
+",
+        DATA.replace(
+            "[training]",
+            "transforms = [{ standardise = { over = \"all\" } }]\n[training]"
+        )
+    );
+    complete(&config, &out, &[]);
+    let run = out.display().to_string();
+    let trained = Trained::open(&out, None).expect("a model");
+    assert!(!trained.transforms.is_identity());
+    // The same images by way of the run's own data, and of a file.
+    let mut of_run = Vec::new();
+    let own = trained.own(false).expect("where they were");
+    let all = trained.each(&own.images, Output::Codes(None), |rows| {
+        of_run.extend(bits_of(rows));
+        Ok(())
+    });
+    all.expect("nothing is written");
+    let at = |name: &str| parent.path().join(name);
+    done(&[
+        "encode",
+        &run,
+        DIGITS,
+        "-o",
+        &at("codes.npy").display().to_string(),
+    ]);
+    assert!(bits_of(&array(&at("codes.npy")).1)[..of_run.len()] == of_run);
+    done(&[
+        "reconstruct",
+        &run,
+        DIGITS,
+        "-o",
+        &at("back.npy").display().to_string(),
+    ]);
+    let (shape, back) = array(&at("back.npy"));
+    assert_eq!(shape, [10_000, 784]);
+    // In grey levels again: black pixels of all images are near 0, not at mean 0 and deviation 1.
+    let mean =
+        |values: &[f32]| values.iter().map(|&v| f64::from(v)).sum::<f64>() / values.len() as f64;
+    let digits: Vec<f32> = (0..1100).flat_map(|at| own.raw.row(at)).collect();
+    let (ours, theirs) = (mean(&back[..digits.len()]), mean(&digits));
+    assert!((ours - theirs).abs() < 0.02, "{ours} {theirs}");
+    let (code, _, stderr) = transcript(&[
+        "export",
+        &run,
+        "--format",
+        "sae-lens",
+        "-o",
+        &at("sae").display().to_string(),
+    ]);
+    assert_eq!(code, 2);
+    assert!(
+        stderr.contains("its inputs go through transforms (data.transforms)"),
+        "{stderr}"
+    );
+    let model = at("model.npz").display().to_string();
+    done(&["export", &run, "--format", "npz", "-o", &model]);
+    let npz = npyz::npz::NpzArchive::open(&model).expect("an archive");
+    assert!(
+        npz.array_names()
+            .any(|name| name.starts_with("transforms.01.standardise."))
+    );
+    let kept = out.join("transforms.safetensors");
+    let mut bytes = fs::read(&kept).expect("there");
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    fs::write(&kept, bytes).expect("room");
+    let (code, _, stderr) = transcript(&["encode", &run, DIGITS]);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("transforms.safetensors\" is not what this run wrote"),
+        "{stderr}"
+    );
+}

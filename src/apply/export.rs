@@ -146,10 +146,16 @@ impl Trained {
                 let (arrays, python) = self.pytorch(&name);
                 (self.safetensors(&arrays)?, python)
             }
-            _ => (
-                npz(&self.plain()).map_err(Failure::work)?,
-                self.in_numpy(&name),
-            ),
+            _ => {
+                let mut arrays = self.plain();
+                let transforms = self.transforms.to_weights();
+                arrays.extend(transforms.iter().map(|(name, array)| {
+                    let array = Array::new(&array.shape, array.values.clone());
+                    (format!("transforms.{name}"), array)
+                }));
+                let file = npz(&arrays).map_err(Failure::work)?;
+                (file, self.in_numpy(&name))
+            }
         };
         write(out, &file)?;
         let files = vec![out.to_owned()];
@@ -169,19 +175,22 @@ impl Trained {
 
     /// What the model is to be given.
     fn inputs_in_words(&self) -> String {
-        match self.manifest.data.frame {
-            Frame::Picture { channels: 1, .. } => format!(
-                "{}, row by row, bytes divided by 255",
-                self.manifest.data.frame
-            ),
-            Frame::Picture { .. } => format!(
-                "{}, row by row, the channels of a pixel side by side, bytes divided by 255",
-                self.manifest.data.frame
-            ),
-            Frame::Vector { .. } => {
-                format!("{} as the run's data have them", self.manifest.data.frame)
-            }
-        }
+        let (frame, data) = (self.frame(), &self.manifest.data);
+        let order = match frame {
+            Frame::Picture { channels: 1, .. } => ", row by row",
+            Frame::Picture { .. } => ", row by row, the channels of a pixel side by side",
+            Frame::Vector { .. } => "",
+        };
+        let scale = match data.border {
+            Some(_) => ", bytes divided by 255",
+            None => ", as in the run's data",
+        };
+        let transforms = if self.transforms.is_identity() {
+            ""
+        } else {
+            ", after the run's own transforms, which are not part of this"
+        };
+        format!("{frame}{order}{scale}{transforms}")
     }
 
     fn pytorch(&self, file: &str) -> (Named, String) {
@@ -311,6 +320,11 @@ impl Trained {
         let Network::Autoencoder(model) = &self.network else {
             return Err(cannot("it is a classifier, and SAELens's are autoencoders"));
         };
+        if !self.transforms.is_identity() {
+            return Err(cannot(
+                "its inputs go through transforms (data.transforms), and SAELens's files have no place for them",
+            ));
+        }
         if model.encoder.activation() != Activation::Relu {
             return Err(cannot(
                 "its units are no ramps (autoencoder.activation = \"relu\")",

@@ -10,7 +10,7 @@ use crate::data::pictures::PictureError;
 use crate::data::tensors::{ArrayError, ArrayFlaw};
 use crate::data::{self, DataError, Frame, Images};
 use crate::run::{self, Failure};
-use crate::spec::{Colour, Fit, Pictures};
+use crate::spec::{Colour, Fit, Pictures, Source};
 use crate::words::counted;
 
 /// Bytes that stdin may give.
@@ -53,7 +53,7 @@ impl Trained {
     ///
     /// Returns [`Failure`] if there is no such file, if it is damaged, or if the model cannot take what it holds.
     pub fn read(&self, path: &Path, how: &Reading) -> Result<Given, Failure> {
-        let frame = self.manifest.data.frame;
+        let frame = self.frame();
         let mut pictures = Pictures {
             fit: how.fit,
             ..Pictures::default()
@@ -106,12 +106,20 @@ impl Trained {
                 ))
             })?;
         }
+        let mut warnings = self.inverted_ones(&raw, &input.names);
+        if matches!(self.config.plan.data.source, Source::Patches(_)) && raw.bytes().is_some() {
+            warnings.push(format!(
+                "the run learnt from patches of photographs, and {} is taken as it is\n  hint: give patches as an array, \
+                 whitened as the run whitens them",
+                path.display()
+            ));
+        }
         Ok(Given {
-            images: raw.clone(),
-            warnings: self.inverted_ones(&raw, &input.names),
+            images: self.transforms.images(&raw).map_err(Failure::work)?,
             raw,
             names: input.names,
             labels: None,
+            warnings,
         })
     }
 
@@ -125,7 +133,10 @@ impl Trained {
         let part = if train { data.train } else { data.test };
         Ok(Given {
             names: (0..part.images.count()).map(|at| at.to_string()).collect(),
-            images: part.images.clone(),
+            images: self
+                .transforms
+                .images(&part.images)
+                .map_err(Failure::work)?,
             raw: part.images,
             labels: part.labels,
             warnings: Vec::new(),
@@ -134,7 +145,7 @@ impl Trained {
 
     /// The same rows as the run's data are: a row of as many numbers is as good as a picture.
     fn framed(&self, images: Images, path: &Path) -> Result<Images, Failure> {
-        let (found, frame) = (images.frame(), self.manifest.data.frame);
+        let (found, frame) = (images.frame(), self.frame());
         if found == frame {
             return Ok(images);
         }

@@ -20,13 +20,13 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{self, Config, Overrides};
-use crate::data::Images;
+use crate::data::{Frame, Images, Transforms};
 use crate::experiment::rows;
 use crate::model::{Autoencoder, Classifier, Layer, numbers, with_parameters};
 use crate::ops::Rows;
 use crate::results::Member;
 use crate::run::Failure;
-use crate::run_dir::{self, Manifest, RunDir, Status};
+use crate::run_dir::{self, Manifest, RunDir, RunDirError, Status};
 use crate::spec::{AutoencoderSpec, ClassifierSpec, Decoder, Initialization, Model};
 use crate::train::{EVALUATION_BATCH, lanes};
 use crate::weights::{Weights, layer_name, member_prefix};
@@ -38,6 +38,8 @@ pub struct Trained {
     pub member: Member,
     /// The model, of one member.
     pub network: Network,
+    /// What was done to the rows that it learnt from.
+    pub transforms: Transforms,
     /// The run's folder.
     pub dir: RunDir,
     /// The circumstances of its run.
@@ -119,12 +121,14 @@ impl Trained {
                 member.label
             )));
         }
+        let transforms = transforms(&dir, &manifest, &config).map_err(Failure::work)?;
         let network = rebuilt(&condition.model, &manifest, &weights, &prefix);
         let network = network.map_err(|reason| damaged(&reason))?;
         let member = member.clone();
         Ok(Self {
             member,
             network,
+            transforms,
             dir,
             manifest,
             config,
@@ -145,7 +149,14 @@ impl Trained {
         }
     }
 
-    /// How many numbers an input has.
+    /// What an input is before the transforms.
+    #[must_use]
+    pub fn frame(&self) -> Frame {
+        let data = &self.manifest.data;
+        data.raw_frame.unwrap_or(data.frame)
+    }
+
+    /// How many numbers an input has as the model sees it.
     #[must_use]
     pub fn inputs(&self) -> usize {
         let lowest = self.hidden().first().copied();
@@ -254,6 +265,30 @@ impl Trained {
                 hidden[layers - 1].forward(&below)
             }
         }
+    }
+}
+
+/// What a run did to its rows.
+fn transforms(
+    dir: &RunDir,
+    manifest: &Manifest,
+    config: &Config,
+) -> Result<Transforms, RunDirError> {
+    let data = &manifest.data;
+    if config.plan.data.transforms.is_empty() {
+        return Ok(Transforms::default());
+    }
+    let damaged = |reason: &str| dir.damaged(run_dir::TRANSFORMS, reason);
+    let file = dir.read_verified(manifest, run_dir::TRANSFORMS)?;
+    let arrays = Weights::from_safetensors(&file).map_err(|error| damaged(&error.to_string()))?;
+    let transforms = Transforms::from_weights(&arrays).map_err(|reason| damaged(&reason))?;
+    let inputs = data.raw_frame.unwrap_or(data.frame).inputs().unwrap_or(0);
+    if transforms.fits(inputs) && Some(transforms.outputs(inputs)) == data.frame.inputs() {
+        Ok(transforms)
+    } else {
+        Err(damaged(
+            "its arrays are for rows of other numbers than the run's data have",
+        ))
     }
 }
 

@@ -58,7 +58,8 @@ impl<'a> Shown<'a> {
             for row in batch.chunks_exact(trained.inputs()) {
                 let input = self.given.raw.row(pairs.len());
                 let range = self.range(&input);
-                pairs.push(vec![self.drawn(&input, range), self.drawn(row, range)]);
+                let row = trained.transforms.back(&input, row);
+                pairs.push(vec![self.drawn(&input, range), self.drawn(&row, range)]);
             }
             Ok(())
         });

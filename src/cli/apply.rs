@@ -148,11 +148,11 @@ pub fn encode(args: &EncodeArgs) -> Result<(), Failure> {
     )
 }
 
-/// What an autoencoder makes of inputs.
+/// What an autoencoder makes of inputs, in the numbers of the data before any transform.
 pub fn reconstruct(args: &ReconstructArgs) -> Result<(), Failure> {
     let trained = open(&args.input.of)?;
     let output = Output::Reconstructions;
-    let width = trained.width(output)?;
+    trained.width(output)?;
     let target = Target::of(
         args.out.as_deref(),
         &trained,
@@ -167,7 +167,7 @@ pub fn reconstruct(args: &ReconstructArgs) -> Result<(), Failure> {
             output,
             &target,
             "reconstructions",
-            named("input", width),
+            named("input", given.raw.inputs()),
         );
     };
     let shown = given.images.count().min(MOST_STRIPS);
@@ -465,14 +465,20 @@ fn fill(
         &["input"]
     };
     let mut writer = Writer::new(format, table, heads, BufWriter::with_capacity(1 << 16, out))?;
-    let mut names = given.names.iter();
+    let width = trained.width(output).unwrap_or(1);
+    let mut names = given.names.iter().enumerate();
     trained.each(&given.images, output, |batch| {
-        for (row, name) in batch.chunks_exact(table.columns.len()).zip(&mut names) {
-            if is_class {
-                let class = highest(row).to_string();
-                writer.row(&[name, &class], row)?;
-            } else {
-                writer.row(&[name], row)?;
+        for (row, (at, name)) in batch.chunks_exact(width).zip(&mut names) {
+            match output {
+                Output::Codes(_) => writer.row(&[name], row)?,
+                Output::Probabilities => writer.row(&[name, &highest(row).to_string()], row)?,
+                Output::Reconstructions if trained.transforms.is_identity() => {
+                    writer.row(&[name], row)?;
+                }
+                Output::Reconstructions => {
+                    let row = trained.transforms.back(&given.raw.row(at), row);
+                    writer.row(&[name], &row)?;
+                }
             }
         }
         Ok(())

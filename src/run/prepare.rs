@@ -26,6 +26,8 @@ pub struct Prepared {
     pub found_at: PathBuf,
     /// What a row of them is before anything is done to it.
     raw_frame: Frame,
+    /// As in [`DataRecord`].
+    border: Option<u8>,
     /// Seconds that reading them and what is done to them took.
     pub loading: f64,
     /// The size of its training.
@@ -62,7 +64,7 @@ pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
         ));
     }
     data.hold_out(held_out);
-    let raw_frame = data.train.images.frame();
+    let (raw_frame, border) = (data.train.images.frame(), data.train.images.border());
     let before = experiment::memory_to_transform(&plan.data.transforms, &data);
     has_room(&before, Kind::Cpu)?;
     data.transform(&plan.data.transforms)
@@ -78,6 +80,7 @@ pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
         data,
         found_at,
         raw_frame,
+        border,
         loading,
         extent,
         need,
@@ -119,7 +122,7 @@ impl Prepared {
             test_images: data.test.images.count(),
             frame: data.train.images.frame(),
             raw_frame: Some(self.raw_frame).filter(|_| !data.transforms.is_identity()),
-            border: data.train.images.border(),
+            border: self.border,
             classes: data.classes,
             files: data
                 .files
