@@ -200,7 +200,7 @@ fn markup_in_a_run_folder_stays_text_on_the_page() {
     ] {
         let text = fs::read_to_string(out.join(file)).expect("drawn");
         assert!(
-            !text.contains("<script") && !text.contains("<img src=http"),
+            !text.contains("<script>alert") && !text.contains("<img src=http"),
             "{file}"
         );
     }
