@@ -131,6 +131,7 @@ fn files_of_another_run_are_not_drawn() {
     };
     for file in [
         "weights.safetensors",
+        "unit-details.json",
         "results.json",
         "metrics.jsonl",
         "stages.jsonl",

@@ -35,13 +35,10 @@ pub enum Term {
     NeverOn,
     /// A unit whose picture still looks like its initial noise.
     NoiseLooking,
-<<<<<<< HEAD
     /// How strictly a unit's picture has one orientation.
     OrientationSelectivity,
-=======
     /// The unit of another seed that a unit is matched with.
     Partner,
->>>>>>> 8462066 (Reconstructions, units in detail, units matched across seeds, tiles in colour)
     /// How far from its centre the strength of a unit's picture lies, in pixels.
     RadiusOfGyration,
     /// Which of the three pictures of the book's Figure 5-6 the units of a model resemble.
@@ -72,11 +69,8 @@ impl Term {
             Self::MultiplyAccumulates => "multiply–accumulates",
             Self::NeverOn => "never on",
             Self::NoiseLooking => "noise-looking",
-<<<<<<< HEAD
             Self::OrientationSelectivity => "orientation selectivity",
-=======
             Self::Partner => "partner",
->>>>>>> 8462066 (Reconstructions, units in detail, units matched across seeds, tiles in colour)
             Self::RadiusOfGyration => "radius of gyration",
             Self::Regime => "regime",
             Self::Roughness => "roughness",
@@ -130,13 +124,10 @@ impl Term {
             Self::NoiseLooking => {
                 "A unit whose picture still looks like the noise that it was drawn from, whether its weights changed a little or not at all: they correlate above 0.99 with their initial values, over the pixels that are above 0 in some training image."
             }
-<<<<<<< HEAD
             Self::OrientationSelectivity => {
                 "How strictly a unit’s picture has one orientation: |Σ F e^{2iθ}| / Σ F over its power spectrum F, where θ is the angle of a frequency. The spectrum is that of the picture without its mean, padded with zeros to 32×32 pixels, and the sums leave the frequency 0 out. It is 1 if all waves of the picture run in one direction, and near 0 for noise and for checkerboards, whose waves run in all or in two opposed ones. The orientation of a unit is that along its edges: at right angles to θ, as the sum has it."
-=======
             Self::Partner => {
                 "Two seeds learn the same units in another order, if at all. Their units are matched, each with one of the other seed, so that the sum of the cosines between their encoder weights is as large as it can be (the Hungarian algorithm). Whether the one that a unit is matched with is a partner depends on that cosine: 1 are weights that differ in length alone, 0 are weights without anything in common."
->>>>>>> 8462066 (Reconstructions, units in detail, units matched across seeds, tiles in colour)
             }
             Self::RadiusOfGyration => {
                 "How far from its own centre the strength of a unit’s picture lies: √(Σ w²d² / Σ w²) in pixels, where d is a pixel’s distance from the centre of gravity of all w². A single lit pixel has 0, and a flat picture has about 0.41 of its side."

@@ -224,16 +224,25 @@ fn check(grid: &Grid) -> Result<(), ReportError> {
         units,
         picture,
     } = grid.weights;
-    let PictureShape { height, width, .. } = picture;
+    let PictureShape {
+        height,
+        width,
+        channels,
+    } = picture;
+    let in_colour = if channels == 3 { " in colour" } else { "" };
     let found = weights.len();
     let needed = picture
         .inputs()
         .and_then(|inputs| inputs.checked_mul(units));
     let marked = grid.marked.iter().find(|(unit, _)| *unit >= units);
     let problem = match (needed, marked) {
-        (Some(0), _) => format!("{units} units of {height}×{width} pixels leave nothing to draw"),
+        (Some(0), _) => {
+            format!("{units} units of {height}×{width} pixels{in_colour} leave nothing to draw")
+        }
         (needed, _) if needed != Some(found) => {
-            format!("{found} weights do not make {units} units of {height}×{width} pixels")
+            format!(
+                "{found} weights do not make {units} units of {height}×{width} pixels{in_colour}"
+            )
         }
         (_, Some((unit, _))) => format!("marks unit {unit}, but has {units}, counted from 0"),
         _ => return Ok(()),
@@ -565,6 +574,54 @@ mod tests {
         let (arrangement, corners) = corners(&grids);
         let (left, top) = tile_corner(&arrangement, corners[0], &grids[0], 0);
         assert_eq!(image.at(left, top), BLACK);
+    }
+
+    #[test]
+    fn colours_have_a_channel_of_weights_each() {
+        // A unit on two pixels: red rises from 0 to 4, green is 1, blue falls from 2 to 0.
+        let weights = [0.0, 1.0, 2.0, 4.0, 1.0, 0.0];
+        let picture = PictureShape {
+            height: 1,
+            width: 2,
+            channels: 3,
+        };
+        let of = UnitWeights {
+            weights: &weights,
+            units: 1,
+            picture,
+        };
+        let grids = [Grid {
+            weights: of,
+            ..grid(&[], 0, 0)
+        }];
+        let colours = |scaling| {
+            let image = only_picture(&grids, scaling);
+            let (arrangement, corners) = corners(&grids);
+            let (left, top) = tile_corner(&arrangement, corners[0], &grids[0], 0);
+            let zoom = arrangement.zoom.pixels(2) / 2;
+            [image.at(left, top), image.at(left + zoom, top)]
+        };
+        let own = [Colour([0, 64, 128]), Colour([255, 64, 0])];
+        assert_eq!(colours(Scaling::PerTile), own);
+        // s = 4: (w + 4) / 8 of 255.
+        let shared = [Colour([128, 159, 191]), Colour([255, 159, 128])];
+        assert_eq!(colours(Scaling::Shared), shared);
+        let fewer = UnitWeights {
+            weights: &weights[..5],
+            ..of
+        };
+        let error = figure(
+            &[Grid {
+                weights: fewer,
+                ..grid(&[], 0, 0)
+            }],
+            Scaling::PerTile,
+        );
+        let error = error.expect_err("a number is missing").to_string();
+        assert!(
+            error.contains("5 weights do not make 1 units of 1×2 pixels in colour"),
+            "{error}"
+        );
     }
 
     #[test]
