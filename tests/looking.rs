@@ -58,7 +58,7 @@ fn colour_pictures_are_drawn_in_colour_and_disturbed_ones_are_shown() {
     let (_parent, out) = folder();
     let dir = coloured(&out, 60, 6, Some(3));
     let rest = "[run]\nseeds = [3, 5]\n[autoencoder]\nhidden_units = 7\n[training]\nepochs = 1\nbatch_size = 20\n\
-        [conditions.plain]\n[conditions.masked]\ncorruption = { masking = { fraction = 0.5 } }\n";
+        [conditions.plain]\n[conditions.masked]\nautoencoder.corruption = { masking = { fraction = 0.5 } }\n";
     complete(&config(&dir, rest), &out, &[]);
     let page = read(&out, "index.html");
     for words in [

@@ -172,8 +172,7 @@ impl Encoder {
             weights.get(&name(other)).ok()?,
         ];
         let [_, units] = a.shape;
-        let mut cosines = cosines(&a.values, &b.values, units);
-        cosines.truncate(MOST_UNITS * units);
+        let mut cosines = cosines(&a.values, &b.values, units, units.min(MOST_UNITS));
         if self.is_odd {
             for cosine in &mut cosines {
                 *cosine = cosine.abs();
@@ -203,21 +202,23 @@ impl Encoder {
     }
 }
 
-/// The cosine between every column of one matrix and every column of another, `[column, column]`; both are row-major with
-/// `units` columns. A column of zeros has 0 with any.
-fn cosines(one: &[f32], other: &[f32], units: usize) -> Vec<f64> {
-    let mut products = vec![0.0_f64; units * units];
+/// The cosine between each of the first `rows` columns of one matrix and every column of another, `[column, column]`; both
+/// are row-major with `units` columns. A column of zeros has 0 with any.
+fn cosines(one: &[f32], other: &[f32], units: usize, rows: usize) -> Vec<f64> {
+    let mut products = vec![0.0_f64; rows * units];
     let mut squares = [vec![0.0_f64; units], vec![0.0_f64; units]];
     for (a, b) in one.chunks_exact(units).zip(other.chunks_exact(units)) {
+        let b: Vec<f64> = b.iter().map(|&b| f64::from(b)).collect();
         for (row, &a) in products.chunks_exact_mut(units).zip(a) {
-            for (product, &b) in row.iter_mut().zip(b) {
-                *product += f64::from(a) * f64::from(b);
+            for (product, b) in row.iter_mut().zip(&b) {
+                *product += f64::from(a) * b;
             }
         }
-        for (squares, values) in squares.iter_mut().zip([a, b]) {
-            for (square, &value) in squares.iter_mut().zip(values) {
-                *square += f64::from(value) * f64::from(value);
-            }
+        for (square, &a) in squares[0].iter_mut().zip(a) {
+            *square += f64::from(a) * f64::from(a);
+        }
+        for (square, b) in squares[1].iter_mut().zip(&b) {
+            *square += b * b;
         }
     }
     let [one, other] = squares;
@@ -319,7 +320,7 @@ mod tests {
     #[test]
     fn cosines_are_of_columns() {
         // Columns (3, 4) and (0, 0) against (4, 3) and (−3, −4).
-        let found = cosines(&[3., 0., 4., 0.], &[4., -3., 3., -4.], 2);
+        let found = cosines(&[3., 0., 4., 0.], &[4., -3., 3., -4.], 2, 2);
         let expected = [24.0 / 25.0, -1.0, 0.0, 0.0];
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-12, "{found} {expected}");

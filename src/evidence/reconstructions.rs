@@ -303,7 +303,7 @@ fn section(
             listed(&outcomes, MOST_NAMES)
         ),
         caption: &format!(
-            "Test images {} (counted from 0){}.{}{}",
+            "Test images {} (counted from 0){}.{}{} The explained variance is over all test images{}.",
             listed(&indices, MOST_IMAGES),
             if is_disturbed {
                 ", as they are given to the model, disturbed as in its training, and reconstructed from that"
@@ -320,6 +320,7 @@ fn section(
             } else {
                 String::new()
             },
+            if is_disturbed { ", undisturbed" } else { "" },
         ),
         numbers: Some(run_dir::EXAMPLES),
     };

@@ -228,18 +228,15 @@ impl Collected {
 
     /// Takes a batch of activations, `[image, unit]`.
     fn add(&mut self, h: &[f32]) {
-        for image in h.chunks_exact(self.shown.of) {
-            for (unit, &activation) in self.activations.iter_mut().zip(image) {
-                unit.push(activation);
-            }
-            let mut strongest = 0;
-            for (unit, &activation) in image.iter().enumerate() {
-                if activation > image[strongest] {
-                    strongest = unit;
-                }
-            }
-            self.strongest.push(strongest);
+        let of = self.shown.of;
+        for (unit, activations) in self.activations.iter_mut().enumerate() {
+            activations.extend(h.iter().skip(unit).step_by(of));
         }
+        self.strongest.extend(h.chunks_exact(of).map(|image| {
+            let largest = image.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+            let at = image.iter().position(|&activation| activation >= largest);
+            at.unwrap_or(0)
+        }));
     }
 
     fn layer(self, labels: &[u8], classes: usize) -> Layer {

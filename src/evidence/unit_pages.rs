@@ -172,18 +172,19 @@ impl Drawn<'_> {
         if let Some(sheet) = &images.sheet {
             rules += &sheet.rule()?;
         }
-        let glossary = &mut figures.glossary;
-        glossary.uses(&[Term::Density, Term::LabelPurity, Term::MeanActivation]);
         let looked_at = self.layers[0].of.looked_at;
         let left_out = self.left_out();
         let (noun, pictures) = match self.shape {
             Some(_) => ("images", "Each tile is a unit’s picture, as above, "),
             None => ("rows", "Each tile is a unit, "),
         };
-        let has_labels = self
-            .layers
-            .iter()
-            .any(|layer| layer.of.units.iter().any(|unit| unit.own.is_some()));
+        let mut units = self.layers.iter().flat_map(|layer| &layer.of.units);
+        let has_labels = units.any(|unit| unit.own.is_some());
+        let glossary = &mut figures.glossary;
+        glossary.uses(&[Term::Density, Term::MeanActivation]);
+        if has_labels {
+            glossary.uses(&[Term::LabelPurity]);
+        }
         Ok(html! {
             h2 { "Units in detail" }
             style { (PreEscaped(rules)) }
