@@ -198,6 +198,7 @@ mod tests {
             validation: None,
             test: split,
             files: Vec::new(),
+            transforms: crate::data::Transforms::default(),
         }
     }
 

@@ -126,6 +126,7 @@ impl Term {
             }
             Self::OrientationSelectivity => {
                 "How strictly a unit’s picture has one orientation: |Σ F e^{2iθ}| / Σ F over its power spectrum F, where θ is the angle of a frequency. The spectrum is that of the picture without its mean, padded with zeros to 32×32 pixels, and the sums leave the frequency 0 out. It is 1 if all waves of the picture run in one direction, and near 0 for noise and for checkerboards, whose waves run in all or in two opposed ones. The orientation of a unit is that along its edges: at right angles to θ, as the sum has it."
+            }
             Self::Partner => {
                 "Two seeds learn the same units in another order, if at all. Their units are matched, each with one of the other seed, so that the sum of the cosines between their encoder weights is as large as it can be (the Hungarian algorithm). Whether the one that a unit is matched with is a partner depends on that cosine: 1 are weights that differ in length alone, 0 are weights without anything in common."
             }

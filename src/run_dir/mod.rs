@@ -33,13 +33,10 @@ pub(crate) const LAYERS_JSONL: &str = "layers.jsonl";
 pub(crate) const LAYERS_CSV: &str = "layers.csv";
 pub(crate) const RESULTS: &str = "results.json";
 pub(crate) const WEIGHTS: &str = "weights.safetensors";
-<<<<<<< HEAD
 /// What was measured to transform rows with; there are none where rows stay as they are.
 pub(crate) const TRANSFORMS: &str = "transforms.safetensors";
-=======
 pub(crate) const EXAMPLES: &str = "examples.safetensors";
 pub(crate) const DETAILS: &str = "unit-details.json";
->>>>>>> 8462066 (Reconstructions, units in detail, units matched across seeds, tiles in colour)
 pub(crate) const UNITS: &str = "units.png";
 pub(crate) const ACCURACY_SVG: &str = "figure3.svg";
 pub(crate) const LAYERS_SVG: &str = "layers.svg";
@@ -266,18 +263,12 @@ pub struct RunDir {
 }
 
 /// The files that a run's figures and page are drawn from.
-<<<<<<< HEAD
-const READ_BACK: [&str; 6] = [
+const READ_BACK: [&str; 8] = [
     RESULTS,
     WEIGHTS,
     TRANSFORMS,
-=======
-const READ_BACK: [&str; 7] = [
-    RESULTS,
-    WEIGHTS,
     EXAMPLES,
     DETAILS,
->>>>>>> 8462066 (Reconstructions, units in detail, units matched across seeds, tiles in colour)
     METRICS_JSONL,
     STAGES_JSONL,
     LAYERS_JSONL,
