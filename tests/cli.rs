@@ -32,12 +32,15 @@ fn small_run(out: &Path, more: &[&str]) -> Output {
         .expect("the program starts")
 }
 
-const RESULT_FILES: [&str; 11] = [
+const RESULT_FILES: [&str; 14] = [
     "config.toml",
     "metrics.jsonl",
     "metrics.csv",
     "results.json",
     "weights.safetensors",
+    "examples.safetensors",
+    "unit-details.json",
+    "reconstructions.png",
     "units.png",
     "units-shared-scale.png",
     "curves.svg",

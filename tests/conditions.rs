@@ -69,10 +69,12 @@ const PRETRAINING_PICTURES: [&str; 12] = [
     "units-pretrained.png",
     "units-fine-tuned.png",
 ];
-const PRETRAINING_NUMBERS: [&str; 9] = [
+const PRETRAINING_NUMBERS: [&str; 11] = [
     "config.toml",
     "results.json",
     "weights.safetensors",
+    "examples.safetensors",
+    "unit-details.json",
     "metrics.jsonl",
     "metrics.csv",
     "stages.jsonl",
@@ -80,16 +82,19 @@ const PRETRAINING_NUMBERS: [&str; 9] = [
     "layers.jsonl",
     "layers.csv",
 ];
-const AUTOENCODER_PICTURES: [&str; 4] = [
+const AUTOENCODER_PICTURES: [&str; 5] = [
+    "reconstructions.png",
     "units.png",
     "units-shared-scale.png",
     "curves.svg",
     "curves.png",
 ];
-const AUTOENCODER_NUMBERS: [&str; 5] = [
+const AUTOENCODER_NUMBERS: [&str; 7] = [
     "config.toml",
     "results.json",
     "weights.safetensors",
+    "examples.safetensors",
+    "unit-details.json",
     "metrics.jsonl",
     "metrics.csv",
 ];

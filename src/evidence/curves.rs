@@ -30,7 +30,7 @@ impl Evidence for Curves {
     }
 
     /// The record of the last epoch.
-    fn measure(&self, trained: &Trained<'_>) -> Vec<Value> {
+    fn measure(&self, _: &Plan, trained: &Trained<'_>) -> Vec<Value> {
         match trained.models {
             Models::Autoencoders { records, .. } => records.iter().map(value).collect(),
             Models::Classifiers { .. } => Vec::new(),

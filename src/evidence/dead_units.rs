@@ -80,7 +80,7 @@ impl Evidence for DeadUnits {
         is_autoencoder(plan)
     }
 
-    fn measure(&self, trained: &Trained<'_>) -> Vec<Value> {
+    fn measure(&self, _: &Plan, trained: &Trained<'_>) -> Vec<Value> {
         counts(trained).iter().map(value).collect()
     }
 

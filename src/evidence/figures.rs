@@ -194,6 +194,16 @@ fn beside(run: &Run) -> Vec<(String, String)> {
         ),
         (run_dir::WEIGHTS, true, "the weights"),
         (
+            run_dir::EXAMPLES,
+            run.dir.has(run_dir::EXAMPLES),
+            "the test rows that this page shows",
+        ),
+        (
+            run_dir::DETAILS,
+            run.dir.has(run_dir::DETAILS),
+            "what each unit does",
+        ),
+        (
             run_dir::MANIFEST,
             true,
             "versions, data, seeds, times, and hashes of all files",
@@ -306,7 +316,7 @@ mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
-    use crate::report::{Grid, Scaling, UnitWeights, Words};
+    use crate::report::{Grid, PictureShape, Scaling, UnitWeights, Words};
     use crate::run_dir::{DataRecord, FORMAT, Manifest, Seconds};
 
     fn manifest() -> Manifest {
@@ -375,8 +385,11 @@ mod tests {
             weights: UnitWeights {
                 weights: &weights,
                 units: 2,
-                height: 2,
-                width: 1,
+                picture: PictureShape {
+                    height: 2,
+                    width: 1,
+                    channels: 1,
+                },
             },
             marked: Vec::new(),
         };

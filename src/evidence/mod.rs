@@ -10,18 +10,23 @@ mod costs;
 mod curves;
 pub mod dead_units;
 mod end_results;
+pub mod examples;
 mod figures;
 mod layers;
 mod learning;
+mod matching;
 mod orientation;
 mod pictures;
 pub mod promises;
 pub mod quantities;
 mod reading;
+mod reconstructions;
 pub mod regimes;
 pub mod scores;
 mod stages;
 mod transfers;
+mod unit_details;
+mod unit_pages;
 mod units;
 
 use maud::Markup;
@@ -31,13 +36,14 @@ use serde_json::Value;
 use crate::config;
 use crate::data::{Dataset, Frame};
 use crate::experiment::{Outcome, Trained, facts};
-use crate::report::GridShape;
+use crate::report::{GridShape, PictureShape};
 use crate::results::{EpochRecord, Numbers, Results, Subject};
-use crate::run_dir::{Manifest, Records, RunDir};
+use crate::run_dir::{self, Manifest, Records, RunDir, RunDirError};
 use crate::spec::{ExperimentName, Plan};
 use crate::weights::Weights;
 use crate::words::listed;
 
+use examples::Examples;
 use quantities::{Outcomes, Quantity};
 
 pub use crate::report::Figures;
@@ -52,7 +58,7 @@ pub trait Evidence: Sync {
     fn applies(&self, plan: &Plan) -> bool;
 
     /// What it measures on trained models: a value for each member, or none at all.
-    fn measure(&self, _trained: &Trained<'_>) -> Vec<Value> {
+    fn measure(&self, _plan: &Plan, _trained: &Trained<'_>) -> Vec<Value> {
         Vec::new()
     }
 
@@ -85,9 +91,12 @@ pub trait Evidence: Sync {
 }
 
 /// All pieces, in the order in which a page shows them.
-pub const ALL: [&dyn Evidence; 13] = [
+pub const ALL: [&dyn Evidence; 16] = [
     &pictures::Pictures,
     &orientation::Orientation,
+    &reconstructions::Reconstructions,
+    &unit_details::UnitDetails,
+    &matching::Matching,
     &regimes::Regimes,
     &dead_units::DeadUnits,
     &curves::Curves,
@@ -137,6 +146,8 @@ pub struct Found<'a> {
     pub records: &'a Records,
     /// The results, by condition and evidence.
     pub results: &'a Results,
+    /// A copy of the weights.
+    pub weights: &'a dyn Fn() -> Weights,
 }
 
 /// What a run folder holds.
@@ -224,7 +235,7 @@ impl<'a> Run<'a> {
 pub fn measure(plan: &Plan, trained: &Trained<'_>) -> Vec<Numbers> {
     let mut numbers = vec![Numbers::new(); trained.members.len()];
     for evidence in of(plan) {
-        for (numbers, value) in numbers.iter_mut().zip(evidence.measure(trained)) {
+        for (numbers, value) in numbers.iter_mut().zip(evidence.measure(plan, trained)) {
             numbers.insert(evidence.name().to_owned(), value);
         }
     }
@@ -247,12 +258,34 @@ pub fn conclude(plan: &Plan, data: &Dataset, records: &Records, outcome: &Outcom
             data,
             records,
             results: &results,
+            weights: &*outcome.weights,
         };
         if let Some(value) = evidence.conclude(&found) {
             results.evidence.insert(evidence.name().to_owned(), value);
         }
     }
     results
+}
+
+/// Writes what pages need of the data and of single units into files of their own, and takes the latter out of the results.
+///
+/// # Errors
+///
+/// Returns [`RunDirError`] if they cannot be written.
+pub fn keep(data: &Dataset, results: &mut Results, dir: &RunDir) -> Result<(), RunDirError> {
+    let details = unit_details::take(results);
+    let labels = data.test.labels.as_ref();
+    let label = |index: usize| (index, labels.map(|labels| labels[index]));
+    let strip = reconstructions::shown_images((0..data.test.images.count()).map(label));
+    // Of rows that are no pictures, pages show numbers alone.
+    let is_picture = picture(data.test.images.frame()).is_some();
+    let of_units = unit_details::images(&details).filter(|_| is_picture);
+    let wanted = strip.into_iter().chain(of_units);
+    Examples::of(data, wanted).write(dir)?;
+    if details.is_empty() {
+        return dir.remove(run_dir::DETAILS);
+    }
+    unit_details::write(&details, dir)
 }
 
 /// What was found, a line for each finding.
@@ -266,17 +299,29 @@ pub fn lines(found: &Found<'_>) -> Vec<String> {
 /// What the figures of a plan's run on such inputs will have no room for: a line each.
 #[must_use]
 pub fn outlook(plan: &Plan, frame: Frame) -> Vec<String> {
-    let Some([height, width]) = frame.as_grey() else {
+    let Some(picture) = picture(frame) else {
         return Vec::new();
     };
-    let shape = |units: usize| GridShape {
-        units,
-        height,
-        width,
-    };
+    let shape = |units: usize| picture.grid(units);
     of(plan)
         .flat_map(|evidence| evidence.outlook(plan, &shape))
         .collect()
+}
+
+/// The pictures that inputs are, if they are any.
+fn picture(frame: Frame) -> Option<PictureShape> {
+    match frame {
+        Frame::Picture {
+            height,
+            width,
+            channels,
+        } => Some(PictureShape {
+            height,
+            width,
+            channels,
+        }),
+        Frame::Vector { .. } => None,
+    }
 }
 
 fn is_autoencoder(plan: &Plan) -> bool {

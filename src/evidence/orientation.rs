@@ -84,7 +84,7 @@ impl Evidence for Orientation {
         is_autoencoder(plan) && (are_patches || is_asked_for())
     }
 
-    fn measure(&self, trained: &Trained<'_>) -> Vec<Value> {
+    fn measure(&self, _: &Plan, trained: &Trained<'_>) -> Vec<Value> {
         tuned(trained).iter().map(value).collect()
     }
 

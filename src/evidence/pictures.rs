@@ -7,7 +7,7 @@ use super::dead_units::UnitCounts;
 use super::figures::{RedrawError, damaged_weights};
 use super::orientation::Tuned;
 use super::regimes::Pictured;
-use super::{Evidence, Run, is_autoencoder, remarks};
+use super::{Evidence, Run, is_autoencoder, picture, remarks};
 use crate::report::{
     self, Figures, Grid, GridShape, MOST_NAMES, Mark, Scaling, Term, UnitWeights, Words,
 };
@@ -48,7 +48,7 @@ impl Evidence for Pictures {
 
 /// A grid for each member that has weights, marked and with what is known of it below.
 fn grids<'a>(run: &Run<'a>) -> Result<Vec<Grid<'a>>, RedrawError> {
-    let Some([height, width]) = run.manifest.data.frame.as_grey() else {
+    let Some(picture) = picture(run.manifest.data.frame) else {
         return Ok(Vec::new());
     };
     let pictured = run.results.of_members::<Pictured>("regimes");
@@ -66,7 +66,7 @@ fn grids<'a>(run: &Run<'a>) -> Result<Vec<Grid<'a>>, RedrawError> {
             Err(source) => return Err(damaged_weights(run.dir.path(), source)),
         };
         let [inputs, units] = encoder.shape;
-        if Some(inputs) != height.checked_mul(width) {
+        if Some(inputs) != run.manifest.data.frame.inputs() {
             let frame = run.manifest.data.frame;
             let reason = format!("{name} is {inputs}×{units}, but the manifest tells of {frame}");
             return Err(run.dir.damaged(run_dir::WEIGHTS, &reason).into());
@@ -77,8 +77,7 @@ fn grids<'a>(run: &Run<'a>) -> Result<Vec<Grid<'a>>, RedrawError> {
             weights: UnitWeights {
                 weights: &encoder.values,
                 units,
-                height,
-                width,
+                picture,
             },
             marked: counts.map_or_else(Vec::new, marks),
         });
@@ -160,7 +159,7 @@ fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
     let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
     let words = Words {
         alt: &format!(
-            "The weights of {units} as grey tiles, in a grid for each model: {}",
+            "The weights of {units} as tiles, in a grid for each model: {}",
             listed(&shown, MOST_NAMES)
         ),
         caption: "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white). A frame marks a unit that is dead or that kept its initial weights, or nearly: see the legend.",

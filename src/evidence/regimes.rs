@@ -73,7 +73,7 @@ impl Evidence for Regimes {
         is_autoencoder(plan) && !matches!(plan.data.source, Source::Patches(_))
     }
 
-    fn measure(&self, trained: &Trained<'_>) -> Vec<Value> {
+    fn measure(&self, _: &Plan, trained: &Trained<'_>) -> Vec<Value> {
         pictured(trained).iter().map(value).collect()
     }
 

@@ -24,7 +24,7 @@ impl Evidence for Transfers {
     }
 
     /// The proofs of every layer of each member.
-    fn measure(&self, trained: &Trained<'_>) -> Vec<Value> {
+    fn measure(&self, _: &Plan, trained: &Trained<'_>) -> Vec<Value> {
         let Models::Classifiers { proofs, .. } = trained.models else {
             return Vec::new();
         };

@@ -4,7 +4,7 @@ use maud::{Markup, html};
 
 use super::figures::RedrawError;
 use super::stages::is_pretrained;
-use super::{Evidence, Run, remarks, scores};
+use super::{Evidence, Run, picture, remarks, scores};
 use crate::report::{self, Figures, Grid, GridShape, Scaling, UnitWeights, Words};
 use crate::results::Member;
 use crate::run_dir;
@@ -45,7 +45,7 @@ impl Evidence for Units {
         let label = &member.label;
         let alt = |when: &str| {
             format!(
-                "What units of each layer of {label} see {when} fine-tuning, as grey tiles, a grid for each layer"
+                "What units of each layer of {label} see {when} fine-tuning, as tiles, a grid for each layer"
             )
         };
         let words = Words {
@@ -79,7 +79,7 @@ impl Evidence for Units {
 
 /// The condition whose units are drawn: the first that is pretrained, of those whose layers are looked into where there is
 /// one.
-fn shown_condition(plan: &Plan) -> Option<&Condition> {
+pub(super) fn shown_condition(plan: &Plan) -> Option<&Condition> {
     let looked_into = plan.report.layers_of.iter().map(|&at| &plan.conditions[at]);
     looked_into
         .chain(&plan.conditions)
@@ -101,7 +101,7 @@ fn units(
     name: &str,
     words: &Words,
 ) -> Result<Option<Markup>, RedrawError> {
-    let Some([height, width]) = run.manifest.data.frame.as_grey() else {
+    let Some(picture) = picture(run.manifest.data.frame) else {
         return Ok(None);
     };
     let layers: Vec<_> = (0..)
@@ -118,7 +118,7 @@ fn units(
         .iter()
         .map(|layer| (layer.values.as_slice(), layer.shape))
         .collect();
-    let fits = Some(layers[0].shape[0]) == height.checked_mul(width);
+    let fits = Some(layers[0].shape[0]) == run.manifest.data.frame.inputs();
     let seen = scores::through_layers(&matrices, UNITS_SHOWN).filter(|_| fits);
     let Some(seen) = seen else {
         let reason = format!("the layers under {prefix} do not fit each other and the data");
@@ -138,8 +138,7 @@ fn units(
             weights: UnitWeights {
                 weights: seen,
                 units: (*units).min(UNITS_SHOWN),
-                height,
-                width,
+                picture,
             },
             marked: Vec::new(),
         })

@@ -7,7 +7,7 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use maud::{Markup, html};
 
 use super::arrangement::{MOST_PICTURES, left_out};
-use super::{Drawing, Glossary, Grid, PAGE_ROOM, Scaling, figure, significant};
+use super::{Drawing, Glossary, Grid, PAGE_ROOM, ReportError, Scaling, figure, significant};
 
 /// What a page says of a figure.
 #[derive(Debug, Clone, Copy, Default)]
@@ -101,6 +101,38 @@ impl Figures {
             self.keep(file(at), Some(picture));
         }
         shown.markup(words)
+    }
+
+    /// A picture that is drawn already, as `name.png`.
+    #[must_use]
+    pub fn picture(
+        &mut self,
+        name: &str,
+        picture: Result<Vec<u8>, ReportError>,
+        words: &Words,
+    ) -> Markup {
+        let file = format!("{name}.png");
+        let mut shown = Shown::new(name, Vec::new());
+        match picture {
+            Ok(picture) => {
+                shown.add(&file, &picture, &mut self.room);
+                self.keep(file, Some(picture));
+            }
+            Err(error) => {
+                self.fail(&mut shown, format!("{file} is left out: {error}"));
+                self.keep(file, None);
+            }
+        }
+        shown.markup(words)
+    }
+
+    /// Takes room of the page for so many bytes of markup that is not of a figure; whether there was so much.
+    #[must_use]
+    pub fn takes(&mut self, markup: usize) -> bool {
+        // A page embeds three bytes as four.
+        let left = self.room.checked_sub(markup / 4 * 3);
+        self.room = left.unwrap_or(self.room);
+        left.is_some()
     }
 
     fn keep(&mut self, name: String, bytes: Option<Vec<u8>>) {
@@ -233,8 +265,8 @@ fn capitalized(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::UnitWeights;
     use super::super::drawing::{Anchor, INK};
+    use super::super::{PictureShape, UnitWeights};
     use super::*;
 
     const NASTY: &str = "<script>alert('β')</script><img src=\"https://example.org/\">";
@@ -252,8 +284,11 @@ mod tests {
             weights: UnitWeights {
                 weights,
                 units: 2,
-                height: 2,
-                width: 1,
+                picture: PictureShape {
+                    height: 2,
+                    width: 1,
+                    channels: 1,
+                },
             },
             marked: Vec::new(),
         }
@@ -319,8 +354,11 @@ mod tests {
                 weights: UnitWeights {
                     weights: &weights,
                     units: 100,
-                    height: 28,
-                    width: 28,
+                    picture: PictureShape {
+                        height: 28,
+                        width: 28,
+                        channels: 1,
+                    },
                 },
                 ..grid(&[])
             };

@@ -13,6 +13,8 @@ pub enum Term {
     ActiveUnits,
     /// A unit that tells no image from another.
     Dead,
+    /// The share of images on which a unit is active.
+    Density,
     /// The share of the variation of the images that reconstructions explain, at most 1.
     ExplainedVariance,
     /// How like a unit's picture is to the training image most like it.
@@ -35,6 +37,8 @@ pub enum Term {
     NoiseLooking,
     /// How strictly a unit's picture has one orientation.
     OrientationSelectivity,
+    /// The unit of another seed that a unit is matched with.
+    Partner,
     /// How far from its centre the strength of a unit's picture lies, in pixels.
     RadiusOfGyration,
     /// Which of the three pictures of the book's Figure 5-6 the units of a model resemble.
@@ -54,6 +58,7 @@ impl Term {
         match self {
             Self::ActiveUnits => "active units (L0)",
             Self::Dead => "dead",
+            Self::Density => "density",
             Self::ExplainedVariance => "explained variance",
             Self::ImageCorrelation => "image correlation",
             Self::Divergence => "KL, Σ KL",
@@ -65,6 +70,7 @@ impl Term {
             Self::NeverOn => "never on",
             Self::NoiseLooking => "noise-looking",
             Self::OrientationSelectivity => "orientation selectivity",
+            Self::Partner => "partner",
             Self::RadiusOfGyration => "radius of gyration",
             Self::Regime => "regime",
             Self::Roughness => "roughness",
@@ -85,6 +91,9 @@ impl Term {
                     "A unit that tells no image from another. A ramp unit is dead if its output is above 0 for none of the images. A unit of another activation is dead if its output varies by no more than {DEAD_TOLERANCE} over the images. The images are the test images; in the figure of the layers they are a fixed batch of training images."
                 );
             }
+            Self::Density => {
+                "The share of test images on which a unit is active: on which its output is above 0.01."
+            }
             Self::ExplainedVariance => {
                 "1 − Σ‖x − x̂‖² / Σ‖x − x̄‖², where x is a test image, x̂ its reconstruction and x̄ the mean of all test images. A perfect reconstruction has 1, the mean image in place of every reconstruction has 0, and a worse one is negative."
             }
@@ -98,7 +107,7 @@ impl Term {
                 "How much of a unit’s picture is a few strong weights on a quiet ground: the mean of (w − w̄)⁴ over the pixels, divided by the squared mean of (w − w̄)². Normally distributed weights have 3, and a picture of n pixels with a single lit one has about n."
             }
             Self::LabelPurity => {
-                "Each test image is given to the unit that it excites most. Label purity is the share of images whose label is the commonest one among the images of the same unit. It is 1 if every unit stands for one class."
+                "Each test image is given to the unit that it excites most. Label purity is the share of images whose label is the commonest one among the images of the same unit. It is 1 if every unit stands for one class. The label purity of one unit is that share of its own images."
             }
             Self::MeanActivation => {
                 "ρ̂ is the mean output of a hidden unit over images. The sparsity term pulls it towards ρ, sparsity.target. The mean activation of a model is the mean of ρ̂ over its hidden units, measured on the test images."
@@ -117,6 +126,9 @@ impl Term {
             }
             Self::OrientationSelectivity => {
                 "How strictly a unit’s picture has one orientation: |Σ F e^{2iθ}| / Σ F over its power spectrum F, where θ is the angle of a frequency. The spectrum is that of the picture without its mean, padded with zeros to 32×32 pixels, and the sums leave the frequency 0 out. It is 1 if all waves of the picture run in one direction, and near 0 for noise and for checkerboards, whose waves run in all or in two opposed ones. The orientation of a unit is that along its edges: at right angles to θ, as the sum has it."
+            }
+            Self::Partner => {
+                "Two seeds learn the same units in another order, if at all. Their units are matched, each with one of the other seed, so that the sum of the cosines between their encoder weights is as large as it can be (the Hungarian algorithm). Whether the one that a unit is matched with is a partner depends on that cosine: 1 are weights that differ in length alone, 0 are weights without anything in common."
             }
             Self::RadiusOfGyration => {
                 "How far from its own centre the strength of a unit’s picture lies: √(Σ w²d² / Σ w²) in pixels, where d is a pixel’s distance from the centre of gravity of all w². A single lit pixel has 0, and a flat picture has about 0.41 of its side."

@@ -17,7 +17,9 @@ mod glossary;
 mod grid;
 mod heat;
 mod page;
+mod strip;
 mod table;
+mod thumbnails;
 mod tiles;
 
 pub use arrangement::{GridShape, MAX_TILES, left_out};
@@ -34,7 +36,9 @@ pub use page::{
     MOST_NAMES, MOST_ROWS, Notice, PAGE_ROOM, PageInput, WeightProof, dead_means, if_defined,
     number, page, rows_left_out,
 };
+pub use strip::{StripGroup, StripRow, strip};
 pub use table::table;
+pub use thumbnails::{PictureShape, Thumbnails};
 pub use tiles::{Grid, Mark, Scaling, UnitWeights, figure};
 
 /// Why a picture cannot be drawn.

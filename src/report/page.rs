@@ -1,4 +1,5 @@
-//! A run as one self-contained web page: no scripts, no requests, every string escaped by `maud`.
+//! A run as one self-contained web page: no requests, no scripts but the one of the details of units, every string
+//! escaped by `maud`.
 //!
 //! Here is the frame that every page has; evidence fills it with sections. Pictures travel as data
 //! URIs; an SVG inside `img` cannot run scripts either, whatever its text says. Pictures that would make the page too
@@ -10,8 +11,8 @@ use super::figures::link;
 use super::{Glossary, significant};
 use crate::results::DEAD_TOLERANCE;
 
-/// Bytes of pictures that a page embeds: as text they are 12 MB.
-pub const PAGE_ROOM: usize = 9_000_000;
+/// Bytes of pictures that a page embeds: as text they are 7 MB, which leaves 1 MB of 8 for words and tables.
+pub const PAGE_ROOM: usize = 5_250_000;
 /// The most rows of a table.
 pub const MOST_ROWS: usize = 1000;
 /// The most names in a text that tells what a picture shows.

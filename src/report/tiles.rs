@@ -1,36 +1,32 @@
 //! Hidden units as pictures: one grid of tiles per model, grids side by side, after Okatani's Figure 5-6.
 //!
-//! Tile j shows column j of the encoder weights, input r·width + c at row r and column c; tiles run row by row.
+//! Tile j shows column j of the encoder weights, input r·width + c at row r and column c (three of them, one behind the
+//! other, where pictures are in colour); tiles run row by row.
 
 use super::arrangement::{Arrangement, BETWEEN_GRIDS, GridShape, MARGIN, MAX_TILES, Zoom, mean_of};
 use super::drawing::{Anchor, Colour, Drawing, FAINT_INK, INK, Pixels, Point};
+use super::thumbnails::{MID_GREY, PictureShape, SIGNAL, range, shade};
 use super::{ReportError, font, significant};
 
 /// One model's encoder weights, by shared reference: drawing cannot change them.
 ///
 /// # Shapes
-/// `weights` is row-major [inputs, units] with `height` · `width` inputs; unit j's picture is column j.
+/// `weights` is row-major [inputs, units], with an input for each channel of each pixel; unit j's picture is column j.
 #[derive(Debug, Clone, Copy)]
 pub struct UnitWeights<'a> {
     /// Row-major [inputs, units].
     pub weights: &'a [f32],
     /// How many units there are.
     pub units: usize,
-    /// Height of a unit's picture, in pixels.
-    pub height: usize,
-    /// Width of a unit's picture, in pixels.
-    pub width: usize,
+    /// The size of a unit's picture.
+    pub picture: PictureShape,
 }
 
 impl UnitWeights<'_> {
     /// How many units there are, and the size of their pictures.
     #[must_use]
     pub fn shape(&self) -> GridShape {
-        GridShape {
-            units: self.units,
-            height: self.height,
-            width: self.width,
-        }
+        self.picture.grid(self.units)
     }
 }
 
@@ -100,11 +96,6 @@ pub enum Scaling {
 }
 
 const SHARED_PERCENTILE: f64 = 0.999;
-
-/// A constant tile, and a weight of 0 on the shared scale.
-const MID_GREY: Colour = Colour([128, 128, 128]);
-/// A weight that is no number; grey pictures hold no such colour.
-const SIGNAL: Colour = Colour([255, 0, 255]);
 
 const TITLE_SIZE: f32 = 34.0;
 const CAPTION_SIZE: f32 = 21.0;
@@ -231,16 +222,27 @@ fn check(grid: &Grid) -> Result<(), ReportError> {
     let UnitWeights {
         weights,
         units,
+        picture,
+    } = grid.weights;
+    let PictureShape {
         height,
         width,
-    } = grid.weights;
+        channels,
+    } = picture;
+    let in_colour = if channels == 3 { " in colour" } else { "" };
     let found = weights.len();
-    let needed = height.checked_mul(width).and_then(|n| n.checked_mul(units));
+    let needed = picture
+        .inputs()
+        .and_then(|inputs| inputs.checked_mul(units));
     let marked = grid.marked.iter().find(|(unit, _)| *unit >= units);
     let problem = match (needed, marked) {
-        (Some(0), _) => format!("{units} units of {height}×{width} pixels leave nothing to draw"),
+        (Some(0), _) => {
+            format!("{units} units of {height}×{width} pixels{in_colour} leave nothing to draw")
+        }
         (needed, _) if needed != Some(found) => {
-            format!("{found} weights do not make {units} units of {height}×{width} pixels")
+            format!(
+                "{found} weights do not make {units} units of {height}×{width} pixels{in_colour}"
+            )
         }
         (_, Some((unit, _))) => format!("marks unit {unit}, but has {units}, counted from 0"),
         _ => return Ok(()),
@@ -249,33 +251,11 @@ fn check(grid: &Grid) -> Result<(), ReportError> {
     Err(ReportError::Grid { title, problem })
 }
 
-/// What unit `unit`'s picture shows, row by row: a number for each pixel, or for each square of them.
+/// What unit `unit`'s picture shows, row by row: the channels of each pixel, or of each square of them.
 fn tile(grid: &Grid, unit: usize, zoom: Zoom) -> Vec<f32> {
-    let UnitWeights {
-        weights,
-        units,
-        height,
-        width,
-    } = grid.weights;
-    let weight = |row: usize, column: usize| weights[(row * width + column) * units + unit];
-    let side = zoom.weights();
-    let mut shown = Vec::new();
-    for top in (0..height).step_by(side) {
-        for left in (0..width).step_by(side) {
-            if side == 1 {
-                shown.push(weight(top, left));
-                continue;
-            }
-            let (rows, columns) = (top..height.min(top + side), left..width.min(left + side));
-            let count = rows.len() * columns.len();
-            let sum: f64 = rows
-                .flat_map(|row| columns.clone().map(move |column| (row, column)))
-                .map(|(row, column)| f64::from(weight(row, column)))
-                .sum();
-            shown.push((sum / count as f64) as f32);
-        }
-    }
-    shown
+    let UnitWeights { weights, units, .. } = grid.weights;
+    let column: Vec<f32> = weights.iter().skip(unit).step_by(units).copied().collect();
+    grid.weights.picture.smaller(column, zoom.weights())
 }
 
 /// The pictures of all units that are shown.
@@ -333,14 +313,7 @@ fn robust_limit(grids: &[Grid], zoom: Zoom) -> f64 {
 
 /// Black at `low`, white at `high`, clipped outside.
 fn grey(weight: f32, low: f64, high: f64) -> Colour {
-    if !weight.is_finite() {
-        return SIGNAL;
-    }
-    if low >= high {
-        return MID_GREY;
-    }
-    let level = (f64::from(weight) - low) / (high - low) * 255.0;
-    Colour([level.round().clamp(0.0, 255.0) as u8; 3])
+    shade(&[weight], low, high)
 }
 
 fn draw_tile(
@@ -354,23 +327,21 @@ fn draw_tile(
     let tile = tile(grid, unit, zoom);
     let (low, high) = match shades {
         Shades::Shared { limit } => (-limit, *limit),
-        Shades::PerTile => tile
-            .iter()
-            .filter(|w| w.is_finite())
-            .map(|&w| f64::from(w))
-            .fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), w| {
-                (low.min(w), high.max(w))
-            }),
+        Shades::PerTile => range(&tile),
     };
-    let UnitWeights { height, width, .. } = grid.weights;
+    let PictureShape {
+        height,
+        width,
+        channels,
+    } = grid.weights.picture;
     let [rows, columns] = [height, width].map(|side| side.div_ceil(zoom.weights()));
     let block = (zoom.pixels(width) / columns, zoom.pixels(height) / rows);
-    for (index, &shown) in tile.iter().enumerate() {
+    for (index, shown) in tile.chunks_exact(channels).enumerate() {
         let at = (
             left + index % columns * block.0,
             top + index / columns * block.1,
         );
-        pixels.fill(at, block, grey(shown, low, high));
+        pixels.fill(at, block, shade(shown, low, high));
     }
 }
 
@@ -386,7 +357,10 @@ fn frame(
     let side = |weights: usize| (arrangement.zoom.pixels(weights) + arrangement.gap) as f32;
     drawing.rectangle(
         (left as f32 - half, top as f32 - half),
-        (side(grid.weights.width), side(grid.weights.height)),
+        (
+            side(grid.weights.picture.width),
+            side(grid.weights.picture.height),
+        ),
         mark.colour(),
     );
 }
@@ -467,8 +441,14 @@ fn legend(
             "one scale of weights for all tiles: ±s, s = 99.9th percentile of |w|; larger weights are clipped"
         }
     };
+    let in_colour = grids.iter().any(|grid| grid.weights.picture.channels == 3);
+    let meaning = if in_colour {
+        format!("{meaning}; the weights of red, green and blue inputs are drawn as these colours")
+    } else {
+        meaning.to_owned()
+    };
     let meaning = match arrangement.zoom {
-        Zoom::In(_) => meaning.to_owned(),
+        Zoom::In(_) => meaning,
         Zoom::Out(n) => format!("{}; {meaning}", mean_of(n)),
     };
     let meaning = font::wrap(&meaning, LEGEND_SIZE, width);
@@ -513,8 +493,11 @@ mod tests {
             weights: UnitWeights {
                 weights,
                 units,
-                height: side,
-                width: side,
+                picture: PictureShape {
+                    height: side,
+                    width: side,
+                    channels: 1,
+                },
             },
             marked: Vec::new(),
         }
@@ -591,6 +574,54 @@ mod tests {
         let (arrangement, corners) = corners(&grids);
         let (left, top) = tile_corner(&arrangement, corners[0], &grids[0], 0);
         assert_eq!(image.at(left, top), BLACK);
+    }
+
+    #[test]
+    fn colours_have_a_channel_of_weights_each() {
+        // A unit on two pixels: red rises from 0 to 4, green is 1, blue falls from 2 to 0.
+        let weights = [0.0, 1.0, 2.0, 4.0, 1.0, 0.0];
+        let picture = PictureShape {
+            height: 1,
+            width: 2,
+            channels: 3,
+        };
+        let of = UnitWeights {
+            weights: &weights,
+            units: 1,
+            picture,
+        };
+        let grids = [Grid {
+            weights: of,
+            ..grid(&[], 0, 0)
+        }];
+        let colours = |scaling| {
+            let image = only_picture(&grids, scaling);
+            let (arrangement, corners) = corners(&grids);
+            let (left, top) = tile_corner(&arrangement, corners[0], &grids[0], 0);
+            let zoom = arrangement.zoom.pixels(2) / 2;
+            [image.at(left, top), image.at(left + zoom, top)]
+        };
+        let own = [Colour([0, 64, 128]), Colour([255, 64, 0])];
+        assert_eq!(colours(Scaling::PerTile), own);
+        // s = 4: (w + 4) / 8 of 255.
+        let shared = [Colour([128, 159, 191]), Colour([255, 159, 128])];
+        assert_eq!(colours(Scaling::Shared), shared);
+        let fewer = UnitWeights {
+            weights: &weights[..5],
+            ..of
+        };
+        let error = figure(
+            &[Grid {
+                weights: fewer,
+                ..grid(&[], 0, 0)
+            }],
+            Scaling::PerTile,
+        );
+        let error = error.expect_err("a number is missing").to_string();
+        assert!(
+            error.contains("5 weights do not make 1 units of 1×2 pixels in colour"),
+            "{error}"
+        );
     }
 
     #[test]
@@ -700,8 +731,11 @@ mod tests {
             weights: UnitWeights {
                 weights: &weights,
                 units: 2,
-                height: 2401,
-                width: 1,
+                picture: PictureShape {
+                    height: 2401,
+                    width: 1,
+                    channels: 1,
+                },
             },
             ..grid(&[], 0, 0)
         };

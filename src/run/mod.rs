@@ -233,6 +233,7 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
         .and_then(|()| dir.write_json(run_dir::MANIFEST, &manifest))
         // What was found before this run goes on will not be what was found in the end.
         .and_then(|()| dir.remove(run_dir::RESULTS))
+        .and_then(|()| dir.remove(run_dir::DETAILS))
         .map_err(Failure::work)?;
     if !data.transforms.is_identity() {
         let about = format!("transforms of {}", config.name);
@@ -281,7 +282,8 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
     let finished = kept.and_then(|records| {
         manifest.seconds.checkpoints += saved?.as_secs_f64();
         let outcome = outcome.map_err(Failure::work)?;
-        let results = evidence::conclude(plan, &data, &records, &outcome);
+        let mut results = evidence::conclude(plan, &data, &records, &outcome);
+        evidence::keep(&data, &mut results, &dir).map_err(Failure::work)?;
         manifest.status = status(&outcome, manifest.members.len());
         manifest.member_seconds.clone_from(&outcome.member_seconds);
         let lines = lines(
@@ -291,6 +293,7 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
                 data: &data,
                 records: &records,
                 results: &results,
+                weights: &*outcome.weights,
             },
         );
         // The pictures to come need the room of those that were learnt from.

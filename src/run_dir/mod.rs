@@ -35,6 +35,8 @@ pub(crate) const RESULTS: &str = "results.json";
 pub(crate) const WEIGHTS: &str = "weights.safetensors";
 /// What was measured to transform rows with; there are none where rows stay as they are.
 pub(crate) const TRANSFORMS: &str = "transforms.safetensors";
+pub(crate) const EXAMPLES: &str = "examples.safetensors";
+pub(crate) const DETAILS: &str = "unit-details.json";
 pub(crate) const UNITS: &str = "units.png";
 pub(crate) const ACCURACY_SVG: &str = "figure3.svg";
 pub(crate) const LAYERS_SVG: &str = "layers.svg";
@@ -261,10 +263,12 @@ pub struct RunDir {
 }
 
 /// The files that a run's figures and page are drawn from.
-const READ_BACK: [&str; 6] = [
+const READ_BACK: [&str; 8] = [
     RESULTS,
     WEIGHTS,
     TRANSFORMS,
+    EXAMPLES,
+    DETAILS,
     METRICS_JSONL,
     STAGES_JSONL,
     LAYERS_JSONL,

@@ -4,12 +4,41 @@
 //! what was trained before or beside it.
 
 use burn::tensor::{Tensor, TensorData};
+use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::Rng;
 use rand_distr::{Distribution, StandardNormal};
 
 use crate::ops::Rows;
 use crate::seed::{Purpose, stream};
 use crate::spec::Corruption;
+
+/// What disturbs inputs: a number for each.
+enum Disturbance {
+    /// By which it is multiplied.
+    Factors(Vec<f32>),
+    /// That is added to it.
+    Noise(Vec<f32>),
+}
+
+/// What disturbs `count` inputs; `None` where nothing is to be disturbed.
+fn drawn(corruption: Corruption, stream: &mut ChaCha8Rng, count: usize) -> Option<Disturbance> {
+    match corruption {
+        Corruption::None => None,
+        Corruption::Masking { fraction } => {
+            let threshold = (fraction * f64::from(u32::MAX)) as u32;
+            let kept =
+                std::iter::repeat_with(|| f32::from(u8::from(stream.next_u32() >= threshold)));
+            Some(Disturbance::Factors(kept.take(count).collect()))
+        }
+        Corruption::Gaussian { deviation } => {
+            let noise = std::iter::repeat_with(|| {
+                let standard: f64 = StandardNormal.sample(stream);
+                (deviation * standard) as f32
+            });
+            Some(Disturbance::Noise(noise.take(count).collect()))
+        }
+    }
+}
 
 /// x as the encoder is to see it. `place` tells batches apart.
 ///
@@ -20,30 +49,16 @@ use crate::spec::Corruption;
 #[must_use]
 pub fn corrupt(x: &Rows, corruption: Corruption, seeds: &[u64], place: &[u64]) -> Option<Rows> {
     let [_, images, inputs] = x.dims();
-    let drawn = |draw: &dyn Fn(&mut rand_chacha::ChaCha8Rng) -> f32| {
-        let mut values = Vec::with_capacity(seeds.len() * images * inputs);
-        for &seed in seeds {
-            let mut stream = stream(seed, Purpose::Corruption, place);
-            values.extend(std::iter::repeat_with(|| draw(&mut stream)).take(images * inputs));
-        }
-        TensorData::new(values, [seeds.len(), images, inputs])
-    };
-    let (data, is_factor) = match corruption {
-        Corruption::None => return None,
-        Corruption::Masking { fraction } => {
-            let threshold = (fraction * f64::from(u32::MAX)) as u32;
-            let kept = |value: u32| f32::from(u8::from(value >= threshold));
-            (drawn(&|stream| kept(stream.next_u32())), true)
-        }
-        Corruption::Gaussian { deviation } => {
-            let noise = drawn(&|stream| {
-                let standard: f64 = StandardNormal.sample(stream);
-                (deviation * standard) as f32
-            });
-            (noise, false)
-        }
-    };
+    let (mut values, mut is_factor) = (Vec::new(), false);
+    for &seed in seeds {
+        let mut stream = stream(seed, Purpose::Corruption, place);
+        let disturbance = drawn(corruption, &mut stream, images * inputs)?;
+        is_factor = matches!(disturbance, Disturbance::Factors(_));
+        let (Disturbance::Factors(of_seed) | Disturbance::Noise(of_seed)) = disturbance;
+        values.extend(of_seed);
+    }
     let x = x.numbers();
+    let data = TensorData::new(values, [seeds.len(), images, inputs]);
     let disturbance = Tensor::from_data(data, &x.device());
     let disturbed = if is_factor {
         x * disturbance
@@ -51,6 +66,21 @@ pub fn corrupt(x: &Rows, corruption: Corruption, seeds: &[u64], place: &[u64]) -
         x + disturbance
     };
     Some(disturbed.into())
+}
+
+/// One row as an encoder would see it in training, to be looked at; `None` where nothing is to be disturbed. `index` tells
+/// rows apart; no batch of a training is disturbed so.
+#[must_use]
+pub fn disturbed(x: &[f32], corruption: Corruption, seed: u64, index: u64) -> Option<Vec<f32>> {
+    let mut stream = stream(seed, Purpose::Corruption, &[index]);
+    let pairs = |numbers: Vec<f32>, disturb: fn(f32, f32) -> f32| {
+        let pairs = x.iter().zip(numbers);
+        pairs.map(|(&x, number)| disturb(x, number)).collect()
+    };
+    Some(match drawn(corruption, &mut stream, x.len())? {
+        Disturbance::Factors(kept) => pairs(kept, |x, kept| x * kept),
+        Disturbance::Noise(noise) => pairs(noise, |x, noise| x + noise),
+    })
 }
 
 #[cfg(test)]
@@ -104,7 +134,20 @@ mod tests {
     }
 
     #[test]
+    fn a_single_row_is_disturbed_as_a_batch_of_one_would_be() {
+        for corruption in [
+            Corruption::Masking { fraction: 0.5 },
+            Corruption::Gaussian { deviation: 0.3 },
+        ] {
+            let batch = corrupt(&ones(1), corruption, &[7], &[3]).expect("disturbed");
+            let row = disturbed(&[1.0; 100], corruption, 7, 3).expect("disturbed");
+            assert_eq!(row, numbers(batch.numbers()));
+        }
+    }
+
+    #[test]
     fn without_corruption_nothing_is_drawn() {
+        assert!(disturbed(&[1.0], Corruption::None, 1, 0).is_none());
         assert!(corrupt(&ones(3), Corruption::None, &[1, 2], &[0]).is_none());
     }
 }

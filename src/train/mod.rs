@@ -16,6 +16,7 @@ mod training;
 
 pub use autoencoder::{ACTIVE_ABOVE, EVALUATION_BATCH, Evaluation, Trainee, encode_all};
 pub use classifier::{ClassifierTrainee, Labelled, LayerProbe, Score};
+pub use corruption::disturbed;
 pub use observe::{MemberObserver, Observer, Reading, Record, Stop};
 pub use state::State;
 pub use training::{Examples, Learner, Order, Training};

@@ -1,0 +1,404 @@
+//! What autoencoders make of test images: inputs as they are given to the model, disturbed where the training disturbs them,
+//! reconstructed, and what is left over. Computed from the weights and images that the run folder holds.
+
+use maud::{Markup, html};
+
+use super::examples::{Example, Examples};
+use super::figures::{RedrawError, damaged_weights};
+use super::{Evidence, Run, is_autoencoder, picture};
+use crate::report::{
+    Figures, MOST_NAMES, PictureShape, StripGroup, StripRow, Term, Words, number, strip,
+};
+use crate::results::Member;
+use crate::run_dir;
+use crate::spec::{Activation, AutoencoderTraining, Corruption, Decoder, DecoderActivation, Plan};
+use crate::train::disturbed;
+use crate::weights::member_prefix;
+use crate::words::{counted, listed};
+
+/// Test images that are shown.
+const MOST_IMAGES: usize = 10;
+/// Conditions that are shown, the first ones.
+const MOST_CONDITIONS: usize = 16;
+/// Of errors, this share is not clipped.
+const ERRORS_SHOWN: f64 = 0.995;
+
+/// The evidence of what becomes of inputs.
+pub struct Reconstructions;
+
+impl Evidence for Reconstructions {
+    fn name(&self) -> &'static str {
+        "reconstructions"
+    }
+
+    fn applies(&self, plan: &Plan) -> bool {
+        is_autoencoder(plan)
+    }
+
+    fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
+        let Some(shape) = picture(run.manifest.data.frame) else {
+            return Ok(None);
+        };
+        let examples = Examples::read(run.dir)?;
+        let labels = examples.iter().map(|(at, example)| (at, example.label));
+        let shown: Vec<(usize, &Example)> = shown_images(labels)
+            .into_iter()
+            .filter_map(|at| Some((at, examples.get(at)?)))
+            .collect();
+        let mut found = Vec::new();
+        for condition in run.plan.conditions.iter().take(MOST_CONDITIONS) {
+            let mut members = run.manifest.members.iter();
+            let member = members
+                .find(|of| of.condition == condition.name && !run.results.has_ended(of.index));
+            if let (Some(member), Some(training)) = (member, condition.autoencoder())
+                && let Some(model) = model(run, member, training)?
+            {
+                found.push((
+                    member,
+                    Made::of(&model, training.corruption, member, &shown),
+                ));
+            }
+        }
+        if found.is_empty() || shown.is_empty() {
+            return Ok(None);
+        }
+        if shown
+            .iter()
+            .any(|(_, example)| Some(example.row.len()) != shape.inputs())
+        {
+            let reason = "its rows are no pictures of the size that the manifest tells of";
+            return Err(run.dir.damaged(run_dir::EXAMPLES, reason).into());
+        }
+        Ok(Some(section(
+            run, figures, shape, &examples, &shown, &found,
+        )))
+    }
+}
+
+/// Which test images are shown, of those with this index and label: the first of each class in the order of classes, and
+/// where that leaves room the first of all.
+pub(super) fn shown_images(labels: impl IntoIterator<Item = (usize, Option<u8>)>) -> Vec<usize> {
+    let mut first = [None; 256];
+    let mut others = Vec::new();
+    for (index, label) in labels {
+        match label.map(|label| &mut first[usize::from(label)]) {
+            Some(place @ None) => *place = Some(index),
+            _ if others.len() < MOST_IMAGES => others.push(index),
+            _ => {}
+        }
+    }
+    let first = first.into_iter().flatten();
+    first.chain(others).take(MOST_IMAGES).collect()
+}
+
+/// One autoencoder's numbers.
+struct Model<'a> {
+    training: &'a AutoencoderTraining,
+    /// Row-major `[input, unit]`.
+    encoder: &'a [f32],
+    bias: &'a [f32],
+    /// Of `PReLU`.
+    slope: Option<f32>,
+    /// Row-major `[unit, input]`; absent when tied.
+    decoder: Option<&'a [f32]>,
+    decoder_bias: &'a [f32],
+}
+
+/// The member's model; none of a stopped run whose member never had a turn.
+fn model<'a>(
+    run: &Run<'a>,
+    member: &Member,
+    training: &'a AutoencoderTraining,
+) -> Result<Option<Model<'a>>, RedrawError> {
+    let prefix = member_prefix(member);
+    let get = |name: &str| run.weights.get(&format!("{prefix}/{name}"));
+    let Ok(encoder) = get("encoder.weight") else {
+        return Ok(None);
+    };
+    let values = |name: &str, size: usize| match get(name) {
+        Ok(found) if found.values.len() == size => Ok(found.values.as_slice()),
+        Ok(_) => {
+            let reason = format!("{prefix}/{name} does not fit the encoder");
+            Err(run.dir.damaged(run_dir::WEIGHTS, &reason).into())
+        }
+        Err(source) => Err(damaged_weights(run.dir.path(), source)),
+    };
+    let [inputs, units] = encoder.shape;
+    let slope = match training.autoencoder.activation {
+        Activation::Prelu { .. } => Some(values("encoder.slope", 1)?[0]),
+        Activation::LeakyRelu { slope } => Some(slope as f32),
+        _ => None,
+    };
+    let decoder = match training.autoencoder.decoder {
+        Decoder::Tied => None,
+        Decoder::Untied { .. } => Some(values("decoder.weight", units * inputs)?),
+    };
+    Ok(Some(Model {
+        training,
+        encoder: &encoder.values,
+        bias: values("encoder.bias", units)?,
+        slope,
+        decoder,
+        decoder_bias: values("decoder.bias", inputs)?,
+    }))
+}
+
+impl Model<'_> {
+    /// x̂ = g(h W̃ + c) with h = f(x W + b).
+    fn reconstruction(&self, x: &[f32]) -> Vec<f32> {
+        let units = self.bias.len();
+        let mut h = self.bias.to_vec();
+        for (&x, weights) in x.iter().zip(self.encoder.chunks_exact(units)) {
+            for (h, w) in h.iter_mut().zip(weights) {
+                *h += x * w;
+            }
+        }
+        let sigmoid = |z: f32| 1.0 / (1.0 + (-z).exp());
+        for h in &mut h {
+            *h = match self.training.autoencoder.activation {
+                Activation::Identity => *h,
+                Activation::Sigmoid => sigmoid(*h),
+                Activation::Tanh => h.tanh(),
+                _ if *h > 0.0 => *h,
+                _ => *h * self.slope.unwrap_or(0.0),
+            };
+        }
+        let mut z = self.decoder_bias.to_vec();
+        match self.decoder {
+            Some(decoder) => {
+                for (&h, weights) in h.iter().zip(decoder.chunks_exact(z.len())) {
+                    for (z, w) in z.iter_mut().zip(weights) {
+                        *z += h * w;
+                    }
+                }
+            }
+            None => {
+                for (z, weights) in z.iter_mut().zip(self.encoder.chunks_exact(units)) {
+                    *z += weights.iter().zip(&h).map(|(w, h)| w * h).sum::<f32>();
+                }
+            }
+        }
+        if self.training.autoencoder.decoder_activation == DecoderActivation::Sigmoid {
+            for z in &mut z {
+                *z = sigmoid(*z);
+            }
+        }
+        z
+    }
+}
+
+/// What one model makes of the images.
+struct Made {
+    /// As the encoder sees them, where they are disturbed.
+    disturbed: Option<Vec<Vec<f32>>>,
+    reconstructed: Vec<Vec<f32>>,
+    /// Reconstruction minus input.
+    errors: Vec<Vec<f32>>,
+}
+
+impl Made {
+    fn of(
+        model: &Model,
+        corruption: Corruption,
+        member: &Member,
+        shown: &[(usize, &Example)],
+    ) -> Self {
+        let inputs = || shown.iter().map(|(index, example)| (*index, &example.row));
+        let disturbed: Option<Vec<Vec<f32>>> = inputs()
+            .map(|(index, row)| disturbed(row, corruption, member.seed, index as u64))
+            .collect();
+        let seen = inputs().enumerate().map(|(at, (_, row))| match &disturbed {
+            Some(disturbed) => &disturbed[at],
+            None => row,
+        });
+        let reconstructed: Vec<Vec<f32>> = seen.map(|row| model.reconstruction(row)).collect();
+        let errors = inputs().zip(&reconstructed).map(|((_, row), made)| {
+            let pairs = made.iter().zip(row);
+            pairs.map(|(made, given)| made - given).collect()
+        });
+        Self {
+            errors: errors.collect(),
+            disturbed,
+            reconstructed,
+        }
+    }
+}
+
+fn section(
+    run: &Run<'_>,
+    figures: &mut Figures,
+    shape: PictureShape,
+    examples: &Examples,
+    shown: &[(usize, &Example)],
+    found: &[(&Member, Made)],
+) -> Markup {
+    let errors = found.iter().flat_map(|(_, made)| &made.errors).flatten();
+    let limit = largest_shown(errors.map(|error| error.abs()).collect());
+    let range = examples.range();
+    let inputs = StripRow {
+        name: "input",
+        pictures: shown
+            .iter()
+            .map(|(_, example)| example.row.clone())
+            .collect(),
+        range,
+    };
+    let mut groups = vec![StripGroup {
+        title: String::new(),
+        rows: vec![inputs],
+    }];
+    let mut outcomes = Vec::new();
+    for (member, made) in found {
+        let title = match explained(run, member) {
+            Some(explained) => format!(
+                "{} (explained variance {})",
+                member.label,
+                number(explained)
+            ),
+            None => member.label.clone(),
+        };
+        outcomes.push(title.clone());
+        let row = |name, pictures: &[Vec<f32>], range| StripRow {
+            name,
+            pictures: pictures.to_vec(),
+            range,
+        };
+        let disturbed = made.disturbed.as_ref();
+        let mut rows: Vec<StripRow> = disturbed
+            .map(|disturbed| row("corrupted", disturbed, range))
+            .into_iter()
+            .collect();
+        rows.push(row("reconstruction", &made.reconstructed, range));
+        rows.push(row("error", &made.errors, (-limit, limit)));
+        groups.push(StripGroup { title, rows });
+    }
+    let columns: Vec<String> = shown
+        .iter()
+        .map(|(index, example)| match example.label {
+            Some(label) => format!("class {label}"),
+            None => format!("no. {index}"),
+        })
+        .collect();
+    let (low, high) = (number(range.0), number(range.1));
+    let error = number(limit);
+    let remarks = [
+        format!(
+            "inputs and reconstructions: {low} is black, {high} is white, and what lies outside is clipped"
+        ),
+        format!(
+            "error, reconstruction minus input: −{error} is black, 0 is mid-grey, {error} is white"
+        ),
+    ];
+    let picture = strip(&columns, &groups, shape, &remarks);
+    let outcomes: Vec<&str> = outcomes.iter().map(String::as_str).collect();
+    let indices: Vec<String> = shown.iter().map(|(index, _)| index.to_string()).collect();
+    let indices: Vec<&str> = indices.iter().map(String::as_str).collect();
+    let is_disturbed = found.iter().any(|(_, made)| made.disturbed.is_some());
+    let conditions = run.plan.conditions.len();
+    let seeds = &run.plan.run.seeds;
+    let words = Words {
+        alt: &format!(
+            "{} and what autoencoders make of each, a row for reconstructions and one for errors: {}",
+            counted(shown.len(), "test image"),
+            listed(&outcomes, MOST_NAMES)
+        ),
+        caption: &format!(
+            "Test images {} (counted from 0){}.{}{} The explained variance is over all test images{}.",
+            listed(&indices, MOST_IMAGES),
+            if is_disturbed {
+                ", as they are given to the model, disturbed as in its training, and reconstructed from that"
+            } else {
+                " as they are given to the model, and reconstructed"
+            },
+            if seeds.len() > 1 {
+                " Of each condition, its first seed that could go on."
+            } else {
+                ""
+            },
+            if conditions > MOST_CONDITIONS {
+                format!(" The first {MOST_CONDITIONS} of {conditions} conditions.")
+            } else {
+                String::new()
+            },
+            if is_disturbed { ", undisturbed" } else { "" },
+        ),
+        numbers: Some(run_dir::EXAMPLES),
+    };
+    figures.glossary.uses(&[Term::ExplainedVariance]);
+    let figure = figures.picture("reconstructions", picture, &words);
+    html! {
+        h2 { "What becomes of an input" }
+        (figure)
+    }
+}
+
+/// The explained variance of a member after its last epoch.
+fn explained(run: &Run<'_>, member: &Member) -> Option<f64> {
+    let mut records = run.records.epochs.iter().rev();
+    records
+        .find(|of| of.member == member.index)?
+        .explained_variance
+}
+
+/// The size that all but few of `sizes` do not exceed; never 0.
+fn largest_shown(mut sizes: Vec<f32>) -> f64 {
+    sizes.retain(|size| size.is_finite());
+    if sizes.is_empty() {
+        return 1.0;
+    }
+    let at = ((sizes.len() as f64 * ERRORS_SHOWN).ceil() as usize).clamp(1, sizes.len()) - 1;
+    let (_, size, _) = sizes.select_nth_unstable_by(at, f32::total_cmp);
+    f64::from(size.max(f32::MIN_POSITIVE))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_of_each_class_are_shown_and_then_the_first() {
+        let labels = [3, 1, 3, 0, 1, 7, 9, 9, 9, 9, 9].map(Some);
+        let labelled = || labels.into_iter().enumerate();
+        // Classes 0, 1, 3, 7 and 9 first; then 2, 4, 7, 8 and 9 in order.
+        assert_eq!(shown_images(labelled()), [3, 1, 0, 5, 6, 2, 4, 7, 8, 9]);
+        // Those that were kept, and others after them, are enough to find them again.
+        let kept = labelled().filter(|(at, _)| *at < 10);
+        assert_eq!(shown_images(kept), shown_images(labelled()));
+        let without = (0..30).map(|at| (at, None));
+        assert_eq!(shown_images(without), (0..10).collect::<Vec<_>>());
+        let many = (0..30).map(|at| (at, Some(29 - at as u8)));
+        assert_eq!(shown_images(many), [29, 28, 27, 26, 25, 24, 23, 22, 21, 20]);
+    }
+
+    #[test]
+    fn a_reconstruction_is_the_decoder_of_the_code() {
+        let mut training = AutoencoderTraining::default();
+        training.autoencoder.activation = Activation::Relu;
+        training.autoencoder.decoder_activation = DecoderActivation::Identity;
+        // Two inputs, two units: the second is off.
+        let mut model = Model {
+            training: &training,
+            encoder: &[1.0, -1.0, 2.0, 0.0],
+            bias: &[0.5, 0.0],
+            slope: None,
+            decoder: None,
+            decoder_bias: &[0.25, -1.0],
+        };
+        // h = (1 · 1 + 2 · 0.5 + 0.5, −1), and x̂ = (2.5 + 0.25, 2 · 2.5 − 1).
+        assert_eq!(model.reconstruction(&[1.0, 0.5]), [2.75, 4.0]);
+        model.slope = Some(0.5);
+        // The second unit is −0.5, and adds 0.5 to the first pixel.
+        assert_eq!(model.reconstruction(&[1.0, 0.5]), [3.25, 4.0]);
+        model.decoder = Some(&[0.0, 1.0, 2.0, 0.0]);
+        assert_eq!(model.reconstruction(&[1.0, 0.5]), [-0.75, 1.5]);
+    }
+
+    #[test]
+    fn a_few_large_errors_are_clipped() {
+        let mut sizes = vec![0.5; 995];
+        sizes.extend([9.0; 5]);
+        assert_eq!(largest_shown(sizes).to_bits(), 0.5_f64.to_bits());
+        assert_eq!(largest_shown(vec![f32::NAN]).to_bits(), 1.0_f64.to_bits());
+        assert!(largest_shown(vec![0.0; 3]) > 0.0);
+    }
+}
