@@ -15,6 +15,7 @@ mod layers;
 mod learning;
 mod orientation;
 mod pictures;
+mod play;
 pub mod promises;
 pub mod quantities;
 mod reading;
@@ -42,6 +43,7 @@ use quantities::{Outcomes, Quantity};
 
 pub use crate::report::Figures;
 pub use figures::{RedrawError, everything, page, pictures};
+pub(crate) use play::keep_examples;
 
 /// A piece of evidence.
 pub trait Evidence: Sync {
@@ -85,7 +87,8 @@ pub trait Evidence: Sync {
 }
 
 /// All pieces, in the order in which a page shows them.
-pub const ALL: [&dyn Evidence; 13] = [
+pub const ALL: [&dyn Evidence; 14] = [
+    &play::Play,
     &pictures::Pictures,
     &orientation::Orientation,
     &regimes::Regimes,

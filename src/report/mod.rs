@@ -17,6 +17,7 @@ mod glossary;
 mod grid;
 mod heat;
 mod page;
+mod play;
 mod table;
 mod tiles;
 
@@ -33,6 +34,10 @@ pub use heat::{Cells, HeatMaps, Map, Row, Scale, conditions_left_out};
 pub use page::{
     MOST_NAMES, MOST_ROWS, Notice, PAGE_ROOM, PageInput, WeightProof, dead_means, if_defined,
     number, page, rows_left_out,
+};
+pub use play::{
+    Bytes, Examples, Numbers, PLAY_ROOM, PictureShape, Play, PlayDecoder, PlayLayer, PlayModel,
+    Preparation,
 };
 pub use table::table;
 pub use tiles::{Grid, Mark, Scaling, UnitWeights, figure};

@@ -293,6 +293,7 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
                 results: &results,
             },
         );
+        evidence::keep_examples(&dir, &data.test).map_err(Failure::work)?;
         // The pictures to come need the room of those that were learnt from.
         drop(data);
         write_all(&dir, plan, &mut manifest, &outcome, &results, &records)

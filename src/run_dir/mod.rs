@@ -41,6 +41,8 @@ pub(crate) const LAYERS_SVG: &str = "layers.svg";
 pub(crate) const PICTURES_PRETRAINED: &str = "units-pretrained.png";
 pub(crate) const CURVES_SVG: &str = "curves.svg";
 pub(crate) const PAGE: &str = "index.html";
+pub(crate) const PLAY: &str = "play.html";
+pub(crate) const EXAMPLES: &str = "examples.safetensors";
 /// The folder of what an unfinished run goes on from.
 pub const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
@@ -264,7 +266,11 @@ pub struct RunDir {
 const READ_BACK: [&str; 6] = [
     RESULTS,
     WEIGHTS,
+<<<<<<< HEAD
     TRANSFORMS,
+=======
+    EXAMPLES,
+>>>>>>> cc64273 (A page to draw on, beside the page of a run)
     METRICS_JSONL,
     STAGES_JSONL,
     LAYERS_JSONL,

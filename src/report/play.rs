@@ -1,0 +1,249 @@
+//! `play.html`: a page to draw on, which computes what models make of the drawing, from the numbers that are in it.
+//!
+//! The page is one file that asks for nothing: markup, style and script stand in `play/`, and the models' numbers are JSON in
+//! the markup, matrices as base64 of little-endian f32, so that what the page computes equals what the program does.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::{Serialize, Serializer};
+
+/// The most bytes that such a page may have.
+pub const PLAY_ROOM: usize = 8_000_000;
+/// Room for markup, style, script and words: with all of them it stays below.
+const FRAME_ROOM: usize = 100_000;
+
+/// What a page to draw on needs to know.
+#[derive(Debug, Serialize)]
+pub struct Play<'a> {
+    /// What a reader knows the run by.
+    pub name: &'a str,
+    /// What an input is.
+    pub picture: PictureShape,
+    /// How a drawing becomes an input.
+    pub preparation: Preparation,
+    /// Inputs to choose from.
+    pub examples: Examples<'a>,
+    /// At least one.
+    pub models: Vec<PlayModel<'a>>,
+    /// What the page does not have, a sentence each.
+    pub left_out: Vec<String>,
+}
+
+/// The size of a picture that is an input: row by row, and the channels of a pixel one behind the other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct PictureShape {
+    /// In pixels.
+    pub height: usize,
+    /// In pixels.
+    pub width: usize,
+    /// One for grey, three for red, green and blue.
+    pub channels: usize,
+}
+
+/// How a drawing becomes an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preparation {
+    /// The whole pad is scaled to the picture.
+    Frame,
+    /// As MNIST's digits were: scaled to fit 20×20 pixels, the centre of mass in the middle (`LeCun` et al. 1998).
+    Mnist,
+}
+
+/// Some test images.
+#[derive(Debug, Default, Serialize)]
+pub struct Examples<'a> {
+    /// How many there are.
+    pub count: usize,
+    /// Inputs times 255.
+    pub bytes: Bytes<'a>,
+    /// Of each its class, where that is known.
+    pub labels: Option<&'a [u8]>,
+}
+
+/// One model.
+#[derive(Debug, Serialize)]
+pub struct PlayModel<'a> {
+    /// What a reader calls it.
+    pub name: &'a str,
+    /// Its hidden layers, from the input up.
+    pub layers: Vec<PlayLayer<'a>>,
+    /// A classifier's softmax layer.
+    pub output: Option<PlayLayer<'a>>,
+    /// An autoencoder's way back from its only layer.
+    pub decoder: Option<PlayDecoder<'a>>,
+}
+
+/// f(x W + b).
+#[derive(Debug, Serialize)]
+pub struct PlayLayer<'a> {
+    /// How many inputs it has.
+    pub inputs: usize,
+    /// f, by the name that configs use.
+    pub activation: &'static str,
+    /// The slope below 0, of those that have one.
+    pub slope: f64,
+    /// W, row-major `[input, unit]`.
+    pub weight: Numbers<'a>,
+    /// b.
+    pub bias: Numbers<'a>,
+}
+
+/// g(h W̃ + c).
+#[derive(Debug, Serialize)]
+pub struct PlayDecoder<'a> {
+    /// g, by the name that configs use.
+    pub activation: &'static str,
+    /// W̃, row-major `[unit, input]`; absent where it is the encoder's weights, transposed.
+    pub weight: Option<Numbers<'a>>,
+    /// c.
+    pub bias: Numbers<'a>,
+}
+
+impl PlayModel<'_> {
+    /// About how many bytes of a page it takes.
+    fn room(&self) -> usize {
+        let layers = self.layers.iter().chain(&self.output);
+        let of_layers: usize = layers
+            .map(|layer| layer.weight.0.len() + layer.bias.0.len())
+            .sum();
+        let of_decoder = self.decoder.as_ref().map_or(0, |decoder| {
+            decoder.weight.unwrap_or_default().0.len() + decoder.bias.0.len()
+        });
+        // Four bytes a number are six letters at most; names and brackets are few.
+        (of_layers + of_decoder) * size_of::<f32>() * 4 / 3 + 1000 * (self.layers.len() + 1)
+    }
+}
+
+impl<'a> Play<'a> {
+    /// The page as an HTML document. Models that have no room are taken out, and named on it; `None` if not one has.
+    #[must_use]
+    pub fn page(mut self) -> Option<String> {
+        let mut room = PLAY_ROOM - FRAME_ROOM;
+        room = room.checked_sub(self.examples.bytes.0.len() * 4 / 3)?;
+        let mut without: Vec<&'a str> = Vec::new();
+        self.models.retain(|model| {
+            let left = room.checked_sub(model.room());
+            room = left.unwrap_or(room);
+            if left.is_none() {
+                without.push(model.name);
+            }
+            left.is_some()
+        });
+        if self.models.is_empty() {
+            return None;
+        }
+        if !without.is_empty() {
+            self.left_out.push(format!(
+                "For want of room this page leaves out {}.",
+                crate::words::listed(&without, super::MOST_NAMES)
+            ));
+        }
+        let style = [include_str!("page.css"), include_str!("play/play.css")].concat();
+        let page = include_str!("play/play.html")
+            .replacen("{{style}}", &style, 1)
+            .replacen("{{script}}", include_str!("play/play.js"), 1)
+            // Last, for what is in it is not looked through.
+            .replacen("{{run}}", &self.json(), 1);
+        Some(page)
+    }
+
+    /// Nothing in it can end the element that holds it.
+    fn json(&self) -> String {
+        let json = serde_json::to_string(self).expect("numbers and texts are JSON");
+        json.replace('<', "\\u003c")
+    }
+}
+
+/// Single-precision numbers, which travel as base64 of their bytes, the little end first.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Numbers<'a>(pub &'a [f32]);
+
+impl Serialize for Numbers<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let bytes: Vec<u8> = self.0.iter().flat_map(|n| n.to_le_bytes()).collect();
+        Bytes(&bytes).serialize(to)
+    }
+}
+
+/// Bytes, which travel as base64.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Bytes<'a>(pub &'a [u8]);
+
+impl Serialize for Bytes<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&STANDARD.encode(self.0))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NASTY: &str = "</script><script>alert(1)</script>{{script}}";
+
+    fn play<'a>(models: &[(&'a str, &'a [f32])]) -> Play<'a> {
+        let model = |&(name, weight): &(&'a str, &'a [f32])| PlayModel {
+            name,
+            layers: vec![PlayLayer {
+                inputs: 4,
+                activation: "relu",
+                slope: 0.0,
+                weight: Numbers(weight),
+                bias: Numbers(&[0.5]),
+            }],
+            output: None,
+            decoder: Some(PlayDecoder {
+                activation: "identity",
+                weight: None,
+                bias: Numbers(&[0.0; 4]),
+            }),
+        };
+        Play {
+            name: NASTY,
+            picture: PictureShape {
+                height: 2,
+                width: 2,
+                channels: 1,
+            },
+            preparation: Preparation::Frame,
+            examples: Examples {
+                count: 1,
+                bytes: Bytes(&[0, 255, 1, 2]),
+                labels: Some(&[3]),
+            },
+            models: models.iter().map(model).collect(),
+            left_out: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn numbers_are_in_the_page_bit_by_bit_and_no_text_becomes_markup() {
+        let page = play(&[(NASTY, &[1.0, -0.0, f32::MIN_POSITIVE, 2.0])]);
+        let page = page.page().expect("there is room");
+        // Two of the page's own: its numbers and its script.
+        assert_eq!(page.matches("<script").count(), 2);
+        assert_eq!(page.matches("</script").count(), 2);
+        assert!(
+            page.contains(r#""weight":"AACAPwAAAIAAAIAAAAAAQA==""#),
+            "no f32 of little end first"
+        );
+        assert!(page.contains(r#""bytes":"AP8BAg==""#));
+        for outside in [
+            "http:", "https:", "src=", "url(", "import ", "fetch(", "eval(",
+        ] {
+            assert!(!page.contains(outside), "{outside}");
+        }
+    }
+
+    #[test]
+    fn a_page_stays_below_its_limit_and_says_what_that_costs() {
+        let (large, small) = (vec![0.25; 1_200_000], [0.5; 4]);
+        let models: [(&str, &[f32]); 3] = [("A", &large), ("B", &large), ("C", &small)];
+        let page = play(&models).page().expect("one has room");
+        assert!(page.len() < PLAY_ROOM, "{}", page.len());
+        assert!(page.contains("For want of room this page leaves out B."));
+        assert!(page.contains(r#""name":"C""#) && !page.contains(r#""name":"B""#));
+        let too_large = vec![0.25; 1_500_000];
+        assert!(play(&[("A", &too_large)]).page().is_none());
+    }
+}
