@@ -7,7 +7,6 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
 
 use layerwise::burn::module::Param;
 use layerwise::burn::tensor::{Device, Tensor, TensorData};
@@ -443,12 +442,12 @@ fn autoencoders_of_every_kind_see_in_the_browser_what_they_see_in_the_program() 
             .all(|value| (value * 255.0).fract() < 1e-3 || (value * 255.0).fract() > 0.999)
     );
 
-    // The same drawing elsewhere, and half as large.
+    // The same drawing elsewhere, by a whole number of the pad's pixels.
     browser.click("#clear");
     let moved = FOUR.map(|stroke| {
         stroke
             .iter()
-            .map(|(x, y)| (x - 30, y + 24))
+            .map(|(x, y)| (x - 75, y - 75))
             .collect::<Vec<_>>()
     });
     browser.draw("mouse", &[&moved[0], &moved[1]]);
@@ -496,9 +495,9 @@ fn a_classifier_can_be_drawn_for_and_turned_by_keys_alone() {
     };
     let (_parent, out) = common::folder();
     common::complete(
-        "experiment = \"classifier\"\n\
+        "experiment = \"classifier\"\n[run]\nseeds = [0]\n\
          [data]\ntrain_images = 2000\ntest_images = 100\n\
-         [training]\nepochs = 3\n[pretraining.training]\nepochs = 2\n\
+         [training]\nepochs = 3\n[pretraining]\nepochs = 2\n\
          [conditions.deep]\nnetwork.hidden_units = [40, 30]\npretraining.layers = \"all\"\n\
          [conditions.softmax]\nnetwork.hidden_units = []\n",
         &out,
