@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 
 /// What the page and the program may differ by: the page computes in double precision.
 const TOLERANCE: f64 = 1e-4;
-/// WebDriver's name for "this object is an element".
+/// The protocol's name for "this object is an element".
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 const TAB: char = '\u{e004}';
 const ENTER: char = '\u{e007}';
@@ -35,7 +35,8 @@ struct Browser {
     driver: Child,
     agent: ureq::Agent,
     session: String,
-    _profile: tempfile::TempDir,
+    #[expect(dead_code, reason = "the folder goes when this does")]
+    profile: tempfile::TempDir,
 }
 
 impl Drop for Browser {
@@ -79,13 +80,13 @@ impl Browser {
             .proxy(None)
             .build()
             .new_agent();
+        let user_data = format!("--user-data-dir={}", profile.path().display());
         let mut browser = Self {
             driver,
             agent,
             session: format!("http://127.0.0.1:{port}/session"),
-            _profile: profile,
+            profile,
         };
-        let user_data = format!("--user-data-dir={}", browser._profile.path().display());
         let arguments = [
             "--headless=new",
             "--no-sandbox",
@@ -413,8 +414,7 @@ fn autoencoders_of_every_kind_see_in_the_browser_what_they_see_in_the_program() 
             test: Some(1),
         },
     );
-    let bytes = test.expect("MNIST").test.images.image(0).to_vec();
-    let own: Vec<f32> = bytes.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+    let own = test.expect("MNIST").test.images.row(0);
     let shown = browser.shown();
     assert_eq!(floats(&shown["input"]), own);
     let mut largest = folder.agrees(&shown, None);

@@ -5,10 +5,10 @@ use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::figures::{RedrawError, damaged_weights};
 use super::{Evidence, Run};
-use crate::data::Split;
+use crate::data::{Frame, Split};
 use crate::report::{
-    Bytes, Examples, Figures, Numbers, PictureShape, Play as Page, PlayDecoder, PlayLayer,
-    PlayModel, Preparation,
+    Examples, Figures, Numbers, PictureShape, Play as Page, PlayDecoder, PlayLayer, PlayModel,
+    Preparation,
 };
 use crate::results::{Member, Subject};
 use crate::run_dir::{self, RunDir, RunDirError};
@@ -32,7 +32,14 @@ impl Evidence for Play {
     }
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
-        let data = &run.manifest.data;
+        let Frame::Picture {
+            height,
+            width,
+            channels,
+        } = run.manifest.data.frame
+        else {
+            return Ok(None);
+        };
         let mut models = Vec::new();
         for condition in &run.plan.conditions {
             if let Some(member) = shown_member(run, condition) {
@@ -43,22 +50,19 @@ impl Evidence for Play {
             figures.file(run_dir::PLAY, None);
             return Ok(None);
         }
-        let file = run.dir.has(run_dir::EXAMPLES);
-        let file = file.then(|| run.dir.read(run_dir::EXAMPLES)).transpose()?;
+        let (rows, labels) = examples(run)?;
         let page = Page {
             name: &super::figures::name(run),
             picture: PictureShape {
-                height: data.height,
-                width: data.width,
-                channels: 1,
+                height,
+                width,
+                channels,
             },
             preparation: match run.subject() {
                 Subject::Digits => Preparation::Mnist,
                 Subject::Images => Preparation::Frame,
             },
-            examples: file
-                .as_deref()
-                .map_or(Ok(Examples::default()), |file| examples(run, file))?,
+            examples: Examples::new(&rows, height * width * channels, labels),
             models,
             left_out: left_out(run),
         };
@@ -108,7 +112,7 @@ fn model<'a>(
     member: &'a Member,
 ) -> Result<PlayModel<'a>, RedrawError> {
     let data = &run.manifest.data;
-    let inputs = data.height * data.width;
+    let inputs = data.frame.inputs().unwrap_or(0);
     let tensors = Tensors {
         run: *run,
         prefix: member_prefix(member),
@@ -209,44 +213,48 @@ impl<'a> Tensors<'a> {
 ///
 /// Returns [`RunDirError`] if the file cannot be written.
 pub(crate) fn keep_examples(dir: &RunDir, test: &Split) -> Result<(), RunDirError> {
-    let inputs = test.images.pixels_per_image();
+    let inputs = test.images.inputs();
     let count = IMAGES
         .min(IMAGE_ROOM / inputs)
         .clamp(1, test.images.count());
-    let view = |shape: Vec<usize>, bytes| {
-        TensorView::new(Dtype::U8, shape, bytes).expect("as many bytes as the shape says")
+    let rows: Vec<u8> = (0..count)
+        .flat_map(|at| test.images.row(at))
+        .flat_map(f32::to_le_bytes)
+        .collect();
+    let view = |kind, shape, bytes| {
+        TensorView::new(kind, shape, bytes).expect("as many bytes as the shape says")
     };
+    let labels = test.labels.as_ref().map(|labels| &labels[..count]);
     let file = safetensors::serialize(
-        [
-            (
-                "images",
-                view(vec![count, inputs], &test.images.pixels()[..count * inputs]),
-            ),
-            ("labels", view(vec![count], &test.labels[..count])),
-        ],
+        labels
+            .map(|labels| ("label", view(Dtype::U8, vec![count], labels)))
+            .into_iter()
+            .chain([("rows", view(Dtype::F32, vec![count, inputs], &rows))]),
         None,
     );
     dir.write(run_dir::EXAMPLES, &file.expect("two small tensors"))
 }
 
-/// The test images that the run folder holds.
-fn examples<'a>(run: &Run, file: &'a [u8]) -> Result<Examples<'a>, RedrawError> {
-    let data = &run.manifest.data;
-    let damaged = |reason: &str| run.dir.damaged(run_dir::EXAMPLES, reason);
-    let tensors = SafeTensors::deserialize(file).map_err(|error| damaged(&error.to_string()))?;
-    let of = |name: &str| {
-        let tensor = tensors.tensor(name);
-        tensor.map_err(|error| damaged(&error.to_string()))
-    };
-    let (images, labels) = (of("images")?, of("labels")?);
-    let count = labels.data().len();
-    let fits = images.shape() == [count, data.height * data.width];
-    if !fits || [&images, &labels].map(TensorView::dtype) != [Dtype::U8; 2] {
-        return Err(damaged("its images do not fit the data that the manifest tells of").into());
+/// The test images that the run folder holds: their numbers, and their labels where they have some.
+fn examples(run: &Run) -> Result<(Vec<f32>, Option<Vec<u8>>), RedrawError> {
+    if !run.dir.has(run_dir::EXAMPLES) {
+        return Ok((Vec::new(), None));
     }
-    Ok(Examples {
-        count,
-        bytes: Bytes(images.data()),
-        labels: Some(labels.data()),
-    })
+    let file = run.dir.read(run_dir::EXAMPLES)?;
+    let damaged = |reason: &str| run.dir.damaged(run_dir::EXAMPLES, reason);
+    let tensors = SafeTensors::deserialize(&file).map_err(|error| damaged(&error.to_string()))?;
+    let rows = tensors
+        .tensor("rows")
+        .map_err(|error| damaged(&error.to_string()))?;
+    let fits = rows.shape().get(1).copied() == run.manifest.data.frame.inputs();
+    if !fits || rows.dtype() != Dtype::F32 {
+        return Err(damaged("its rows do not fit the data that the manifest tells of").into());
+    }
+    let labels = tensors.tensor("label").ok();
+    let numbers = rows.data().chunks_exact(4);
+    let numbers = numbers.map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]));
+    Ok((
+        numbers.collect(),
+        labels.map(|labels| labels.data().to_vec()),
+    ))
 }

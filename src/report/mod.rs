@@ -36,7 +36,7 @@ pub use page::{
     number, page, rows_left_out,
 };
 pub use play::{
-    Bytes, Examples, Numbers, PLAY_ROOM, PictureShape, Play, PlayDecoder, PlayLayer, PlayModel,
+    Examples, Numbers, PLAY_ROOM, PictureShape, Play, PlayDecoder, PlayLayer, PlayModel,
     Preparation,
 };
 pub use table::table;

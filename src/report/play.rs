@@ -21,7 +21,7 @@ pub struct Play<'a> {
     /// How a drawing becomes an input.
     pub preparation: Preparation,
     /// Inputs to choose from.
-    pub examples: Examples<'a>,
+    pub examples: Examples,
     /// At least one.
     pub models: Vec<PlayModel<'a>>,
     /// What the page does not have, a sentence each.
@@ -51,13 +51,43 @@ pub enum Preparation {
 
 /// Some test images.
 #[derive(Debug, Default, Serialize)]
-pub struct Examples<'a> {
-    /// How many there are.
-    pub count: usize,
-    /// Inputs times 255.
-    pub bytes: Bytes<'a>,
+pub struct Examples {
+    count: usize,
+    /// Their numbers times 255, in base64, where all of these are whole.
+    bytes: Option<String>,
+    /// Their numbers, otherwise.
+    numbers: Option<String>,
     /// Of each its class, where that is known.
-    pub labels: Option<&'a [u8]>,
+    labels: Option<Vec<u8>>,
+}
+
+impl Examples {
+    /// Of rows of so many inputs, one behind the other.
+    #[must_use]
+    pub fn new(rows: &[f32], inputs: usize, labels: Option<Vec<u8>>) -> Self {
+        let as_bytes = || -> Option<Vec<u8>> {
+            let as_byte = |&number: &f32| {
+                let byte = (255.0 * number).round() as u8;
+                ((f32::from(byte) / 255.0).to_bits() == number.to_bits()).then_some(byte)
+            };
+            rows.iter().map(as_byte).collect()
+        };
+        let bytes = as_bytes().map(|bytes| STANDARD.encode(bytes));
+        Self {
+            count: rows.len() / inputs,
+            numbers: bytes.is_none().then(|| base64(rows)),
+            bytes,
+            labels,
+        }
+    }
+
+    fn room(&self) -> usize {
+        [&self.bytes, &self.numbers]
+            .into_iter()
+            .flatten()
+            .map(String::len)
+            .sum()
+    }
 }
 
 /// One model.
@@ -118,8 +148,7 @@ impl<'a> Play<'a> {
     /// The page as an HTML document. Models that have no room are taken out, and named on it; `None` if not one has.
     #[must_use]
     pub fn page(mut self) -> Option<String> {
-        let mut room = PLAY_ROOM - FRAME_ROOM;
-        room = room.checked_sub(self.examples.bytes.0.len() * 4 / 3)?;
+        let mut room = (PLAY_ROOM - FRAME_ROOM).checked_sub(self.examples.room())?;
         let mut without: Vec<&'a str> = Vec::new();
         self.models.retain(|model| {
             let left = room.checked_sub(model.room());
@@ -160,19 +189,13 @@ pub struct Numbers<'a>(pub &'a [f32]);
 
 impl Serialize for Numbers<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        let bytes: Vec<u8> = self.0.iter().flat_map(|n| n.to_le_bytes()).collect();
-        Bytes(&bytes).serialize(to)
+        to.serialize_str(&base64(self.0))
     }
 }
 
-/// Bytes, which travel as base64.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Bytes<'a>(pub &'a [u8]);
-
-impl Serialize for Bytes<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_str(&STANDARD.encode(self.0))
-    }
+fn base64(numbers: &[f32]) -> String {
+    let bytes: Vec<u8> = numbers.iter().flat_map(|n| n.to_le_bytes()).collect();
+    STANDARD.encode(bytes)
 }
 
 #[cfg(test)]
@@ -206,11 +229,7 @@ mod tests {
                 channels: 1,
             },
             preparation: Preparation::Frame,
-            examples: Examples {
-                count: 1,
-                bytes: Bytes(&[0, 255, 1, 2]),
-                labels: Some(&[3]),
-            },
+            examples: Examples::new(&[0.0, 1.0, 1.0 / 255.0, 2.0 / 255.0], 4, Some(vec![3])),
             models: models.iter().map(model).collect(),
             left_out: Vec::new(),
         }
@@ -228,6 +247,10 @@ mod tests {
             "no f32 of little end first"
         );
         assert!(page.contains(r#""bytes":"AP8BAg==""#));
+        let numbers = Examples::new(&[0.5, 1.0, -1.0, 0.0], 2, None);
+        assert_eq!(numbers.count, 2);
+        assert_eq!(numbers.bytes, None, "0.5 is no byte's 255th part");
+        assert_eq!(numbers.numbers.as_deref(), Some("AAAAPwAAgD8AAIC/AAAAAA=="));
         for outside in [
             "http:", "https:", "src=", "url(", "import ", "fetch(", "eval(",
         ] {
