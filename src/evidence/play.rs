@@ -1,19 +1,21 @@
 //! The page to draw on, beside the page of the run: one model of each condition, and some test images to choose from.
 
+use std::collections::BTreeMap;
+
 use maud::{Markup, html};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
 use super::figures::{RedrawError, damaged_weights};
 use super::{Evidence, Run};
-use crate::data::{Frame, Split};
+use crate::data::{Frame, Split, Transforms};
 use crate::report::{
     Examples, Figures, Numbers, PictureShape, Play as Page, PlayDecoder, PlayLayer, PlayModel,
-    Preparation,
+    PlayTransform, Preparation,
 };
 use crate::results::{Member, Subject};
 use crate::run_dir::{self, RunDir, RunDirError};
 use crate::spec::{Activation, Condition, DecoderActivation, Model, Plan};
-use crate::weights::{HostTensor, layer_name, member_prefix};
+use crate::weights::{HostTensor, Weights, layer_name, member_prefix};
 
 /// As many test images as one can choose from.
 const IMAGES: usize = 48;
@@ -51,6 +53,7 @@ impl Evidence for Play {
             return Ok(None);
         }
         let (rows, labels) = examples(run)?;
+        let arrays = transform_arrays(run)?;
         let page = Page {
             name: &super::figures::name(run),
             picture: PictureShape {
@@ -62,6 +65,7 @@ impl Evidence for Play {
                 Subject::Digits => Preparation::Mnist,
                 Subject::Images => Preparation::Frame,
             },
+            transforms: transforms(&arrays),
             examples: Examples::new(&rows, height * width * channels, labels),
             models,
             left_out: left_out(run),
@@ -156,6 +160,38 @@ fn model<'a>(
         output,
         decoder,
     })
+}
+
+/// The arrays of what is done to inputs: none where they stay as they are.
+fn transform_arrays(run: &Run) -> Result<Weights, RedrawError> {
+    if !run.dir.has(run_dir::TRANSFORMS) {
+        return Ok(Weights::default());
+    }
+    let file = run.dir.read(run_dir::TRANSFORMS)?;
+    let damaged = |reason: &str| run.dir.damaged(run_dir::TRANSFORMS, reason);
+    let arrays = Weights::from_safetensors(&file).map_err(|error| damaged(&error.to_string()))?;
+    Transforms::from_weights(&arrays).map_err(|reason| damaged(&reason))?;
+    Ok(arrays)
+}
+
+/// Each step with its arrays, which are called `01.scale.factor`.
+fn transforms(arrays: &Weights) -> Vec<PlayTransform<'_>> {
+    let mut steps: BTreeMap<(&str, &str), BTreeMap<&str, Numbers>> = BTreeMap::new();
+    for (name, array) in arrays.iter() {
+        let mut parts = name.splitn(3, '.');
+        if let (Some(at), Some(kind), Some(of)) = (parts.next(), parts.next(), parts.next()) {
+            let step = steps.entry((at, kind)).or_default();
+            step.insert(of, Numbers(&array.values));
+        }
+    }
+    let steps = steps.into_iter();
+    steps
+        .map(|((_, kind), mut arrays)| {
+            // Only the way forth is needed.
+            arrays.remove("back");
+            PlayTransform { kind, arrays }
+        })
+        .collect()
 }
 
 /// The weights of one member.

@@ -37,7 +37,7 @@ pub use page::{
 };
 pub use play::{
     Examples, Numbers, PLAY_ROOM, PictureShape, Play, PlayDecoder, PlayLayer, PlayModel,
-    Preparation,
+    PlayTransform, Preparation,
 };
 pub use table::table;
 pub use tiles::{Grid, Mark, Scaling, UnitWeights, figure};

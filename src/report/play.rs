@@ -3,6 +3,8 @@
 //! The page is one file that asks for nothing: markup, style and script stand in `play/`, and the models' numbers are JSON in
 //! the markup, matrices as base64 of little-endian f32, so that what the page computes equals what the program does.
 
+use std::collections::BTreeMap;
+
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde::{Serialize, Serializer};
 
@@ -20,6 +22,8 @@ pub struct Play<'a> {
     pub picture: PictureShape,
     /// How a drawing becomes an input.
     pub preparation: Preparation,
+    /// What is then done to it before a model sees it, in this order.
+    pub transforms: Vec<PlayTransform<'a>>,
     /// Inputs to choose from.
     pub examples: Examples,
     /// At least one.
@@ -49,7 +53,16 @@ pub enum Preparation {
     Mnist,
 }
 
-/// Some test images.
+/// Something that is done to inputs.
+#[derive(Debug, Serialize)]
+pub struct PlayTransform<'a> {
+    /// By the name that run folders use: `scale`.
+    pub kind: &'a str,
+    /// Its numbers by their names; a matrix row by row.
+    pub arrays: BTreeMap<&'a str, Numbers<'a>>,
+}
+
+/// Some test images, as a model sees them.
 #[derive(Debug, Default, Serialize)]
 pub struct Examples {
     count: usize,
@@ -139,8 +152,7 @@ impl PlayModel<'_> {
         let of_decoder = self.decoder.as_ref().map_or(0, |decoder| {
             decoder.weight.unwrap_or_default().0.len() + decoder.bias.0.len()
         });
-        // Four bytes a number are six letters at most; names and brackets are few.
-        (of_layers + of_decoder) * size_of::<f32>() * 4 / 3 + 1000 * (self.layers.len() + 1)
+        room(of_layers + of_decoder) + 1000 * (self.layers.len() + 1)
     }
 }
 
@@ -148,15 +160,18 @@ impl<'a> Play<'a> {
     /// The page as an HTML document. Models that have no room are taken out, and named on it; `None` if not one has.
     #[must_use]
     pub fn page(mut self) -> Option<String> {
-        let mut room = (PLAY_ROOM - FRAME_ROOM).checked_sub(self.examples.room())?;
+        let arrays = self.transforms.iter().flat_map(|of| of.arrays.values());
+        let of_transforms = room(arrays.map(|array| array.0.len()).sum());
+        let of_inputs = self.examples.room() + of_transforms;
+        let mut left = (PLAY_ROOM - FRAME_ROOM).checked_sub(of_inputs)?;
         let mut without: Vec<&'a str> = Vec::new();
         self.models.retain(|model| {
-            let left = room.checked_sub(model.room());
-            room = left.unwrap_or(room);
-            if left.is_none() {
+            let fits = left.checked_sub(model.room());
+            left = fits.unwrap_or(left);
+            if fits.is_none() {
                 without.push(model.name);
             }
-            left.is_some()
+            fits.is_some()
         });
         if self.models.is_empty() {
             return None;
@@ -191,6 +206,11 @@ impl Serialize for Numbers<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         to.serialize_str(&base64(self.0))
     }
+}
+
+/// As how many letters so many numbers travel.
+fn room(numbers: usize) -> usize {
+    numbers * size_of::<f32>() * 4 / 3
 }
 
 fn base64(numbers: &[f32]) -> String {
@@ -229,6 +249,7 @@ mod tests {
                 channels: 1,
             },
             preparation: Preparation::Frame,
+            transforms: Vec::new(),
             examples: Examples::new(&[0.0, 1.0, 1.0 / 255.0, 2.0 / 255.0], 4, Some(vec![3])),
             models: models.iter().map(model).collect(),
             left_out: Vec::new(),

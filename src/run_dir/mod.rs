@@ -263,14 +263,11 @@ pub struct RunDir {
 }
 
 /// The files that a run's figures and page are drawn from.
-const READ_BACK: [&str; 6] = [
+const READ_BACK: [&str; 7] = [
     RESULTS,
     WEIGHTS,
-<<<<<<< HEAD
     TRANSFORMS,
-=======
     EXAMPLES,
->>>>>>> cc64273 (A page to draw on, beside the page of a run)
     METRICS_JSONL,
     STAGES_JSONL,
     LAYERS_JSONL,

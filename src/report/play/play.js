@@ -3,6 +3,7 @@
 // `window.layerwise` holds what is shown, for whoever wants to compare it with what the program computes:
 //   model           the name of the model
 //   image           the number of the chosen test image, or null for a drawing
+//   drawing         what is drawn, row by row, as it would be in the files of the data; null for a test image
 //   input           what the model is given, row by row
 //   layers          the activations of every hidden layer, from the input up, with the units that are held
 //   reconstruction  of an autoencoder: what it makes of its code; else null
@@ -31,6 +32,11 @@ function floatsOf(base64) {
 function unpackedExamples({ bytes, numbers, count }) {
   const all = bytes ? Float32Array.from(bytesOf(bytes), (byte) => byte / 255) : floatsOf(numbers ?? "");
   return Array.from({ length: count }, (_, at) => all.subarray(at * all.length / count, (at + 1) * all.length / count));
+}
+
+function unpackedTransform({ kind, arrays }) {
+  const unpacked = Object.entries(arrays).map(([name, numbers]) => [name, floatsOf(numbers)]);
+  return { kind, arrays: Object.fromEntries(unpacked) };
 }
 
 function unpackedLayer(layer) {
@@ -241,15 +247,38 @@ function preparedAsMnist() {
   return prepared;
 }
 
-/** What is on the pad as a model sees it. Pixels are rounded to bytes, as they are in the files of data sets. */
-function inputFromPad() {
+/** What is on the pad as a picture of the data. Pixels are rounded to bytes, as they are in the files of data sets. */
+function drawing() {
   const shares = run.preparation === "mnist" ? preparedAsMnist() : scaledToFrame();
-  const input = new Float32Array(height * width * channels);
+  const [black, white] = run.transforms.length ? [0, 1] : [low, high];
+  const picture = new Float32Array(height * width * channels);
   shares.forEach((share, pixel) => {
     const value = Math.round(255 * (paper ? 1 - share : share)) / 255;
-    input.fill(low + (high - low) * value, pixel * channels, (pixel + 1) * channels);
+    picture.fill(black + (white - black) * value, pixel * channels, (pixel + 1) * channels);
   });
-  return input;
+  return picture;
+}
+
+/** What the run does to its inputs before a model sees them. */
+const TRANSFORMS = {
+  scale: (row, { factor: [factor], offset: [offset] }) => row.map((x) => factor * x + offset),
+  standardise: (row, { mean, deviation }) =>
+    row.map((x, at) => (x - mean[at % mean.length]) / deviation[at % deviation.length]),
+  remove_row_mean: (row) => {
+    const mean = row.reduce((sum, x) => sum + x, 0) / row.length;
+    return row.map((x) => x - mean);
+  },
+  unit_length: (row) => {
+    const length = Math.sqrt(row.reduce((sum, x) => sum + x * x, 0)) || 1;
+    return row.map((x) => x / length);
+  },
+  whiten_zca: (row, { mean, forward }) => product(row.map((x, at) => x - mean[at]), forward, row.length),
+  squash: (row, { middle: [middle], reach: [reach], low: [low], high: [high] }) =>
+    row.map((x) => low + (high - low) * (Math.min(1, Math.max(-1, (x - middle) / reach)) / 2 + 0.5)),
+};
+
+function transformed(picture) {
+  return transforms.reduce((row, { kind, arrays }) => TRANSFORMS[kind](row, arrays), picture);
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -337,6 +366,7 @@ function written(value) {
 // ---------------------------------------------------------------------------------------------------------------------
 // What is shown.
 
+const transforms = run.transforms.map(unpackedTransform);
 const examples = unpackedExamples(run.examples);
 /** What is black and what is white: bytes from 0 to 1, other numbers as far as the test images reach. */
 const [low, high] = run.examples.numbers ? extremes(examples) : [0, 1];
@@ -344,7 +374,7 @@ const [low, high] = run.examples.numbers ? extremes(examples) : [0, 1];
 const paper = examples.length > 0 && cornersAreLight();
 const brush = { at: [pad.width / 2, pad.height / 2], isDown: false };
 const models = new Map();
-const shown = { model: null, image: null, input: null, held: [], order: [], chosen: null, tiles: [] };
+const shown = { model: null, image: null, drawing: null, input: null, held: [], order: [], chosen: null, tiles: [] };
 let isAsked = false;
 
 function extremes(images) {
@@ -355,7 +385,7 @@ function extremes(images) {
 function cornersAreLight() {
   const corners = [0, width - 1, (height - 1) * width, height * width - 1];
   const values = examples.flatMap((image) => corners.map((pixel) => image[pixel * channels]));
-  return values.reduce((sum, value) => sum + value, 0) / values.length > (low + high) / 2;
+  return values.reduce((sum, value) => sum + value, 0) / values.length > low + 0.75 * (high - low);
 }
 
 function chooseModel(at) {
@@ -382,7 +412,8 @@ function ask() {
 /** Computes everything from what is on the pad, and shows it. */
 function show() {
   paintPad();
-  shown.input = shown.image === null ? inputFromPad() : examples[shown.image];
+  shown.drawing = shown.image === null ? drawing() : null;
+  shown.input = shown.drawing ? transformed(shown.drawing) : examples[shown.image];
   const { layers } = forward(shown.model, shown.input);
   const strength = (layer) => (one, other) => Math.abs(layer[other]) - Math.abs(layer[one]) || one - other;
   shown.order = layers.map((layer) => [...layer.keys()].sort(strength(layer)));
@@ -395,6 +426,7 @@ function showAgain() {
   window.layerwise = {
     model: shown.model.name,
     image: shown.image,
+    drawing: shown.drawing && [...shown.drawing],
     input: [...shown.input],
     layers: found.layers.map((layer) => [...layer]),
     reconstruction: found.reconstruction && [...found.reconstruction],
@@ -727,8 +759,11 @@ function buildExamples() {
 function buildWords() {
   byId("run-name").textContent = run.name;
   byId("preparation").textContent = run.preparation === "mnist"
-    ? "As MNIST’s makers prepared their digits: the smallest box that holds the drawing is scaled, keeping its shape, to fit 20×20 pixels, each of them the mean of the ink that it covers; the result is moved by whole pixels in the frame of 28×28 so that its centre of mass lies in the pixel of row 14 and column 14 (counted from 0), as it does in MNIST’s own files. So it does not matter where on the pad one draws, or how large. A test image is given to the model as it is in its file."
-    : `The pad is scaled to the frame of ${height}×${width} pixels, each of them the mean of the ink that it covers. A test image is given to the model as it is in its file.`;
+    ? "As MNIST’s makers prepared their digits: the smallest box that holds the drawing is scaled, keeping its shape, to fit 20×20 pixels, each of them the mean of the ink that it covers; the result is moved by whole pixels in the frame of 28×28 so that its centre of mass lies in the pixel of row 14 and column 14 (counted from 0), as it does in MNIST’s own files. So it does not matter where on the pad one draws, or how large."
+    : `The pad is scaled to the frame of ${height}×${width} pixels, each of them the mean of the ink that it covers.`;
+  byId("preparation").textContent += transforms.length
+    ? " Then the run’s own transforms are applied, as if the drawing’s pixels went from 0 to 1. Test images are shown as the model is given them, transformed."
+    : " A test image is given to the model as it is in its file.";
   byId("left-out").textContent = run.left_out.join(" ");
 }
 
