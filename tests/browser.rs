@@ -565,3 +565,83 @@ fn a_classifier_can_be_drawn_for_and_turned_by_keys_alone() {
     largest = largest.max(folder.agrees(&shown, None));
     println!("classifiers: the page and the program differ by {largest:.1e} at most");
 }
+
+/// Pictures of any size that lie in files of numbers, on white paper, without labels; and behind transforms.
+#[test]
+fn drawings_become_pictures_of_any_frame_and_go_through_the_run_s_transforms() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let (_parent, out) = common::folder();
+    // Dark marks on light ground, from −1 to 3.
+    let numbers = (0..40 * 12 * 9_u32).map(|at| {
+        if at * at % 108 == 49 {
+            -1.0_f32
+        } else {
+            3.0 - 0.001 * (at % 7) as f32
+        }
+    });
+    let data = out.with_file_name("floats");
+    std::fs::create_dir_all(&data).expect("room");
+    let header = [0xd03_u32, 40, 12, 9]
+        .into_iter()
+        .flat_map(u32::to_be_bytes);
+    let file: Vec<u8> = header.chain(numbers.flat_map(f32::to_be_bytes)).collect();
+    for name in ["train-images-idx3-ubyte", "t10k-images-idx3-ubyte"] {
+        std::fs::write(data.join(name), &file).expect("room");
+    }
+    let config = |transforms: &str| {
+        format!(
+            "experiment = \"autoencoder\"\n[data]\ndir = \"floats\"\n{transforms}\
+             [autoencoder]\nhidden_units = 8\n[training]\nepochs = 2\nbatch_size = 10\n"
+        )
+    };
+    common::complete(&config(""), &out, &[]);
+    let folder = Folder::open(&out);
+    browser.open(&out.join("play.html"));
+    let shown = browser.shown();
+    assert_eq!(floats(&shown["input"]).len(), 12 * 9);
+    let mut largest = folder.agrees(&shown, None);
+    browser.draw("mouse", &[&[(-60, 0), (60, 0)]]);
+    let shown = browser.shown();
+    let input = floats(&shown["input"]);
+    assert_eq!(shown["drawing"], shown["input"]);
+    assert!(
+        (input[0] - 3.0).abs() < 1e-6,
+        "paper is as light as it gets: {}",
+        input[0]
+    );
+    assert!(
+        input[5 * 9 + 4] < 1.0 && input[6 * 9 + 4] < 1.0,
+        "ink lies across the middle"
+    );
+    largest = largest.max(folder.agrees(&shown, None));
+
+    let out = out.with_file_name("transformed");
+    let transforms = "transforms = [{ scale = { factor = 2.0, offset = -0.5 } }, { standardise = { over = \"features\" } }, \
+        \"remove_row_mean\", \"unit_length\", { whiten = { method = \"zca\", epsilon = 0.1 } }, \
+        { squash = { deviations = 3, low = 0.1, high = 0.9 } }]\n";
+    common::complete(&config(transforms), &out, &[]);
+    let folder = Folder::open(&out);
+    let arrays = common::bytes(&out, "transforms.safetensors");
+    let arrays = Weights::from_safetensors(&arrays).expect("the run's own");
+    let transforms = layerwise::data::Transforms::from_weights(&arrays).expect("the run's own");
+    browser.open(&out.join("play.html"));
+    browser.draw("mouse", &[&[(-60, -30), (60, 40)]]);
+    let shown = browser.shown();
+    let input = floats(&shown["input"]);
+    let own = transforms.apply(floats(&shown["drawing"]), input.len());
+    let apart = input
+        .iter()
+        .zip(&own)
+        .map(|(page, own)| (page - own).abs())
+        .fold(0.0, f32::max);
+    assert!(
+        f64::from(apart) < TOLERANCE,
+        "the page's transforms differ by {apart}"
+    );
+    largest = largest.max(folder.agrees(&shown, None));
+    println!(
+        "other frames: the page and the program differ by {largest:.1e} at most, transforms by {apart:.1e}"
+    );
+}
