@@ -16,7 +16,7 @@ use layerwise::data::{self, Frame, Images, Limits};
 use layerwise::experiment::{Examples, rows};
 use layerwise::model::{Autoencoder, Classifier, Sparsity};
 use layerwise::ops::Rows;
-use layerwise::report::{Grid, Scaling, UnitWeights, figure};
+use layerwise::report::{Grid, PictureShape, Scaling, UnitWeights, figure};
 use layerwise::spec::{self, AutoencoderTraining, Model, Plan, TrainedLayers};
 use layerwise::train::lanes::{Turn, take_turns};
 use layerwise::train::{ClassifierTrainee, Examples as _, Labelled, Order, Stop, Trainee};
@@ -177,8 +177,11 @@ fn drawing(criterion: &mut Criterion<ShareOfPeak>) {
                 weights: UnitWeights {
                     weights: &weights,
                     units: 100,
-                    height: 28,
-                    width: 28,
+                    picture: PictureShape {
+                        height: 28,
+                        width: 28,
+                        channels: 1,
+                    },
                 },
                 marked: Vec::new(),
             };
