@@ -603,6 +603,9 @@ fn npy_header(reader: &mut impl Read) -> Result<(Format, Vec<usize>, Vec<u8>), A
     if count(u8::is_ascii_digit) > MOST_DIGITS {
         return Err(damaged("its numbers are too large for any file"));
     }
+    if header[text..].windows(3).any(|word| word == b"'|O") {
+        return Err(ArrayFlaw::Type("Python objects".to_owned()));
+    }
     let parsed = NpyHeader::from_reader(&header[..])
         .map_err(|error| ArrayFlaw::Header(error.to_string()))?;
     let DType::Plain(kind) = parsed.dtype() else {
@@ -766,7 +769,9 @@ pub(super) mod tests {
     #[test]
     fn each_mistake_in_a_file_is_told_with_its_cure() {
         let two = npy("<f4", "(2, 1)", &floats(&[1.0, 2.0]));
-        let cases: [(&[u8], &str, &str); 16] = [
+        let cases: [(&[u8], &str, &str); 17] = [
+            (&npy("|O", "(1, 1)", &[0; 8]), "", "holds Python objects, expected floats of 16 to 64 bits, integers or truth values
+  hint: write it as float32, with numpy: a.astype(\"float32\")"),
             (b"hello", "", "is neither .npy, .npz nor .safetensors by its first bytes
   hint: write it with numpy.save, numpy.savez or safetensors"),
             (&two[..60], "", "has a damaged header (it breaks off)
