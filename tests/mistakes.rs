@@ -105,6 +105,17 @@ fn prepare(tmp: &Path) {
     write("five.npy", &npy(2, 5));
     write("flat.npy", &npy(2, 784));
     write("cut.npy", &npy(3, 784)[..5000]);
+    let mut numbers = npy(2, 5);
+    let last = numbers.len() - 4;
+    numbers[last..].copy_from_slice(&f32::NAN.to_le_bytes());
+    write("nan.npy", &numbers);
+    for (name, side) in [("a", 4), ("b", 5)] {
+        let picture = tmp.join(format!("pictures/{name}.png"));
+        fs::create_dir_all(tmp.join("pictures")).expect("room");
+        image::GrayImage::new(side, side)
+            .save(picture)
+            .expect("room");
+    }
     let mut archive = npyz::npz::NpzWriter::create(tmp.join("two.npz")).expect("room");
     for name in ["a", "b"] {
         let array = archive.array::<f32>(name, zip::write::FileOptions::default());

@@ -189,7 +189,7 @@ pub(super) struct Intake {
 }
 
 /// Why numbers are not taken in.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(super) enum Refusal {
     NotFinite(NotFinite),
     /// There is no memory for what was promised.
@@ -301,7 +301,7 @@ mod tests {
     fn numbers_of_every_type_in_both_orders() {
         use ByteOrder::{Big, Little};
         use Element::{Bf16, Bool, F16, F32, F64, I8, I16, I32, I64, U8, U16, U32, U64};
-        let little = [
+        let little = vec![
             decoded(Bool, Little, [2]),
             decoded(U8, Little, [200]),
             decoded(I8, Little, [200]),
@@ -333,13 +333,13 @@ mod tests {
         ];
         assert_eq!(little, expected);
         assert_eq!(
-            [
+            vec![
                 decoded(U16, Big, [1, 2]),
                 decoded(I32, Big, [0, 0, 1, 0]),
                 decoded(F32, Big, 1.5_f32.to_be_bytes()),
                 decoded(F64, Big, 0.1_f64.to_be_bytes()),
             ],
-            [258.0, 256.0, 1.5, 0.1]
+            vec![258.0, 256.0, 1.5, 0.1]
         );
     }
 

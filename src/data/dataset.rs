@@ -332,9 +332,9 @@ impl Role {
     fn said(self) -> &'static str {
         match (self.is_test, self.holds) {
             (false, Holds::Inputs) => "the inputs to learn from",
-            (false, Holds::Labels) => "their labels",
             (true, Holds::Inputs) => "the inputs to test on",
-            (true, Holds::Labels) => "their labels",
+            (false, Holds::Labels) => "the labels to learn from",
+            (true, Holds::Labels) => "the labels to test on",
         }
     }
 }
@@ -594,13 +594,11 @@ fn opened<'a>(
     path: &Path,
     opened: &'a mut Vec<(PathBuf, ArrayFile)>,
 ) -> Result<&'a ArrayFile, DataError> {
-    let at = match opened.iter().position(|(known, _)| known == path) {
-        Some(at) => at,
-        None => {
-            opened.push((path.to_owned(), open_arrays(path)?));
-            opened.len() - 1
-        }
-    };
+    let known = opened.iter().position(|(known, _)| known == path);
+    let at = known.unwrap_or(opened.len());
+    if known.is_none() {
+        opened.push((path.to_owned(), open_arrays(path)?));
+    }
     Ok(&opened[at].1)
 }
 
@@ -812,7 +810,7 @@ pub fn read_input(path: &Path, key: Option<&str>, pictures: &Pictures) -> Result
         file: path.into(),
         error,
     })?;
-    numbered(images(array, path)?)
+    Ok(numbered(images(array, path)?))
 }
 
 /// [`read_input`] from the bytes of a file, which are told apart by what they begin with.
@@ -837,7 +835,7 @@ pub fn read_input_bytes(
         file: path.into(),
         error,
     })?;
-    numbered(images(array, path)?)
+    Ok(numbered(images(array, path)?))
 }
 
 fn array_input(file: &ArrayFile, key: Option<&str>, path: &Path) -> Result<Input, DataError> {
@@ -846,7 +844,7 @@ fn array_input(file: &ArrayFile, key: Option<&str>, path: &Path) -> Result<Input
         .read(&[(&key, Holds::Inputs)])
         .map_err(|error| DataError::array(path, error))?;
     let array = read.arrays.into_iter().next().expect("one was asked for");
-    numbered(images(array, path)?)
+    Ok(numbered(images(array, path)?))
 }
 
 fn picture_input(bytes: &[u8], pictures: &Pictures, path: &Path) -> Result<Input, DataError> {
@@ -863,9 +861,9 @@ fn picture_input(bytes: &[u8], pictures: &Pictures, path: &Path) -> Result<Input
     })
 }
 
-fn numbered(images: Images) -> Result<Input, DataError> {
+fn numbered(images: Images) -> Input {
     let names = (0..images.count()).map(|row| row.to_string()).collect();
-    Ok(Input { images, names })
+    Input { images, names }
 }
 
 #[cfg(test)]
@@ -1425,7 +1423,7 @@ expected sound gzip
         .unwrap();
         assert_eq!(
             message(dir.path(), Limits::default()),
-            "DIR: other-test-labels-idx2-int and qmnist-test-labels-idx2-int could both be their labels\n  hint: put the files of \
+            "DIR: other-test-labels-idx2-int and qmnist-test-labels-idx2-int could both be the labels to test on\n  hint: put the files of \
              one set into a folder of their own"
         );
     }

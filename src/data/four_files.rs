@@ -331,21 +331,23 @@ fn no_file(dir: &Path, name: &'static str) -> DataError {
     let holds_it = |folder: &PathBuf| spellings(folder, name).any(|path| path.is_file());
     let mut folders = entries(dir).unwrap_or_default();
     folders.retain(holds_it);
+    let hint = if let Some(folder) = folders.first() {
+        format!("set data.dir to {}, which has it", shown(folder))
+    } else {
+        let share = match name {
+            _ if name == FILE_NAMES[2] => {
+                ", or hold out a share of the others with data.test_share = 0.1"
+            }
+            _ => "",
+        };
+        format!(
+            "put the file there under that name, or set data.dir to the folder that has it{share}"
+        )
+    };
     DataError::NoFile {
         dir: dir.into(),
         name,
-        hint: match folders.first() {
-            Some(folder) => format!("set data.dir to {}, which has it", shown(folder)),
-            None => {
-                let mut hint =
-                    "put the file there under that name, or set data.dir to the folder that has it"
-                        .to_owned();
-                if name == FILE_NAMES[2] {
-                    hint += ", or hold out a share of the others with data.test_share = 0.1";
-                }
-                hint
-            }
-        },
+        hint,
     }
 }
 

@@ -476,10 +476,10 @@ pub(super) mod tests {
         pixel: impl Fn(u32, u32) -> u8,
     ) -> Vec<u8> {
         let picture = image::GrayImage::from_fn(width, height, |x, y| image::Luma([pixel(x, y)]));
-        encoded(picture.into(), format)
+        encoded(&picture.into(), format)
     }
 
-    fn encoded(picture: DynamicImage, format: ImageFormat) -> Vec<u8> {
+    fn encoded(picture: &DynamicImage, format: ImageFormat) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
         picture.write_to(&mut bytes, format).unwrap();
         bytes.into_inner()
@@ -487,7 +487,7 @@ pub(super) mod tests {
 
     pub fn coloured(width: u32, height: u32, colour: [u8; 3]) -> Vec<u8> {
         let picture = RgbImage::from_pixel(width, height, image::Rgb(colour));
-        encoded(picture.into(), ImageFormat::Png)
+        encoded(&picture.into(), ImageFormat::Png)
     }
 
     fn bytes_of(array: &Array) -> &[u8] {
@@ -627,7 +627,7 @@ pub(super) mod tests {
             ),
             (
                 "b.png",
-                encoded(clear.into(), PNG),
+                encoded(&clear.into(), PNG),
                 "has transparent pixels, expected opaque ones\n  hint: put it on a background first",
             ),
             (

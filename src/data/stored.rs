@@ -75,7 +75,9 @@ impl RowSource for FileRows {
             }
             self.format.decode(&bytes, into);
             if self.format.element == Element::U8 {
-                into.iter_mut().for_each(|number| *number /= 255.0);
+                for number in into {
+                    *number /= 255.0;
+                }
             }
         }
     }
@@ -130,9 +132,9 @@ mod tests {
     #[test]
     fn rows_are_read_in_any_order_and_bytes_are_255th_parts() {
         let rows = rows_of(&[9, 0, 51, 255, 102, 204, 0], 1, Format::BYTES, [3, 2]);
-        let mut into = [0.0; 6];
+        let mut into = vec![0.0; 6];
         rows.read(&[2, 0, 2], &mut into);
-        assert_eq!(into, [0.8, 0.0, 0.0, 0.2, 0.8, 0.0]);
+        assert_eq!(into, vec![0.8, 0.0, 0.0, 0.2, 0.8, 0.0]);
     }
 
     #[test]

@@ -85,12 +85,6 @@ struct Layout {
     checksum: Option<(Crc, u32)>,
 }
 
-enum Place {
-    There(Layout),
-    /// Compressed.
-    Packed,
-}
-
 /// What is wrong with a file of arrays.
 #[derive(Debug, Error)]
 #[error("{}{flaw}", if key.is_empty() { String::new() } else { format!("array `{}` ", key.escape_debug()) })]
@@ -265,29 +259,27 @@ impl ArrayFile {
     /// [`ArrayError`] if there is no such array, if it is damaged or of a type that is not read, or if a number is NaN or
     /// infinite.
     pub fn read(&self, wanted: &[(&str, Holds)]) -> Result<Arrays, ArrayError> {
-        let mut places = Vec::with_capacity(wanted.len());
+        // Those that are compressed have no slot, and are unpacked later.
+        let mut slots = Vec::with_capacity(wanted.len());
         for &(key, holds) in wanted {
-            let place = self.place(key).map_err(|flaw| flaw.of(key))?;
-            let stays = holds == Holds::Inputs && self.may_stay(&place);
-            places.push((key, Slot::new(place, stays)));
+            let layout = self.layout(key).map_err(|flaw| flaw.of(key))?;
+            slots.push((key, layout.map(|layout| self.slot(layout, holds))));
         }
         let (mut sha256, mut at) = (Sha256::new(), 0_u64);
         self.contents.pass(|chunk| {
             sha256.update(chunk);
-            for (key, slot) in &mut places {
-                slot.show(chunk, at).map_err(|flaw| flaw.of(key))?;
+            for (key, slot) in &mut slots {
+                if let Some(slot) = slot {
+                    slot.show(chunk, at).map_err(|flaw| flaw.of(key))?;
+                }
             }
             at += chunk.len() as u64;
             Ok(())
         })?;
-        let arrays = places.into_iter().map(|(key, slot)| {
+        let arrays = slots.into_iter().map(|(key, slot)| {
             let array = match slot {
-                Slot::There {
-                    layout,
-                    intake,
-                    stays,
-                } => self.finish(layout, intake, stays),
-                Slot::Packed => self.unpack(key),
+                Some(slot) => self.finish(slot),
+                None => self.unpack(key),
             };
             array.map_err(|flaw| flaw.of(key))
         });
@@ -299,7 +291,8 @@ impl ArrayFile {
         })
     }
 
-    fn place(&self, key: &str) -> Result<Place, ArrayFlaw> {
+    /// Where an array lies; nowhere if it is compressed.
+    fn layout(&self, key: &str) -> Result<Option<Layout>, ArrayFlaw> {
         if !self.keys.iter().any(|known| known == key) {
             let keys: Vec<String> = self
                 .keys
@@ -327,7 +320,7 @@ impl ArrayFile {
                 let mut archive = ZipArchive::new(source)?;
                 let mut entry = archive.by_name(&file_name_from_array_name(key))?;
                 if entry.compression() != CompressionMethod::Stored {
-                    return Ok(Place::Packed);
+                    return Ok(None);
                 }
                 let (format, shape, header) = npy_header(&mut entry)?;
                 let size = size_of_all(format, &shape)?;
@@ -356,7 +349,7 @@ impl ArrayFile {
             }
         };
         let size = size_of_all(format, &shape)? as u64;
-        Ok(Place::There(Layout {
+        Ok(Some(Layout {
             format,
             shape,
             range: start..start + size,
@@ -364,27 +357,33 @@ impl ArrayFile {
         }))
     }
 
-    /// Whether an array is so large that it is better left where it is.
-    fn may_stay(&self, place: &Place) -> bool {
-        let is_large = matches!(place, Place::There(layout) if layout.range.end - layout.range.start >= STORED_FROM);
-        is_large && matches!(self.contents, Contents::File { .. })
+    /// Inputs that are large are left where they are.
+    fn slot(&self, layout: Layout, holds: Holds) -> Slot {
+        let is_large = layout.range.end - layout.range.start >= STORED_FROM;
+        let stays =
+            is_large && holds == Holds::Inputs && matches!(self.contents, Contents::File { .. });
+        let row: usize = layout.shape[1..].iter().product();
+        let keep = if stays { 0 } else { layout.shape[0] * row };
+        Slot {
+            intake: Intake::new(layout.format, row, keep),
+            layout,
+            stays,
+        }
     }
 
-    fn finish(&self, layout: Layout, intake: Intake, stays: bool) -> Result<Array, ArrayFlaw> {
-        if layout
-            .checksum
-            .as_ref()
-            .is_some_and(|(found, expected)| found.sum() != *expected)
-        {
+    fn finish(&self, slot: Slot) -> Result<Array, ArrayFlaw> {
+        let layout = slot.layout;
+        let checksum = layout.checksum.as_ref();
+        if checksum.is_some_and(|(found, expected)| found.sum() != *expected) {
             return Err(ArrayFlaw::Checksum);
         }
         let numbers = match &self.contents {
-            Contents::File { file, path } if stays => {
+            Contents::File { file, path } if slot.stays => {
                 let shape = [layout.shape[0], layout.shape[1..].iter().product()];
                 let (file, start) = (Arc::clone(file), layout.range.start);
                 Numbers::Stored(FileRows::new(file, path, start, layout.format, shape))
             }
-            _ => intake.finish(),
+            _ => slot.intake.finish(),
         };
         Ok(Array {
             shape: layout.shape,
@@ -425,35 +424,17 @@ impl ArrayFile {
 }
 
 /// An array on its way in.
-enum Slot {
-    There {
-        layout: Layout,
-        intake: Intake,
-        stays: bool,
-    },
-    Packed,
+struct Slot {
+    layout: Layout,
+    intake: Intake,
+    /// Whether its numbers stay in the file.
+    stays: bool,
 }
 
 impl Slot {
-    fn new(place: Place, stays: bool) -> Self {
-        let Place::There(layout) = place else {
-            return Self::Packed;
-        };
-        let row: usize = layout.shape[1..].iter().product();
-        let keep = if stays { 0 } else { layout.shape[0] * row };
-        let intake = Intake::new(layout.format, row, keep);
-        Self::There {
-            layout,
-            intake,
-            stays,
-        }
-    }
-
     /// Takes what is its own of a piece of the file that begins at byte `at`.
     fn show(&mut self, chunk: &[u8], at: u64) -> Result<(), ArrayFlaw> {
-        let Self::There { layout, intake, .. } = self else {
-            return Ok(());
-        };
+        let Self { layout, intake, .. } = self;
         let within = |place: u64| place.saturating_sub(at).min(chunk.len() as u64) as usize;
         let bytes = &chunk[within(layout.range.start)..within(layout.range.end)];
         intake
@@ -622,6 +603,9 @@ fn npy_header(reader: &mut impl Read) -> Result<(Format, Vec<usize>, Vec<u8>), A
     if count(u8::is_ascii_digit) > MOST_DIGITS {
         return Err(damaged("its numbers are too large for any file"));
     }
+    if header[text..].windows(3).any(|word| word == b"'|O") {
+        return Err(ArrayFlaw::Type("Python objects".to_owned()));
+    }
     let parsed = NpyHeader::from_reader(&header[..])
         .map_err(|error| ArrayFlaw::Header(error.to_string()))?;
     let DType::Plain(kind) = parsed.dtype() else {
@@ -785,7 +769,9 @@ pub(super) mod tests {
     #[test]
     fn each_mistake_in_a_file_is_told_with_its_cure() {
         let two = npy("<f4", "(2, 1)", &floats(&[1.0, 2.0]));
-        let cases: [(&[u8], &str, &str); 16] = [
+        let cases: [(&[u8], &str, &str); 17] = [
+            (&npy("|O", "(1, 1)", &[0; 8]), "", "holds Python objects, expected floats of 16 to 64 bits, integers or truth values
+  hint: write it as float32, with numpy: a.astype(\"float32\")"),
             (b"hello", "", "is neither .npy, .npz nor .safetensors by its first bytes
   hint: write it with numpy.save, numpy.savez or safetensors"),
             (&two[..60], "", "has a damaged header (it breaks off)
