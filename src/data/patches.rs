@@ -321,7 +321,7 @@ mod tests {
         assert_eq!(
             message(dir.path(), &patches(3, 1, whitening)),
             "DIR/a.PNG: is of one grey all over, so that nothing is left of it\n  hint: take it away, or set whitening = \
-             \"none\""
+             \"none\" in data.source"
         );
         assert!(cut(dir.path(), &patches(3, 1, PhotographWhitening::None)).is_ok());
         fs::write(dir.path().join("a.PNG"), [1, 2, 3]).expect("saved");
