@@ -100,8 +100,8 @@ fn what_cannot_be_transformed_is_refused_before_training() {
              hint: lower side or border in data.source, or take the photograph away\n",
         ),
         (
-            "data.dir=configs",
-            "configs: has no photographs\n  hint: put pictures there",
+            "data.dir=src",
+            "src: has no photographs\n  hint: put pictures there",
         ),
     ] {
         let (code, _, stderr) = run(CONFIG, &out, &["--set", set]);

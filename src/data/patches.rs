@@ -4,16 +4,16 @@
 //! set", 1997) in the Fourier plane, division by the photograph's own standard deviation, and only then patches. What is
 //! done to patches, such as taking off their means, is a list of [`Transforms`](super::Transforms).
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use rayon::prelude::*;
 use rustfft::num_complex::Complex;
 use sha2::{Digest, Sha256};
 
 use super::dataset::{Part, Parts};
-use super::pictures::{self, entries, is_called_picture};
+use super::pictures::{self, PictureError, entries, is_called_picture};
 use super::{DataError, FileRecord, Frame, Images};
 use crate::fourier::{self, Direction, frequency};
+use crate::machine;
 use crate::seed::{self, Purpose};
 use crate::spec::{Patches, PhotographWhitening};
 use crate::weights::hexadecimal;
@@ -22,6 +22,9 @@ use crate::weights::hexadecimal;
 const DARKEST: f64 = 0.05;
 /// Where the filter begins to cut off, in cycles a pixel.
 const CUTOFF: f64 = 0.4;
+
+/// What a pixel takes while its photograph is filtered: itself, its logarithm, and the Fourier plane twice.
+const BYTES_OF_A_PIXEL: u64 = 48;
 
 /// A photograph as patches are cut from it, row after row.
 struct Photograph {
@@ -45,11 +48,10 @@ pub(super) fn load(dir: &Path, patches: &Patches) -> Result<Parts, DataError> {
             hint: "put pictures there (.png, .jpg, .bmp, .webp); seven come with this program in data/photographs",
         });
     }
-    let read = |path: &PathBuf| read(path, patches);
-    let read: Vec<Result<(Photograph, FileRecord), DataError>> =
-        paths.par_iter().map(read).collect();
-    let read: Vec<_> = read.into_iter().collect::<Result<_, _>>()?;
-    let (photographs, files): (Vec<_>, Vec<_>) = read.into_iter().unzip();
+    // One after the other: a large one takes a thousand megabytes while it is filtered.
+    let read = paths.iter().map(|path| read(path, patches));
+    let (photographs, files): (Vec<_>, Vec<_>) =
+        read.collect::<Result<Vec<_>, _>>()?.into_iter().unzip();
     let part = |count, part| {
         Ok(Part {
             images: Images::of_numbers(
@@ -74,6 +76,10 @@ fn read(path: &Path, patches: &Patches) -> Result<(Photograph, FileRecord), Data
     // With 16 bits a byte of grey g is 257 g, so that its share of white stays the same.
     let picture = pictures::decode(&bytes).map_err(refused)?.into_luma16();
     let (height, width) = (picture.height() as usize, picture.width() as usize);
+    let limit = machine::memory().map_or(u64::MAX, |memory| memory.limit);
+    if (height * width) as u64 > limit / BYTES_OF_A_PIXEL {
+        return Err(refused(PictureError::Large));
+    }
     let needed = patches.side + 2 * patches.border;
     if height < needed || width < needed {
         return Err(DataError::SmallPhotograph {
@@ -321,7 +327,7 @@ mod tests {
         assert_eq!(
             message(dir.path(), &patches(3, 1, whitening)),
             "DIR/a.PNG: is of one grey all over, so that nothing is left of it\n  hint: take it away, or set whitening = \
-             \"none\""
+             \"none\" in data.source"
         );
         assert!(cut(dir.path(), &patches(3, 1, PhotographWhitening::None)).is_ok());
         fs::write(dir.path().join("a.PNG"), [1, 2, 3]).expect("saved");

@@ -408,7 +408,14 @@ fn about_weights(manifest: &Manifest) -> String {
         "version": manifest.version,
         "names": "CONDITION/seed N/PARAMETER; initial/ before training, pretrained/ before fine-tuning",
         "layout": "weights are [input, unit], row by row: unit j is column j; biases are [1, unit]",
-        "inputs": format!("{}; bytes are divided by 255", manifest.data.frame),
+        "inputs": match manifest.data.raw_frame {
+            None => format!("{}; bytes are divided by 255", manifest.data.frame),
+            Some(raw) => format!(
+                "{}, made of {raw} by {}; bytes are divided by 255 before",
+                manifest.data.frame,
+                run_dir::TRANSFORMS
+            ),
+        },
     })
     .to_string()
 }
