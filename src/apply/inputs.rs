@@ -153,16 +153,17 @@ impl Trained {
         if found.inputs() == frame.inputs() && !(are_pictures(found) && are_pictures(frame)) {
             return images.with_frame(frame).map_err(Failure::work);
         }
+        if let (Frame::Picture { channels: 3, .. }, Some(_)) = (found, frame.as_grey()) {
+            return Err(in_colour(path));
+        }
         Err(Failure::Request(format!(
             "{} has {found}{}, but the run's data have {frame}\n  hint: {}",
             path.display(),
             if are_pictures(found) { "" } else { " a row" },
-            match (found, frame) {
-                (Frame::Picture { channels: 3, .. }, Frame::Picture { channels: 1, .. }) =>
-                    "add `--fit crop` or `--fit resize`, which take pictures as grey",
-                (Frame::Picture { .. }, Frame::Picture { .. }) =>
-                    "images are made to fit with `--fit crop` or `--fit resize`; arrays and IDX files have to be of that size",
-                _ => "give inputs like those of the run's data",
+            if are_pictures(found) && are_pictures(frame) {
+                "images are made to fit with `--fit crop` or `--fit resize`; arrays and IDX files have to be of that size"
+            } else {
+                "give inputs like those of the run's data"
             }
         )))
     }
@@ -211,6 +212,13 @@ fn inverted(images: &Images) -> Option<Images> {
     Images::of_bytes(bytes, images.frame()).ok()
 }
 
+fn in_colour(file: &Path) -> Failure {
+    Failure::Request(format!(
+        "{} is in colour, but the run's data are grey\n  hint: add `--fit crop` or `--fit resize`, which take pictures as grey",
+        file.display()
+    ))
+}
+
 /// What is wrong with an input, with the cure that the verbs have.
 fn told(error: &DataError, frame: Frame) -> Failure {
     match error {
@@ -229,11 +237,7 @@ fn told(error: &DataError, frame: Frame) -> Failure {
         DataError::Picture {
             file,
             error: PictureError::Coloured { .. },
-        } => Failure::Request(format!(
-            "{} is in colour, but the run's data have {frame}\n  hint: add `--fit crop` or `--fit resize`, which take \
-             pictures as grey",
-            file.display()
-        )),
+        } => in_colour(file),
         DataError::Several {
             dir, one, other, ..
         } => Failure::Request(format!(
