@@ -76,7 +76,7 @@ fn layers<'a>(run: &Run<'_>, details: &'a Details) -> Result<Vec<LayerOf<'a>>, R
             let title = match run.plan.experiment {
                 ExperimentName::Autoencoder => member.label.clone(),
                 ExperimentName::Classifier => {
-                    format!("{}, layer {}", member.label, layer.layer + 1)
+                    format!("{}, layer {}", member.label, layer.at + 1)
                 }
             };
             found.push(LayerOf {
