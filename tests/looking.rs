@@ -68,7 +68,7 @@ fn colour_pictures_are_drawn_in_colour_and_disturbed_ones_are_shown() {
         "Do seeds find the same units?",
         "class=\"thumb t\"",
         "<option value=\"purity\">",
-        "Unit 6</strong>",
+        "Unit 6 of plain, seed 3</strong>",
     ] {
         assert!(page.contains(words), "{words}");
     }

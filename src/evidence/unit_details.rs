@@ -76,7 +76,7 @@ pub struct Own {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Layer {
     /// Counted from 0 at the input.
-    pub layer: usize,
+    pub at: usize,
     /// The test images that were looked at.
     pub looked_at: usize,
     /// How many units the layer has.
@@ -180,7 +180,7 @@ fn measured(plan: &Plan, trained: &Trained<'_>) -> Vec<Value> {
         return Vec::new();
     }
     let rows = &trained.examples.test.images;
-    let activations: Box<dyn Fn(&Rows) -> Vec<Tensor<3>>> = match &trained.models {
+    let activations: Activations = match &trained.models {
         Models::Autoencoders { trainee, .. } => {
             let model = trainee.model();
             Box::new(move |x| vec![model.encode(x)])
@@ -207,6 +207,9 @@ fn measured(plan: &Plan, trained: &Trained<'_>) -> Vec<Value> {
     }
     details.iter().map(value).collect()
 }
+
+/// Of every layer of a model, from its inputs.
+type Activations = Box<dyn Fn(&Rows) -> Vec<Tensor<3>>>;
 
 /// The activations of a layer, batch by batch.
 struct Collected {
@@ -243,7 +246,7 @@ impl Collected {
         let own = own(&self.strongest, labels, self.shown.of, classes);
         let units = self.activations.iter().zip(own);
         Layer {
-            layer: self.shown.layer,
+            at: self.shown.layer,
             looked_at: self.strongest.len(),
             of: self.shown.of,
             units: units
@@ -423,7 +426,7 @@ mod tests {
         collected.add(&[0.5, 0.5, 0.0, 0.0, 0.7, 0.6]);
         assert_eq!(collected.strongest, [1, 1, 0, 1]);
         let layer = collected.layer(&[4, 2, 3, 2], 5);
-        assert_eq!((layer.layer, layer.of, layer.looked_at), (2, 3, 4));
+        assert_eq!((layer.at, layer.of, layer.looked_at), (2, 3, 4));
         assert_eq!(layer.units.len(), 2, "the first two are shown");
         let own = |at: usize| layer.units[at].own.map(|own| (own.images, own.label));
         assert_eq!([own(0), own(1)], [Some((1, 3)), Some((3, 2))]);

@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use maud::{Markup, PreEscaped, html};
 
 use super::examples::{Example, Examples};
-use super::figures::{RedrawError, damaged_weights};
+use super::figures::RedrawError;
 use super::unit_details::{Details, Layer, STEPS, Unit};
 use super::{Run, picture, scores};
 use crate::report::{Figures, PictureShape, Term, Thumbnails, number};
@@ -71,12 +71,14 @@ fn layers<'a>(run: &Run<'_>, details: &'a Details) -> Result<Vec<LayerOf<'a>>, R
         let Some(member) = members.find(|of| of.index == *member) else {
             continue;
         };
-        let weights = weights(run, member, layers)?;
+        let Some(weights) = weights(run, member, layers)? else {
+            continue;
+        };
         for (layer, seen) in layers.iter().zip(weights) {
             let title = match run.plan.experiment {
                 ExperimentName::Autoencoder => member.label.clone(),
                 ExperimentName::Classifier => {
-                    format!("{}, layer {}", member.label, layer.layer + 1)
+                    format!("{}, layer {}", member.label, layer.at + 1)
                 }
             };
             found.push(LayerOf {
@@ -90,29 +92,36 @@ fn layers<'a>(run: &Run<'_>, details: &'a Details) -> Result<Vec<LayerOf<'a>>, R
     Ok(found)
 }
 
-/// What the units of each of `layers` see of the input.
-fn weights(run: &Run<'_>, member: &Member, layers: &[Layer]) -> Result<Vec<Vec<f32>>, RedrawError> {
+/// What the units of each of `layers` see of the input; none where the model has no weights.
+fn weights(
+    run: &Run<'_>,
+    member: &Member,
+    layers: &[Layer],
+) -> Result<Option<Vec<Vec<f32>>>, RedrawError> {
     let prefix = member_prefix(member);
     let name = |layer: usize| match run.plan.experiment {
         ExperimentName::Autoencoder => format!("{prefix}/encoder.weight"),
         ExperimentName::Classifier => format!("{prefix}/{}.weight", layer_name(layer)),
     };
-    let mut matrices = Vec::new();
-    for layer in 0..layers.len() {
-        let matrix = run.weights.get(&name(layer));
-        let matrix = matrix.map_err(|source| damaged_weights(run.dir.path(), source))?;
-        matrices.push((matrix.values.as_slice(), matrix.shape));
+    let matrices: Vec<_> = (0..layers.len())
+        .map_while(|layer| run.weights.get(&name(layer)).ok())
+        .map(|matrix| (matrix.values.as_slice(), matrix.shape))
+        .collect();
+    if matrices.is_empty() {
+        return Ok(None);
     }
     let most = layers.iter().map(|layer| layer.units.len()).max();
     let seen = scores::through_layers(&matrices, most.unwrap_or(0));
-    let fits = layers
-        .iter()
-        .zip(&matrices)
-        .all(|(layer, (_, [_, units]))| layer.of == *units && layer.units.len() <= *units);
-    seen.filter(|_| fits).ok_or_else(|| {
-        let reason = format!("it does not fit the weights under {prefix}");
-        run.dir.damaged(run_dir::DETAILS, &reason).into()
-    })
+    let mut pairs = layers.iter().zip(&matrices);
+    let fits = matrices.len() == layers.len()
+        && pairs.all(|(layer, (_, [_, units]))| layer.of == *units && layer.units.len() <= *units);
+    match seen.filter(|_| fits) {
+        Some(seen) => Ok(Some(seen)),
+        None => {
+            let reason = format!("it does not fit the weights under {prefix}");
+            Err(run.dir.damaged(run_dir::DETAILS, &reason).into())
+        }
+    }
 }
 
 struct Drawn<'a> {

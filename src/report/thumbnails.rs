@@ -137,7 +137,7 @@ pub struct Thumbnails {
     shape: PictureShape,
     /// Pixels along a side that become one.
     reduction: usize,
-    thumbnails: Vec<Vec<Colour>>,
+    pictures: Vec<Vec<Colour>>,
 }
 
 impl Thumbnails {
@@ -148,7 +148,7 @@ impl Thumbnails {
             class: class.to_owned(),
             shape,
             reduction: shape.reduction(MOST_SIDE),
-            thumbnails: Vec::new(),
+            pictures: Vec::new(),
         }
     }
 
@@ -159,8 +159,8 @@ impl Thumbnails {
         let (low, high) = range.unwrap_or_else(|| self::range(&picture));
         let pixels = picture.chunks_exact(self.shape.channels);
         let colours = pixels.map(|pixel| shade(pixel, low, high)).collect();
-        self.thumbnails.push(colours);
-        self.thumbnails.len() - 1
+        self.pictures.push(colours);
+        self.pictures.len() - 1
     }
 
     /// The classes that an element has which shows one of the pictures.
@@ -182,19 +182,19 @@ impl Thumbnails {
     /// Returns [`ReportError::Encode`] if the picture cannot be encoded.
     pub fn rule(&self) -> Result<String, ReportError> {
         let mut rule = String::new();
-        if self.thumbnails.is_empty() {
+        if self.pictures.is_empty() {
             return Ok(rule);
         }
         let PictureShape { height, width, .. } = self.shape.reduced(self.reduction);
-        let columns = self.thumbnails.len().min(COLUMNS);
-        let rows = self.thumbnails.len().div_ceil(COLUMNS);
+        let columns = self.pictures.len().min(COLUMNS);
+        let rows = self.pictures.len().div_ceil(COLUMNS);
         let mut pixels = Pixels {
             width: columns * width,
             rgb: vec![0; 3 * columns * width * rows * height],
         };
-        for (at, thumbnail) in self.thumbnails.iter().enumerate() {
+        for (at, picture) in self.pictures.iter().enumerate() {
             let (left, top) = (at % COLUMNS * width, at / COLUMNS * height);
-            for (pixel, colour) in thumbnail.iter().enumerate() {
+            for (pixel, colour) in picture.iter().enumerate() {
                 let place = (left + pixel % width, top + pixel / width);
                 pixels.fill(place, (1, 1), *colour);
             }

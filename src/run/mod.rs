@@ -169,6 +169,28 @@ fn status(outcome: &Outcome, members: usize) -> Status {
     }
 }
 
+/// What was found, with a line for each finding for a reader; what pages need of it and of the data goes into the folder.
+fn concluded(
+    dir: &RunDir,
+    plan: &Plan,
+    manifest: &Manifest,
+    data: &Dataset,
+    records: &Records,
+    outcome: &Outcome,
+) -> Result<(Results, Vec<String>), Failure> {
+    let mut results = evidence::conclude(plan, data, records, outcome);
+    evidence::keep(data, &mut results, dir).map_err(Failure::work)?;
+    let findings = Findings {
+        plan,
+        data,
+        records,
+        results: &results,
+        weights: &*outcome.weights,
+    };
+    let lines = lines(manifest, &findings);
+    Ok((results, lines))
+}
+
 /// What was found, a line for each finding.
 fn lines(manifest: &Manifest, found: &Findings<'_>) -> Vec<String> {
     let mut lines = evidence::lines(found);
@@ -282,20 +304,9 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
     let finished = kept.and_then(|records| {
         manifest.seconds.checkpoints += saved?.as_secs_f64();
         let outcome = outcome.map_err(Failure::work)?;
-        let mut results = evidence::conclude(plan, &data, &records, &outcome);
-        evidence::keep(&data, &mut results, &dir).map_err(Failure::work)?;
         manifest.status = status(&outcome, manifest.members.len());
         manifest.member_seconds.clone_from(&outcome.member_seconds);
-        let lines = lines(
-            &manifest,
-            &Findings {
-                plan,
-                data: &data,
-                records: &records,
-                results: &results,
-                weights: &*outcome.weights,
-            },
-        );
+        let (results, lines) = concluded(&dir, plan, &manifest, &data, &records, &outcome)?;
         // The pictures to come need the room of those that were learnt from.
         drop(data);
         write_all(&dir, plan, &mut manifest, &outcome, &results, &records)
