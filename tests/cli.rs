@@ -86,7 +86,7 @@ fn a_run_writes_its_folder_and_says_so() {
     }
     assert_eq!(
         fs::read_dir(&out).expect("a folder").count(),
-        15,
+        19,
         "a lock, checkpoints, and no drafts are left"
     );
     let manifest = manifest(&out);
@@ -138,6 +138,7 @@ fn report_draws_the_same_again() {
         "curves.svg",
         "curves.png",
         "index.html",
+        "play.html",
     ];
     let before: Vec<Vec<u8>> = drawn
         .iter()

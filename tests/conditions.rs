@@ -112,7 +112,8 @@ fn files(out: &Path) -> Vec<String> {
 
 fn expected(parts: &[&[&str]]) -> Vec<String> {
     let mut names: Vec<String> = parts.concat().into_iter().map(str::to_owned).collect();
-    names.extend(["index.html".to_owned(), "manifest.json".to_owned()]);
+    let always = ["index.html", "manifest.json", "play.html"];
+    names.extend(always.map(str::to_owned));
     names.sort();
     names
 }
@@ -133,7 +134,7 @@ fn assert_drawn_again(out: &Path, pictures: &[&str]) {
     let before: Vec<Vec<u8>> = pictures.iter().map(|file| bytes(out, file)).collect();
     let page = bytes(out, "index.html");
     let weights = bytes(out, "weights.safetensors");
-    for file in pictures.iter().chain(&["index.html"]) {
+    for file in pictures.iter().chain(&["index.html", "play.html"]) {
         fs::remove_file(out.join(file)).expect("it was there");
     }
     let (code, _, stderr) = transcript(&["report", &out.display().to_string()]);

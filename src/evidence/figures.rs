@@ -204,6 +204,11 @@ fn beside(run: &Run) -> Vec<(String, String)> {
             "what each unit does",
         ),
         (
+            run_dir::PLAY,
+            run.dir.has(run_dir::PLAY),
+            "a page to draw on, and to see what the models make of it",
+        ),
+        (
             run_dir::MANIFEST,
             true,
             "versions, data, seeds, times, and hashes of all files",
@@ -249,7 +254,7 @@ fn described(data: &DataRecord) -> String {
 }
 
 /// What a reader knows the run by: the name of its folder.
-fn name(run: &Run) -> String {
+pub(super) fn name(run: &Run) -> String {
     let path = run.dir.path();
     let folder = path.file_name().map(ToOwned::to_owned);
     // A folder may be given as `.`, too.

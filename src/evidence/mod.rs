@@ -17,6 +17,7 @@ mod learning;
 mod matching;
 mod orientation;
 mod pictures;
+mod play;
 pub mod promises;
 pub mod quantities;
 mod reading;
@@ -91,7 +92,8 @@ pub trait Evidence: Sync {
 }
 
 /// All pieces, in the order in which a page shows them.
-pub const ALL: [&dyn Evidence; 16] = [
+pub const ALL: [&dyn Evidence; 17] = [
+    &play::Play,
     &pictures::Pictures,
     &orientation::Orientation,
     &reconstructions::Reconstructions,

@@ -135,6 +135,11 @@ impl Figures {
         left.is_some()
     }
 
+    /// A file beside the page, or that there is to be none of this name.
+    pub fn file(&mut self, name: &str, bytes: Option<Vec<u8>>) {
+        self.keep(name.to_owned(), bytes);
+    }
+
     fn keep(&mut self, name: String, bytes: Option<Vec<u8>>) {
         self.files.push(File { name, bytes });
     }

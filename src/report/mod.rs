@@ -17,6 +17,7 @@ mod glossary;
 mod grid;
 mod heat;
 mod page;
+mod play;
 mod strip;
 mod table;
 mod thumbnails;
@@ -35,6 +36,10 @@ pub use heat::{Cells, HeatMaps, Map, Row, Scale, conditions_left_out};
 pub use page::{
     MOST_NAMES, MOST_ROWS, Notice, PAGE_ROOM, PageInput, WeightProof, dead_means, if_defined,
     number, page, rows_left_out,
+};
+pub use play::{
+    Examples, Numbers, PLAY_ROOM, Play, PlayDecoder, PlayLayer, PlayModel,
+    PlayTransform, Preparation,
 };
 pub use strip::{StripGroup, StripRow, strip};
 pub use table::table;

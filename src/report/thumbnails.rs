@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use serde::Serialize;
 
 use super::drawing::{Colour, Pixels};
 use super::{GridShape, ReportError};
@@ -20,7 +21,7 @@ const WIDTH_ON_PAGE: f64 = 56.0;
 const COLUMNS: usize = 40;
 
 /// The size of a picture whose pixels lie row by row, the channels of each side by side.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct PictureShape {
     /// In pixels.
     pub height: usize,

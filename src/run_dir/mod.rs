@@ -43,6 +43,7 @@ pub(crate) const LAYERS_SVG: &str = "layers.svg";
 pub(crate) const PICTURES_PRETRAINED: &str = "units-pretrained.png";
 pub(crate) const CURVES_SVG: &str = "curves.svg";
 pub(crate) const PAGE: &str = "index.html";
+pub(crate) const PLAY: &str = "play.html";
 /// The folder of what an unfinished run goes on from.
 pub const CHECKPOINTS: &str = "checkpoints";
 const LOCK: &str = ".lock";
