@@ -559,7 +559,7 @@ fn drawings_become_pictures_of_any_frame_and_go_through_the_run_s_transforms() {
         input[0]
     );
     assert!(
-        input[5 * 9 + 4] < 1.0 && input[6 * 9 + 4] < 1.0,
+        input[5 * 9 + 4] < 2.0 && input[6 * 9 + 4] < 2.0,
         "ink lies across the middle"
     );
     largest = largest.max(agrees(&out, &shown, None));
