@@ -8,12 +8,11 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use layerwise::burn::module::Param;
+use layerwise::apply::{Network, Trained};
+use layerwise::burn::tensor::activation::softmax;
 use layerwise::burn::tensor::{Device, Tensor, TensorData};
-use layerwise::config::{self, Overrides};
-use layerwise::model::{Autoencoder, Classifier, Layer, LayerValues, numbers};
+use layerwise::model::numbers;
 use layerwise::ops::Rows;
-use layerwise::spec::{Condition, Model};
 use layerwise::weights::Weights;
 use serde_json::{Value, json};
 
@@ -224,121 +223,72 @@ impl Browser {
     }
 }
 
-/// A run folder's models, as the program rebuilds them.
-struct Folder {
-    conditions: Vec<Condition>,
-    weights: Weights,
+/// Layers, reconstruction and probabilities of the program's model of this name; `hold` sets a unit of a layer.
+fn forward(out: &Path, name: &str, input: &[f32], hold: Option<(usize, usize, f32)>) -> Found {
+    let held = |layer: usize, h: Tensor<3>| match hold {
+        Some((of, unit, value)) if of == layer => {
+            let mut values = numbers(h);
+            values[unit] = value;
+            tensor(values)
+        }
+        _ => h,
+    };
+    let x = Rows::from(tensor(input.to_vec()));
+    match Trained::open(out, Some(name))
+        .expect("it is of the run")
+        .network
+    {
+        Network::Autoencoder(model) => {
+            let code = held(0, model.encode(&x));
+            Found {
+                layers: vec![numbers(code.clone())],
+                reconstruction: Some(numbers(model.decode(code))),
+                probabilities: None,
+            }
+        }
+        Network::Classifier(model) => {
+            let (mut below, mut layers) = (x, Vec::new());
+            for (at, layer) in model.hidden.iter().enumerate() {
+                let h = held(at, layer.forward(&below));
+                layers.push(numbers(h.clone()));
+                below = h.into();
+            }
+            Found {
+                layers,
+                reconstruction: None,
+                probabilities: Some(numbers(softmax(model.logits(&below), 2))),
+            }
+        }
+    }
 }
 
-impl Folder {
-    fn open(out: &Path) -> Self {
-        let config = config::load(&out.join("config.toml"), &Overrides::default());
-        Self {
-            conditions: config.expect("the run's own").plan.conditions,
-            weights: common::weights(out),
+/// The page shows what the program computes from the page's input. Gives by how much it differs.
+fn agrees(out: &Path, shown: &Value, hold: Option<(usize, usize, f32)>) -> f64 {
+    let name = shown["model"].as_str().expect("a name");
+    let found = forward(out, name, &floats(&shown["input"]), hold);
+    let layers = shown["layers"].as_array().expect("layers");
+    assert_eq!(layers.len(), found.layers.len(), "{name}");
+    let mut pairs: Vec<(&Value, &Vec<f32>)> = layers.iter().zip(&found.layers).collect();
+    for (part, own) in [
+        ("reconstruction", &found.reconstruction),
+        ("probabilities", &found.probabilities),
+    ] {
+        assert_eq!(shown[part].is_null(), own.is_none(), "{name}: {part}");
+        pairs.extend(own.iter().map(|own| (&shown[part], own)));
+    }
+    let mut largest = 0.0_f64;
+    for (shown, own) in pairs {
+        let shown = floats(shown);
+        assert_eq!(shown.len(), own.len(), "{name}");
+        for (shown, own) in shown.iter().zip(own) {
+            largest = largest.max(f64::from(shown - own).abs());
         }
     }
-
-    fn values(&self, model: &str, name: &str) -> Option<Vec<f32>> {
-        let name = format!("{model}/seed 0/{name}");
-        Some(self.weights.get(&name).ok()?.values.clone())
-    }
-
-    fn layer(&self, model: &str, name: &str, like: &Layer) -> Layer {
-        let values = |part: &str| self.values(model, &format!("{name}.{part}"));
-        let values = LayerValues {
-            shape: like.weight.dims(),
-            weight: values("weight").expect("it is stored"),
-            bias: values("bias").expect("it is stored"),
-            slope: values("slope"),
-        };
-        like.with_values(values, &Device::flex())
-    }
-
-    /// Layers, reconstruction and probabilities of the program's model; `hold` sets a unit of a layer.
-    fn forward(&self, name: &str, input: &[f32], hold: Option<(usize, usize, f32)>) -> Found {
-        let device = Device::flex();
-        let mut conditions = self.conditions.iter();
-        let condition = conditions
-            .find(|condition| condition.name == name)
-            .expect("of the run");
-        let x = Rows::from(tensor(input.to_vec()));
-        let held = |layer: usize, h: Tensor<3>| match hold {
-            Some((of, unit, value)) if of == layer => {
-                let mut values = numbers(h);
-                values[unit] = value;
-                tensor(values)
-            }
-            _ => h,
-        };
-        match &condition.model {
-            Model::Autoencoder(training) => {
-                let mut model =
-                    Autoencoder::new(&training.autoencoder, input.len(), 0, &[0], &device);
-                model.encoder = self.layer(name, "encoder", &model.encoder);
-                let bias = self.values(name, "decoder.bias").expect("it is stored");
-                model.decoder.bias = Param::from_tensor(tensor(bias));
-                model.decoder.weight = self.values(name, "decoder.weight").map(|weight| {
-                    let shape = [1, training.autoencoder.hidden_units, input.len()];
-                    Param::from_data(TensorData::new(weight, shape), &device)
-                });
-                let code = held(0, model.encode(&x));
-                Found {
-                    layers: vec![numbers(code.clone())],
-                    reconstruction: Some(numbers(model.decode(code))),
-                    probabilities: None,
-                }
-            }
-            Model::Classifier(training) => {
-                let mut model =
-                    Classifier::new(&training.classifier, input.len(), 10, &[0], &device);
-                model.output = self.layer(name, "output", &model.output);
-                let (mut below, mut layers) = (x, Vec::new());
-                for (at, layer) in model.hidden.iter().enumerate() {
-                    let layer = self.layer(name, &format!("layer.{:02}", at + 1), layer);
-                    let h = held(at, layer.forward(&below));
-                    layers.push(numbers(h.clone()));
-                    below = h.into();
-                }
-                let logits = model.logits(&below);
-                let probabilities = layerwise::burn::tensor::activation::softmax(logits, 2);
-                Found {
-                    layers,
-                    reconstruction: None,
-                    probabilities: Some(numbers(probabilities)),
-                }
-            }
-        }
-    }
-
-    /// The page shows what the program computes from the page's input.
-    fn agrees(&self, shown: &Value, hold: Option<(usize, usize, f32)>) -> f64 {
-        let name = shown["model"].as_str().expect("a name");
-        let found = self.forward(name, &floats(&shown["input"]), hold);
-        let layers = shown["layers"].as_array().expect("layers");
-        assert_eq!(layers.len(), found.layers.len(), "{name}");
-        let mut pairs: Vec<(&Value, &Vec<f32>)> = layers.iter().zip(&found.layers).collect();
-        for (part, own) in [
-            ("reconstruction", &found.reconstruction),
-            ("probabilities", &found.probabilities),
-        ] {
-            assert_eq!(shown[part].is_null(), own.is_none(), "{name}: {part}");
-            pairs.extend(own.iter().map(|own| (&shown[part], own)));
-        }
-        let mut largest = 0.0_f64;
-        for (shown, own) in pairs {
-            let shown = floats(shown);
-            assert_eq!(shown.len(), own.len(), "{name}");
-            for (shown, own) in shown.iter().zip(own) {
-                largest = largest.max(f64::from(shown - own).abs());
-            }
-        }
-        assert!(
-            largest <= TOLERANCE,
-            "{name}: the page differs by {largest}"
-        );
-        largest
-    }
+    assert!(
+        largest <= TOLERANCE,
+        "{name}: the page differs by {largest}"
+    );
+    largest
 }
 
 struct Found {
@@ -403,7 +353,6 @@ fn autoencoders_of_every_kind_see_in_the_browser_what_they_see_in_the_program() 
         &[],
     );
     assert!(common::read(&out, "index.html").contains("<a href=\"play.html\">"));
-    let folder = Folder::open(&out);
     browser.open(&out.join("play.html"));
 
     // The page begins with a test image, as it is in its file.
@@ -417,7 +366,7 @@ fn autoencoders_of_every_kind_see_in_the_browser_what_they_see_in_the_program() 
     let own = test.expect("MNIST").test.images.row(0);
     let shown = browser.shown();
     assert_eq!(floats(&shown["input"]), own);
-    let mut largest = folder.agrees(&shown, None);
+    let mut largest = agrees(&out, &shown, None);
 
     // Strokes with mouse, finger and pen.
     let mut inputs = Vec::new();
@@ -427,7 +376,7 @@ fn autoencoders_of_every_kind_see_in_the_browser_what_they_see_in_the_program() 
         let shown = browser.shown();
         assert!(shown["image"].is_null());
         inputs.push(floats(&shown["input"]));
-        largest = largest.max(folder.agrees(&shown, None));
+        largest = largest.max(agrees(&out, &shown, None));
     }
     assert_eq!(
         inputs[0], inputs[1],
@@ -463,14 +412,14 @@ fn autoencoders_of_every_kind_see_in_the_browser_what_they_see_in_the_program() 
     );
 
     // Every kind of model, with a unit held.
-    for (at, condition) in folder.conditions.iter().enumerate() {
+    for (at, member) in Trained::members(&out).expect("a run").iter().enumerate() {
         browser.script(&format!(
             "const select = document.getElementById('model'); select.value = {at}; \
              select.dispatchEvent(new Event('change'))"
         ));
         let shown = browser.shown();
-        assert_eq!(shown["model"], condition.name);
-        largest = largest.max(folder.agrees(&shown, None));
+        assert_eq!(shown["model"], member.label);
+        largest = largest.max(agrees(&out, &shown, None));
         browser.click(".units button:nth-child(2)");
         browser.script(
             "const slider = document.getElementById('unit-slider'); slider.value = slider.max / 2; \
@@ -480,7 +429,7 @@ fn autoencoders_of_every_kind_see_in_the_browser_what_they_see_in_the_program() 
         let held = &turned["held"][0][0];
         let unit = held[0].as_u64().expect("a unit") as usize;
         let value = held[1].as_f64().expect("its value") as f32;
-        largest = largest.max(folder.agrees(&turned, Some((0, unit, value))));
+        largest = largest.max(agrees(&out, &turned, Some((0, unit, value))));
         assert_ne!(turned["reconstruction"], shown["reconstruction"]);
         browser.click("#reset");
         assert_eq!(browser.shown()["reconstruction"], shown["reconstruction"]);
@@ -503,9 +452,8 @@ fn a_classifier_can_be_drawn_for_and_turned_by_keys_alone() {
         &out,
         &[],
     );
-    let folder = Folder::open(&out);
     browser.open(&out.join("play.html"));
-    let mut largest = folder.agrees(&browser.shown(), None);
+    let mut largest = agrees(&out, &browser.shown(), None);
 
     // A seven: to the right, and down to the left.
     browser.tab_to("#pad");
@@ -520,7 +468,7 @@ fn a_classifier_can_be_drawn_for_and_turned_by_keys_alone() {
     browser.press(&seven.concat());
     let shown = browser.shown();
     assert!(shown["image"].is_null());
-    largest = largest.max(folder.agrees(&shown, None));
+    largest = largest.max(agrees(&out, &shown, None));
     assert_eq!(shown["layers"].as_array().map(Vec::len), Some(2));
     let (size, centre) = box_and_centre(&floats(&shown["input"]));
     assert_eq!((size[0], centre), (20, [14, 14]));
@@ -545,7 +493,7 @@ fn a_classifier_can_be_drawn_for_and_turned_by_keys_alone() {
         held[0].as_u64().expect("a unit") as usize,
         held[1].as_f64().expect("a value") as f32,
     );
-    largest = largest.max(folder.agrees(&turned, Some((1, unit, value))));
+    largest = largest.max(agrees(&out, &turned, Some((1, unit, value))));
     assert_ne!(turned["probabilities"], shown["probabilities"]);
     browser.tab_to("#reset");
     browser.press(&[ENTER]);
@@ -557,12 +505,12 @@ fn a_classifier_can_be_drawn_for_and_turned_by_keys_alone() {
     browser.press(&[RIGHT, RIGHT, ENTER]);
     let shown = browser.shown();
     assert_eq!(shown["image"], 2);
-    largest = largest.max(folder.agrees(&shown, None));
+    largest = largest.max(agrees(&out, &shown, None));
     browser.script("document.getElementById('pad').focus()");
     browser.press(&[DELETE]);
     let shown = browser.shown();
     assert!(floats(&shown["input"]).iter().all(|&value| value == 0.0));
-    largest = largest.max(folder.agrees(&shown, None));
+    largest = largest.max(agrees(&out, &shown, None));
     println!("classifiers: the page and the program differ by {largest:.1e} at most");
 }
 
@@ -597,11 +545,10 @@ fn drawings_become_pictures_of_any_frame_and_go_through_the_run_s_transforms() {
         )
     };
     common::complete(&config(""), &out, &[]);
-    let folder = Folder::open(&out);
     browser.open(&out.join("play.html"));
     let shown = browser.shown();
     assert_eq!(floats(&shown["input"]).len(), 12 * 9);
-    let mut largest = folder.agrees(&shown, None);
+    let mut largest = agrees(&out, &shown, None);
     browser.draw("mouse", &[&[(-60, 0), (60, 0)]]);
     let shown = browser.shown();
     let input = floats(&shown["input"]);
@@ -612,17 +559,16 @@ fn drawings_become_pictures_of_any_frame_and_go_through_the_run_s_transforms() {
         input[0]
     );
     assert!(
-        input[5 * 9 + 4] < 1.0 && input[6 * 9 + 4] < 1.0,
+        input[5 * 9 + 4] < 2.0 && input[6 * 9 + 4] < 2.0,
         "ink lies across the middle"
     );
-    largest = largest.max(folder.agrees(&shown, None));
+    largest = largest.max(agrees(&out, &shown, None));
 
     let out = out.with_file_name("transformed");
     let transforms = "transforms = [{ scale = { factor = 2.0, offset = -0.5 } }, { standardise = { over = \"features\" } }, \
         \"remove_row_mean\", \"unit_length\", { whiten = { method = \"zca\", epsilon = 0.1 } }, \
         { squash = { deviations = 3, low = 0.1, high = 0.9 } }]\n";
     common::complete(&config(transforms), &out, &[]);
-    let folder = Folder::open(&out);
     let arrays = common::bytes(&out, "transforms.safetensors");
     let arrays = Weights::from_safetensors(&arrays).expect("the run's own");
     let transforms = layerwise::data::Transforms::from_weights(&arrays).expect("the run's own");
@@ -640,7 +586,7 @@ fn drawings_become_pictures_of_any_frame_and_go_through_the_run_s_transforms() {
         f64::from(apart) < TOLERANCE,
         "the page's transforms differ by {apart}"
     );
-    largest = largest.max(folder.agrees(&shown, None));
+    largest = largest.max(agrees(&out, &shown, None));
     println!(
         "other frames: the page and the program differ by {largest:.1e} at most, transforms by {apart:.1e}"
     );

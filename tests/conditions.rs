@@ -112,12 +112,7 @@ fn files(out: &Path) -> Vec<String> {
 
 fn expected(parts: &[&[&str]]) -> Vec<String> {
     let mut names: Vec<String> = parts.concat().into_iter().map(str::to_owned).collect();
-    let always = [
-        "examples.safetensors",
-        "index.html",
-        "manifest.json",
-        "play.html",
-    ];
+    let always = ["index.html", "manifest.json", "play.html"];
     names.extend(always.map(str::to_owned));
     names.sort();
     names

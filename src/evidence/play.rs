@@ -4,12 +4,11 @@ use std::collections::BTreeMap;
 
 use maud::{Markup, html};
 
-use super::examples::{Example, Examples};
 use super::figures::{RedrawError, damaged_weights};
-use super::{Evidence, Run};
+use super::{Evidence, Run, examples};
 use crate::data::{Frame, Transforms};
 use crate::report::{
-    Figures, Numbers, PictureShape, Play as Page, PlayDecoder, PlayExamples, PlayLayer, PlayModel,
+    Examples, Figures, Numbers, PictureShape, Play as Page, PlayDecoder, PlayLayer, PlayModel,
     PlayTransform, Preparation,
 };
 use crate::results::{Member, Subject};
@@ -19,7 +18,7 @@ use crate::weights::{HostTensor, Weights, layer_name, member_prefix};
 
 /// As many test images as one can choose from.
 const IMAGES: usize = 48;
-/// They take no more bytes of the page than this.
+/// They have no more numbers than this.
 const IMAGE_ROOM: usize = 400_000;
 
 pub struct Play;
@@ -52,21 +51,22 @@ impl Evidence for Play {
             figures.file(run_dir::PLAY, None);
             return Ok(None);
         }
-        let (rows, labels) = examples(run)?;
+        let shape = PictureShape {
+            height,
+            width,
+            channels,
+        };
+        let images = examples::Examples::read(run.dir)?;
         let arrays = transform_arrays(run)?;
         let page = Page {
             name: &super::figures::name(run),
-            picture: PictureShape {
-                height,
-                width,
-                channels,
-            },
+            picture: shape,
             preparation: match run.subject() {
                 Subject::Digits => Preparation::Mnist,
                 Subject::Images => Preparation::Frame,
             },
             transforms: transforms(&arrays),
-            examples: PlayExamples::new(&rows, height * width * channels, labels),
+            examples: examples(&images, shape),
             models,
             left_out: left_out(run),
         };
@@ -243,21 +243,16 @@ impl<'a> Tensors<'a> {
     }
 }
 
-/// Some of the test images that the run folder holds: their numbers, and their labels where they have some.
-fn examples(run: &Run) -> Result<(Vec<f32>, Option<Vec<u8>>), RedrawError> {
-    let kept = Examples::read(run.dir)?;
-    let inputs = run.manifest.data.frame.inputs().unwrap_or(0).max(1);
-    let count = IMAGES.min(IMAGE_ROOM / inputs).max(1);
-    let shown: Vec<&Example> = kept
+/// The first test images, of those that the run folder holds.
+fn examples(images: &examples::Examples, shape: PictureShape) -> Examples {
+    let inputs = shape.inputs().unwrap_or(usize::MAX);
+    let most = IMAGES.min(IMAGE_ROOM / inputs);
+    let images: Vec<_> = (0..most).map_while(|at| images.get(at)).collect();
+    let rows: Vec<f32> = images
         .iter()
-        .map(|(_, example)| example)
-        .take(count)
+        .flat_map(|image| &image.row)
+        .copied()
         .collect();
-    if shown.iter().any(|example| example.row.len() != inputs) {
-        let reason = "its rows do not fit the data that the manifest tells of";
-        return Err(run.dir.damaged(run_dir::EXAMPLES, reason).into());
-    }
-    let rows = shown.iter().flat_map(|example| example.row.clone());
-    let labels = shown.iter().map(|example| example.label);
-    Ok((rows.collect(), labels.collect()))
+    let labels = images.iter().map(|image| image.label).collect();
+    Examples::new(&rows, inputs, labels)
 }

@@ -38,7 +38,7 @@ pub use page::{
     number, page, rows_left_out,
 };
 pub use play::{
-    Numbers, PLAY_ROOM, Play, PlayDecoder, PlayExamples, PlayLayer, PlayModel, PlayTransform,
+    Examples, Numbers, PLAY_ROOM, Play, PlayDecoder, PlayLayer, PlayModel, PlayTransform,
     Preparation,
 };
 pub use strip::{StripGroup, StripRow, strip};

@@ -27,7 +27,7 @@ pub struct Play<'a> {
     /// What is then done to it before a model sees it, in this order.
     pub transforms: Vec<PlayTransform<'a>>,
     /// Inputs to choose from.
-    pub examples: PlayExamples,
+    pub examples: Examples,
     /// At least one.
     pub models: Vec<PlayModel<'a>>,
     /// What the page does not have, a sentence each.
@@ -55,7 +55,7 @@ pub struct PlayTransform<'a> {
 
 /// Some test images, as a model sees them.
 #[derive(Debug, Default, Serialize)]
-pub struct PlayExamples {
+pub struct Examples {
     count: usize,
     /// Their numbers times 255, in base64, where all of these are whole.
     bytes: Option<String>,
@@ -65,7 +65,7 @@ pub struct PlayExamples {
     labels: Option<Vec<u8>>,
 }
 
-impl PlayExamples {
+impl Examples {
     /// Of rows of so many inputs, one behind the other.
     #[must_use]
     pub fn new(rows: &[f32], inputs: usize, labels: Option<Vec<u8>>) -> Self {
@@ -241,7 +241,7 @@ mod tests {
             },
             preparation: Preparation::Frame,
             transforms: Vec::new(),
-            examples: PlayExamples::new(&[0.0, 1.0, 1.0 / 255.0, 2.0 / 255.0], 4, Some(vec![3])),
+            examples: Examples::new(&[0.0, 1.0, 1.0 / 255.0, 2.0 / 255.0], 4, Some(vec![3])),
             models: models.iter().map(model).collect(),
             left_out: Vec::new(),
         }
@@ -259,7 +259,7 @@ mod tests {
             "no f32 of little end first"
         );
         assert!(page.contains(r#""bytes":"AP8BAg==""#));
-        let numbers = PlayExamples::new(&[0.5, 1.0, -1.0, 0.0], 2, None);
+        let numbers = Examples::new(&[0.5, 1.0, -1.0, 0.0], 2, None);
         assert_eq!(numbers.count, 2);
         assert_eq!(numbers.bytes, None, "0.5 is no byte's 255th part");
         assert_eq!(numbers.numbers.as_deref(), Some("AAAAPwAAgD8AAIC/AAAAAA=="));

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-
 use serde::Serialize;
 
 use super::drawing::{Colour, Pixels};

@@ -94,11 +94,11 @@ function decoderRow(model, unit) {
 
 /** g(h W̃ + c), with W̃ the encoder's weights transposed where the decoder has none of its own. */
 function decoded(model, code) {
-  const sums = Float64Array.from(model.decoder.bias);
-  code.forEach((value, unit) => {
-    if (value !== 0) decoderRow(model, unit).forEach((weight, input) => { sums[input] += value * weight; });
-  });
-  return activated(sums, model.decoder);
+  const { decoder, layers: [encoder] } = model;
+  if (decoder.weight) return activated(affine(code, decoder), decoder);
+  const tied = (sum, input) =>
+    code.reduce((sum, value, unit) => sum + value * encoder.weight[input * code.length + unit], sum);
+  return activated(Float64Array.from(decoder.bias, tied), decoder);
 }
 
 function softmax(logits) {
@@ -108,19 +108,24 @@ function softmax(logits) {
   return powers.map((power) => power / sum);
 }
 
-/** Everything that a model makes of x; units that are `held` have the value they are held at, whatever x is. */
-function forward(model, x, held = []) {
-  const layers = [];
+/** The activations of each hidden layer; units that are `held` have the value they are held at, whatever x is. */
+function activations(model, x, held = []) {
   let below = x;
-  model.layers.forEach((layer, at) => {
+  return model.layers.map((layer, at) => {
     below = activated(affine(below, layer), layer);
     for (const [unit, value] of held[at] ?? []) below[unit] = value;
-    layers.push(below);
+    return below;
   });
+}
+
+/** Everything that a model makes of x. */
+function forward(model, x, held) {
+  const layers = activations(model, x, held);
+  const top = layers.at(-1) ?? x;
   return {
     layers,
-    reconstruction: model.decoder ? decoded(model, below) : null,
-    probabilities: model.output ? softmax(affine(below, model.output)) : null,
+    reconstruction: model.decoder ? decoded(model, top) : null,
+    probabilities: model.output ? softmax(affine(top, model.output)) : null,
   };
 }
 
@@ -153,7 +158,7 @@ function product(one, other, columns) {
 function largestActivations(model) {
   const largest = model.layers.map(() => 1e-3);
   for (const image of examples) {
-    forward(model, image).layers.forEach((layer, at) => {
+    activations(model, image).forEach((layer, at) => {
       largest[at] = layer.reduce((most, value) => Math.max(most, Math.abs(value)), largest[at]);
     });
   }
@@ -250,7 +255,7 @@ function preparedAsMnist() {
 /** What is on the pad as a picture of the data. Pixels are rounded to bytes, as they are in the files of data sets. */
 function drawing() {
   const shares = run.preparation === "mnist" ? preparedAsMnist() : scaledToFrame();
-  const [black, white] = run.transforms.length ? [0, 1] : [low, high];
+  const [black, white] = ends;
   const picture = new Float32Array(height * width * channels);
   shares.forEach((share, pixel) => {
     const value = Math.round(255 * (paper ? 1 - share : share)) / 255;
@@ -279,6 +284,23 @@ const TRANSFORMS = {
 
 function transformed(picture) {
   return transforms.reduce((row, { kind, arrays }) => TRANSFORMS[kind](row, arrays), picture);
+}
+
+/**
+ * Black and white before the run's transforms: 0 and 1 as of pixels, or more than 1 where a drawing would be faint beside
+ * the test images, as it would be beside patches of photographs that were whitened before.
+ */
+function endsOfDrawings() {
+  if (!transforms.length) return [low, high];
+  const span = (white) => {
+    const halves = Float32Array.from({ length: height * width * channels }, (_, at) =>
+      (at % (width * channels) < width * channels / 2 ? 0 : white));
+    const [least, most] = extremes([transformed(halves)]);
+    return most - least;
+  };
+  let white = 1;
+  while (span(white) < (high - low) / 2 && span(2 * white) > 1.5 * span(white)) white *= 2;
+  return [0, white];
 }
 
 // ---------------------------------------------------------------------------------------------------------------------
@@ -370,6 +392,7 @@ const transforms = run.transforms.map(unpackedTransform);
 const examples = unpackedExamples(run.examples);
 /** What is black and what is white: bytes from 0 to 1, other numbers as far as the test images reach. */
 const [low, high] = run.examples.numbers ? extremes(examples) : [0, 1];
+const ends = endsOfDrawings();
 /** Whether what one draws on is white, as the corners of the test images are. */
 const paper = examples.length > 0 && cornersAreLight();
 const brush = { at: [pad.width / 2, pad.height / 2], isDown: false };
@@ -414,7 +437,7 @@ function show() {
   paintPad();
   shown.drawing = shown.image === null ? drawing() : null;
   shown.input = shown.drawing ? transformed(shown.drawing) : examples[shown.image];
-  const { layers } = forward(shown.model, shown.input);
+  const layers = activations(shown.model, shown.input);
   const strength = (layer) => (one, other) => Math.abs(layer[other]) - Math.abs(layer[one]) || one - other;
   shown.order = layers.map((layer) => [...layer.keys()].sort(strength(layer)));
   showAgain();
@@ -449,7 +472,7 @@ function showPictures({ layers, reconstruction, probabilities }) {
     const squared = error.reduce((sum, value) => sum + value * value, 0) / 2;
     const active = layers[0].filter((value) => !isZero(value)).length;
     byId("summary").textContent =
-      `${active} of ${layers[0].length} units are not 0. Squared error, halved: ${written(squared)}.`;
+      `Units that are not 0: ${active} of ${layers[0].length}. Squared error, halved: ${written(squared)}.`;
     return;
   }
   const best = probabilities.indexOf(Math.max(...probabilities));
@@ -762,7 +785,7 @@ function buildWords() {
     ? "As MNIST’s makers prepared their digits: the smallest box that holds the drawing is scaled, keeping its shape, to fit 20×20 pixels, each of them the mean of the ink that it covers; the result is moved by whole pixels in the frame of 28×28 so that its centre of mass lies in the pixel of row 14 and column 14 (counted from 0), as it does in MNIST’s own files. So it does not matter where on the pad one draws, or how large."
     : `The pad is scaled to the frame of ${height}×${width} pixels, each of them the mean of the ink that it covers.`;
   byId("preparation").textContent += transforms.length
-    ? " Then the run’s own transforms are applied, as if the drawing’s pixels went from 0 to 1. Test images are shown as the model is given them, transformed."
+    ? ` Then the run’s own transforms are applied, to pixels from 0 to ${ends[1]}. Test images are shown as the model is given them, transformed.`
     : " A test image is given to the model as it is in its file.";
   byId("left-out").textContent = run.left_out.join(" ");
 }
