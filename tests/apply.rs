@@ -942,3 +942,78 @@ hidden_units = 12
         "{stderr}"
     );
 }
+
+#[test]
+fn classes_that_are_folders_are_called_by_their_names() {
+    let parent = tempfile::tempdir().expect("a temporary folder");
+    let data = parent.path().join("shapes");
+    for (class, light, dark) in [("dark", 40, 0), ("light", 255, 200)] {
+        fs::create_dir_all(data.join(class)).expect("room");
+        for at in 0..20_u8 {
+            let picture = ring(10, light, dark + at);
+            picture
+                .save(data.join(class).join(format!("{at:02}.png")))
+                .expect("room");
+        }
+    }
+    let out = parent.path().join("run");
+    let config = format!(
+        "experiment = \"classifier\"\n[data]\ndir = {:?}\ntest_share = 0.2\n[run]\nseeds = [0]\n[training]\nepochs = 30\nbatch_size = 8\n",
+        data.display().to_string()
+    );
+    complete(&config, &out, &[]);
+    let run = out.display().to_string();
+    let (csv, told) = done(&["predict", &run, &data.display().to_string()]);
+    // Borders of both kinds: the data are neither clearly dark nor clearly light.
+    assert_eq!(told, "");
+    let mut lines = csv.lines();
+    assert_eq!(
+        lines.next(),
+        Some("input,class,probability of dark,probability of light")
+    );
+    assert_eq!(lines.clone().count(), 40);
+    for line in lines {
+        let (class, rest) = line.split_once('/').expect("a folder");
+        let found = rest.split(',').nth(1);
+        assert_eq!(found, Some(class), "{line}");
+    }
+}
+
+#[test]
+fn sae_lens_loads_an_export_and_computes_the_same() {
+    let Some(python) = python("numpy, torch, sae_lens") else {
+        println!("no Python with sae_lens: an export was not loaded");
+        return;
+    };
+    let (parent, out) = two_autoencoders();
+    let run = out.display().to_string();
+    let at = |name: &str| parent.path().join(name).display().to_string();
+    let (model, sae) = ("β = 0", at("sae"));
+    let (lines, _) = done(&[
+        "export", &run, "--model", model, "--format", "sae-lens", "-o", &sae,
+    ]);
+    for (verb, file) in [("encode", "codes.npy"), ("reconstruct", "back.npy")] {
+        done(&[verb, &run, DIGITS, "--model", model, "-o", &at(file)]);
+    }
+    let trained = Trained::open(&out, Some(model)).expect("a model");
+    let own = trained.own(false).expect("where they were").images;
+    let rows: Vec<String> = (0..50).map(|at| format!("{:?}", own.row(at))).collect();
+    let script = format!(
+        "{lines}import numpy\nx = torch.tensor([{}])\nnumpy.save({:?}, sae.encode(x).detach().numpy())\nnumpy.save({:?}, \
+         sae(x).detach().numpy())\n",
+        rows.join(", "),
+        at("codes-there.npy"),
+        at("back-there.npy")
+    );
+    fs::write(at("script.py"), script).expect("room");
+    let ended = Command::new(&python)
+        .arg(at("script.py"))
+        .output()
+        .expect("it starts");
+    assert!(ended.status.success(), "{}", common::stderr_of(&ended));
+    for name in ["codes", "back"] {
+        let there = array(Path::new(&at(&format!("{name}-there.npy")))).1;
+        let ours = array(Path::new(&at(&format!("{name}.npy")))).1;
+        assert_near(&there, &ours[..there.len()], name);
+    }
+}

@@ -141,21 +141,18 @@ impl Trained {
             )));
         }
         let name = serde_json::Value::from(out.display().to_string()).to_string();
-        let (file, python) = match tool {
-            Tool::Pytorch => {
-                let (arrays, python) = self.pytorch(&name);
-                (self.safetensors(&arrays)?, python)
-            }
-            _ => {
-                let mut arrays = self.plain();
-                let transforms = self.transforms.to_weights();
-                arrays.extend(transforms.iter().map(|(name, array)| {
-                    let array = Array::new(&array.shape, array.values.clone());
-                    (format!("transforms.{name}"), array)
-                }));
-                let file = npz(&arrays).map_err(Failure::work)?;
-                (file, self.in_numpy(&name))
-            }
+        let (file, python) = if tool == Tool::Pytorch {
+            let (arrays, python) = self.pytorch(&name);
+            (self.safetensors(&arrays)?, python)
+        } else {
+            let mut arrays = self.plain();
+            let transforms = self.transforms.to_weights();
+            arrays.extend(transforms.iter().map(|(name, array)| {
+                let array = Array::new(&array.shape, array.values.clone());
+                (format!("transforms.{name}"), array)
+            }));
+            let file = npz(&arrays).map_err(Failure::work)?;
+            (file, self.in_numpy(&name))
         };
         write(out, &file)?;
         let files = vec![out.to_owned()];

@@ -149,6 +149,16 @@ impl Trained {
         }
     }
 
+    /// What class `class`, counted from 0, is called: its folder's name where classes are folders.
+    #[must_use]
+    pub fn class(&self, class: usize) -> String {
+        let names = &self.manifest.data.class_names;
+        names
+            .get(class)
+            .cloned()
+            .unwrap_or_else(|| class.to_string())
+    }
+
     /// What an input is before the transforms.
     #[must_use]
     pub fn frame(&self) -> Frame {

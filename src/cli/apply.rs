@@ -199,7 +199,9 @@ pub fn predict(args: &PredictArgs) -> Result<(), Failure> {
         output,
         &target,
         "probabilities",
-        named("probability of", width),
+        (0..width)
+            .map(|class| format!("probability of {}", trained.class(class)))
+            .collect(),
     )
 }
 
@@ -259,7 +261,7 @@ pub fn top(args: &TopArgs) -> Result<(), Failure> {
             let label = given
                 .labels
                 .as_ref()
-                .map(|labels| labels[of.index].to_string());
+                .map(|labels| trained.class(usize::from(labels[of.index])));
             write([
                 &unit.to_string(),
                 &(rank + 1).to_string(),
@@ -471,7 +473,7 @@ fn fill(
         for (row, (at, name)) in batch.chunks_exact(width).zip(&mut names) {
             match output {
                 Output::Codes(_) => writer.row(&[name], row)?,
-                Output::Probabilities => writer.row(&[name, &highest(row).to_string()], row)?,
+                Output::Probabilities => writer.row(&[name, &trained.class(highest(row))], row)?,
                 Output::Reconstructions if trained.transforms.is_identity() => {
                     writer.row(&[name], row)?;
                 }

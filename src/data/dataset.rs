@@ -34,7 +34,7 @@ pub(super) struct Parts {
     pub test: Option<Part>,
     pub files: Vec<FileRecord>,
     /// Where they are known by more than the labels.
-    pub classes: Option<usize>,
+    pub class_names: Vec<String>,
 }
 
 /// Inputs without a data set around them.
@@ -154,7 +154,7 @@ fn assemble(parts: Parts, data: &Data, limits: Limits, path: &Path) -> Result<Da
         train,
         test,
         files,
-        classes,
+        class_names,
     } = parts;
     let (train, test) = match test {
         Some(test) if data.test_share > 0.0 => return Err(DataError::HasTest { file: test.file }),
@@ -203,7 +203,12 @@ fn assemble(parts: Parts, data: &Data, limits: Limits, path: &Path) -> Result<Da
     let highest = labels.max().map(|&label| usize::from(label) + 1);
     Ok(Dataset {
         name: four_files::name(&files),
-        classes: classes.or(highest).unwrap_or(0),
+        classes: if class_names.is_empty() {
+            highest.unwrap_or(0)
+        } else {
+            class_names.len()
+        },
+        class_names,
         train: train.first(limits.train, "data.train_images")?,
         validation: None,
         test: test.first(limits.test, "data.test_images")?,
@@ -550,7 +555,7 @@ fn load_arrays(path: &Path, is_folder: bool, asked: &Arrays) -> Result<Parts, Da
         train: array_part(train, train_labels.zip(of_train_labels))?,
         test: test.transpose()?,
         files,
-        classes: None,
+        class_names: Vec::new(),
     })
 }
 
@@ -766,7 +771,7 @@ fn load_pictures(path: &Path, asked: &Pictures) -> Result<Parts, DataError> {
         train: part(&train, &rule)?,
         test: test.map(|test| part(&test, &rule)).transpose()?,
         files,
-        classes: Some(classes.len()).filter(|&count| count > 0),
+        class_names: classes.to_vec(),
     })
 }
 
@@ -1596,6 +1601,7 @@ expected sound gzip
             (vec![4], Some(vec![1]))
         );
         assert_eq!(data.classes, 3);
+        assert_eq!(data.class_names.len(), 3);
         assert_eq!(
             data.files
                 .iter()

@@ -94,7 +94,7 @@ pub(super) fn load(dir: &Path, limits: Limits, test: Test) -> Result<Parts, Data
             .map(|test| test.read(kept_of_test, &mut files))
             .transpose()?,
         files,
-        classes: None,
+        class_names: Vec::new(),
     })
 }
 
@@ -271,7 +271,7 @@ pub(super) fn load_one(path: &Path) -> Result<Parts, DataError> {
         train,
         test: None,
         files,
-        classes: None,
+        class_names: Vec::new(),
     })
 }
 

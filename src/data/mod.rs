@@ -32,6 +32,8 @@ pub struct Dataset {
     pub name: Option<&'static str>,
     /// Highest label + 1 over both parts, whatever the limits left of them; 0 without labels.
     pub classes: usize,
+    /// What they are called, where they are folders of pictures; empty elsewhere.
+    pub class_names: Vec<String>,
     /// The part to learn from.
     pub train: Split,
     /// Held out of the training images for choices that data make; absent unless [`hold_out`](Self::hold_out) was
@@ -125,6 +127,7 @@ mod tests {
         let mut data = Dataset {
             name: None,
             classes: 10,
+            class_names: Vec::new(),
             train: split(),
             validation: None,
             test: split(),

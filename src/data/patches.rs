@@ -66,7 +66,7 @@ pub(super) fn load(dir: &Path, patches: &Patches) -> Result<Parts, DataError> {
         train: part(patches.train, 0)?,
         test: Some(part(patches.test, 1)?),
         files,
-        classes: None,
+        class_names: Vec::new(),
     })
 }
 

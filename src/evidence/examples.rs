@@ -194,6 +194,7 @@ mod tests {
         Dataset {
             name: None,
             classes: 3,
+            class_names: Vec::new(),
             train: split.clone(),
             validation: None,
             test: split,

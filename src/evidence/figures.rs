@@ -350,6 +350,7 @@ mod tests {
                 raw_frame: None,
                 border: None,
                 classes: 1,
+                class_names: Vec::new(),
                 files: Vec::new(),
             },
             parameters_before_drawing: None,

@@ -189,6 +189,7 @@ mod tests {
         let data = Dataset {
             name: None,
             classes: 10,
+            class_names: Vec::new(),
             train: split.clone(),
             validation: None,
             test: split,

@@ -124,6 +124,12 @@ impl Prepared {
             raw_frame: Some(self.raw_frame).filter(|_| !data.transforms.is_identity()),
             border: self.border,
             classes: data.classes,
+            // A folder may be called anything.
+            class_names: data
+                .class_names
+                .iter()
+                .map(|name| printable(name))
+                .collect(),
             files: data
                 .files
                 .iter()

@@ -150,6 +150,9 @@ pub struct DataRecord {
     pub border: Option<u8>,
     /// Number of classes; 0 of data without labels.
     pub classes: usize,
+    /// What they are called, where they are folders of pictures; empty elsewhere.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub class_names: Vec<String>,
     /// The files it was read from.
     pub files: Vec<FileRecord>,
 }
@@ -549,6 +552,7 @@ impl RunDir {
         let names = manifest.members.iter().map(|member| &member.label);
         let is_tricky = names
             .chain([&manifest.name, &manifest.version])
+            .chain(&manifest.data.class_names)
             .chain(manifest.files.keys())
             .any(|text| text.chars().any(char::is_control));
         if is_tricky {

@@ -36,6 +36,7 @@ pub fn blobs(classes: usize) -> Dataset {
     Dataset {
         name: None,
         classes,
+        class_names: Vec::new(),
         train: split(50, 0),
         validation: None,
         test: split(20, 50),
