@@ -8,13 +8,14 @@ use super::figures::{RedrawError, damaged_weights};
 use super::{Evidence, Run, examples};
 use crate::data::{Frame, Transforms};
 use crate::report::{
-    Examples, Figures, Numbers, PictureShape, Play as Page, PlayDecoder, PlayLayer, PlayModel,
-    PlayTransform, Preparation,
+    Examples, Figures, MOST_NAMES, Numbers, PictureShape, Play as Page, PlayDecoder, PlayLayer,
+    PlayModel, PlayTransform, Preparation,
 };
 use crate::results::{Member, Subject};
 use crate::run_dir;
 use crate::spec::{Activation, Condition, DecoderActivation, Model, Plan};
 use crate::weights::{HostTensor, Weights, layer_name, member_prefix};
+use crate::words::listed;
 
 /// As many test images as one can choose from.
 const IMAGES: usize = 48;
@@ -106,7 +107,16 @@ fn left_out(run: &Run) -> Vec<String> {
             "Of the {seeds} seeds of each condition, the first that was trained to its end is here."
         )
     });
-    of_seeds.into_iter().collect()
+    let conditions = run.plan.conditions.iter();
+    let without: Vec<&str> = conditions
+        .filter(|condition| shown_member(run, condition).is_none())
+        .map(|condition| condition.name.as_str())
+        .collect();
+    let untrained = (!without.is_empty()).then(|| {
+        let names = listed(&without, MOST_NAMES);
+        format!("No model was trained to its end of {names}.")
+    });
+    of_seeds.into_iter().chain(untrained).collect()
 }
 
 /// The numbers of one model.
@@ -247,7 +257,10 @@ impl<'a> Tensors<'a> {
 fn examples(images: &examples::Examples, shape: PictureShape) -> Examples {
     let inputs = shape.inputs().unwrap_or(usize::MAX);
     let most = IMAGES.min(IMAGE_ROOM / inputs);
-    let images: Vec<_> = (0..most).map_while(|at| images.get(at)).collect();
+    let images: Vec<_> = (0..most)
+        .map_while(|at| images.get(at))
+        .filter(|image| image.row.len() == inputs)
+        .collect();
     let rows: Vec<f32> = images
         .iter()
         .flat_map(|image| &image.row)
