@@ -96,13 +96,13 @@ pub const ALL: [&dyn Evidence; 17] = [
     &play::Play,
     &pictures::Pictures,
     &orientation::Orientation,
-    &reconstructions::Reconstructions,
-    &unit_details::UnitDetails,
-    &matching::Matching,
     &regimes::Regimes,
+    &reconstructions::Reconstructions,
     &dead_units::DeadUnits,
     &curves::Curves,
     &accuracy::Accuracy,
+    &matching::Matching,
+    // After everything whose quantities can be promised.
     &promises::Promises,
     &end_results::EndResults,
     &costs::Costs,
@@ -110,6 +110,7 @@ pub const ALL: [&dyn Evidence; 17] = [
     &stages::Stages,
     &units::Units,
     &transfers::Transfers,
+    &unit_details::UnitDetails,
 ];
 
 /// The pieces that a run of `plan` has: those that apply, of those that its config asks for.

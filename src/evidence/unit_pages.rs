@@ -17,7 +17,7 @@ use crate::spec::ExperimentName;
 use crate::weights::{layer_name, member_prefix};
 
 /// Layers whose tiles are shown from the start; others open.
-const OPEN_AT_FIRST: usize = 3;
+const OPEN_AT_FIRST: usize = 1;
 
 /// The section; of the units of each layer as many as the page has room for.
 pub(super) fn section(
