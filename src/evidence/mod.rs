@@ -94,6 +94,7 @@ pub trait Evidence: Sync {
 /// All pieces, in the order in which a page shows them.
 pub const ALL: [&dyn Evidence; 17] = [
     &play::Play,
+    &accuracy::Accuracy,
     &pictures::Pictures,
     &orientation::Orientation,
     &reconstructions::Reconstructions,
@@ -102,7 +103,6 @@ pub const ALL: [&dyn Evidence; 17] = [
     &regimes::Regimes,
     &dead_units::DeadUnits,
     &curves::Curves,
-    &accuracy::Accuracy,
     &promises::Promises,
     &end_results::EndResults,
     &costs::Costs,
