@@ -94,13 +94,13 @@ pub trait Evidence: Sync {
 /// All pieces, in the order in which a page shows them.
 pub const ALL: [&dyn Evidence; 17] = [
     &play::Play,
+    &accuracy::Accuracy,
     &pictures::Pictures,
     &orientation::Orientation,
     &regimes::Regimes,
     &reconstructions::Reconstructions,
     &dead_units::DeadUnits,
     &curves::Curves,
-    &accuracy::Accuracy,
     &matching::Matching,
     // After everything whose quantities can be promised.
     &promises::Promises,

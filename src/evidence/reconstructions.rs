@@ -234,7 +234,7 @@ fn section(
 ) -> Markup {
     let errors = found.iter().flat_map(|(_, made)| &made.errors).flatten();
     let limit = largest_shown(errors.map(|error| error.abs()).collect());
-    let range = examples.range();
+    let range = examples.range(shown.iter().map(|(_, example)| *example));
     let inputs = StripRow {
         name: "input",
         pictures: shown

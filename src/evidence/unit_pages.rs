@@ -1,7 +1,7 @@
 //! Units one by one, as a page shows them: a tile for each, which opens to the images that excite the unit most and to how
 //! its activations are distributed.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use maud::{Markup, PreEscaped, html};
@@ -15,6 +15,7 @@ use crate::results::Member;
 use crate::run_dir;
 use crate::spec::ExperimentName;
 use crate::weights::{layer_name, member_prefix};
+use crate::words::counted;
 
 /// Layers whose tiles are shown from the start; others open.
 const OPEN_AT_FIRST: usize = 1;
@@ -33,6 +34,7 @@ pub(super) fn section(
     };
     while most > 0 {
         let drawn = Drawn {
+            run,
             layers: &layers,
             examples,
             shape: picture(run.manifest.data.frame),
@@ -53,6 +55,8 @@ pub(super) fn section(
 
 /// A layer of a model, with what its units see of the input.
 struct LayerOf<'a> {
+    /// Index of the model.
+    member: usize,
     /// `β = 0.1`, or `D, layer 2`.
     title: String,
     of: &'a Layer,
@@ -82,6 +86,7 @@ fn layers<'a>(run: &Run<'_>, details: &'a Details) -> Result<Vec<LayerOf<'a>>, R
                 }
             };
             found.push(LayerOf {
+                member: member.index,
                 title,
                 of: layer,
                 columns: seen.len() / inputs,
@@ -115,16 +120,15 @@ fn weights(
     let mut pairs = layers.iter().zip(&matrices);
     let fits = matrices.len() == layers.len()
         && pairs.all(|(layer, (_, [_, units]))| layer.of == *units && layer.units.len() <= *units);
-    match seen.filter(|_| fits) {
-        Some(seen) => Ok(Some(seen)),
-        None => {
-            let reason = format!("it does not fit the weights under {prefix}");
-            Err(run.dir.damaged(run_dir::DETAILS, &reason).into())
-        }
+    if let Some(seen) = seen.filter(|_| fits) {
+        return Ok(Some(seen));
     }
+    let reason = format!("it does not fit the weights under {prefix}");
+    Err(run.dir.damaged(run_dir::DETAILS, &reason).into())
 }
 
 struct Drawn<'a> {
+    run: &'a Run<'a>,
     layers: &'a [LayerOf<'a>],
     examples: &'a Examples,
     /// Of the inputs; none where they are no pictures.
@@ -163,7 +167,9 @@ impl Drawn<'_> {
     fn markup(&self, figures: &mut Figures) -> Result<Markup, crate::report::ReportError> {
         let mut images = Images {
             examples: self.examples,
-            range: self.examples.range(),
+            range: self
+                .examples
+                .range(self.examples.iter().map(|(_, example)| example)),
             sheet: self.shape.map(|shape| Thumbnails::new("t", shape)),
             places: HashMap::new(),
             missing: 0,
@@ -182,10 +188,23 @@ impl Drawn<'_> {
             rules += &sheet.rule()?;
         }
         let looked_at = self.layers[0].of.looked_at;
+        let first = if looked_at < self.run.manifest.data.test_images {
+            "first "
+        } else {
+            ""
+        };
         let left_out = self.left_out();
-        let (noun, pictures) = match self.shape {
-            Some(_) => ("images", "Each tile is a unit’s picture, as above, "),
-            None => ("rows", "Each tile is a unit, "),
+        let noun = if self.shape.is_some() {
+            "images"
+        } else {
+            "rows"
+        };
+        let tiles_are = match (self.shape, self.run.plan.experiment) {
+            (None, _) => "a unit",
+            (_, ExperimentName::Autoencoder) => "a unit’s encoder weights, as above,",
+            (_, ExperimentName::Classifier) => {
+                "what a unit sees of the input, the weighted sum of the weights below it,"
+            }
         };
         let mut units = self.layers.iter().flat_map(|layer| &layer.of.units);
         let has_labels = units.any(|unit| unit.own.is_some());
@@ -199,7 +218,7 @@ impl Drawn<'_> {
             style { (PreEscaped(rules)) }
             div .unit-details {
                 p {
-                    (pictures) "with its number, counted from 0, and the share of the " (looked_at) " test " (noun)
+                    "Each tile is " (tiles_are) " with its number, counted from 0, and the share of the " (first) (looked_at) " test " (noun)
                     " on which it is active. It opens by click or with Enter to the test " (noun)
                     " that excite it most, with the activation under each, and to the distribution of its activations. "
                     "Arrow keys lead from unit to unit, and Escape closes."
@@ -222,26 +241,45 @@ impl Drawn<'_> {
         })
     }
 
-    /// What is not shown, as a sentence.
+    /// What is not shown, in sentences.
     fn left_out(&self) -> String {
-        let cut: Vec<String> = self
-            .layers
+        // By how many units are shown, and of how many: whose.
+        let mut cut: BTreeMap<(usize, usize), Vec<&str>> = BTreeMap::new();
+        for layer in self.layers {
+            let (shown, of) = (layer.of.units.len().min(self.most), layer.of.of);
+            if shown < of {
+                cut.entry((shown, of)).or_default().push(&layer.title);
+            }
+        }
+        let kind = match self.run.plan.experiment {
+            ExperimentName::Autoencoder => "model",
+            ExperimentName::Classifier => "layer",
+        };
+        let mut sentences: Vec<String> = cut
             .iter()
-            .filter(|layer| layer.of.units.len().min(self.most) < layer.of.of)
-            .map(|layer| {
-                let shown = layer.of.units.len().min(self.most);
-                format!(
-                    "the first {shown} of {} units of {}",
-                    layer.of.of, layer.title
-                )
+            .map(|((shown, of), titles)| match titles[..] {
+                [title] => {
+                    format!("The page has room for the first {shown} of {of} units of {title}.")
+                }
+                _ => format!(
+                    "The page has room for the first {shown} of {of} units of each of {}.",
+                    counted(titles.len(), kind)
+                ),
             })
             .collect();
-        if cut.is_empty() {
-            return String::new();
+        let mut members: Vec<usize> = self.layers.iter().map(|layer| layer.member).collect();
+        members.dedup();
+        let (shown, conditions) = (members.len(), self.run.plan.conditions.len());
+        if shown < conditions {
+            sentences.push(format!(
+                "Of {conditions} conditions, {shown} {} here.",
+                if shown == 1 { "is" } else { "are" }
+            ));
         }
-        let cut: Vec<&str> = cut.iter().map(String::as_str).collect();
-        let cut = crate::words::listed(&cut, crate::report::MOST_NAMES);
-        format!("The page has room for {cut}.")
+        if self.run.plan.run.seeds.len() > 1 {
+            sentences.push("Of several seeds, the first is shown.".to_owned());
+        }
+        sentences.join(" ")
     }
 
     /// The tiles of a layer, and the style of their pictures.
