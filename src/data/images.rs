@@ -578,7 +578,7 @@ mod tests {
             assert_eq!(rest.split_off(2).row(0), [0.8, 0.4]);
             assert_eq!((rest.count(), rest.row(1)), (2, vec![0.2, 0.0]));
             assert_eq!(images.ever_on(), [true, true]);
-            assert_eq!(images.range(), [0.0, 1.0]);
+            assert_eq!(images.range().to_vec(), [0.0, 1.0]);
             // Means 1/3 and 7/15; deviations (−5, −2, 7)/15 and (8, −7, −1)/15.
             let expected = (25.0 + 4.0 + 49.0 + 64.0 + 49.0 + 1.0) / 225.0;
             assert!((images.total_variation() - expected).abs() < 1e-7);

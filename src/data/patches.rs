@@ -287,7 +287,7 @@ mod tests {
             (slow - 0.123_814).abs() < 1e-6 && (fast - 0.214_621).abs() < 1e-6,
             "{slow} {fast}"
         );
-        let deviation = ((slow * slow + fast * fast) / 2.0).sqrt();
+        let deviation = f64::midpoint(slow * slow, fast * fast).sqrt();
         for (at, found) in found.iter().enumerate() {
             let expected = (slow * wave(at, 0.125) + fast * wave(at, 0.25)) / deviation;
             assert!((found - expected).abs() < 1e-12, "{at}: {found} {expected}");

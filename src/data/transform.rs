@@ -140,19 +140,15 @@ impl Transforms {
             _ if self.keep_places() => raw.frame(),
             length => Frame::Vector { length },
         };
-        match raw.values() {
-            Values::Stored(source) => Images::of_stored(
-                Arc::new(Transformed {
-                    source: source.clone(),
-                    transforms: self.clone(),
-                }),
-                frame,
-            ),
-            _ => {
-                let rows: Vec<usize> = (0..raw.count()).collect();
-                Images::of_numbers(self.read(raw, &rows), frame)
-            }
+        if let Values::Stored(source) = raw.values() {
+            let transformed = Transformed {
+                source: source.clone(),
+                transforms: self.clone(),
+            };
+            return Images::of_stored(Arc::new(transformed), frame);
         }
+        let rows: Vec<usize> = (0..raw.count()).collect();
+        Images::of_numbers(self.read(raw, &rows), frame)
     }
 
     /// A row as a model makes it, in the numbers of the data again: each transform is undone, the last one first. The mean
@@ -529,6 +525,9 @@ impl Transforms {
     }
 }
 
+/// Name, rows and values, row by row.
+type NamedArray<'a> = (&'static str, usize, &'a [f32]);
+
 /// The name of an array without its last part.
 fn stem(name: &str) -> &str {
     name.rsplit_once('.').map_or(name, |(stem, _)| stem)
@@ -536,7 +535,7 @@ fn stem(name: &str) -> &str {
 
 impl Step {
     /// What it is called, and its arrays: name, rows, values.
-    fn arrays(&self) -> (&'static str, Vec<(&'static str, usize, &[f32])>) {
+    fn arrays(&self) -> (&'static str, Vec<NamedArray<'_>>) {
         let one = |name, number| (name, 1, slice::from_ref(number));
         match self {
             Self::Scale { factor, offset } => {
@@ -748,7 +747,7 @@ mod tests {
             [0.6, 0.8, 0.0, 0.0]
         );
         // Deviation 1 about 0: −3 and 3 at most, of which ±1 is a third of the way from ½.
-        let mut many = vec![1.0, -1.0].repeat(50);
+        let mut many = [1.0, -1.0].repeat(50);
         many.extend([90.0, -90.0]);
         let transforms = fit(&[SQUASH], &Rows(many[..100].to_vec(), 1));
         close(
@@ -774,7 +773,7 @@ mod tests {
     #[test]
     fn what_does_not_vary_is_centred_and_no_more() {
         let found = of(&[FEATURES], &[0.1, 1.0, 0.1, 3.0, 0.1, 2.0], 2);
-        assert_eq!([found[0], found[2], found[4]], [0.0; 3]);
+        assert_eq!(vec![found[0], found[2], found[4]], [0.0; 3]);
         assert_eq!(of(&[ALL], &[7.0; 4], 2), [0.0; 4]);
         close(&of(&[SQUASH], &[7.0; 4], 2), &[0.5; 4]);
         for method in [Whitening::Zca, Whitening::Pca] {

@@ -327,7 +327,7 @@ fn tuning(unit: usize, tile: &[f32], height: usize, width: usize) -> Option<Tuni
         power += of_wave;
         let wave = Complex::from_polar(of_wave, 2.0 * down.atan2(right));
         // On the plane's edge, ½ and −½ are the same wave: half of its power has either angle.
-        let is_edge = down == -0.5 || right == -0.5;
+        let is_edge = down <= -0.5 || right <= -0.5;
         turned += if is_edge { wave.re.into() } else { wave };
         frequencies += of_wave * down.hypot(right);
     }
