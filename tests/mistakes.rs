@@ -16,11 +16,18 @@ const PAIRS: [&str; 2] = ["train", "t10k"];
 
 /// Files to make mistakes with, in a folder that transcripts call `{tmp}`.
 fn prepare(tmp: &Path) {
-    let write = |name: &str, bytes: &[u8]| {
-        let path = tmp.join(name);
-        fs::create_dir_all(path.parent().expect("inside")).expect("room");
-        fs::write(path, bytes).expect("room");
-    };
+    prepare_data(tmp);
+    prepare_runs(tmp);
+    prepare_inputs(tmp);
+}
+
+fn write(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().expect("inside")).expect("room");
+    fs::write(path, bytes).expect("room");
+}
+
+fn prepare_data(tmp: &Path) {
+    let write = |name: &str, bytes: &[u8]| write(&tmp.join(name), bytes);
     let data =
         |folder: &str, images: &dyn Fn(&str) -> Vec<u8>, labels: &dyn Fn(&str) -> Vec<u8>| {
             for pair in PAIRS {
@@ -54,7 +61,10 @@ fn prepare(tmp: &Path) {
         },
         &|_| labels(20),
     );
+}
 
+fn prepare_runs(tmp: &Path) {
+    let write = |name: &str, bytes: &[u8]| write(&tmp.join(name), bytes);
     write("notoml.toml", b"experiment = figure56\n");
     write("latin.toml", b"# caf\xe9\n");
     write("noexperiment.toml", b"[training]\nepochs = 3\n");
@@ -93,6 +103,18 @@ fn prepare(tmp: &Path) {
         "tiny.toml",
         &["--set", "grid.sparsity.weight=[0, 3]"],
     );
+    write("damaged/manifest.json", b"{\"format\": 1");
+    let manifest = fs::read_to_string(tmp.join("newer/manifest.json")).expect("text");
+    let ours = format!("\"format\": {}", layerwise::run_dir::FORMAT);
+    let newer = manifest.replace(&ours, "\"format\": 99");
+    write("newer/manifest.json", newer.as_bytes());
+    fs::remove_file(tmp.join("noresults/results.json")).expect("there");
+    let weights = fs::read(tmp.join("cutweights/weights.safetensors")).expect("there");
+    write("cutweights/weights.safetensors", &weights[..500]);
+}
+
+fn prepare_inputs(tmp: &Path) {
+    let write = |name: &str, bytes: &[u8]| write(&tmp.join(name), bytes);
     let picture = |name: &str, [width, height]: [u32; 2], pixel: fn(u32, u32) -> [u8; 3]| {
         let picture = image::RgbImage::from_fn(width, height, |x, y| image::Rgb(pixel(x, y)));
         picture.save(tmp.join(name)).expect("room");
@@ -128,15 +150,6 @@ fn prepare(tmp: &Path) {
         array.extend([0.0; 784]).expect("room");
         array.finish().expect("room");
     }
-    drop(archive);
-    write("damaged/manifest.json", b"{\"format\": 1");
-    let manifest = fs::read_to_string(tmp.join("newer/manifest.json")).expect("text");
-    let ours = format!("\"format\": {}", layerwise::run_dir::FORMAT);
-    let newer = manifest.replace(&ours, "\"format\": 99");
-    write("newer/manifest.json", newer.as_bytes());
-    fs::remove_file(tmp.join("noresults/results.json")).expect("there");
-    let weights = fs::read(tmp.join("cutweights/weights.safetensors")).expect("there");
-    write("cutweights/weights.safetensors", &weights[..500]);
 }
 
 /// An array of zeros.
