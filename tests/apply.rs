@@ -3,6 +3,7 @@
 mod common;
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -320,11 +321,12 @@ fn classes_are_right_as_often_as_the_run_says() {
             .filter(|(class, label)| class == *label)
             .count();
         let metrics = common::read(&out, "metrics.jsonl");
-        let records = metrics
+        let mut records = metrics
             .lines()
+            .rev()
             .map(|line| serde_json::from_str::<serde_json::Value>(line).expect("JSON"));
-        let of_model = records.filter(|record| record["condition"] == model);
-        let record = of_model.last().expect("one");
+        let record = records.find(|record| record["condition"] == model);
+        let record = record.expect("one");
         assert_eq!(
             record["test_accuracy"].as_f64(),
             Some(right as f64 / 1100.0),
@@ -361,7 +363,7 @@ fn the_inputs_that_excite_a_unit_most_are_those_with_the_largest_codes() {
         ranked.sort_by(|one, other| other.1.total_cmp(&one.1).then(one.0.cmp(&other.0)));
         for (rank, (at, activation)) in ranked.iter().take(4).filter(|of| of.1 != 0.0).enumerate() {
             let label = labels[*at];
-            expected += &format!("{unit},{},{at},{label},{activation}\n", rank + 1);
+            writeln!(expected, "{unit},{},{at},{label},{activation}", rank + 1).expect("a String");
         }
     }
     assert_eq!(csv, expected);
@@ -663,8 +665,8 @@ fn pytorch_loads_an_export_with_the_six_lines_and_computes_the_same() {
                 );
             }
             let saved = at(format!("{index}.npy"));
-            script +=
-                &format!("{lines}x = digits\nnumpy.save({saved:?}, {result}.detach().numpy())\n");
+            let save = format!("numpy.save({saved:?}, {result}.detach().numpy())");
+            writeln!(script, "{lines}x = digits\n{save}").expect("a String");
         }
         let file = at("script.py".to_owned());
         fs::write(&file, script).expect("room");
