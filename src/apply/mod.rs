@@ -20,7 +20,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{self, Config, Overrides};
-use crate::data::{Frame, Images, Transforms};
+use crate::data::{Frame, Images, RowSource, Transforms};
 use crate::experiment::rows;
 use crate::model::{Autoencoder, Classifier, Layer, numbers, with_parameters};
 use crate::ops::Rows;
@@ -252,7 +252,12 @@ impl Trained {
         lanes::alone(threads, || {
             let rows = rows(images, &Device::flex());
             let mut batches = rows.parts(EVALUATION_BATCH);
-            batches.try_for_each(|batch| each(&numbers(self.output(&batch, output))))
+            batches.try_for_each(|batch| {
+                each(&numbers(self.output(&batch, output)))?;
+                images
+                    .lost()
+                    .map_or(Ok(()), |lost| Err(io::Error::other(lost)))
+            })
         })
     }
 

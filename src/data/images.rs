@@ -101,6 +101,11 @@ pub trait RowSource: Send + Sync {
 
     /// Writes the rows at `indices` into `into`, one behind the other. The same row has the same bits each time.
     fn read(&self, indices: &[usize], into: &mut [f32]);
+
+    /// Why rows could not be read, if there were any: they are NaN then.
+    fn lost(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// At least one row of inputs, all of one frame.
@@ -482,6 +487,13 @@ impl RowSource for Images {
     fn read(&self, indices: &[usize], into: &mut [f32]) {
         self.rows(indices, into);
     }
+
+    fn lost(&self) -> Option<&str> {
+        match &self.values {
+            Values::Stored(source) => source.lost(),
+            _ => None,
+        }
+    }
 }
 
 /// Some rows of others.
@@ -502,6 +514,10 @@ impl RowSource for Picked {
     fn read(&self, indices: &[usize], into: &mut [f32]) {
         let rows: Vec<usize> = indices.iter().map(|&index| self.rows[index]).collect();
         self.source.read(&rows, into);
+    }
+
+    fn lost(&self) -> Option<&str> {
+        self.source.lost()
     }
 }
 

@@ -66,6 +66,21 @@ impl Dataset {
 }
 
 impl Dataset {
+    /// Why rows could not be read that were there at first, if there were any.
+    #[must_use]
+    pub fn lost(&self) -> Option<&str> {
+        let parts = [
+            Some(&self.train),
+            self.validation.as_ref(),
+            Some(&self.test),
+        ];
+        let mut lost = parts
+            .into_iter()
+            .flatten()
+            .filter_map(|part| part.images.lost());
+        lost.next()
+    }
+
     /// Measures `wanted` on the rows to learn from, and does it to all parts.
     ///
     /// # Errors

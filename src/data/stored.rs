@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use super::RowSource;
 use super::array::{Element, Format};
@@ -24,6 +24,8 @@ pub struct FileRows {
     count: usize,
     /// Numbers of a row.
     row: usize,
+    /// Why a row could not be read, of the first of which that is so.
+    lost: Arc<OnceLock<String>>,
 }
 
 impl FileRows {
@@ -43,6 +45,7 @@ impl FileRows {
             format,
             count,
             row,
+            lost: Arc::default(),
         }
     }
 }
@@ -56,11 +59,12 @@ impl RowSource for FileRows {
         self.row
     }
 
-    /// Reads rows in any order; unsigned bytes become their 255th parts.
+    /// Reads rows in any order; unsigned bytes become their 255th parts. A row that cannot be read any more, as when somebody
+    /// cut the file short, is NaN.
     ///
     /// # Panics
     ///
-    /// Panics if a row is not below the count, or if the file cannot be read any more, as when somebody cut it short.
+    /// Panics if a row is not below the count.
     fn read(&self, rows: &[usize], into: &mut [f32]) {
         let size = self.row * self.format.element.size();
         let mut bytes = vec![0; size];
@@ -68,10 +72,15 @@ impl RowSource for FileRows {
             assert!(row < self.count, "row {row} of {}", self.count);
             let place = self.start + row as u64 * size as u64;
             if let Err(error) = read_at(&self.file, &mut bytes, place) {
-                panic!(
-                    "{}: row {row} cannot be read any more: {error}",
-                    self.path.display()
-                );
+                self.lost.get_or_init(|| {
+                    format!(
+                        "{}: row {row} cannot be read any more: {error}\n  hint: put the file back as it was, then go on with \
+                         `layerwise resume`",
+                        self.path.display()
+                    )
+                });
+                into.fill(f32::NAN);
+                continue;
             }
             self.format.decode(&bytes, into);
             if self.format.element == Element::U8 {
@@ -80,6 +89,10 @@ impl RowSource for FileRows {
                 }
             }
         }
+    }
+
+    fn lost(&self) -> Option<&str> {
+        self.lost.get().map(String::as_str)
     }
 }
 
@@ -159,10 +172,18 @@ mod tests {
     }
 
     #[test]
-    #[should_panic(expected = "rows: row 99 cannot be read any more: failed to fill whole buffer")]
     fn a_file_that_is_cut_short_in_use_is_told() {
         let rows = rows_of(&[0; 10_000], 0, Format::BYTES, [100, 100]);
         rows.file.set_len(10).unwrap();
-        rows.read(&[99], &mut [0.0; 100]);
+        let mut into = [0.0; 100];
+        rows.read(&[99], &mut into);
+        assert!(into.iter().all(|number| number.is_nan()));
+        assert_eq!(
+            rows.lost(),
+            Some(
+                "rows: row 99 cannot be read any more: failed to fill whole buffer\n  hint: put the file back as it was, then \
+                 go on with `layerwise resume`"
+            )
+        );
     }
 }

@@ -275,6 +275,10 @@ impl RowSource for Transformed {
     fn read(&self, indices: &[usize], into: &mut [f32]) {
         into.copy_from_slice(&self.transforms.read(&*self.source, indices));
     }
+
+    fn lost(&self) -> Option<&str> {
+        self.source.lost()
+    }
 }
 
 impl Step {

@@ -221,6 +221,12 @@ pub enum Failure {
         /// The hidden layer, counted from 1.
         layer: usize,
     },
+    /// Rows could not be read that were there at first.
+    #[error("{reason}")]
+    Data {
+        /// Which, why, and what to do.
+        reason: String,
+    },
     /// A state that was kept does not fit the task that should go on from it.
     #[error(
         "the checkpoint of {label} is that of another task\n  hint: start the run anew; this should not happen, please report it"

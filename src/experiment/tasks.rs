@@ -87,7 +87,16 @@ pub fn carry_out(
 ) -> Result<Vec<Box<dyn Task>>, Failure> {
     let failure = Mutex::new(None);
     let tasks = take_turns(setting.lanes, tasks, |mut task| {
-        let moment = match task.advance(setting) {
+        let advanced = task
+            .advance(setting)
+            .and_then(|advance| match setting.data.lost() {
+                // What came of such rows is not kept.
+                Some(reason) => Err(Failure::Data {
+                    reason: reason.to_owned(),
+                }),
+                None => Ok(advance),
+            });
+        let moment = match advanced {
             Ok(Advance::More) => Moment::Epoch,
             Ok(Advance::Done) => Moment::Last,
             Err(error) => {

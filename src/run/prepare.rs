@@ -69,6 +69,9 @@ pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
     has_room(&before, Kind::Cpu)?;
     data.transform(&plan.data.transforms)
         .map_err(Failure::request)?;
+    if let Some(reason) = data.lost() {
+        return Err(Failure::Work(reason.to_owned()));
+    }
     let loading = start.elapsed().as_secs_f64();
     let inputs = data.train.images.inputs();
     let extent = experiment::extent(plan, left, inputs, data.classes);
