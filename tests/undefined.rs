@@ -96,7 +96,7 @@ fn without_a_live_unit_no_score_is_defined_and_no_regime_is_judged() {
     let page = read(&out, "index.html");
     assert!(page.contains("<strong>not judged</strong>"));
     assert!(page.contains("Not defined for β = 0 and β = 0.1: no unit is live."));
-    assert!(!page.contains("nearest"), "{page}");
+    assert!(!page.contains("nearest is"), "{page}");
 }
 
 #[test]
