@@ -100,7 +100,9 @@ fn assert_same_results(one: &Path, two: &Path) {
             .map(|entry| entry.expect("readable"))
             .filter(|entry| entry.path().is_file())
             .map(|entry| entry.file_name().into_string().expect("a plain name"))
-            .filter(|name| !["manifest.json", "index.html", "play.html", ".lock"].contains(&name.as_str()))
+            .filter(|name| {
+                !["manifest.json", "index.html", "play.html", ".lock"].contains(&name.as_str())
+            })
             .filter(|name| !name.starts_with("times."))
             .collect();
         names.sort();

@@ -42,15 +42,16 @@ fn describe(plan: &Plan, prepared: &Prepared) {
     let data = &prepared.data;
     let images = &data.train.images;
     let (inputs, classes, left) = (images.inputs(), data.classes, images.count());
+    let noun = images.frame().noun();
     let held_out = data.validation.as_ref().map_or(String::new(), |split| {
-        let count = counted(split.images.count(), "validation image");
+        let count = counted(split.images.count(), &format!("validation {noun}"));
         format!(", {count} held out")
     });
     say(&format!(
         "data        {}: {}{held_out}, {} of {}, {}",
         data.name.unwrap_or("no set that this program knows"),
-        counted(left, "training image"),
-        counted(data.test.images.count(), "test image"),
+        counted(left, &format!("training {noun}")),
+        counted(data.test.images.count(), &format!("test {noun}")),
         images.frame(),
         classes_in_words(classes),
     ));

@@ -56,6 +56,15 @@ impl Frame {
         }
     }
 
+    /// What a row is called.
+    #[must_use]
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Picture { .. } => "image",
+            Self::Vector { .. } => "row",
+        }
+    }
+
     /// Height and width of a grey picture.
     #[must_use]
     pub fn as_grey(self) -> Option<[usize; 2]> {

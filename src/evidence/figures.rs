@@ -242,8 +242,11 @@ fn described(data: &DataRecord) -> String {
         data.name
             .as_deref()
             .unwrap_or("A data set of unknown hashes"),
-        counted(data.train_images, "training image"),
-        counted(data.test_images, "test image"),
+        counted(
+            data.train_images,
+            &format!("training {}", data.frame.noun())
+        ),
+        counted(data.test_images, &format!("test {}", data.frame.noun())),
         data.frame,
         match data.frame {
             Frame::Picture { height, width, .. } if height != width => " (height × width)",

@@ -171,10 +171,11 @@ fn measured(plan: &Plan, trained: &Trained<'_>) -> Vec<Value> {
     let (data, members) = (trained.data, trained.members);
     let layers = shown(plan, picture(data.test.images.frame()));
     let place = |shown: &Shown| members.iter().position(|of| of.index == shown.member);
+    let images = data.test.images.count().min(LOOKED_AT);
     // Where each stands among the members that were trained together.
     let mut collected: Vec<(usize, Collected)> = layers
         .iter()
-        .filter_map(|shown| Some((place(shown)?, Collected::new(*shown))))
+        .filter_map(|shown| Some((place(shown)?, Collected::new(*shown, images))))
         .collect();
     if collected.is_empty() {
         return Vec::new();
@@ -221,11 +222,14 @@ struct Collected {
 }
 
 impl Collected {
-    fn new(shown: Shown) -> Self {
+    /// With room for so many images.
+    fn new(shown: Shown, images: usize) -> Self {
         Self {
             shown,
-            activations: vec![Vec::new(); shown.units],
-            strongest: Vec::new(),
+            activations: (0..shown.units)
+                .map(|_| Vec::with_capacity(images))
+                .collect(),
+            strongest: Vec::with_capacity(images),
         }
     }
 
@@ -415,12 +419,15 @@ mod tests {
 
     #[test]
     fn images_belong_to_the_unit_that_they_excite_most() {
-        let mut collected = Collected::new(Shown {
-            member: 0,
-            layer: 2,
-            of: 3,
-            units: 2,
-        });
+        let mut collected = Collected::new(
+            Shown {
+                member: 0,
+                layer: 2,
+                of: 3,
+                units: 2,
+            },
+            0,
+        );
         // The third image excites two units equally, and belongs to the first of them.
         collected.add(&[0.1, 0.9, 0.0, 0.2, 0.8, 0.1]);
         collected.add(&[0.5, 0.5, 0.0, 0.0, 0.7, 0.6]);
