@@ -100,7 +100,7 @@ impl fmt::Display for Frame {
     }
 }
 
-/// Rows that are read when they are asked for: a file that is mapped into memory, or rows behind a transform.
+/// Rows that are read when they are asked for: a file that is too large to be held, or rows behind a transform.
 pub trait RowSource: Send + Sync {
     /// How many rows there are.
     fn count(&self) -> usize;
