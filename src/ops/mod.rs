@@ -20,8 +20,11 @@ mod kernels;
 mod rows;
 
 use burn::backend::tensor::{FloatTensor, IntTensor};
-use burn::backend::{Backend, Dispatch, ExtensionType, backend_extension};
-use burn::tensor::{FloatDType, Tensor};
+use burn::backend::{
+    Backend, Dispatch, ExtensionType, TensorMetadata, backend_extension,
+    get_or_init_device_settings,
+};
+use burn::tensor::{FloatDType, Shape, Slice, Tensor};
 
 pub(crate) use self::rows::on_device;
 pub use self::rows::{ReadRows, Rows, Stored};
@@ -102,6 +105,26 @@ pub struct SparsityRates {
     pub news: f32,
 }
 
+/// Which entries of a code stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Largest {
+    /// So many of each image.
+    OfImage(usize),
+    /// So many times as many as the batch has images, wherever they are in it.
+    OfBatch(usize),
+}
+
+impl Largest {
+    /// For codes `[member, batch, unit]`: how many rows a member's part falls into, how long they are, and how many entries
+    /// of each stay.
+    fn rows(self, [_, images, units]: [usize; 3]) -> [usize; 3] {
+        match self {
+            Self::OfImage(k) => [images, units, k.min(units)],
+            Self::OfBatch(k) => [1, images * units, k.min(units) * images],
+        }
+    }
+}
+
 /// The operations; equations and shapes are those of the functions of the same names below.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
@@ -159,6 +182,64 @@ pub trait Ops: Backend {
         drop(bias);
         let weight = Self::float_swap_dims(weight, 1, 2);
         Self::squared_error(h, weight, decoder_bias, x)
+    }
+
+    /// The same where zeros of the code pass no gradient on, as [`squared_error_of_sparse`].
+    #[fusion(default)]
+    fn squared_error_of_sparse(
+        h: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        #[extension_type] x: RowsPrimitive<Self>,
+    ) -> FloatTensor<Self> {
+        Self::squared_error(h, weight, bias, x)
+    }
+
+    /// The largest entries of a code, as [`keep_largest`].
+    #[fusion(default)]
+    fn keep_largest(h: FloatTensor<Self>, largest: Largest) -> FloatTensor<Self> {
+        let shape = h.shape();
+        let [rows, columns, count] = largest.rows(shape.dims());
+        let members = shape.dims::<3>()[0];
+        // What stays is chosen outside of the graph.
+        let values = Self::float_detach(h.clone());
+        let values = Self::float_reshape(values, Shape::new([members, rows, columns]));
+        let sorted = Self::float_sort(values.clone(), 2, true);
+        let last = count.saturating_sub(1) as isize;
+        let at_last = Slice::new(last, Some(last + 1), 1);
+        let least = Self::float_slice(sorted, &[Slice::full(), Slice::full(), at_last]);
+
+        let bools = get_or_init_device_settings::<Self>(&h.device()).bool_dtype;
+        let number = |mask| Self::bool_into_float(mask, FloatDType::F32);
+        let above = number(Self::float_greater(values.clone(), least.clone(), bools));
+        let equal = number(Self::float_equal(values.clone(), least, bools));
+        let room = Self::float_neg(Self::float_sum_dim(above.clone(), 2));
+        let room = Self::float_add_scalar(room, (count as f32).into());
+        let places = Self::float_cumsum(equal.clone(), 2);
+        let first = number(Self::float_lower_equal(places, room, bools));
+        let stays = Self::float_add(above, Self::float_mul(equal, first));
+        let positive = number(Self::float_greater_elem(values, 0_f32.into(), bools));
+        let stays = Self::float_reshape(Self::float_mul(stays, positive), shape);
+        // What is not a number stays so. Adding 0 makes −0 an ordinary 0.
+        Self::float_add_scalar(Self::float_mul(h, stays), 0_f32.into())
+    }
+
+    /// Rows of norm 1, as [`unit_rows`].
+    #[fusion(default)]
+    fn unit_rows(weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        let squares = Self::float_mul(weight.clone(), weight.clone());
+        let norms = Self::float_sqrt(Self::float_sum_dim(squares, 2));
+        let bools = get_or_init_device_settings::<Self>(&norms.device()).bool_dtype;
+        let zeros = Self::float_equal_elem(norms.clone(), 0_f32.into(), bools);
+        Self::float_div(weight, Self::float_mask_fill(norms, zeros, 1_f32.into()))
+    }
+
+    /// A gradient's part across rows of norm 1, as [`tangential`].
+    #[fusion(default)]
+    fn tangential(gradient: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+        let along = Self::float_mul(gradient.clone(), weight.clone());
+        let along = Self::float_sum_dim(along, 2);
+        Self::float_sub(gradient, Self::float_mul(weight, along))
     }
 
     /// The mean cross-entropy in nats, as [`cross_entropy`].
@@ -292,6 +373,57 @@ pub fn ramp(x: &Rows, weight: Tensor<3>, bias: Tensor<3>) -> Tensor<3> {
 pub fn squared_error(h: Tensor<3>, weight: Tensor<3>, bias: Tensor<3>, x: &Rows) -> Tensor<3> {
     let [h, weight, bias] = [h, weight, bias].map(Tensor::into_dispatch);
     Tensor::from_dispatch(Dispatch::squared_error(h, weight, bias, x.primitive()))
+}
+
+/// [`squared_error`] for a code whose zeros pass no gradient on, as those of ramps and of [`keep_largest`]: a backend may
+/// leave the gradient of h at 0 wherever h is 0. Its work is then in proportion to what is not 0.
+///
+/// Shapes are those of [`squared_error`].
+#[must_use]
+pub fn squared_error_of_sparse(
+    h: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Tensor<3>,
+    x: &Rows,
+) -> Tensor<3> {
+    let [h, weight, bias] = [h, weight, bias].map(Tensor::into_dispatch);
+    let errors = Dispatch::squared_error_of_sparse(h, weight, bias, x.primitive());
+    Tensor::from_dispatch(errors)
+}
+
+/// Of the largest entries of a code those above 0; all others become 0 and pass no gradient on. Of equals the first stay:
+/// those of the first image, and of its first unit. What is not a number stays so.
+///
+/// # Shapes
+///
+/// - h: `[member, batch, unit]`
+/// - output: the same
+#[must_use]
+pub fn keep_largest(h: Tensor<3>, largest: Largest) -> Tensor<3> {
+    Tensor::from_dispatch(Dispatch::keep_largest(h.into_dispatch(), largest))
+}
+
+/// Each row divided by its norm, outside of any graph; rows of zeros stay.
+///
+/// # Shapes
+///
+/// - weight: `[member, unit, input]`
+/// - output: the same
+#[must_use]
+pub fn unit_rows(weight: Tensor<3>) -> Tensor<3> {
+    Tensor::from_dispatch(Dispatch::unit_rows(weight.into_dispatch()))
+}
+
+/// A gradient without its part along the rows of a weight, g − (g·w) w for each, outside of any graph.
+///
+/// # Shapes
+///
+/// - gradient g and weight w: `[member, unit, input]`, the rows of w of norm 1
+/// - output: the same
+#[must_use]
+pub fn tangential(gradient: Tensor<3>, weight: Tensor<3>) -> Tensor<3> {
+    let (gradient, weight) = (gradient.into_dispatch(), weight.into_dispatch());
+    Tensor::from_dispatch(Dispatch::tangential(gradient, weight))
 }
 
 /// ½ ‖h Wᵀ + c − x‖² for the code h = max(0, x W + b) of x itself, the cost of a tied autoencoder of ramps; its mean over
