@@ -93,10 +93,7 @@ fn autoencoders(criterion: &mut Criterion<ShareOfPeak>, data: &data::Dataset, de
         let some = rows(&some, device);
         let sparsity: Vec<_> = betas
             .iter()
-            .map(|&weight| spec::Sparsity {
-                weight,
-                ..setting.sparsity
-            })
+            .map(|&weight| setting.sparsity.with_weight(weight))
             .collect();
         group.throughput(Throughput::Elements(
             2 * work * (members * batch * steps) as u64,
@@ -104,13 +101,16 @@ fn autoencoders(criterion: &mut Criterion<ShareOfPeak>, data: &data::Dataset, de
         let name = format!("h {hidden}, batch {batch}, members {members}, steps {steps}");
         group.bench_function(name, |bencher| {
             let seeds = vec![0; members];
-            let mut trainee = Trainee::autoencoders(&setting, &seeds, &sparsity, 784, 0, device);
+            let mut trainee = Trainee::autoencoders(&setting, &seeds, &sparsity, &some, 0);
             bencher.iter(|| trainee.epoch(&some, ORDER, &(), &Stop::default()));
         });
     }
     group.finish();
 
-    let trainee = Trainee::autoencoders(&setting, &[0], &[setting.sparsity], 784, 0, device);
+    let trainee = {
+        let nothing = Tensor::zeros([1, 1, 784], device).into();
+        Trainee::autoencoders(&setting, &[0], &[setting.sparsity], &nothing, 0)
+    };
     let variation = test.total_variation();
     let test = rows(test, device);
     let mut group = criterion.benchmark_group("figure's member");
@@ -160,10 +160,13 @@ fn classifiers(criterion: &mut Criterion<ShareOfPeak>, examples: &Examples, devi
 }
 
 fn divergence(criterion: &mut Criterion<ShareOfPeak>, device: &Device) {
-    let mut sparsity = Sparsity::new(&[figure56().sparsity], 100, device);
-    let h = Tensor::<3>::full([1, 100, 100], 0.1, device);
+    let setting = figure56();
+    let mut sparsity = Sparsity::new(&[setting.sparsity], 100, device);
+    let spec = &setting.autoencoder;
+    let model = Autoencoder::new(spec, &setting.sparsity, 784, 0, &[0], device);
+    let code = model.code_of_batch(&Tensor::full([1, 100, 784], 0.1, device).into());
     criterion.bench_function("KL term of 100 units, value and slope", |bencher| {
-        bencher.iter(|| black_box(sparsity.term(h.clone())));
+        bencher.iter(|| black_box(sparsity.term(&code, &model)));
     });
 }
 

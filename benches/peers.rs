@@ -183,9 +183,14 @@ fn beginning(plan: &Plan) -> (Weights, Vec<usize>) {
         let condition = plan.condition(&member.condition).expect("a member's own");
         let seeds = [member.seed];
         let drawn = match &condition.model {
-            Model::Autoencoder(of) => {
-                parameters(&Autoencoder::new(&of.autoencoder, 784, 0, &seeds, &device))
-            }
+            Model::Autoencoder(of) => parameters(&Autoencoder::new(
+                &of.autoencoder,
+                &of.sparsity,
+                784,
+                0,
+                &seeds,
+                &device,
+            )),
             Model::Classifier(of) => {
                 named_parameters(&Classifier::new(&of.classifier, 784, 10, &seeds, &device))
             }

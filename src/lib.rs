@@ -10,7 +10,7 @@
 //! use layerwise::data::{self, Limits};
 //! use layerwise::experiment::rows;
 //! use layerwise::model::{Autoencoder, Sparsity};
-//! use layerwise::spec::{self, AutoencoderSpec};
+//! use layerwise::spec::{self, AutoencoderSpec, KlSparsity};
 //!
 //! let limits = Limits { train: Some(3000), test: Some(100) };
 //! let digits = data::load("data/mnist".as_ref(), limits)?.train.images;
@@ -18,8 +18,10 @@
 //! let images = rows(&digits, &device);
 //!
 //! let (spec, seed) = (AutoencoderSpec::default(), 0);
-//! let mut model = Autoencoder::new(&spec, 28 * 28, 0, &[seed], &device.clone().autodiff());
-//! let term = spec::Sparsity { weight: 3.0, target: 0.05, ..spec::Sparsity::default() };
+//! let divergence = KlSparsity { weight: 3.0, target: 0.05, ..KlSparsity::default() };
+//! let term = spec::Sparsity::Kl(divergence);
+//! let learning = device.clone().autodiff();
+//! let mut model = Autoencoder::new(&spec, &term, 28 * 28, 0, &[seed], &learning);
 //! let mut sparsity = Sparsity::new(&[term], spec.hidden_units, &device);
 //! let mut adam = AdamConfig::new().init();
 //! for epoch in 1..=3 {
@@ -60,8 +62,7 @@
 //!     let autoencoder = AutoencoderSpec { hidden_units: units, ..AutoencoderSpec::default() };
 //!     let setting = AutoencoderTraining { autoencoder, ..AutoencoderTraining::default() };
 //!     let sparsity = [setting.sparsity];
-//!     let mut trainee =
-//!         Trainee::autoencoders(&setting, &[0], &sparsity, codes.inputs(), layer as u64, &device);
+//!     let mut trainee = Trainee::autoencoders(&setting, &[0], &sparsity, &codes, layer as u64);
 //!     trainee.epoch(&codes, order, &(), &stop);
 //!     encoders.push(trainee.model().encoder);
 //!     codes = encoders[layer].forward(&codes).into();

@@ -112,7 +112,7 @@ pub struct EpochRecord {
     pub cost: f64,
     /// Reconstruction part of the training cost.
     pub reconstruction: f64,
-    /// Σⱼ KL(ρ‖ρ̂ⱼ), without β, mean over the epoch's images.
+    /// The sparsity term without its weight, mean over the epoch's images: Σⱼ KL(ρ‖ρ̂ⱼ), Σⱼ |hⱼ| or L0; 0 where there is none.
     pub sparsity: f64,
     /// Reconstruction loss on the test images.
     pub test_reconstruction: f64,
@@ -127,6 +127,16 @@ pub struct EpochRecord {
     pub dead_units: usize,
     /// Units whose column of encoder weights still equals its initial values in every bit.
     pub untrained_units: usize,
+    /// Units that have been silent, with an output of 0, for as many training images as `revive` says; of trainings that
+    /// bring silent units back.
+    #[serde(default)]
+    pub silent_units: Option<usize>,
+    /// Units that became silent during the epoch.
+    #[serde(default)]
+    pub died_units: Option<usize>,
+    /// Silent units that turned on or started again during the epoch.
+    #[serde(default)]
+    pub revived_units: Option<usize>,
 }
 
 /// Why there is no [`EpochRecord::explained_variance`].
@@ -204,7 +214,7 @@ pub struct StageRecord {
     pub cost: f64,
     /// Reconstruction part of the cost.
     pub reconstruction: f64,
-    /// Σⱼ KL(ρ‖ρ̂ⱼ), without β, mean over the epoch's images.
+    /// As in [`EpochRecord::sparsity`].
     pub sparsity: f64,
 }
 

@@ -37,6 +37,8 @@ pub enum Purpose {
     Split,
     /// The photographs and places that patches are cut from.
     Patches,
+    /// Which images silent units start again from.
+    Resampling,
 }
 
 impl Purpose {
@@ -53,6 +55,7 @@ impl Purpose {
             Self::Shuffle => "shuffle",
             Self::Split => "split",
             Self::Patches => "patches",
+            Self::Resampling => "resampling",
         }
     }
 }

@@ -6,6 +6,7 @@
 
 mod forms;
 mod plan;
+mod sparsity;
 mod transform;
 
 use std::fmt;
@@ -15,7 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::counted;
 pub(crate) use forms::Form;
-use forms::WrittenInitialization;
+use forms::{Perhaps, WrittenDecoderBias, WrittenInitialization};
 
 pub(crate) use forms::{LARGEST_SEED, ROUNDS_OUT, Seeds, Stages, Whole, words_alone};
 pub(crate) use plan::StageCount;
@@ -24,6 +25,10 @@ pub use plan::{
     Fit, GridKey, Limit, Model, Over, Pictures, Plan, Promise, Report, Run, Source,
 };
 
+pub(crate) use sparsity::ProbeEpochs;
+pub use sparsity::{
+    BatchTopKSparsity, JumpReluSparsity, KlSparsity, L1Sparsity, Sparsity, SparsityKind,
+};
 pub use transform::{Patches, PhotographWhitening, Standardised, Transform, Whitening};
 
 /// How many units, images of a batch, or epochs there may be.
@@ -78,7 +83,40 @@ pub enum Decoder {
         /// Their initial values; those of the encoder's weights where it is left out.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         weight: Option<Initialization>,
+        /// Whether each unit's weights W̃ⱼ have norm 1: they are divided by their norm at the start and after every step,
+        /// before which their gradient loses its part along them (Bricken et al. 2023).
+        #[serde(default)]
+        unit_norm: bool,
+        /// Whether encoder and decoder start as each other's transpose (Gao et al. 2024, appendix A.1).
+        #[serde(default)]
+        transposed_start: bool,
     },
+}
+
+impl Decoder {
+    /// Weights of its own, with nothing special about them.
+    pub const UNTIED: Self = Self::Untied {
+        weight: None,
+        unit_norm: false,
+        transposed_start: false,
+    };
+}
+
+/// Where the decoder's biases start.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(from = "WrittenDecoderBias", into = "WrittenDecoderBias")]
+#[schemars(with = "WrittenDecoderBias")]
+pub enum DecoderBias {
+    /// At the mean of the training data (Bricken et al. 2023 took the geometric median).
+    DataMean,
+    /// Drawn, or constant.
+    Drawn(Initialization),
+}
+
+impl From<Initialization> for DecoderBias {
+    fn from(drawn: Initialization) -> Self {
+        Self::Drawn(drawn)
+    }
 }
 
 /// How an input and its reconstruction are compared; summed over inputs, averaged over the batch.
@@ -161,25 +199,9 @@ pub struct AutoencoderSpec {
     #[serde(deserialize_with = "forms::bias")]
     pub encoder_bias: Initialization,
     /// Initial biases of the decoder.
-    #[serde(deserialize_with = "forms::bias")]
-    pub decoder_bias: Initialization,
-}
-
-/// The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ).
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct Sparsity {
-    /// β, at least 0; 0 is no sparsity.
-    #[serde(with = "forms::Weight")]
-    pub weight: f64,
-    /// ρ, the mean activation asked of every unit; in (0, 1).
-    #[serde(with = "forms::Target")]
-    pub target: f64,
-    /// How ρ̂, the mean activation of each unit, is estimated.
-    pub estimator: MeanActivationEstimator,
-    /// ρ̂ is held inside [clamp, 1 − clamp] before the divergence is taken; in (0, ½).
-    #[serde(with = "forms::Clamp")]
-    pub clamp: f64,
+    pub decoder_bias: DecoderBias,
+    /// Whether the decoder's bias c is taken off the input before it is encoded: h = f((x − c) W + b) (Bricken et al. 2023).
+    pub subtract_decoder_bias: bool,
 }
 
 /// How the input of an autoencoder is disturbed before it is encoded, while its reconstruction is compared with
@@ -205,18 +227,67 @@ pub enum Corruption {
     },
 }
 
+/// What brings units back that have been silent, with an output of 0, for many images.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
+pub enum Revive {
+    /// Nothing does.
+    #[default]
+    None,
+    /// They start again from images that are reconstructed badly (Bricken et al. 2023), in the first half of the training.
+    Resample {
+        /// For how many images a unit must be silent; each time that so many have passed, all such units start again.
+        #[serde(with = "SilentImages", default = "silent_images")]
+        silent_images: usize,
+    },
+    /// A term of the cost: the strongest of them learn to reconstruct what the others leave over (Gao et al. 2024, appendix
+    /// A.2).
+    AuxK {
+        /// How many of them.
+        #[serde(with = "Count", default = "auxiliary_units")]
+        k: usize,
+        /// The weight of the term in the cost.
+        #[serde(with = "forms::Weight", default = "auxiliary_weight")]
+        weight: f64,
+        /// For how many images a unit must be silent.
+        #[serde(with = "SilentImages", default = "silent_images")]
+        silent_images: usize,
+    },
+}
+
+/// A count that single precision holds exactly.
+type SilentImages = Whole<1, 16_000_000>;
+
+impl Revive {
+    /// For how many images a unit must be silent; `None` where nothing brings it back.
+    #[must_use]
+    pub fn silent_images(self) -> Option<usize> {
+        match self {
+            Self::None => None,
+            Self::Resample { silent_images } | Self::AuxK { silent_images, .. } => {
+                Some(silent_images)
+            }
+        }
+    }
+}
+
 /// Everything about the training of one autoencoder but its seed and its data. As a stage of greedy layer-wise pretraining
 /// (Bengio et al. 2007, algorithm 1) the data are the codes of the layers below.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct AutoencoderTraining {
     /// The autoencoder itself.
     pub autoencoder: AutoencoderSpec,
-    /// The sparsity term of its cost.
+    /// How its code is made sparse.
     pub sparsity: Sparsity,
     /// How its input is disturbed.
     pub corruption: Corruption,
+    /// What brings silent units back.
+    pub revive: Revive,
     /// How it is trained.
     pub training: TrainingSpec,
+    /// Epochs for which a softmax layer is trained on its codes once it is trained itself; 0 for none.
+    pub probe_epochs: usize,
 }
 
 /// A classifier: hidden layers and a softmax layer on top. Input size and class count follow from the data.
@@ -300,7 +371,7 @@ pub enum OptimizerSpec {
     },
 }
 
-/// How the learning rate moves over epochs; it is constant within an epoch.
+/// How the learning rate moves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Schedule {
@@ -308,6 +379,8 @@ pub enum Schedule {
     Constant,
     /// η·(1 − e/E) in epoch e = 0 … E − 1.
     LinearToZero,
+    /// η·½(1 + cos(π t/T)) at step t = 0 … T − 1 of the whole training (Loshchilov and Hutter 2017, without restarts).
+    Cosine,
 }
 
 /// How a model is trained.
@@ -316,11 +389,21 @@ pub enum Schedule {
 pub struct TrainingSpec {
     /// The update rule.
     pub optimizer: OptimizerSpec,
-    /// η at the first epoch.
+    /// η, the learning rate at the start, or after the warm-up.
     #[serde(with = "forms::LearningRate")]
     pub learning_rate: f64,
-    /// How η moves over epochs.
+    /// How η moves.
     pub schedule: Schedule,
+    /// Steps over which η grows from 0, linearly.
+    #[serde(with = "sparsity::StepCount")]
+    pub warm_up_steps: usize,
+    /// Gradients of a model whose norm, over all of its parameters, is larger are scaled down to it; none are where it is
+    /// left out (Pascanu et al. 2013, algorithm 1).
+    #[serde(
+        with = "Perhaps::<forms::Norm>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub largest_gradient_norm: Option<f64>,
     /// Images of a batch.
     #[serde(with = "Count")]
     pub batch_size: usize,
@@ -339,6 +422,8 @@ impl Default for TrainingSpec {
             optimizer: OptimizerSpec::adam(),
             learning_rate: 5e-4,
             schedule: Schedule::Constant,
+            warm_up_steps: 0,
+            largest_gradient_norm: None,
             batch_size: 100,
             epochs: 10,
             weight_decay: 0.0,
@@ -357,7 +442,8 @@ impl Default for AutoencoderSpec {
             reconstruction: Reconstruction::SquaredError,
             encoder_weight: Initialization::normal(1.0 / 784.0),
             encoder_bias: Initialization::normal(1.0 / 7840.0),
-            decoder_bias: Initialization::Constant { value: 0.0 },
+            decoder_bias: Initialization::Constant { value: 0.0 }.into(),
+            subtract_decoder_bias: false,
         }
     }
 }
@@ -370,18 +456,6 @@ impl Default for ClassifierSpec {
             activation: Activation::Relu,
             weight: Initialization::normal(1.0 / 784.0),
             bias: Initialization::normal(1.0 / 7840.0),
-        }
-    }
-}
-
-/// No sparsity at all; the rest is that of Figure 5-6.
-impl Default for Sparsity {
-    fn default() -> Self {
-        Self {
-            weight: 0.0,
-            target: 0.05,
-            estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },
-            clamp: 0.01,
         }
     }
 }
@@ -402,6 +476,18 @@ fn masked_fraction() -> f64 {
 
 fn noise_deviation() -> f64 {
     0.3
+}
+
+fn silent_images() -> usize {
+    10_000
+}
+
+fn auxiliary_units() -> usize {
+    64
+}
+
+fn auxiliary_weight() -> f64 {
+    1.0 / 32.0
 }
 
 fn estimate_decay() -> f64 {
@@ -443,15 +529,36 @@ impl Initialization {
 }
 
 impl TrainingSpec {
-    /// The learning rate during `epoch`, counted from 0.
+    /// The learning rate of step `step` of an epoch that has so many, all counted from 0.
     #[must_use]
-    pub fn learning_rate_at(&self, epoch: usize) -> f64 {
-        match self.schedule {
+    pub fn learning_rate_at(&self, epoch: usize, step: usize, steps: usize) -> f64 {
+        let done = (epoch * steps + step) as f64;
+        let moved = match self.schedule {
             Schedule::Constant => self.learning_rate,
             Schedule::LinearToZero => {
                 self.learning_rate * (1.0 - epoch as f64 / self.epochs as f64)
             }
+            Schedule::Cosine => {
+                let share = done / (self.epochs * steps) as f64;
+                self.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * share).cos())
+            }
+        };
+        if done >= self.warm_up_steps as f64 {
+            return moved;
         }
+        moved * (done + 1.0) / self.warm_up_steps as f64
+    }
+
+    /// Steps of an epoch on so many examples.
+    #[must_use]
+    pub fn steps(&self, examples: usize) -> usize {
+        examples.div_ceil(self.batch_size)
+    }
+
+    /// Whether the learning rate of an early step depends on how many epochs there are.
+    #[must_use]
+    pub fn looks_ahead(&self) -> bool {
+        self.schedule != Schedule::Constant
     }
 }
 
@@ -556,8 +663,13 @@ impl fmt::Display for TrainingSpec {
             OptimizerSpec::Adam { .. } => f.write_str("Adam")?,
         }
         write!(f, " {}", self.learning_rate)?;
-        if self.schedule == Schedule::LinearToZero {
-            f.write_str(" falling to 0")?;
+        match self.schedule {
+            Schedule::Constant => {}
+            Schedule::LinearToZero => f.write_str(" falling to 0")?,
+            Schedule::Cosine => f.write_str(" falling as a cosine")?,
+        }
+        if self.warm_up_steps > 0 {
+            write!(f, " after {}", counted(self.warm_up_steps, "warm-up step"))?;
         }
         write!(f, ", {}", counted(self.epochs, "epoch"))?;
         if self.weight_decay > 0.0 {

@@ -101,9 +101,14 @@ fn evaluated(config: &str) -> Bits {
             let images = &trained.examples.test.images;
             match &trained.models {
                 Models::Autoencoders { trainee, .. } => {
-                    encode_all(&trainee.model().encoder, images, |h| {
-                        keep(format!("{label}: layer 1"), &numbers(h));
-                    });
+                    let model = trainee.model();
+                    encode_all(
+                        |x| model.encode(x),
+                        images,
+                        |h| {
+                            keep(format!("{label}: layer 1"), &numbers(h));
+                        },
+                    );
                 }
                 Models::Classifiers { trainee, .. } => {
                     for batch in images.parts(EVALUATION_BATCH) {

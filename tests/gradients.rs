@@ -156,7 +156,8 @@ fn autoencoder(
         reconstruction,
         encoder_weight: normal(0.3),
         encoder_bias: normal(0.1),
-        decoder_bias: normal(0.1),
+        decoder_bias: normal(0.1).into(),
+        subtract_decoder_bias: false,
     }
 }
 
@@ -164,13 +165,17 @@ fn autoencoder(
 fn check(spec: &AutoencoderSpec) {
     let device = Device::flex();
     let betas = [0.0, 0.7];
-    let model = Autoencoder::new(spec, INPUTS, 0, &[1, 2], &device.clone().autodiff());
-    let terms = betas.map(|weight| spec::Sparsity {
-        weight,
-        target: RHO,
-        estimator: MeanActivationEstimator::Batch,
-        clamp: CLAMP,
+    let terms = betas.map(|weight| {
+        spec::Sparsity::Kl(spec::KlSparsity {
+            weight,
+            target: RHO,
+            estimator: MeanActivationEstimator::Batch,
+            clamp: CLAMP,
+            warm_up_steps: 0,
+        })
     });
+    let learning = device.clone().autodiff();
+    let model = Autoencoder::new(spec, &terms[0], INPUTS, 0, &[1, 2], &learning);
     let mut sparsity = Sparsity::new(&terms, UNITS, &device);
     let x: Vec<f32> = (0..IMAGES * INPUTS)
         .map(|i| (i * 7 % 11) as f32 / 10.0)
@@ -198,9 +203,13 @@ fn check(spec: &AutoencoderSpec) {
         .into_iter()
         .map(|(name, _, values)| (name, values))
         .collect();
+    let training = spec::AutoencoderTraining {
+        autoencoder: spec.clone(),
+        ..spec::AutoencoderTraining::default()
+    };
     assert_eq!(
         model.num_params(),
-        2 * Autoencoder::parameter_count(spec, INPUTS)
+        2 * Autoencoder::parameter_count(&training, INPUTS)
     );
     for (member, beta) in betas.into_iter().enumerate() {
         let part = |name: &str| -> Vec<f64> {
@@ -264,6 +273,8 @@ fn every_activation_tied_and_untied_with_both_losses() {
             Decoder::Tied,
             Decoder::Untied {
                 weight: Some(normal(0.3)),
+                unit_norm: false,
+                transposed_start: false,
             },
         ] {
             for reconstruction in [Reconstruction::SquaredError, Reconstruction::CrossEntropy] {
@@ -283,20 +294,22 @@ fn a_running_mean_passes_its_slope_whole() {
         hidden_units: 1,
         encoder_weight: zero,
         encoder_bias: Initialization::Constant { value: 2.0 },
-        decoder_bias: zero,
+        decoder_bias: zero.into(),
         ..autoencoder(
             Activation::Relu,
             Decoder::Tied,
             Reconstruction::SquaredError,
         )
     };
-    let model = Autoencoder::new(&spec, 1, 0, &[0], &device.clone().autodiff());
-    let term = spec::Sparsity {
+    let term = spec::Sparsity::Kl(spec::KlSparsity {
         weight: 3.0,
         target: 0.05,
         estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },
         clamp: 0.01,
-    };
+        warm_up_steps: 0,
+    });
+    let learning = device.clone().autodiff();
+    let model = Autoencoder::new(&spec, &term, 1, 0, &[0], &learning);
     for (so_far, expected_mean) in [(0.05_f64, 0.0695_f64), (5.0, 4.97)] {
         let x = Rows::Numbers(Tensor::zeros([1, 4, 1], &device));
         let mut sparsity = Sparsity::new(&[term], 1, &device);

@@ -12,7 +12,7 @@ use layerwise::model::{Autoencoder, numbers, parameters};
 use layerwise::results::Ended;
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, BackendName, Corruption, Initialization,
-    MeanActivationEstimator, Model, Plan, Schedule, Sparsity, TrainingSpec,
+    KlSparsity, MeanActivationEstimator, Model, Plan, Schedule, Sparsity, TrainingSpec,
 };
 use layerwise::train::{Observer, Order, Record, Stop, Trainee};
 
@@ -36,12 +36,13 @@ fn training() -> TrainingSpec {
     }
 }
 
-const SPARSITY: Sparsity = Sparsity {
+const SPARSITY: Sparsity = Sparsity::Kl(KlSparsity {
     weight: 0.1,
     target: 0.05,
     estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
     clamp: 0.01,
-};
+    warm_up_steps: 0,
+});
 
 fn setting() -> AutoencoderTraining {
     AutoencoderTraining {
@@ -49,13 +50,14 @@ fn setting() -> AutoencoderTraining {
         sparsity: SPARSITY,
         corruption: Corruption::Masking { fraction: 0.1 },
         training: training(),
+        ..AutoencoderTraining::default()
     }
 }
 
 fn terms(sparsity_weights: &[f64]) -> Vec<Sparsity> {
     let weights = sparsity_weights.iter();
     weights
-        .map(|&weight| Sparsity { weight, ..SPARSITY })
+        .map(|&weight| SPARSITY.with_weight(weight))
         .collect()
 }
 
@@ -68,9 +70,8 @@ fn trainee(seeds: &[u64], sparsity_weights: &[f64], backend: &Backend) -> Traine
         &setting(),
         seeds,
         &terms(sparsity_weights),
-        INPUTS,
+        &burn::tensor::Tensor::zeros([1, 1, INPUTS], &backend.device).into(),
         0,
-        &backend.device,
     )
 }
 
@@ -249,7 +250,14 @@ fn initial_weights_are_what_the_seed_draws() {
     let initial = (outcome.initial_weights)();
     let mut names = 0;
     for seed in seeds {
-        let drawn = Autoencoder::new(&autoencoder(), INPUTS, 0, &[seed], &flex().device);
+        let drawn = Autoencoder::new(
+            &autoencoder(),
+            &SPARSITY,
+            INPUTS,
+            0,
+            &[seed],
+            &flex().device,
+        );
         for (name, [_, rows, columns], values) in parameters(&drawn) {
             for condition in ["β = 0", "β = 3"] {
                 let name = format!("{condition}/seed {seed}/initial/{name}");

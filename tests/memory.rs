@@ -13,12 +13,12 @@ use layerwise::experiment::rows;
 use layerwise::model::Classifier;
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Decoder,
-    DecoderActivation, Initialization, MeanActivationEstimator, OptimizerSpec, Reconstruction,
-    Schedule, Sparsity, TrainedLayers, TrainingSpec, Variance,
+    DecoderActivation, Initialization, KlSparsity, MeanActivationEstimator, OptimizerSpec,
+    Reconstruction, Schedule, Sparsity, TrainedLayers, TrainingSpec, Variance,
 };
 use layerwise::train::{ClassifierTrainee, Labelled, Learner, Order, Stop, Trainee, Training};
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 
 /// The system's allocator, and how many bytes it has given out.
 struct Counting;
@@ -62,6 +62,8 @@ fn training(optimizer: OptimizerSpec) -> TrainingSpec {
         optimizer,
         learning_rate: 1e-3,
         schedule: Schedule::Constant,
+        warm_up_steps: 0,
+        largest_gradient_norm: None,
         batch_size: 4,
         epochs: 1000,
         weight_decay: 0.0,
@@ -78,23 +80,27 @@ fn autoencoder(activation: Activation) -> Trainee {
             reconstruction: Reconstruction::SquaredError,
             encoder_weight: NORMAL,
             encoder_bias: NORMAL,
-            decoder_bias: NORMAL,
+            decoder_bias: NORMAL.into(),
+            subtract_decoder_bias: false,
         },
-        sparsity: Sparsity {
+        sparsity: Sparsity::Kl(KlSparsity {
             weight: 0.1,
             target: 0.05,
             estimator: MeanActivationEstimator::Batch,
             clamp: 0.01,
-        },
+            warm_up_steps: 0,
+        }),
         corruption: Corruption::None,
         training: training(OptimizerSpec::Adam {
             beta_1: 0.9,
             beta_2: 0.999,
             epsilon: 1e-8,
         }),
+        ..AutoencoderTraining::default()
     };
     let sparsity = [setting.sparsity];
-    Trainee::autoencoders(&setting, &[0], &sparsity, 36, 0, &Device::flex())
+    let inputs = Tensor::zeros([1, 1, 36], &Device::flex());
+    Trainee::autoencoders(&setting, &[0], &sparsity, &inputs.into(), 0)
 }
 
 fn classifier(activation: Activation) -> ClassifierTrainee {

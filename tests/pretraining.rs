@@ -14,8 +14,8 @@ use layerwise::results::{Ended, TransferProof};
 use layerwise::run_dir::Records;
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, ClassifierTraining,
-    Condition, Corruption, Initialization, MeanActivationEstimator, Sparsity, TrainedLayers,
-    TrainingSpec, Transfer,
+    Condition, Corruption, Initialization, KlSparsity, MeanActivationEstimator, Sparsity,
+    TrainedLayers, TrainingSpec, Transfer,
 };
 use layerwise::train::pretraining::{Pretraining, copy_into, transferred};
 use layerwise::train::{Observer, Record, Stop};
@@ -44,14 +44,16 @@ fn stage(units: usize) -> AutoencoderTraining {
             encoder_bias: Initialization::normal(0.01),
             ..AutoencoderSpec::default()
         },
-        sparsity: Sparsity {
+        sparsity: Sparsity::Kl(KlSparsity {
             weight: 0.1,
             target: 0.05,
             estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
             clamp: 1e-4,
-        },
+            warm_up_steps: 0,
+        }),
         corruption: Corruption::Gaussian { deviation: 0.1 },
         training: adam(2),
+        ..AutoencoderTraining::default()
     }
 }
 
@@ -105,8 +107,8 @@ fn proofs(outcome: &Outcome) -> Vec<TransferProof> {
 fn copying_k_layers_copies_exactly_k() {
     let device = flex().device;
     let seeds = [3, 4];
-    let mut pretraining = Pretraining::new(&training(3).stages, &seeds, INPUTS, &device);
     let images = rows(&blobs(CLASSES).train.images, &device);
+    let mut pretraining = Pretraining::new(&training(3).stages, &seeds, &images);
     while !pretraining.is_done() {
         let epoch = pretraining.epoch(&images, 0, &(), &Stop::default());
         assert!(epoch.is_some(), "nobody stops it");
@@ -276,7 +278,14 @@ fn results_depend_neither_on_jobs_nor_on_company() {
 fn conditions_of_one_seed_draw_the_same_first_weights() {
     let first = fresh(&[5]);
     let spec = &stage(WIDTHS[0]).autoencoder;
-    let encoder = Autoencoder::new(spec, INPUTS, 0, &[5], &flex().device);
+    let encoder = Autoencoder::new(
+        spec,
+        &layerwise::spec::Sparsity::default(),
+        INPUTS,
+        0,
+        &[5],
+        &flex().device,
+    );
     assert_eq!(first.hidden[0].values(), encoder.encoder.values());
 }
 

@@ -16,20 +16,19 @@ use std::io;
 use std::path::Path;
 use std::thread;
 
-use burn::module::Module;
 use burn::tensor::{Device, Tensor};
 
 use crate::config::{self, Config, Overrides};
 use crate::data::{Frame, Images, RowSource, Transforms};
-use crate::experiment::rows;
-use crate::model::{Autoencoder, Classifier, Layer, numbers, with_parameters};
+use crate::experiment::{rebuilt as stored, rows};
+use crate::model::{Autoencoder, Classifier, Layer, numbers};
 use crate::ops::Rows;
 use crate::results::Member;
 use crate::run::Failure;
 use crate::run_dir::{self, Manifest, RunDir, RunDirError, Status};
-use crate::spec::{AutoencoderSpec, ClassifierSpec, Decoder, Initialization, Model};
+use crate::spec::Model;
 use crate::train::{EVALUATION_BATCH, lanes};
-use crate::weights::{Weights, layer_name, member_prefix};
+use crate::weights::{Weights, member_prefix};
 
 /// A model of a run, as it was when its training ended.
 #[derive(Debug)]
@@ -316,51 +315,13 @@ fn rebuilt(
 ) -> Result<Network, String> {
     let data = &manifest.data;
     let inputs = data.frame.inputs().unwrap_or(0);
-    let (device, seeds) = (Device::flex(), [0]);
-    // What is drawn is replaced: zeros are drawn in no time.
-    let zeros = Initialization::Constant { value: 0.0 };
     match model {
         Model::Autoencoder(training) => {
-            let spec = AutoencoderSpec {
-                encoder_weight: zeros,
-                decoder: match training.autoencoder.decoder {
-                    Decoder::Tied => Decoder::Tied,
-                    Decoder::Untied { .. } => Decoder::Untied { weight: None },
-                },
-                ..training.autoencoder.clone()
-            };
-            let model = Autoencoder::new(&spec, inputs, 0, &seeds, &device);
-            stored(model, weights, prefix).map(Network::Autoencoder)
+            stored::autoencoder(training, inputs, weights, prefix).map(Network::Autoencoder)
         }
         Model::Classifier(training) => {
-            let spec = ClassifierSpec {
-                weight: zeros,
-                ..training.classifier.clone()
-            };
-            let mut model = Classifier::new(&spec, inputs, data.classes, &seeds, &device);
-            for (at, layer) in model.hidden.iter_mut().enumerate() {
-                let prefix = format!("{prefix}{}.", layer_name(at));
-                *layer = stored(layer.clone(), weights, &prefix)?;
-            }
-            let prefix = format!("{prefix}output.");
-            model.output = stored(model.output.clone(), weights, &prefix)?;
-            Ok(Network::Classifier(model))
+            let sizes = [inputs, data.classes];
+            stored::classifier(training, sizes, weights, prefix).map(Network::Classifier)
         }
     }
-}
-
-/// A module with the numbers that are stored under `prefix`.
-fn stored<M: Module>(model: M, weights: &Weights, prefix: &str) -> Result<M, String> {
-    with_parameters(model, |path, [_, rows, columns]| {
-        let name = format!("{prefix}{path}");
-        let tensor = weights.get(&name).map_err(|error| error.to_string())?;
-        if tensor.shape == [rows, columns] {
-            Ok(tensor.values.clone())
-        } else {
-            let [found_rows, found_columns] = tensor.shape;
-            Err(format!(
-                "{name} is {found_rows}×{found_columns}, but the config and the data make it {rows}×{columns}"
-            ))
-        }
-    })
 }

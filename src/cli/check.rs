@@ -67,7 +67,7 @@ fn describe(plan: &Plan, prepared: &Prepared) {
         let epochs = condition.training().epochs;
         let work = multiply_accumulates(condition, left, inputs, classes);
         let parameters = match &condition.model {
-            Model::Autoencoder(of) => Autoencoder::parameter_count(&of.autoencoder, inputs),
+            Model::Autoencoder(of) => Autoencoder::parameter_count(of, inputs),
             Model::Classifier(of) => Classifier::parameter_count(&of.classifier, inputs, classes),
         };
         say(&format!(

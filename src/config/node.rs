@@ -11,6 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::Origin;
 use super::keys::{holds_keys, joined};
 use super::problem::{Problem, quoted};
+use super::sections::kind_of;
 
 /// A value as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -194,8 +195,11 @@ impl Node {
     /// Puts another tree over this one, both of which stand at `place`: the names that lead there in a config.
     ///
     /// Sections are merged key by key. A choice is merged if it is the same choice, and a word alone is a choice; all else
-    /// is replaced.
+    /// is replaced. A section of sparsity that names another kind leaves nothing of the kind before.
     pub fn put_over(&mut self, over: Self, place: &[&str]) {
+        if place.last() == Some(&"sparsity") && holds_keys(place) {
+            self.leave_kind(&over);
+        }
         let merged = match (&mut self.value, &over.value) {
             (Value::Table(_), Value::Table(_)) if holds_keys(place) => true,
             (Value::Table(ours), Value::Table(theirs)) => {
@@ -235,6 +239,20 @@ impl Node {
                 Some((_, known)) => known.put_over(node, &[place, &[&name]].concat()),
                 None => entries.push((name, node)),
             }
+        }
+    }
+
+    /// Drops what a section of sparsity cannot keep once `over`, which may name another kind, is put over it.
+    fn leave_kind(&mut self, over: &Self) {
+        let (ours, theirs) = (kind_of(self), kind_of(over));
+        let (Value::Table(entries), Some(theirs)) = (&mut self.value, theirs) else {
+            return;
+        };
+        match ours {
+            Some(ours) if ours == theirs => {}
+            Some(_) => entries.clear(),
+            // Keys of a kind that was not named yet.
+            None => entries.retain(|(name, _)| theirs.keys().contains(&name.as_str())),
         }
     }
 

@@ -9,13 +9,13 @@ use super::problem::{Problem, shown};
 use super::record::Record;
 use super::rules::{self, Broken};
 use super::sections::{
-    AutoencoderSection, ClassifierTrainingSection, DataSection, NetworkSection, PretrainingSection,
-    RunSection, Section, SparsitySection, StageSection, TrainingSection,
+    self, AutoencoderSection, ClassifierTrainingSection, DataSection, NetworkSection,
+    PretrainingSection, RunSection, Section, SparsitySection, StageSection, TrainingSection,
 };
 use super::{Origin, Setting};
 use crate::spec::{
     AutoencoderTraining, ClassifierTraining, Condition, Coordinate, ExperimentName, GridKey, Model,
-    Plan, Transfer,
+    Plan, SparsityKind, Transfer,
 };
 
 /// The most conditions of a run.
@@ -159,13 +159,15 @@ impl Document {
             let names: Vec<&str> = key.names.iter().map(String::as_str).collect();
             own.put_over((*value).clone().inside(&names), &[]);
         }
-        let name = self.name(group.map(|(name, _)| name.as_str()), point);
-        let trees = Trees {
+        let mut trees = Trees {
             defaults: &self.defaults,
             all: &self.root,
             own: &own,
-            condition: &name,
+            condition: "",
         };
+        let kind = sections::kind_of(&trees.section("sparsity"));
+        let name = self.name(group.map(|(name, _)| name.as_str()), point, kind);
+        trees.condition = &name;
         let model = match self.experiment {
             ExperimentName::Autoencoder => Model::Autoencoder(trees.autoencoder(record)?),
             ExperimentName::Classifier => Model::Classifier(trees.classifier(record)?),
@@ -183,11 +185,16 @@ impl Document {
     }
 
     /// `D`, `β = 0.1`, `D, hidden units = 50`.
-    fn name(&self, group: Option<&str>, point: &[(&GridNode, &Node)]) -> String {
-        let symbols: Vec<String> = self.grid.iter().map(|key| symbol(&key.key)).collect();
+    fn name(
+        &self,
+        group: Option<&str>,
+        point: &[(&GridNode, &Node)],
+        kind: Option<SparsityKind>,
+    ) -> String {
+        let symbols: Vec<String> = self.grid.iter().map(|key| symbol(&key.key, kind)).collect();
         let mut parts: Vec<String> = group.map(str::to_owned).into_iter().collect();
         for (key, value) in point {
-            let short = symbol(&key.key);
+            let short = symbol(&key.key, kind);
             let is_alone = symbols.iter().filter(|other| **other == short).count() == 1;
             let symbol = if is_alone {
                 short
@@ -252,14 +259,20 @@ impl Trees<'_> {
 
     fn autoencoder(&self, record: &mut Record) -> Result<AutoencoderTraining, Problem> {
         let nodes = ["autoencoder", "sparsity", "training"].map(|name| self.section(name));
-        let AutoencoderSection { spec, disturbance } = read("autoencoder", &nodes[0], record)?;
-        let SparsitySection { term } = read("sparsity", &nodes[1], record)?;
-        let TrainingSection { training } = read("training", &nodes[2], record)?;
+        let AutoencoderSection {
+            spec,
+            disturbance,
+            revival,
+        } = read("autoencoder", &nodes[0], record)?;
+        let SparsitySection { sparsity } = read("sparsity", &nodes[1], record)?;
+        let TrainingSection { training, probe } = read("training", &nodes[2], record)?;
         let model = AutoencoderTraining {
             autoencoder: spec,
-            sparsity: term,
+            sparsity,
             corruption: disturbance.corruption,
+            revive: revival.revive,
             training,
+            probe_epochs: probe.probe_epochs,
         };
         rules::autoencoder(&model).map_err(|broken| self.broken(broken, None))?;
         Ok(model)
@@ -344,10 +357,13 @@ fn as_name(config: &str) -> String {
 }
 
 /// What a key is called in the names of conditions.
-fn symbol(key: &str) -> String {
+fn symbol(key: &str, kind: Option<SparsityKind>) -> String {
     let name = key.rsplit_once('.').map_or(key, |(_, name)| name);
     match name {
-        "weight" if key.ends_with("sparsity.weight") => "β".to_owned(),
+        "weight" if key.ends_with("sparsity.weight") => match kind {
+            Some(SparsityKind::L1 | SparsityKind::JumpRelu) => "λ".to_owned(),
+            _ => "β".to_owned(),
+        },
         "target" => "ρ".to_owned(),
         "weight_decay" => "λ".to_owned(),
         "learning_rate" => "η".to_owned(),

@@ -3,8 +3,9 @@
 use super::Origin;
 use super::problem::{Problem, shown};
 use crate::spec::{
-    Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, DecoderActivation,
-    OptimizerSpec, Reconstruction, Sparsity, StageCount, TrainingSpec,
+    Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Decoder, DecoderActivation,
+    KlSparsity, OptimizerSpec, Reconstruction, Revive, Sparsity, SparsityKind, StageCount,
+    TrainingSpec,
 };
 
 /// A broken rule: at the first of these keys that somebody chose.
@@ -36,7 +37,9 @@ impl Broken {
 /// An autoencoder for its own sake.
 pub(super) fn autoencoder(model: &AutoencoderTraining) -> Kept {
     outputs("autoencoder", &model.autoencoder)?;
-    target("sparsity", &model.sparsity)?;
+    decoder("autoencoder", &model.autoencoder)?;
+    let units = "autoencoder";
+    sparsity(["sparsity", units, units], model)?;
     training("training", &model.training)
 }
 
@@ -61,7 +64,8 @@ pub(super) fn stage(stage: &AutoencoderTraining, layer: usize) -> Kept {
             format!("set network.activation = \"sigmoid\", or {key} = \"squared_error\""),
         );
     }
-    target("pretraining.sparsity", &stage.sparsity)?;
+    decoder("pretraining", &stage.autoencoder)?;
+    sparsity(["pretraining.sparsity", "network", "pretraining"], stage)?;
     training("pretraining", &stage.training)
 }
 
@@ -109,21 +113,90 @@ fn outputs(section: &str, autoencoder: &AutoencoderSpec) -> Kept {
     Ok(())
 }
 
-/// A target that ρ̂ is held away from would never be reached.
-fn target(section: &str, term: &Sparsity) -> Kept {
-    let Sparsity { target, clamp, .. } = *term;
-    if (clamp..=1.0 - clamp).contains(&target) {
+/// Decoder and encoder cannot both say where the decoder starts.
+fn decoder(section: &str, autoencoder: &AutoencoderSpec) -> Kept {
+    let Decoder::Untied {
+        weight: Some(_),
+        transposed_start: true,
+        ..
+    } = autoencoder.decoder
+    else {
         return Ok(());
-    }
-    let keys = [format!("{section}.target"), format!("{section}.clamp")];
+    };
+    let key = |name: &str| format!("{section}.decoder.untied.{name}");
     broken(
-        &[&keys[0], &keys[1]],
+        &[&key("transposed_start"), &key("weight")],
         format!(
-            "`{}` = {target:?} is not between `{}` = {clamp:?} and 1 - {clamp:?}",
-            keys[0], keys[1]
+            "`{}` starts the decoder as the encoder transposed, and `{}` starts it otherwise",
+            key("transposed_start"),
+            key("weight")
         ),
-        "move the target inside, or make the clamp smaller",
+        "remove one of them",
     )
+}
+
+/// What a kind of sparsity asks of the units, and what brings units back asks of the kind. The sections are those of the
+/// sparsity, of the units and of what brings them back.
+fn sparsity([section, of_units, of_revive]: [&str; 3], model: &AutoencoderTraining) -> Kept {
+    let kind = model.sparsity.kind();
+    let word = kind.word();
+    let key = |name: &str| format!("{section}.{name}");
+    match model.sparsity {
+        // A target that ρ̂ is held away from would never be reached.
+        Sparsity::Kl(KlSparsity { target, clamp, .. })
+            if !(clamp..=1.0 - clamp).contains(&target) =>
+        {
+            return broken(
+                &[&key("target"), &key("clamp")],
+                format!(
+                    "`{}` = {target:?} is not between `{}` = {clamp:?} and 1 - {clamp:?}",
+                    key("target"),
+                    key("clamp")
+                ),
+                "move the target inside, or make the clamp smaller",
+            );
+        }
+        Sparsity::JumpRelu(_) if model.autoencoder.activation != Activation::Relu => {
+            let activation = format!("{of_units}.activation");
+            return broken(
+                &[&activation, &key("kind")],
+                format!(
+                    "`{}` is \"{word}\", which needs ramps, but `{activation}` is another",
+                    key("kind")
+                ),
+                format!("set {activation} = \"relu\", or choose another kind"),
+            );
+        }
+        _ => {}
+    }
+    let units = model.autoencoder.hidden_units;
+    if let Some(k) = model.sparsity.k().filter(|k| *k > units) {
+        let width = format!("{of_units}.hidden_units");
+        return broken(
+            &[&key("k"), &width],
+            format!("`{}` = {k} is more than the {units} of `{width}`", key("k")),
+            format!("it must be from 1 to {units}"),
+        );
+    }
+    let unselected = matches!(
+        kind,
+        SparsityKind::None | SparsityKind::Kl | SparsityKind::L1
+    );
+    if matches!(model.revive, Revive::AuxK { .. }) && unselected {
+        let revive = format!("{of_revive}.revive");
+        return broken(
+            &[&revive, &key("kind")],
+            format!(
+                "`{revive}` is \"aux_k\", which teaches units that a choice keeps off, but `{}` = \"{word}\" makes no choice",
+                key("kind")
+            ),
+            format!(
+                "set {revive} = \"resample\", or {} to \"topk\", \"batch_topk\" or \"jump_relu\"",
+                key("kind")
+            ),
+        );
+    }
+    Ok(())
 }
 
 pub(super) fn training(section: &str, training: &TrainingSpec) -> Kept {

@@ -5,11 +5,12 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Serialize};
 
 use super::de::{Fields, Refusal};
-use super::node::Node;
+use super::node::{Node, Value};
+use super::problem::{Problem, shown};
 use crate::spec::{
     AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data, ExperimentName, Form,
-    MeanActivationEstimator, OptimizerSpec, Run, Schedule, Sparsity, StageCount, Stages,
-    TrainedLayers, TrainingSpec, Transfer,
+    KlSparsity, MeanActivationEstimator, OptimizerSpec, ProbeEpochs, Revive, Run, Schedule,
+    Sparsity, SparsityKind, StageCount, Stages, TrainedLayers, TrainingSpec, Transfer,
 };
 
 /// What an autoencoder takes over from the layer that it is the pretraining of.
@@ -39,6 +40,7 @@ macro_rules! section {
 
         impl Section for $name {
             fn read(node: &Node) -> Result<Self, Refusal> {
+                check_kind(node)?;
                 let fields = Fields::of(node, $hidden);
                 let section = Self { $($part: fields.part()?,)* };
                 fields.finish()?;
@@ -66,20 +68,20 @@ section! {
     RunSection { run: Run } without NONE;
     DataSection { data: Data } without NONE;
     /// The autoencoder that is trained.
-    AutoencoderSection { spec: AutoencoderSpec, disturbance: Disturbance } without NONE;
-    /// The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ) of its cost.
-    SparsitySection { term: Sparsity } without NONE;
+    AutoencoderSection { spec: AutoencoderSpec, disturbance: Disturbance, revival: Revival } without NONE;
+    /// How its code is made sparse.
+    SparsitySection { sparsity: Sparsity } without NONE;
     /// Its training.
-    TrainingSection { training: TrainingSpec } without NONE;
+    TrainingSection { training: TrainingSpec, probe: Probe } without NONE;
     /// The classifier that is trained.
     NetworkSection { spec: ClassifierSpec } without NONE;
     /// Its training: fine-tuning, where it was pretrained.
     ClassifierTrainingSection { training: TrainingSpec, trained: Trained } without NONE;
     /// The pretraining of its hidden layers: an autoencoder for each, on the codes of the layers below.
-    PretrainingSection { extent: Extent, spec: AutoencoderSpec, disturbance: Disturbance, term: Term, training: TrainingSpec }
+    PretrainingSection { extent: Extent, spec: AutoencoderSpec, disturbance: Disturbance, revival: Revival, code: Code, training: TrainingSpec }
         without OF_THE_ENCODER;
     /// The pretraining of one layer.
-    StageSection { spec: AutoencoderSpec, disturbance: Disturbance, term: Term, training: TrainingSpec }
+    StageSection { spec: AutoencoderSpec, disturbance: Disturbance, revival: Revival, code: Code, training: TrainingSpec }
         without OF_THE_ENCODER;
     ReportSection { report: ReportKeys } without NONE;
 }
@@ -101,9 +103,25 @@ pub(super) struct Trained {
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
-pub(super) struct Term {
-    /// The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ).
+pub(super) struct Code {
+    /// How the code is made sparse.
     pub sparsity: Sparsity,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct Revival {
+    /// What brings units back that have been silent, with an output of 0, for many images.
+    pub revive: Revive,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub(super) struct Probe {
+    /// Epochs for which a softmax layer is trained on the codes of the training images, once the autoencoder is trained; how
+    /// many test images it puts into their class is the code's accuracy. 0 for none.
+    #[serde(with = "ProbeEpochs")]
+    pub probe_epochs: usize,
 }
 
 /// How much is pretrained, and what of it is used.
@@ -147,6 +165,58 @@ pub(super) fn of(experiment: ExperimentName) -> &'static [&'static str] {
         ExperimentName::Autoencoder => &["autoencoder", "sparsity", "training"],
         ExperimentName::Classifier => &["network", "training", "pretraining"],
     }
+}
+
+/// Refuses the keys of another kind of sparsity than the one that is named.
+fn check_kind(node: &Node) -> Result<(), Refusal> {
+    let is_sparsity = node.path.rsplit('.').next() == Some("sparsity");
+    let Some(section) = Some(node)
+        .filter(|_| is_sparsity)
+        .or_else(|| node.get("sparsity"))
+    else {
+        return Ok(());
+    };
+    let Some(kind) = kind_of(section) else {
+        return Ok(());
+    };
+    let of_kind = |kind: SparsityKind, name: &str| name == "kind" || kind.keys().contains(&name);
+    let mut entries = section.entries().iter();
+    let foreign = entries.find(|(name, _)| !of_kind(kind, name));
+    let Some((name, foreign)) = foreign else {
+        return Ok(());
+    };
+    let owners = SparsityKind::ALL
+        .into_iter()
+        .filter(|kind| of_kind(*kind, name));
+    let owners: Vec<String> = owners.map(|kind| format!("\"{}\"", kind.word())).collect();
+    if owners.is_empty() {
+        return Ok(());
+    }
+    let path = shown(&foreign.path);
+    let kind_path = shown(
+        &section
+            .get("kind")
+            .map_or(String::new(), |kind| kind.path.clone()),
+    );
+    Err(Refusal::Located(Box::new(Problem::new(
+        &foreign.origin,
+        format!(
+            "`{path}` is not used because {kind_path} = \"{}\"; it belongs to {}",
+            kind.word(),
+            owners.join(", ")
+        ),
+        format!("remove it, or set {kind_path} to {}", owners.join(" or ")),
+    ))))
+}
+
+/// The kind of sparsity that a section names, if it names one.
+pub(super) fn kind_of(section: &Node) -> Option<SparsityKind> {
+    let Value::Text(word) = &section.get("kind")?.value else {
+        return None;
+    };
+    SparsityKind::ALL
+        .into_iter()
+        .find(|kind| kind.word() == word)
 }
 
 /// Keys that only classifiers have, in sections of both experiments.
@@ -194,13 +264,13 @@ pub(super) fn defaults(experiment: ExperimentName) -> toml::Table {
                 trained: Trained::default(),
             };
             let pretraining = PretrainingSection {
-                term: Term {
-                    sparsity: Sparsity {
+                code: Code {
+                    sparsity: Sparsity::Kl(KlSparsity {
                         weight: 0.1,
                         estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
                         clamp: 1e-4,
-                        ..Sparsity::default()
-                    },
+                        ..KlSparsity::default()
+                    }),
                 },
                 training: TrainingSpec {
                     learning_rate: 1e-3,
@@ -239,9 +309,11 @@ impl StageSection {
                 encoder_bias: classifier.bias,
                 ..self.spec
             },
-            sparsity: self.term.sparsity,
+            sparsity: self.code.sparsity,
             corruption: self.disturbance.corruption,
+            revive: self.revival.revive,
             training: self.training,
+            probe_epochs: 0,
         }
     }
 }

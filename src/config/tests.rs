@@ -9,10 +9,10 @@ use proptest::prelude::*;
 use super::*;
 use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, ClassifierTraining,
-    Coordinate, Corruption, Data, Decoder, DecoderActivation, ExperimentName, GridKey,
-    Initialization, Limit, MeanActivationEstimator, Model, OptimizerSpec, Patches, Promise,
-    Reconstruction, Run, Schedule, Source, Sparsity, Standardised, TrainedLayers, TrainingSpec,
-    Transfer, Transform, Variance, Whitening,
+    Coordinate, Corruption, Data, Decoder, DecoderActivation, DecoderBias, ExperimentName, GridKey,
+    Initialization, KlSparsity, Limit, MeanActivationEstimator, Model, OptimizerSpec, Patches,
+    Promise, Reconstruction, Revive, Run, Schedule, Source, Sparsity, Standardised, TrainedLayers,
+    TrainingSpec, Transfer, Transform, Variance, Whitening,
 };
 
 const FILE: &str = "configs/mine.toml";
@@ -109,15 +109,19 @@ fn an_almost_empty_config_is_the_figure_without_sparsity() {
             reconstruction: Reconstruction::SquaredError,
             encoder_weight: variance(1.0 / 784.0),
             encoder_bias: variance(1.0 / 7840.0),
-            decoder_bias: Initialization::Constant { value: 0.0 },
+            decoder_bias: DecoderBias::Drawn(Initialization::Constant { value: 0.0 }),
+            subtract_decoder_bias: false,
         },
-        sparsity: Sparsity {
+        sparsity: Sparsity::Kl(KlSparsity {
             weight: 0.0,
             target: 0.05,
             estimator: MeanActivationEstimator::RunningMean { decay: 0.99 },
             clamp: 0.01,
-        },
+            warm_up_steps: 0,
+        }),
         corruption: Corruption::None,
+        revive: Revive::None,
+        probe_epochs: 0,
         training: TrainingSpec {
             optimizer: OptimizerSpec::Adam {
                 beta_1: 0.9,
@@ -126,6 +130,8 @@ fn an_almost_empty_config_is_the_figure_without_sparsity() {
             },
             learning_rate: 5e-4,
             schedule: Schedule::Constant,
+            warm_up_steps: 0,
+            largest_gradient_norm: None,
             batch_size: 100,
             epochs: 10,
             weight_decay: 0.0,
@@ -166,6 +172,8 @@ fn an_almost_empty_classifier_holds_the_defaults_of_the_post() {
         optimizer: OptimizerSpec::Sgd { momentum: 0.0 },
         learning_rate: 0.1,
         schedule: Schedule::LinearToZero,
+        warm_up_steps: 0,
+        largest_gradient_norm: None,
         batch_size: 100,
         epochs: 20,
         weight_decay: 0.0,
@@ -182,13 +190,16 @@ fn an_almost_empty_classifier_holds_the_defaults_of_the_post() {
             hidden_units: 7,
             ..AutoencoderSpec::default()
         },
-        sparsity: Sparsity {
+        sparsity: Sparsity::Kl(KlSparsity {
             weight: 0.1,
             target: 0.05,
             estimator: MeanActivationEstimator::RunningMean { decay: 0.9 },
             clamp: 1e-4,
-        },
+            warm_up_steps: 0,
+        }),
         corruption: Corruption::None,
+        revive: Revive::None,
+        probe_epochs: 0,
         training: TrainingSpec {
             learning_rate: 1e-3,
             epochs: 3,
@@ -230,17 +241,20 @@ fn each_word_has_its_meaning_and_its_own_keys() {
         Activation::Identity
     );
     let decoder = |text: &str| autoencoder(&[text]).autoencoder.decoder;
-    assert_eq!(
-        decoder("autoencoder.decoder=untied"),
-        Decoder::Untied { weight: None }
-    );
+    assert_eq!(decoder("autoencoder.decoder=untied"), Decoder::UNTIED);
     assert_eq!(
         decoder("autoencoder.decoder.untied.weight.constant=0.5"),
         Decoder::Untied {
-            weight: Some(Initialization::Constant { value: 0.5 })
+            weight: Some(Initialization::Constant { value: 0.5 }),
+            unit_norm: false,
+            transposed_start: false
         }
     );
-    let estimator = |text: &str| autoencoder(&[text]).sparsity.estimator;
+    let estimator_of = |sparsity: Sparsity| match sparsity {
+        Sparsity::Kl(term) => term.estimator,
+        other => panic!("{other:?} has no estimator"),
+    };
+    let estimator = |text: &str| estimator_of(autoencoder(&[text]).sparsity);
     assert_eq!(
         estimator("sparsity.estimator=batch"),
         MeanActivationEstimator::Batch
@@ -263,7 +277,7 @@ fn each_word_has_its_meaning_and_its_own_keys() {
         "network.hidden_units = [3]\npretraining.layers = 1\npretraining.sparsity.estimator = \"running_mean\"",
     );
     assert_eq!(
-        stage.stages[0].sparsity.estimator,
+        estimator_of(stage.stages[0].sparsity),
         MeanActivationEstimator::RunningMean { decay: 0.9 }
     );
 }
@@ -321,7 +335,7 @@ fn numbers_ratios_widths_and_seeds_may_be_written_in_several_ways() {
             .learning_rate
     };
     assert_eq!(rate("1").to_bits(), 1.0_f64.to_bits());
-    let zero = autoencoder(&["sparsity.weight=-0.0"]).sparsity.weight;
+    let zero = autoencoder(&["sparsity.weight=-0.0"]).sparsity.weight();
     assert_eq!(zero.to_bits(), 0.0_f64.to_bits());
     assert_eq!(
         accepted(AUTOENCODER, &["data.train_images=500"])
@@ -418,7 +432,7 @@ epochs = 9
     let weights = |of: &ClassifierTraining| -> Vec<f64> {
         of.stages
             .iter()
-            .map(|stage| stage.sparsity.weight)
+            .map(|stage| stage.sparsity.weight())
             .collect()
     };
     assert_eq!(weights(shared), [0.1, 0.6, 0.1]);

@@ -238,7 +238,7 @@ fn parameter_counts(training: &ClassifierTraining, inputs: usize, classes: usize
     let below = std::iter::once(&inputs).chain(&spec.hidden_units);
     let stages = training.stages.iter().zip(below);
     let pretraining: usize = stages
-        .map(|(stage, &inputs)| Autoencoder::parameter_count(&stage.autoencoder, inputs))
+        .map(|(stage, &inputs)| Autoencoder::parameter_count(stage, inputs))
         .sum();
     let learnt = match training.trained_layers {
         TrainedLayers::All => parameters,

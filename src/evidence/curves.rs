@@ -313,6 +313,7 @@ mod tests {
             active_units: 30.0,
             dead_units: member,
             untrained_units: 0,
+            ..EpochRecord::default()
         }
     }
 

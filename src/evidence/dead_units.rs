@@ -19,6 +19,7 @@ use crate::ops::Rows;
 use crate::report::{Figures, Glossary, Term, table};
 use crate::results::{ConditionFacts, Ended, Member};
 use crate::spec::Plan;
+use crate::train::untrained;
 use crate::words::counted;
 
 /// A column that correlates above this with its initial values still looks like them.
@@ -154,7 +155,7 @@ fn counts(trained: &Trained<'_>) -> Vec<UnitCounts> {
     let inputs = images.inputs();
     let spec = &setting.autoencoder;
     let units = spec.hidden_units;
-    let start = Autoencoder::new(spec, inputs, 0, &seeds, &images.device());
+    let start = untrained(setting, &seeds, images, 0);
     let model = trainee.model();
     let [at_start, at_end] = [&start, &model].map(|model| never_on(model, images));
     let (before, after) = (
@@ -270,7 +271,7 @@ fn never_on(model: &Autoencoder, images: &Rows) -> Vec<Vec<usize>> {
     let lowest = f32::NEG_INFINITY;
     let mut highest = Tensor::<3>::full([members, 1, units], lowest, &images.device());
     for (part, x) in images.parts(500).enumerate() {
-        let z = model.encoder.pre_activation(&x);
+        let z = model.as_layer().pre_activation(&x);
         highest = highest.max_pair(z.max_dim(1));
         // A unit that was on once is on: mostly all were, after the first images.
         if part % 16 == 0

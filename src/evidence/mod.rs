@@ -6,6 +6,7 @@
 
 pub mod accuracy;
 mod accuracy_charts;
+mod code_accuracy;
 mod costs;
 mod curves;
 pub mod dead_units;
@@ -92,7 +93,7 @@ pub trait Evidence: Sync {
 }
 
 /// All pieces, in the order in which a page shows them.
-pub const ALL: [&dyn Evidence; 17] = [
+pub const ALL: [&dyn Evidence; 18] = [
     &play::Play,
     &accuracy::Accuracy,
     &pictures::Pictures,
@@ -102,6 +103,7 @@ pub const ALL: [&dyn Evidence; 17] = [
     &dead_units::DeadUnits,
     &curves::Curves,
     &matching::Matching,
+    &code_accuracy::CodeAccuracy,
     // After everything whose quantities can be promised.
     &promises::Promises,
     &end_results::EndResults,

@@ -1,17 +1,21 @@
 //! What autoencoders make of test images: inputs as they are given to the model, disturbed where the training disturbs them,
 //! reconstructed, and what is left over. Computed from the weights and images that the run folder holds.
 
+use burn::tensor::{Device, Tensor, TensorData};
 use maud::{Markup, html};
 
 use super::examples::{Example, Examples};
-use super::figures::{RedrawError, damaged_weights};
+use super::figures::RedrawError;
 use super::{Evidence, Run, is_autoencoder, picture};
+use crate::experiment::rebuilt;
+use crate::model::{Autoencoder, numbers};
+use crate::ops::Rows;
 use crate::report::{
     Figures, MOST_NAMES, PictureShape, StripGroup, StripRow, Term, Words, number, strip,
 };
 use crate::results::Member;
 use crate::run_dir;
-use crate::spec::{Activation, AutoencoderTraining, Corruption, Decoder, DecoderActivation, Plan};
+use crate::spec::{AutoencoderTraining, Corruption, Plan};
 use crate::train::disturbed;
 use crate::weights::member_prefix;
 use crate::words::{counted, listed};
@@ -91,100 +95,30 @@ pub(super) fn shown_images(labels: impl IntoIterator<Item = (usize, Option<u8>)>
     first.chain(others).take(MOST_IMAGES).collect()
 }
 
-/// One autoencoder's numbers.
-struct Model<'a> {
-    training: &'a AutoencoderTraining,
-    /// Row-major `[input, unit]`.
-    encoder: &'a [f32],
-    bias: &'a [f32],
-    /// Of `PReLU`.
-    slope: Option<f32>,
-    /// Row-major `[unit, input]`; absent when tied.
-    decoder: Option<&'a [f32]>,
-    decoder_bias: &'a [f32],
-}
-
 /// The member's model; none of a stopped run whose member never had a turn.
-fn model<'a>(
-    run: &Run<'a>,
+fn model(
+    run: &Run<'_>,
     member: &Member,
-    training: &'a AutoencoderTraining,
-) -> Result<Option<Model<'a>>, RedrawError> {
-    let prefix = member_prefix(member);
-    let get = |name: &str| run.weights.get(&format!("{prefix}/{name}"));
-    let Ok(encoder) = get("encoder.weight") else {
+    training: &AutoencoderTraining,
+) -> Result<Option<Autoencoder>, RedrawError> {
+    let prefix = member_prefix(member) + "/";
+    let Ok(encoder) = run.weights.get(&format!("{prefix}encoder.weight")) else {
         return Ok(None);
     };
-    let values = |name: &str, size: usize| match get(name) {
-        Ok(found) if found.values.len() == size => Ok(found.values.as_slice()),
-        Ok(_) => {
-            let reason = format!("{prefix}/{name} does not fit the encoder");
-            Err(run.dir.damaged(run_dir::WEIGHTS, &reason).into())
-        }
-        Err(source) => Err(damaged_weights(run.dir.path(), source)),
-    };
-    let [inputs, units] = encoder.shape;
-    let slope = match training.autoencoder.activation {
-        Activation::Prelu { .. } => Some(values("encoder.slope", 1)?[0]),
-        Activation::LeakyRelu { slope } => Some(slope as f32),
-        _ => None,
-    };
-    let decoder = match training.autoencoder.decoder {
-        Decoder::Tied => None,
-        Decoder::Untied { .. } => Some(values("decoder.weight", units * inputs)?),
-    };
-    Ok(Some(Model {
-        training,
-        encoder: &encoder.values,
-        bias: values("encoder.bias", units)?,
-        slope,
-        decoder,
-        decoder_bias: values("decoder.bias", inputs)?,
-    }))
+    let [inputs, _] = encoder.shape;
+    let model = rebuilt::autoencoder(training, inputs, run.weights, &prefix);
+    let damaged = |reason: String| run.dir.damaged(run_dir::WEIGHTS, &reason);
+    Ok(Some(model.map_err(damaged)?))
 }
 
-impl Model<'_> {
-    /// x̂ = g(h W̃ + c) with h = f(x W + b).
-    fn reconstruction(&self, x: &[f32]) -> Vec<f32> {
-        let units = self.bias.len();
-        let mut h = self.bias.to_vec();
-        for (&x, weights) in x.iter().zip(self.encoder.chunks_exact(units)) {
-            for (h, w) in h.iter_mut().zip(weights) {
-                *h += x * w;
-            }
-        }
-        let sigmoid = |z: f32| 1.0 / (1.0 + (-z).exp());
-        for h in &mut h {
-            *h = match self.training.autoencoder.activation {
-                Activation::Identity => *h,
-                Activation::Sigmoid => sigmoid(*h),
-                Activation::Tanh => h.tanh(),
-                _ if *h > 0.0 => *h,
-                _ => *h * self.slope.unwrap_or(0.0),
-            };
-        }
-        let mut z = self.decoder_bias.to_vec();
-        match self.decoder {
-            Some(decoder) => {
-                for (&h, weights) in h.iter().zip(decoder.chunks_exact(z.len())) {
-                    for (z, w) in z.iter_mut().zip(weights) {
-                        *z += h * w;
-                    }
-                }
-            }
-            None => {
-                for (z, weights) in z.iter_mut().zip(self.encoder.chunks_exact(units)) {
-                    *z += weights.iter().zip(&h).map(|(w, h)| w * h).sum::<f32>();
-                }
-            }
-        }
-        if self.training.autoencoder.decoder_activation == DecoderActivation::Sigmoid {
-            for z in &mut z {
-                *z = sigmoid(*z);
-            }
-        }
-        z
-    }
+/// What a model makes of some rows.
+fn reconstructions(model: &Autoencoder, rows: &[&Vec<f32>]) -> Vec<Vec<f32>> {
+    let inputs = model.encoder.weight.dims()[1];
+    let all: Vec<f32> = rows.iter().copied().flatten().copied().collect();
+    let data = TensorData::new(all, [1, rows.len(), inputs]);
+    let x = Rows::Numbers(Tensor::from_data(data, &Device::flex()));
+    let made = numbers(model.decode(model.encode(&x)));
+    made.chunks_exact(inputs).map(<[f32]>::to_vec).collect()
 }
 
 /// What one model makes of the images.
@@ -198,7 +132,7 @@ struct Made {
 
 impl Made {
     fn of(
-        model: &Model,
+        model: &Autoencoder,
         corruption: Corruption,
         member: &Member,
         shown: &[(usize, &Example)],
@@ -211,7 +145,7 @@ impl Made {
             Some(disturbed) => &disturbed[at],
             None => row,
         });
-        let reconstructed: Vec<Vec<f32>> = seen.map(|row| model.reconstruction(row)).collect();
+        let reconstructed = reconstructions(model, &seen.collect::<Vec<_>>());
         let errors = inputs().zip(&reconstructed).map(|((_, row), made)| {
             let pairs = made.iter().zip(row);
             pairs.map(|(made, given)| made - given).collect()
@@ -368,29 +302,6 @@ mod tests {
         assert_eq!(shown_images(without), (0..10).collect::<Vec<_>>());
         let many = (0..30).map(|at| (at, Some(29 - at as u8)));
         assert_eq!(shown_images(many), [29, 28, 27, 26, 25, 24, 23, 22, 21, 20]);
-    }
-
-    #[test]
-    fn a_reconstruction_is_the_decoder_of_the_code() {
-        let mut training = AutoencoderTraining::default();
-        training.autoencoder.activation = Activation::Relu;
-        training.autoencoder.decoder_activation = DecoderActivation::Identity;
-        // Two inputs, two units: the second is off.
-        let mut model = Model {
-            training: &training,
-            encoder: &[1.0, -1.0, 2.0, 0.0],
-            bias: &[0.5, 0.0],
-            slope: None,
-            decoder: None,
-            decoder_bias: &[0.25, -1.0],
-        };
-        // h = (1 · 1 + 2 · 0.5 + 0.5, −1), and x̂ = (2.5 + 0.25, 2 · 2.5 − 1).
-        assert_eq!(model.reconstruction(&[1.0, 0.5]), [2.75, 4.0]);
-        model.slope = Some(0.5);
-        // The second unit is −0.5, and adds 0.5 to the first pixel.
-        assert_eq!(model.reconstruction(&[1.0, 0.5]), [3.25, 4.0]);
-        model.decoder = Some(&[0.0, 1.0, 2.0, 0.0]);
-        assert_eq!(model.reconstruction(&[1.0, 0.5]), [-0.75, 1.5]);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use super::scores::{self, Regime, Scores};
 use super::{Evidence, Found, Run, is_autoencoder, value};
 use crate::data::Images;
 use crate::experiment::{Models, Trained};
-use crate::model::{Layer, numbers, whole_numbers};
+use crate::model::{Autoencoder, Layer, numbers, whole_numbers};
 use crate::ops::Rows;
 use crate::report::{Figures, Glossary, MOST_NAMES, MOST_ROWS, Term, if_defined, number, table};
 use crate::results::{self, Ended, Member, Subject};
@@ -230,7 +230,7 @@ fn pictured(trained: &Trained<'_>) -> Vec<Pictured> {
         &data.train.images,
         &examples.train.images,
     );
-    let top_units = top_units(&model.encoder, members, &examples.test.images);
+    let top_units = top_units(&model, members, &examples.test.images);
     let (side, subject) = (((height * width) as f64).sqrt(), Subject::of(data.name));
 
     records
@@ -315,15 +315,20 @@ fn highest_correlations(
         None => length_of_numbers(&images.row(index)),
     });
     let mut highest = Tensor::full([members, 1, units], f32::NEG_INFINITY, &rows.device());
-    encode_all(&pictures, rows, |products| {
-        let batch = products.dims()[1];
-        let lengths: Vec<f32> = lengths.by_ref().take(batch).collect();
-        let lengths = Tensor::from_data(TensorData::new(lengths, [1, batch, 1]), &rows.device());
-        let correlations: Tensor<3> = products / lengths;
-        let is_none = correlations.clone().is_nan();
-        let correlations = correlations.mask_fill(is_none, f32::NEG_INFINITY);
-        highest = highest.clone().max_pair(correlations.max_dim(1));
-    });
+    encode_all(
+        |x| pictures.forward(x),
+        rows,
+        |products| {
+            let batch = products.dims()[1];
+            let lengths: Vec<f32> = lengths.by_ref().take(batch).collect();
+            let lengths =
+                Tensor::from_data(TensorData::new(lengths, [1, batch, 1]), &rows.device());
+            let correlations: Tensor<3> = products / lengths;
+            let is_none = correlations.clone().is_nan();
+            let correlations = correlations.mask_fill(is_none, f32::NEG_INFINITY);
+            highest = highest.clone().max_pair(correlations.max_dim(1));
+        },
+    );
     let found = numbers(highest).into_iter().zip(has_picture);
     found
         .map(|(highest, has_picture)| (has_picture && highest.is_finite()).then_some(highest))
@@ -390,15 +395,19 @@ fn length_of_numbers(row: &[f32]) -> f32 {
 }
 
 /// For each member, the most active unit of every image.
-fn top_units(encoder: &Layer, members: usize, images: &Rows) -> Vec<Vec<usize>> {
+fn top_units(model: &Autoencoder, members: usize, images: &Rows) -> Vec<Vec<usize>> {
     let mut top = vec![Vec::with_capacity(images.count()); members];
-    encode_all(encoder, images, |h| {
-        let batch = h.dims()[1];
-        let units = whole_numbers(h.argmax(2));
-        for (member, units) in units.chunks_exact(batch).enumerate() {
-            top[member].extend(units.iter().map(|&unit| unit as usize));
-        }
-    });
+    encode_all(
+        |x| model.encode(x),
+        images,
+        |h| {
+            let batch = h.dims()[1];
+            let units = whole_numbers(h.argmax(2));
+            for (member, units) in units.chunks_exact(batch).enumerate() {
+                top[member].extend(units.iter().map(|&unit| unit as usize));
+            }
+        },
+    );
     top
 }
 

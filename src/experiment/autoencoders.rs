@@ -7,13 +7,13 @@ use crate::backend::Kind;
 use crate::model::{Autoencoder, parameters};
 use crate::results::{Ended, EpochRecord, Member, Numbers};
 use crate::spec::{AutoencoderTraining, Plan, Sparsity};
-use crate::train::{Evaluation, MemberObserver, Order, Record, State, Trainee};
+use crate::train::{Evaluation, MemberObserver, Order, Record, SilenceCounts, State, Trainee};
 use crate::weights::Weights;
 
-/// Autoencoders that differ in seed and sparsity term alone, on their way.
+/// Autoencoders that differ in seed and in β or λ alone, on their way.
 struct Group {
     task: usize,
-    /// Of all of them, but for their sparsity terms.
+    /// Of all of them, but for β or λ.
     setting: AutoencoderTraining,
     members: Vec<Member>,
     /// Of each member.
@@ -28,7 +28,7 @@ struct Group {
 }
 
 /// The tasks of a plan. On a CPU every member is a task of its own and tasks share the lanes; on a GPU, members that
-/// differ in seed and sparsity term alone are one batched model.
+/// differ in seed and in β or λ alone are one batched model.
 pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
     let mut groups: Vec<Group> = Vec::new();
     for (condition, members) in plan.conditions.iter().zip(by_condition(plan)) {
@@ -40,7 +40,7 @@ pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
             let alone = setting.backend.kind == Kind::Cpu;
             let shared = groups.iter_mut().find(|group| {
                 let other = AutoencoderTraining {
-                    sparsity,
+                    sparsity: group.setting.sparsity.with_weight(sparsity.weight()),
                     ..group.setting.clone()
                 };
                 !alone && other == *training
@@ -113,7 +113,9 @@ impl Task for Group {
         let variation = setting.data.test.images.total_variation();
         let evaluations = trainee.evaluate(&setting.examples.test.images, variation);
         let is_trained = trainee.is_trained();
-        let records = self.epoch_records(&costs, &evaluations);
+        let silence = trainee.silence();
+        let rate = trainee.last_learning_rate(images.count());
+        let records = self.epoch_records(&costs, &evaluations, silence.as_deref(), rate);
         for (member, record) in self.members.clone().iter().zip(&records) {
             if self.has_ended(member) {
                 continue;
@@ -174,9 +176,8 @@ impl Group {
     /// The group at its start, or where an earlier run left it, with what was found so far told again.
     fn begin(&mut self, setting: &Setting<'_>) -> Result<(), Failure> {
         let seeds: Vec<u64> = self.members.iter().map(|member| member.seed).collect();
-        let inputs = setting.data.train.images.inputs();
-        let device = &setting.backend.device;
-        let fresh = Trainee::autoencoders(&self.setting, &seeds, &self.sparsity, inputs, 0, device);
+        let images = &setting.examples.train.images;
+        let fresh = Trainee::autoencoders(&self.setting, &seeds, &self.sparsity, images, 0);
         let Some(state) = setting.shelf.take(self.task) else {
             self.trainee = Some(fresh);
             return Ok(());
@@ -224,20 +225,28 @@ impl Group {
     }
 
     /// What each member has come to in the epoch that is done.
-    fn epoch_records(&self, costs: &[Vec<f64>], evaluations: &[Evaluation]) -> Vec<EpochRecord> {
-        let Some(trainee) = &self.trainee else {
-            return Vec::new();
-        };
-        let members = self.members.iter().zip(&self.sparsity);
-        let costs = costs[0].iter().zip(&costs[1]);
+    fn epoch_records(
+        &self,
+        costs: &[Vec<f64>],
+        evaluations: &[Evaluation],
+        silence: Option<&[SilenceCounts]>,
+        learning_rate: f64,
+    ) -> Vec<EpochRecord> {
+        let epoch = self.trainee.as_ref().map_or(0, Trainee::epochs_done);
+        let members = self.members.iter().zip(&self.sparsity).enumerate();
         members
-            .zip(costs.zip(evaluations))
-            .map(
-                |((member, sparsity), ((&error, &divergence), evaluation))| {
-                    let cost = [error, divergence];
-                    record(member, sparsity.weight, trainee, cost, evaluation)
-                },
-            )
+            .map(|(at, (member, sparsity))| {
+                let cost = [costs[0][at], costs[1][at]];
+                let counts = silence.map(|counts| counts[at]);
+                EpochRecord {
+                    epoch,
+                    learning_rate,
+                    silent_units: counts.map(|of| of.silent),
+                    died_units: counts.map(|of| of.died),
+                    revived_units: counts.map(|of| of.revived),
+                    ..record(member, sparsity.weight(), cost, &evaluations[at])
+                }
+            })
             .collect()
     }
 }
@@ -245,27 +254,25 @@ impl Group {
 fn record(
     member: &Member,
     sparsity_weight: f64,
-    trainee: &Trainee,
-    [reconstruction, divergence]: [f64; 2],
+    [reconstruction, sparsity]: [f64; 2],
     evaluation: &Evaluation,
 ) -> EpochRecord {
     let units = evaluation.mean_activation.len() as f64;
     EpochRecord {
-        epoch: trainee.epochs_done(),
         member: member.index,
         label: member.label.clone(),
         condition: member.condition.clone(),
         seed: member.seed,
-        learning_rate: trainee.last_learning_rate(),
-        cost: reconstruction + sparsity_weight * divergence,
+        cost: reconstruction + sparsity_weight * sparsity,
         reconstruction,
-        sparsity: divergence,
+        sparsity,
         test_reconstruction: evaluation.reconstruction,
         explained_variance: evaluation.explained_variance,
         mean_activation: evaluation.mean_activation.iter().sum::<f64>() / units,
         active_units: evaluation.active_units,
         dead_units: evaluation.dead.len(),
         untrained_units: evaluation.untrained.len(),
+        ..EpochRecord::default()
     }
 }
 

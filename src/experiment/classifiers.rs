@@ -153,12 +153,8 @@ impl Group {
 
     /// The group at its start, or where an earlier run left it, with what was found so far told again.
     fn begin(&mut self, setting: &Setting<'_>) -> Result<(), Failure> {
-        let fresh = Pretraining::new(
-            &self.condition.stages,
-            &self.seeds(),
-            setting.examples.train.images.inputs(),
-            &setting.backend.device,
-        );
+        let images = &setting.examples.train.images;
+        let fresh = Pretraining::new(&self.condition.stages, &self.seeds(), images);
         let Some(state) = setting.shelf.take(self.task) else {
             self.phase = Phase::Pretraining(Box::new(fresh));
             return Ok(());
@@ -241,7 +237,7 @@ impl Group {
         let [work, codes] = stage_work(&self.condition.stages, epoch.stage, images.count(), inputs);
         self.multiply_accumulates += work + codes * u64::from(finished > epoch.stage);
         self.updates += images.count().div_ceil(stage.training.batch_size) as u64;
-        let sparsity_weight = stage.sparsity.weight;
+        let sparsity_weight = stage.sparsity.weight();
         for (at, (member, &[reconstruction, divergence])) in
             self.members.clone().iter().zip(&epoch.costs).enumerate()
         {
@@ -413,7 +409,7 @@ impl Group {
                 seed: member.seed,
                 learning_rate: match epoch {
                     0 => 0.0,
-                    epoch => self.condition.training.learning_rate_at(epoch - 1),
+                    _ => trainee.last_learning_rate(setting.examples.train.images.count()),
                 },
                 cost: costs.map(|costs| costs[at]),
                 test_cost: test[at].cost,

@@ -260,7 +260,7 @@ fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
     let (n, units) = (inputs as f64, spec.hidden_units as f64);
     let batch = setting.training.batch_size as f64;
     let weights = n * units;
-    let parameters = Autoencoder::parameter_count(spec, inputs) as f64;
+    let parameters = Autoencoder::parameter_count(setting, inputs) as f64;
     let state = parameters * (1.0 + moments(&setting.training));
     // The batch at both ends of each layer, forward and backward; a gradient and a transpose of each matrix.
     let copies = if is_one_operation(spec.activation) {

@@ -4,6 +4,7 @@
 mod autoencoders;
 mod classifiers;
 mod memory;
+pub mod rebuilt;
 mod tasks;
 mod warnings;
 
@@ -19,7 +20,7 @@ pub use warnings::warnings;
 
 use crate::backend::Backend;
 use crate::data::{Dataset, Images, Split, Values};
-use crate::model::{Autoencoder, Classifier, parameters};
+use crate::model::{Classifier, parameters};
 use crate::ops::{Rows, Stored};
 use crate::results::{
     ConditionFacts, Ended, EpochRecord, Member, MemberResults, MemberSeconds, Numbers,
@@ -27,9 +28,11 @@ use crate::results::{
 };
 use crate::spec::{
     AutoencoderTraining, ClassifierTraining, Condition, Decoder, ExperimentName, Model, Plan,
-    TrainedLayers, Transfer,
+    Sparsity, TrainedLayers, Transfer,
 };
-use crate::train::{ClassifierTrainee, Evaluation, Labelled, Observer, State, Stop, Trainee};
+use crate::train::{
+    ClassifierTrainee, Evaluation, Labelled, Observer, State, Stop, Trainee, untrained,
+};
 use crate::weights::Weights;
 use crate::words::counted;
 
@@ -303,9 +306,8 @@ pub fn run(plan: &Plan, setting: &Setting<'_>) -> Result<Outcome, Failure> {
     let seconds = tasks.iter().flat_map(|task| task.seconds().to_vec());
     let member_seconds = seconds.collect();
 
-    let (plan, device) = (plan.clone(), setting.backend.device.clone());
-    let data = setting.data;
-    let (inputs, classes) = (data.train.images.inputs(), data.classes);
+    let (plan, images) = (plan.clone(), setting.examples.train.images.clone());
+    let classes = setting.data.classes;
     Ok(Outcome {
         members,
         ended,
@@ -318,24 +320,19 @@ pub fn run(plan: &Plan, setting: &Setting<'_>) -> Result<Outcome, Failure> {
             }
             weights
         }),
-        initial_weights: Box::new(move || initial_weights(&plan, inputs, classes, &device)),
+        initial_weights: Box::new(move || initial_weights(&plan, &images, classes)),
     })
 }
 
 /// What every member of a plan starts from, drawn again: `D/seed 0/initial/layer.01.weight`.
-fn initial_weights(plan: &Plan, inputs: usize, classes: usize, device: &Device) -> Weights {
+fn initial_weights(plan: &Plan, images: &Rows, classes: usize) -> Weights {
+    let (inputs, device) = (images.inputs(), &images.device());
     let mut weights = Weights::default();
     for (condition, members) in plan.conditions.iter().zip(by_condition(plan)) {
         for member in &members {
             let seeds = [member.seed];
             let parameters = match &condition.model {
-                Model::Autoencoder(of) => parameters(&Autoencoder::new(
-                    &of.autoencoder,
-                    inputs,
-                    0,
-                    &seeds,
-                    device,
-                )),
+                Model::Autoencoder(of) => parameters(&untrained(of, &seeds, &images, 0)),
                 Model::Classifier(of) => {
                     let drawn = Classifier::new(&of.classifier, inputs, classes, &seeds, device);
                     named_parameters(&drawn)
@@ -400,8 +397,13 @@ fn describe_autoencoder(setting: &AutoencoderTraining, inputs: usize) -> String 
         Decoder::Tied => "tied",
         Decoder::Untied { .. } => "untied",
     };
+    // Of a divergence, the name of the condition or the table of the grid has β.
+    let sparsity = match setting.sparsity {
+        Sparsity::Kl(_) => String::new(),
+        sparsity => format!(", {sparsity}"),
+    };
     format!(
-        "{inputs} → {} → {inputs}, {decoder}, {}, W ~ {}, b ~ {}; {}",
+        "{inputs} → {} → {inputs}, {decoder}, {}{sparsity}, W ~ {}, b ~ {}; {}",
         spec.hidden_units,
         spec.activation,
         spec.encoder_weight,
@@ -433,7 +435,7 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
             .iter()
             .all(|stage| stage.sparsity == first.sparsity && stage.training == first.training);
         let setting = if alike {
-            format!("β {}, {}", first.sparsity.weight, first.training)
+            format!("{}, {}", first.sparsity, first.training)
         } else {
             "settings differ by layer".to_owned()
         };

@@ -3,7 +3,7 @@
 use crate::data::Dataset;
 use crate::spec::{
     AutoencoderSpec, AutoencoderTraining, DecoderActivation, ExperimentName, Initialization,
-    MeanActivationEstimator, Model, Plan, Reconstruction, Variance,
+    MeanActivationEstimator, Model, Plan, Reconstruction, Sparsity, Variance,
 };
 use crate::words::counted;
 
@@ -119,7 +119,9 @@ impl Warnings {
 
     /// A mean activation that is taken from too few images to be one.
     fn sparsity(&mut self, prefix: &str, setting: &AutoencoderTraining) {
-        let sparsity = setting.sparsity;
+        let Sparsity::Kl(sparsity) = setting.sparsity else {
+            return;
+        };
         if sparsity.weight == 0.0 {
             return;
         }

@@ -173,23 +173,29 @@ impl Layer {
     /// - output: `[member, batch, unit]`
     #[must_use]
     pub fn forward(&self, x: &Rows) -> Tensor<3> {
+        self.forward_with(x, self.bias.val())
+    }
+
+    /// The same with other biases, `[member, 1, unit]`.
+    pub(super) fn forward_with(&self, x: &Rows, bias: Tensor<3>) -> Tensor<3> {
+        let weight = self.weight.val();
+        if self.activation == Activation::Relu {
+            return ops::ramp(x, weight, bias);
+        }
+        let z = ops::affine(x, weight, bias);
         match (self.activation, &self.slope) {
-            (Activation::Relu, _) => ops::ramp(x, self.weight.val(), self.bias.val()),
-            (Activation::Prelu { .. }, Some(slope)) => {
-                // max(0, z) + a·min(0, z), with min(0, z) = −max(0, −z).
-                let z = self.pre_activation(x);
-                relu(z.clone()) - relu(-z) * slope.val()
-            }
+            // max(0, z) + a·min(0, z), with min(0, z) = −max(0, −z).
+            (Activation::Prelu { .. }, Some(slope)) => relu(z.clone()) - relu(-z) * slope.val(),
             (
                 Activation::LeakyRelu { slope }
                 | Activation::Prelu {
                     initial_slope: slope,
                 },
                 _,
-            ) => leaky_relu(self.pre_activation(x), slope),
-            (Activation::Sigmoid, _) => sigmoid(self.pre_activation(x)),
-            (Activation::Tanh, _) => tanh(self.pre_activation(x)),
-            (Activation::Identity, _) => self.pre_activation(x),
+            ) => leaky_relu(z, slope),
+            (Activation::Sigmoid, _) => sigmoid(z),
+            (Activation::Tanh, _) => tanh(z),
+            (Activation::Relu | Activation::Identity, _) => z,
         }
     }
 

@@ -9,11 +9,13 @@
 mod autoencoder;
 mod classifier;
 mod layer;
+mod selection;
 mod sparsity;
 
 pub use autoencoder::{Autoencoder, Decoder};
 pub use classifier::Classifier;
 pub use layer::{Layer, LayerValues};
+pub use selection::{Code, Selection};
 pub use sparsity::Sparsity;
 
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};

@@ -12,7 +12,7 @@ use crate::evidence;
 use crate::experiment::{self, Need};
 use crate::machine::{self, readable};
 use crate::run_dir::{DataRecord, FileRecord, RunDir};
-use crate::spec::ExperimentName;
+use crate::spec::{Condition, ExperimentName};
 use crate::ui::print::tell;
 use crate::words::{counted, printable};
 
@@ -60,6 +60,14 @@ pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
         return Err(Failure::Request(
             "these data have no labels, and a classifier learns from labels\n  hint: add them to the data, or choose \
              experiment = \"autoencoder\""
+                .to_owned(),
+        ));
+    }
+    let mut autoencoders = plan.conditions.iter().filter_map(Condition::autoencoder);
+    if data.classes == 0 && autoencoders.any(|of| of.probe_epochs > 0) {
+        return Err(Failure::Request(
+            "these data have no labels, and training.probe_epochs trains a softmax layer on labels\n  hint: add them to \
+             the data, or set training.probe_epochs = 0"
                 .to_owned(),
         ));
     }

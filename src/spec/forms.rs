@@ -15,7 +15,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeOwned, Error, IgnoredAny, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{Initialization, Limit, StageCount, Variance};
+use super::{DecoderBias, Initialization, Limit, StageCount, Variance};
 
 /// What [`serde::de::Error::invalid_value`] is told of a number that only rounding takes out of its range.
 pub(crate) const ROUNDS_OUT: &str = "out of range once it is a 32-bit float";
@@ -239,10 +239,32 @@ ranges! {
     PositiveVariance = Excluded(0.0), Included(WIDEST * WIDEST);
     Gain = Excluded(0.0), Included(WIDEST);
     Constant = Included(-WIDEST), Included(WIDEST);
+    /// What a unit's sum is compared with, or a width around it.
+    Threshold = Included(NEAR_0), Included(WIDEST);
+    /// A norm that gradients are held at.
+    Norm = Excluded(0.0), Included(1e9);
     /// What is added to variances before they divide.
     Ridge = Included(0.0), Included(1e6);
     /// How many standard deviations.
     Deviations = Excluded(0.0), Included(WIDEST);
+}
+
+/// A value that may be left out.
+pub(crate) struct Perhaps<F>(PhantomData<F>);
+
+impl<F: Form> Form for Perhaps<F> {
+    type Value = Option<F::Value>;
+    type Item = F::Item;
+
+    fn expected() -> String {
+        F::expected()
+    }
+    fn read(written: Written<F::Item>) -> Result<Option<F::Value>, Flaw> {
+        F::read(written).map(Some)
+    }
+    fn schema() -> Schema {
+        F::schema()
+    }
 }
 
 /// What inputs are multiplied by: not 0, which would leave nothing of them.
@@ -422,6 +444,45 @@ pub(crate) fn bias<'de, D: Deserializer<'de>>(from: D) -> Result<Initialization,
              write { normal_variance = \"1/784\" } or { constant = 0.0 }; { orthogonal = 1.0 } is for weights",
         )),
         other => Ok(other),
+    }
+}
+
+/// How initial biases of a decoder are written: a word, or a table of one key.
+#[derive(Serialize, Deserialize, JsonSchema)]
+#[serde(
+    rename_all = "snake_case",
+    expecting = "a start of biases: write \"data_mean\", { normal_variance = \"1/784\" } or { constant = 0.0 }"
+)]
+pub(crate) enum WrittenDecoderBias {
+    /// The mean of the training data.
+    DataMean,
+    /// Normal with mean 0 and this variance: a number, or a ratio such as `"1/784"`, `"2/fan_in"`.
+    NormalVariance(#[serde(with = "Ratio")] Variance),
+    /// Every entry the same.
+    Constant(#[serde(with = "Constant")] f64),
+}
+
+impl From<WrittenDecoderBias> for DecoderBias {
+    fn from(written: WrittenDecoderBias) -> Self {
+        Self::Drawn(match written {
+            WrittenDecoderBias::DataMean => return Self::DataMean,
+            WrittenDecoderBias::NormalVariance(variance) => Initialization::Normal { variance },
+            WrittenDecoderBias::Constant(value) => Initialization::Constant { value },
+        })
+    }
+}
+
+/// Biases are no matrix: an orthogonal start of them is written as the constant 0.
+impl From<DecoderBias> for WrittenDecoderBias {
+    fn from(bias: DecoderBias) -> Self {
+        match bias {
+            DecoderBias::DataMean => Self::DataMean,
+            DecoderBias::Drawn(Initialization::Normal { variance }) => {
+                Self::NormalVariance(variance)
+            }
+            DecoderBias::Drawn(Initialization::Constant { value }) => Self::Constant(value),
+            DecoderBias::Drawn(Initialization::Orthogonal { .. }) => Self::Constant(0.0),
+        }
     }
 }
 
@@ -691,6 +752,7 @@ impl Form for Folder {
     }
 }
 
+with_schema!(generic [F: Form] Perhaps<F>);
 with_schema!(generic [const LOW: u64, const HIGH: u64, T: TryFrom<u64> + Serialize] Whole<LOW, HIGH, T>);
 with_schema! {
     Ratio;

@@ -1,14 +1,16 @@
 //! The training of autoencoders, for their own sake or as a layer's pretraining, and what they make of images.
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Gradients, Tensor, TensorData};
 
 use super::corruption::corrupt;
 use super::dead::OutputRange;
+use super::optimizer::Optimizer;
+use super::revive::{Silence, SilenceCounts};
 use super::state::{State, tensor};
-use super::training::{Learner, Training};
-use crate::model::{Autoencoder, Cost, Layer, Sparsity, numbers};
+use super::training::{Learner, Place, Training};
+use crate::model::{Autoencoder, Cost, Selection, Sparsity, numbers};
 use crate::ops::Rows;
-use crate::spec::{self, Activation, AutoencoderTraining, Corruption};
+use crate::spec::{self, Activation, AutoencoderTraining, Corruption, DecoderBias, Revive};
 
 /// Images per batch when nothing is learnt.
 pub const EVALUATION_BATCH: usize = 500;
@@ -23,6 +25,10 @@ pub type Trainee = Training<Autoencoding>;
 pub struct Autoencoding {
     sparsity: Sparsity,
     corruption: Corruption,
+    revive: Revive,
+    silence: Option<Silence>,
+    /// The batch's code between its cost and the step, outside of any graph.
+    h: Option<Tensor<3>>,
     seeds: Vec<u64>,
     /// Which autoencoder this is of those trained one on the other, counted from 0.
     layer: u64,
@@ -34,18 +40,58 @@ impl Learner for Autoencoding {
     type Model = Autoencoder;
     type Examples = Rows;
 
-    const PARTS: &'static [&'static str] = &["reconstruction", "divergence"];
+    const PARTS: &'static [&'static str] = &["reconstruction", "sparsity"];
 
-    fn cost(&mut self, model: &Autoencoder, x: &Rows, epoch: usize, batch_index: usize) -> Cost {
-        let place = [self.layer, epoch as u64, batch_index as u64];
-        let corrupted = corrupt(x, self.corruption, &self.seeds, &place);
-        model.cost(x, corrupted.as_ref(), &mut self.sparsity)
+    fn cost(&mut self, model: &Autoencoder, x: &Rows, place: Place) -> Cost {
+        let stream = [self.layer, place.epoch as u64, place.batch as u64];
+        let corrupted = corrupt(x, self.corruption, &self.seeds, &stream);
+        let code = model.code_of_batch(corrupted.as_ref().unwrap_or(x));
+        let mut cost = model.cost_of_code(&code, x, corrupted.is_none(), &mut self.sparsity);
+        let silent = self.silence.as_ref().and_then(Silence::silent);
+        if let (Revive::AuxK { k, weight, .. }, Some(silent)) = (self.revive, silent) {
+            let error = model.auxiliary_error(&code, x, silent, k);
+            cost.total = cost.total + error.mul_scalar(weight);
+        }
+        self.h = Some(code.h.inner());
+        cost
+    }
+
+    fn shape_gradients(&self, model: &Autoencoder, gradients: &mut Gradients) {
+        model.keep_tangential(gradients);
+    }
+
+    fn after_step(
+        &mut self,
+        model: Autoencoder,
+        x: &Rows,
+        optimizer: &mut Optimizer,
+        place: Place,
+    ) -> Autoencoder {
+        let h = self.h.take().expect("a cost comes before a step");
+        let model = model.after_step(h.clone());
+        let Some(silence) = &mut self.silence else {
+            return model;
+        };
+        if place.batch == 0 {
+            silence.begin_epoch();
+        }
+        let is_round = silence.hear(h.clone());
+        let is_early = 2 * place.epoch < place.epochs;
+        if matches!(self.revive, Revive::Resample { .. }) && is_round && is_early {
+            let stream = [self.layer, place.epoch as u64, place.batch as u64];
+            return silence.resample(model, optimizer, x, h, (&self.seeds, stream));
+        }
+        model
     }
 
     fn state(&self) -> State {
         let mut state = State::default();
         let mean_activation = numbers(self.sparsity.mean_activation.clone());
         state.put_numbers("mean_activation", mean_activation);
+        state.put("steps", &self.sparsity.steps);
+        if let Some(silence) = &self.silence {
+            state.put_part("silence", silence.state());
+        }
         state
     }
 
@@ -53,7 +99,11 @@ impl Learner for Autoencoding {
         let before = &self.sparsity.mean_activation;
         let mean_activation = state.take_numbers("mean_activation");
         self.sparsity.mean_activation = tensor(mean_activation, before.dims(), &before.device())?;
-        Some(())
+        self.sparsity.steps = state.take("steps")?;
+        match &mut self.silence {
+            Some(silence) => silence.restore(state.take_part("silence")),
+            None => Some(()),
+        }
     }
 }
 
@@ -75,7 +125,8 @@ pub struct Evaluation {
 }
 
 impl Trainee {
-    /// A group about to start its first epoch, on a device without autodiff: one member for each seed and its sparsity term.
+    /// A group about to start its first epoch on `examples`, without autodiff: one member for each seed and its sparsity,
+    /// which may differ in weight.
     ///
     /// `layer` counts autoencoders trained one on the other, from 0; a single one is layer 0.
     #[must_use]
@@ -83,20 +134,24 @@ impl Trainee {
         setting: &AutoencoderTraining,
         seeds: &[u64],
         sparsity: &[spec::Sparsity],
-        inputs: usize,
+        examples: &Rows,
         layer: u64,
-        device: &Device,
     ) -> Self {
         let spec = &setting.autoencoder;
-        let model = Autoencoder::new(spec, inputs, layer, seeds, device);
+        let (units, device) = (spec.hidden_units, &examples.device());
+        let model = untrained(setting, seeds, examples, layer);
+        let silence = setting.revive.silent_images();
         let learner = Autoencoding {
-            sparsity: Sparsity::new(sparsity, spec.hidden_units, device),
+            sparsity: Sparsity::new(sparsity, units, device),
             corruption: setting.corruption,
+            revive: setting.revive,
+            silence: silence.map(|limit| Silence::new(limit, seeds.len(), units, device)),
+            h: None,
             seeds: seeds.to_vec(),
             layer,
             initial_weight: numbers(model.encoder.weight.val()),
         };
-        let work = Autoencoder::step_multiply_accumulates(spec, inputs);
+        let work = Autoencoder::step_multiply_accumulates(spec, examples.inputs());
         Self::new(model, learner, &setting.training, seeds.len(), work)
     }
 
@@ -104,6 +159,13 @@ impl Trainee {
     #[must_use]
     pub fn initial_weight(&self) -> &[f32] {
         &self.learner.initial_weight
+    }
+
+    /// How many units of each member are silent, and how many became so and came back in the epoch; of trainings that bring
+    /// silent units back.
+    #[must_use]
+    pub fn silence(&self) -> Option<Vec<SilenceCounts>> {
+        self.learner.silence.as_ref().map(Silence::counts)
     }
 
     /// What each member makes of `images`, whose variation Σ‖x − x̄‖² is `variation`.
@@ -118,8 +180,9 @@ impl Trainee {
         let mut on = vec![0.0_f64; members * units];
         let mut active = vec![0.0_f64; members];
         let activation_kind = model.encoder.activation();
-        // Of ramp units, it is enough to know for how many images they are on.
+        // Of ramps and of units that a choice turns off, it is enough to know for how many images they are on.
         let mut ranges: Vec<OutputRange> = match activation_kind {
+            _ if model.selection() != Selection::All => Vec::new(),
             Activation::Relu => Vec::new(),
             _ => (0..members).map(|_| OutputRange::new(units)).collect(),
         };
@@ -175,10 +238,43 @@ impl Trainee {
     }
 }
 
-/// Calls `each` with the codes of every batch of `images`, in their order: h `[member, batch, unit]`.
-pub fn encode_all(encoder: &Layer, images: &Rows, mut each: impl FnMut(Tensor<3>)) {
+/// Autoencoders as they are before any training on `examples`, one for each seed.
+#[must_use]
+pub fn untrained(
+    setting: &AutoencoderTraining,
+    seeds: &[u64],
+    examples: &Rows,
+    layer: u64,
+) -> Autoencoder {
+    let (spec, device) = (&setting.autoencoder, examples.device());
+    let inputs = examples.inputs();
+    let model = Autoencoder::new(spec, &setting.sparsity, inputs, layer, seeds, &device);
+    match spec.decoder_bias {
+        DecoderBias::DataMean => model.with_decoder_bias(mean(examples)),
+        DecoderBias::Drawn(_) => model,
+    }
+}
+
+/// The mean of rows, `[member, 1, input]` or `[1, 1, input]`; summed up in double precision.
+fn mean(rows: &Rows) -> Tensor<3> {
+    let [members, count, inputs] = rows.dims();
+    let mut sums = vec![0.0_f64; members * inputs];
+    for part in rows.parts(EVALUATION_BATCH) {
+        add(&mut sums, part.numbers().sum_dim(1));
+    }
+    let means = sums.iter().map(|sum| (sum / count as f64) as f32);
+    let shape = [members, 1, inputs];
+    Tensor::from_data(TensorData::new(means.collect(), shape), &rows.device())
+}
+
+/// Calls `each` with what `encode` makes of every batch of `images`, in their order: h `[member, batch, unit]`.
+pub fn encode_all(
+    encode: impl Fn(&Rows) -> Tensor<3>,
+    images: &Rows,
+    mut each: impl FnMut(Tensor<3>),
+) {
     for x in images.parts(EVALUATION_BATCH) {
-        each(encoder.forward(&x));
+        each(encode(&x));
     }
 }
 

@@ -6,7 +6,7 @@ use burn::tensor::{Tensor, TensorData};
 
 use super::autoencoder::{EVALUATION_BATCH, add};
 use super::dead::OutputRange;
-use super::training::{Examples, Learner, Training};
+use super::training::{Examples, Learner, Place, Training};
 use crate::model::{Classifier, Cost, Layer, numbers};
 use crate::ops::{self, Rows, on_device};
 use crate::spec::{Activation, TrainedLayers, TrainingSpec};
@@ -44,7 +44,7 @@ impl Labelled {
     }
 
     /// 1 for each image's class and 0 elsewhere, `[1, image, class]`.
-    fn targets(&self) -> Tensor<3> {
+    pub(super) fn targets(&self) -> Tensor<3> {
         let targets = self.targets.clone();
         targets.expect("classifiers are given images with labels")
     }
@@ -84,7 +84,7 @@ impl Learner for Classification {
 
     const PARTS: &'static [&'static str] = &["cost"];
 
-    fn cost(&mut self, model: &Classifier, examples: &Labelled, _: usize, _: usize) -> Cost {
+    fn cost(&mut self, model: &Classifier, examples: &Labelled, _: Place) -> Cost {
         model.cost(&examples.images, examples.targets(), self.trained_layers)
     }
 }
@@ -115,6 +115,37 @@ pub struct LayerProbe {
     pub units: usize,
 }
 
+/// How well each of so many members does on `examples`, by its logits `[member, batch, class]`.
+pub(super) fn score(
+    logits: impl Fn(&Rows) -> Tensor<3>,
+    members: usize,
+    examples: &Labelled,
+) -> Vec<Score> {
+    let mut right = vec![0.0_f64; members];
+    let mut cost = vec![0.0_f64; members];
+    for start in (0..examples.count()).step_by(EVALUATION_BATCH) {
+        let part = examples.part(start, EVALUATION_BATCH);
+        let (images, targets) = (&part.images, part.targets());
+        let logits = logits(images);
+        let wanted = targets
+            .clone()
+            .argmax(2)
+            .expand([members, images.count(), 1]);
+        let is_right = logits.clone().argmax(2).equal(wanted).float();
+        add(&mut right, is_right.sum_dim(1));
+        let mean = ops::cross_entropy(logits, targets);
+        add(&mut cost, mean.mul_scalar(images.count() as f64));
+    }
+    let images = examples.count() as f64;
+    let of_members = right.into_iter().zip(cost);
+    of_members
+        .map(|(right, cost)| Score {
+            accuracy: right / images,
+            cost: cost / images,
+        })
+        .collect()
+}
+
 impl ClassifierTrainee {
     /// A group about to start its first epoch, from a model on a device without autodiff. `work`: multiply–accumulates of a
     /// step, for each image and member.
@@ -135,29 +166,7 @@ impl ClassifierTrainee {
     pub fn score(&self, examples: &Labelled) -> Vec<Score> {
         let model = self.model();
         let [members, _, _] = model.output.weight.dims();
-        let mut right = vec![0.0_f64; members];
-        let mut cost = vec![0.0_f64; members];
-        for start in (0..examples.count()).step_by(EVALUATION_BATCH) {
-            let part = examples.part(start, EVALUATION_BATCH);
-            let (images, targets) = (&part.images, part.targets());
-            let logits = model.logits(&model.code(images));
-            let wanted = targets
-                .clone()
-                .argmax(2)
-                .expand([members, images.count(), 1]);
-            let is_right = logits.clone().argmax(2).equal(wanted).float();
-            add(&mut right, is_right.sum_dim(1));
-            let mean = ops::cross_entropy(logits, targets);
-            add(&mut cost, mean.mul_scalar(images.count() as f64));
-        }
-        let images = examples.count() as f64;
-        let of_members = right.into_iter().zip(cost);
-        of_members
-            .map(|(right, cost)| Score {
-                accuracy: right / images,
-                cost: cost / images,
-            })
-            .collect()
+        score(|x| model.logits(&model.code(x)), members, examples)
     }
 
     /// A look into every layer of every member with the first `images` images of `examples`: member by member, from

@@ -11,12 +11,16 @@ pub mod lanes;
 mod observe;
 mod optimizer;
 pub mod pretraining;
+mod probe;
+mod revive;
 mod state;
 mod training;
 
-pub use autoencoder::{ACTIVE_ABOVE, EVALUATION_BATCH, Evaluation, Trainee, encode_all};
+pub use autoencoder::{ACTIVE_ABOVE, EVALUATION_BATCH, Evaluation, Trainee, encode_all, untrained};
 pub use classifier::{ClassifierTrainee, Labelled, LayerProbe, Score};
 pub use corruption::disturbed;
 pub use observe::{MemberObserver, Observer, Reading, Record, Stop};
+pub use optimizer::Optimizer;
+pub use revive::SilenceCounts;
 pub use state::State;
-pub use training::{Examples, Learner, Order, Training};
+pub use training::{Examples, Learner, Order, Place, Training};

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::optim::momentum::{Momentum, MomentumConfig, MomentumState};
 use burn::optim::{
     AdaptiveMomentumState, Optimizer as UpdateRule, RecordState, StateSink, StateSource,
@@ -13,6 +13,7 @@ use burn::optim::{
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 
 use super::state::State;
+use crate::model::parameters;
 use crate::ops::{self, AdamRates};
 use crate::spec::{OptimizerSpec, TrainingSpec};
 
@@ -99,12 +100,16 @@ pub struct Optimizer {
     rule: Rule,
     /// λ of ½ λ Σ W²: added to the gradient of weights and of nothing else.
     weight_decay: f64,
+    /// A model's gradients are scaled down to this norm where theirs is larger.
+    largest_gradient_norm: Option<f64>,
     /// In the order of the model's parameters, which all have a member dimension and two more; absent before a parameter's
     /// first step.
     memory: Vec<Option<Memory<3>>>,
 }
 
 impl Optimizer {
+    /// The rule of a training, before its first step.
+    #[must_use]
     pub fn new(training: &TrainingSpec) -> Self {
         let rule = match training.optimizer {
             OptimizerSpec::Sgd { momentum } => {
@@ -127,19 +132,45 @@ impl Optimizer {
         Self {
             rule,
             weight_decay: training.weight_decay,
+            largest_gradient_norm: training.largest_gradient_norm,
             memory: Vec::new(),
         }
     }
 
     /// The model after a step against `gradients`; a parameter without a gradient stays as it is.
     pub fn step<M: Module>(&mut self, learning_rate: f64, model: M, gradients: Gradients) -> M {
+        let largest = self.largest_gradient_norm;
+        let scale = largest.map(|largest| gradient_scale(&model, &gradients, largest));
         model.map(&mut Step {
+            scale,
             optimizer: self,
             learning_rate,
             gradients,
             place: 0,
             is_weight: false,
         })
+    }
+
+    /// Forgets what the rule remembers of some entries: `kept` gives, for a parameter's path, 1 for each entry that it goes
+    /// on remembering and 0 for the others; nothing where all stay.
+    pub fn forget(&mut self, model: &impl Module, kept: impl Fn(&str) -> Option<Vec<f32>>) {
+        let mut state = self.state();
+        let parameters = parameters(model);
+        for (place, (path, _, _)) in parameters.iter().enumerate() {
+            let (Some(kept), place) = (kept(path), format!("{place}/")) else {
+                continue;
+            };
+            let numbers = state.numbers.iter_mut();
+            for (_, numbers) in numbers.filter(|(name, _)| name.starts_with(&place)) {
+                for (number, kept) in numbers.iter_mut().zip(&kept) {
+                    *number *= kept;
+                }
+            }
+        }
+        let shapes: Vec<[usize; 3]> = parameters.iter().map(|(_, shape, _)| *shape).collect();
+        let device = model.devices().swap_remove(0);
+        let restored = self.restore(state, &shapes, &device.inner());
+        restored.expect("a state goes back to where it came from");
     }
 
     /// What the rule remembers.
@@ -197,11 +228,48 @@ impl Optimizer {
     }
 }
 
+/// What each member's gradients are multiplied by so that their norm, over all parameters, is no more than `largest`:
+/// `[member, 1, 1]`.
+fn gradient_scale(model: &impl Module, gradients: &Gradients, largest: f64) -> Tensor<3> {
+    struct Squares<'a> {
+        gradients: &'a Gradients,
+        sum: Option<Tensor<3>>,
+    }
+
+    impl ModuleVisitor for Squares<'_> {
+        fn visit_float<const D: usize>(&mut self, parameter: &Param<Tensor<D>>) {
+            let Some(gradient) = parameter.val().grad(self.gradients) else {
+                return;
+            };
+            let squares = three_dimensional(gradient).square().sum_dim(2).sum_dim(1);
+            self.sum = Some(match self.sum.take() {
+                Some(sum) => sum + squares,
+                None => squares,
+            });
+        }
+    }
+
+    let mut squares = Squares {
+        gradients,
+        sum: None,
+    };
+    model.visit(&mut squares);
+    let sum = squares.sum.expect("a model learns something");
+    // Where all gradients are 0, so is what they are multiplied with.
+    sum.sqrt()
+        .clamp_min(f32::MIN_POSITIVE)
+        .recip()
+        .mul_scalar(largest)
+        .clamp_max(1.0)
+}
+
 /// One step of every parameter.
 struct Step<'a> {
     optimizer: &'a mut Optimizer,
     learning_rate: f64,
     gradients: Gradients,
+    /// What gradients are multiplied by, `[member, 1, 1]`, if they are.
+    scale: Option<Tensor<3>>,
     place: usize,
     /// Whether the next parameter is called `weight`.
     is_weight: bool,
@@ -217,6 +285,7 @@ impl ModuleMapper for Step<'_> {
             rule,
             weight_decay,
             memory,
+            ..
         } = &mut *self.optimizer;
         if self.place == memory.len() {
             memory.push(None);
@@ -229,6 +298,9 @@ impl ModuleMapper for Step<'_> {
             };
             let tensor = three_dimensional(tensor.inner());
             let mut gradient = three_dimensional(gradient);
+            if let Some(scale) = &self.scale {
+                gradient = gradient * scale.clone();
+            }
             if self.is_weight && *weight_decay > 0.0 {
                 gradient = gradient + tensor.clone().mul_scalar(*weight_decay);
             }

@@ -42,23 +42,18 @@ pub struct StageEpoch {
 }
 
 impl Pretraining {
-    /// A group about to start its first stage, on `inputs` pixels.
+    /// A group about to start its first stage, on `images`.
     #[must_use]
-    pub fn new(
-        stages: &[AutoencoderTraining],
-        seeds: &[u64],
-        inputs: usize,
-        device: &Device,
-    ) -> Self {
+    pub fn new(stages: &[AutoencoderTraining], seeds: &[u64], images: &Rows) -> Self {
         let mut pretraining = Self {
             stages: stages.to_vec(),
             seeds: seeds.to_vec(),
             trainee: None,
             codes: None,
             encoders: Vec::new(),
-            device: device.clone(),
+            device: images.device(),
         };
-        pretraining.trainee = pretraining.next_trainee(inputs);
+        pretraining.trainee = pretraining.next_trainee(images);
         pretraining
     }
 
@@ -91,18 +86,19 @@ impl Pretraining {
             seed: order_seed,
             stage: stage as u64 + 1,
         };
-        let parts = trainee.epoch(self.codes.as_ref().unwrap_or(images), order, observer, stop)?;
+        let examples = self.codes.as_ref().unwrap_or(images);
+        let parts = trainee.epoch(examples, order, observer, stop)?;
         let costs = parts[0].iter().zip(&parts[1]);
         let epoch = StageEpoch {
             stage,
             epoch: trainee.epochs_done(),
-            learning_rate: trainee.last_learning_rate(),
+            learning_rate: trainee.last_learning_rate(examples.count()),
             costs: costs
                 .map(|(&error, &divergence)| [error, divergence])
                 .collect(),
         };
         if trainee.is_trained() {
-            let encoder = trainee.model().encoder;
+            let encoder = trainee.model().as_layer();
             self.finish_stage(&encoder, images);
         }
         Some(epoch)
@@ -148,29 +144,28 @@ impl Pretraining {
 
     /// Keeps the encoder, and starts the next stage on its codes, computed once and without a graph.
     fn finish_stage(&mut self, encoder: &Layer, images: &Rows) {
-        let [_, _, units] = encoder.weight.dims();
         self.encoders.push(encoder.values());
         let below = mem::take(&mut self.codes);
         if self.encoders.len() < self.stages.len() {
             let mut codes = Vec::new();
-            encode_all(encoder, below.as_ref().unwrap_or(images), |h| codes.push(h));
-            drop(below);
+            let below = below.as_ref().unwrap_or(images);
+            encode_all(|x| encoder.forward(x), below, |h| codes.push(h));
             self.codes = Some(Tensor::cat(codes, 1).into());
         }
-        self.trainee = self.next_trainee(units);
+        self.trainee = self.next_trainee(images);
     }
 
-    fn next_trainee(&self, inputs: usize) -> Option<Trainee> {
+    fn next_trainee(&self, images: &Rows) -> Option<Trainee> {
         let layer = self.encoders.len();
         let stage = self.stages.get(layer)?;
         let sparsity = vec![stage.sparsity; self.seeds.len()];
+        let examples = self.codes.as_ref().unwrap_or(images);
         Some(Trainee::autoencoders(
             stage,
             &self.seeds,
             &sparsity,
-            inputs,
+            examples,
             layer as u64,
-            &self.device,
         ))
     }
 }

@@ -5,7 +5,7 @@
 //! a GPU wait for the host.
 
 use burn::module::Module;
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Gradients, Tensor};
 
 use super::observe::{Meter, Observer, Stop};
 use super::optimizer::Optimizer;
@@ -35,6 +35,17 @@ impl Examples for Rows {
     }
 }
 
+/// Which batch of a training it is.
+#[derive(Debug, Clone, Copy)]
+pub struct Place {
+    /// Counted from 0.
+    pub epoch: usize,
+    /// Of how many.
+    pub epochs: usize,
+    /// Within the epoch, counted from 0.
+    pub batch: usize,
+}
+
 /// What a group of models is to learn.
 pub trait Learner {
     /// The burn module that is trained.
@@ -45,14 +56,22 @@ pub trait Learner {
     /// What the [parts](Cost::parts) of a cost are called.
     const PARTS: &'static [&'static str];
 
-    /// The cost of a batch; `epoch`, and `batch_index` within it, are counted from 0.
-    fn cost(
+    /// The cost of a batch.
+    fn cost(&mut self, model: &Self::Model, batch: &Self::Examples, place: Place) -> Cost;
+
+    /// Changes the gradients of a batch before the step that they lead to.
+    fn shape_gradients(&self, _: &Self::Model, _: &mut Gradients) {}
+
+    /// The model after that step, where something is done to it beyond the step.
+    fn after_step(
         &mut self,
-        model: &Self::Model,
-        batch: &Self::Examples,
-        epoch: usize,
-        batch_index: usize,
-    ) -> Cost;
+        model: Self::Model,
+        _: &Self::Examples,
+        _: &mut Optimizer,
+        _: Place,
+    ) -> Self::Model {
+        model
+    }
 
     /// What the cost remembers of earlier batches.
     fn state(&self) -> State {
@@ -126,11 +145,15 @@ impl<L: Learner> Training<L> {
         self.epochs_done >= self.spec.epochs
     }
 
-    /// The learning rate of the last finished epoch.
+    /// The learning rate of the last step of the last finished epoch, on so many examples.
     #[must_use]
-    pub fn last_learning_rate(&self) -> f64 {
+    pub fn last_learning_rate(&self, examples: usize) -> f64 {
+        let (epoch, steps) = (
+            self.epochs_done.saturating_sub(1),
+            self.spec.steps(examples),
+        );
         self.spec
-            .learning_rate_at(self.epochs_done.saturating_sub(1))
+            .learning_rate_at(epoch, steps.saturating_sub(1), steps)
     }
 
     /// The models as they are, without autodiff.
@@ -154,8 +177,8 @@ impl<L: Learner> Training<L> {
         observer: &dyn Observer,
         stop: &Stop,
     ) -> Option<Vec<Vec<f64>>> {
-        let learning_rate = self.spec.learning_rate_at(self.epochs_done);
         let epoch = self.epochs_done as u64;
+        let steps = self.spec.steps(examples.count());
         let rows = epoch_order(order.seed, order.stage, epoch, examples.count());
         let mut meter = Meter::new(observer, rows.len());
 
@@ -164,7 +187,8 @@ impl<L: Learner> Training<L> {
                 return None;
             }
             let batch = examples.select(indices);
-            self.step(&batch, learning_rate);
+            let (epoch, step) = (self.epochs_done, self.batches_done);
+            self.step(&batch, self.spec.learning_rate_at(epoch, step, steps));
             observer.worked(self.work * (indices.len() * self.members) as u64);
             let done = rows.len().min(self.batches_done * self.spec.batch_size);
             meter.after(done, || numbers(self.sums[0].clone()));
@@ -182,11 +206,19 @@ impl<L: Learner> Training<L> {
 
     fn step(&mut self, batch: &L::Examples, learning_rate: f64) {
         let model = self.model.take().expect(BETWEEN_STEPS);
-        let Cost { total, parts } =
-            self.learner
-                .cost(&model, batch, self.epochs_done, self.batches_done);
-        let gradients = total.backward();
-        self.model = Some(self.optimizer.step(learning_rate, model, gradients));
+        let place = Place {
+            epoch: self.epochs_done,
+            epochs: self.spec.epochs,
+            batch: self.batches_done,
+        };
+        let Cost { total, parts } = self.learner.cost(&model, batch, place);
+        let mut gradients = total.backward();
+        self.learner.shape_gradients(&model, &mut gradients);
+        let model = self.optimizer.step(learning_rate, model, gradients);
+        let model = self
+            .learner
+            .after_step(model, batch, &mut self.optimizer, place);
+        self.model = Some(model);
         // A last batch may be a short one.
         let images = batch.count() as f64;
         let parts = parts.into_iter().map(|mean| mean.mul_scalar(images));

@@ -58,7 +58,7 @@ pub fn condition(name: &str, model: Model) -> Condition {
 pub fn autoencoders(setting: &AutoencoderTraining, sparsity_weights: &[f64]) -> Vec<Condition> {
     let with = |&weight: &f64| {
         let mut setting = setting.clone();
-        setting.sparsity.weight = weight;
+        setting.sparsity = setting.sparsity.with_weight(weight);
         condition(&format!("β = {weight}"), Model::Autoencoder(setting))
     };
     sparsity_weights.iter().map(with).collect()
