@@ -49,6 +49,10 @@ pub struct Trained {
 
 /// A model of either kind.
 #[derive(Debug, Clone)]
+#[expect(
+    clippy::large_enum_variant,
+    reason = "there is one, and its numbers lie elsewhere"
+)]
 pub enum Network {
     /// Code and reconstruction.
     Autoencoder(Autoencoder),

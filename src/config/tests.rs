@@ -8,11 +8,12 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::spec::{
-    Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, ClassifierTraining,
-    Coordinate, Corruption, Data, Decoder, DecoderActivation, DecoderBias, ExperimentName, GridKey,
-    Initialization, KlSparsity, Limit, MeanActivationEstimator, Model, OptimizerSpec, Patches,
-    Promise, Reconstruction, Revive, Run, Schedule, Source, Sparsity, Standardised, TrainedLayers,
-    TrainingSpec, Transfer, Transform, Variance, Whitening,
+    Activation, AutoencoderSpec, AutoencoderTraining, BatchTopKSparsity, ClassifierSpec,
+    ClassifierTraining, Coordinate, Corruption, Data, Decoder, DecoderActivation, DecoderBias,
+    ExperimentName, GridKey, Initialization, JumpReluSparsity, KlSparsity, L1Sparsity, Limit,
+    MeanActivationEstimator, Model, OptimizerSpec, Patches, Promise, Reconstruction, Revive, Run,
+    Schedule, Source, Sparsity, SparsityKind, Standardised, TrainedLayers, TrainingSpec, Transfer,
+    Transform, Variance, Whitening,
 };
 
 const FILE: &str = "configs/mine.toml";
@@ -1447,4 +1448,89 @@ fn nests_are_no_danger() {
         let path = format!("{path}{}=1", ".a".repeat(50_000));
         assert!(parsed(AUTOENCODER, &[&path]).is_err());
     }
+}
+
+#[test]
+fn each_kind_of_sparsity_has_its_own_keys() {
+    let sparsity = |assignments: &[&str]| autoencoder(assignments).sparsity;
+    let kind = |kind: &str| sparsity(&[&format!("sparsity.kind={kind}")]);
+    assert_eq!(kind("none"), Sparsity::None);
+    assert_eq!(kind("kl"), Sparsity::Kl(KlSparsity::default()));
+    assert_eq!(kind("l1"), Sparsity::L1(L1Sparsity::default()));
+    assert_eq!(kind("topk"), Sparsity::TopK { k: 32 });
+    let batch = BatchTopKSparsity::default();
+    assert_eq!(kind("batch_topk"), Sparsity::BatchTopK(batch));
+    let jump = JumpReluSparsity::default();
+    assert_eq!(kind("jump_relu"), Sparsity::JumpRelu(jump));
+    // In whichever order they are given.
+    let eight = Sparsity::TopK { k: 8 };
+    assert_eq!(sparsity(&["sparsity.kind=topk", "sparsity.k=8"]), eight);
+    assert_eq!(sparsity(&["sparsity.k=8", "sparsity.kind=topk"]), eight);
+    for kind in SparsityKind::ALL {
+        let text = format!("sparsity.kind={}", kind.word());
+        let config = accepted(AUTOENCODER, &[&text]);
+        let again = accepted(&config.to_toml(), &[]);
+        assert_eq!(again.plan, config.plan, "{kind}");
+    }
+}
+
+#[test]
+fn a_nearer_section_that_names_another_kind_replaces_the_farther_one() {
+    let body = "\
+        [sparsity]\nweight = 3\ntarget = 0.1\n\
+        [conditions.KL]\n[conditions.TopK.sparsity]\nkind = \"topk\"\nk = 5\n\
+        [conditions.L1.sparsity]\nkind = \"l1\"\n";
+    let config = accepted(&format!("{AUTOENCODER}{body}"), &[]);
+    let sparsity: Vec<Sparsity> = config
+        .plan
+        .conditions
+        .iter()
+        .map(|condition| condition.autoencoder().expect("it is one").sparsity)
+        .collect();
+    let divergence = Sparsity::Kl(KlSparsity {
+        weight: 3.0,
+        target: 0.1,
+        ..KlSparsity::default()
+    });
+    // λ is not the β of another kind.
+    let l1 = Sparsity::L1(L1Sparsity::default());
+    assert_eq!(sparsity, [divergence, Sparsity::TopK { k: 5 }, l1]);
+    // So it is in a grid over kinds, and in the pretraining of a layer.
+    let kinds = accepted(
+        &format!("{AUTOENCODER}[grid]\n\"sparsity.kind\" = [\"none\", \"batch_topk\"]\n"),
+        &[],
+    );
+    assert_eq!(names(&kinds), ["kind = none", "kind = batch topk"]);
+    let trained = classifier(
+        "network.hidden_units = [9, 9]\n[pretraining]\nlayers = \"all\"\nsparsity.weight = 0.3\n\
+         layer.2.sparsity = { kind = \"topk\", k = 4 }\n",
+    );
+    assert!((trained.stages[0].sparsity.weight() - 0.3).abs() < 1e-12);
+    assert_eq!(trained.stages[1].sparsity, Sparsity::TopK { k: 4 });
+}
+
+#[test]
+fn keys_of_another_kind_are_answered_with_theirs() {
+    is_kept_as(
+        "kinds",
+        &told(
+            AUTOENCODER,
+            &[
+                "[sparsity]\nkind = \"topk\"\nweight = 3\n",
+                "[sparsity]\nk = 16\n",
+                "[sparsity]\nkind = \"l1\"\nthreshold = 0.1\n",
+                "[sparsity]\nkind = \"topkk\"\n",
+                "[sparsity]\nkind = \"topk\"\nk = 101\n",
+                "[sparsity]\nkind = \"topk\"\nk = 0\n",
+                "[conditions.A.sparsity]\nkind = \"none\"\nweight = 1\n",
+                "[autoencoder]\nrevive = \"aux_k\"\n",
+                "[autoencoder]\nactivation = \"tanh\"\n[sparsity]\nkind = \"jump_relu\"\n",
+                "[autoencoder]\ndecoder = { untied = { weight = { constant = 1.0 }, transposed_start = true } }\n",
+                "[autoencoder]\ndecoder_bias = \"mean\"\n",
+                "[training]\nlargest_gradient_norm = 0\n",
+                "--set sparsity.topk=16",
+                "--set grid.sparsity.k=[8,16]",
+            ],
+        ),
+    );
 }

@@ -144,7 +144,7 @@ fn last_epochs(records: &[EpochRecord], glossary: &mut Glossary) -> Markup {
         ("cost", None),
         ("reconstruction", None),
         ("… on test", None),
-        ("Σ KL", Some(Term::Divergence)),
+        ("sparsity term", Some(Term::Divergence)),
         ("explained variance", Some(Term::ExplainedVariance)),
         ("mean activation", Some(Term::MeanActivation)),
         ("active (L0)", Some(Term::ActiveUnits)),
@@ -185,7 +185,7 @@ const PANELS: [Panel; 6] = [
         scale: Vertical::Either,
     },
     Panel {
-        title: "Sparsity term, Σ KL, without β",
+        title: "Sparsity term, without its weight",
         value: |r| Some(r.sparsity),
         dashed: None,
         not_defined: "",

@@ -62,7 +62,7 @@ impl Evidence for Stages {
 type Quantity = fn(&StageRecord) -> f64;
 const QUANTITIES: [(&str, Quantity); 2] = [
     ("Reconstruction cost, training images", |r| r.reconstruction),
-    ("Sparsity term, Σ KL, without β", |r| r.sparsity),
+    ("Sparsity term, without its weight", |r| r.sparsity),
 ];
 
 /// Reconstruction and sparsity of every stage, over the layer that it trains: epoch e of E stands at

@@ -332,7 +332,7 @@ fn initial_weights(plan: &Plan, images: &Rows, classes: usize) -> Weights {
         for member in &members {
             let seeds = [member.seed];
             let parameters = match &condition.model {
-                Model::Autoencoder(of) => parameters(&untrained(of, &seeds, &images, 0)),
+                Model::Autoencoder(of) => parameters(&untrained(of, &seeds, images, 0)),
                 Model::Classifier(of) => {
                     let drawn = Classifier::new(&of.classifier, inputs, classes, &seeds, device);
                     named_parameters(&drawn)

@@ -113,7 +113,10 @@ impl Sparsity {
                 return (Some(ops::weighted_means(h, slope)), divergence);
             }
             Term::Absolute { decoder_norms } => absolute(&code.h, model, decoder_norms),
-            Term::Count => code.count.clone().expect("learnt thresholds count"),
+            Term::Count => match &code.count {
+                Some(count) => count.clone(),
+                None => return (None, self.weight.zeros_like()),
+            },
         };
         (Some(unweighted.clone() * weight), unweighted.inner())
     }

@@ -61,7 +61,7 @@ impl Term {
             Self::Density => "density",
             Self::ExplainedVariance => "explained variance",
             Self::ImageCorrelation => "image correlation",
-            Self::Divergence => "KL, Σ KL",
+            Self::Divergence => "sparsity term, Σ KL",
             Self::Kurtosis => "kurtosis",
             Self::LabelPurity => "label purity",
             Self::MeanActivation => "mean activation, ρ̂",
@@ -101,7 +101,7 @@ impl Term {
                 "The highest Pearson correlation of a unit’s picture with any training image. It is near 1 if the unit looks like one of the images."
             }
             Self::Divergence => {
-                "The sparsity term of the cost is Σ KL, the sum over hidden units of the Kullback–Leibler divergence KL(ρ‖ρ̂) = ρ ln(ρ/ρ̂) + (1 − ρ) ln((1 − ρ)/(1 − ρ̂)). It is 0 if every unit has the mean activation ρ that is asked for. It grows without bound as ρ̂ comes near 0 or 1, and the ρ̂ of a ramp unit may even be above 1, so ρ̂ is held within [c, 1 − c]; c is sparsity.clamp. With ρ = 0.05 and c = 0.01 a unit that is always on adds 4.18, which is why Σ KL of a hundred units can be 390."
+                "The sparsity term of the cost is given without its weight β or λ. Of kind l1 it is Σ |h|, the sum over hidden units (each times the norm of its decoder weights if so asked), and of kind jump_relu it is L0, both as means over images; units that are chosen by their size have no such term. Of kind kl it is Σ KL, the sum over hidden units of the Kullback–Leibler divergence KL(ρ‖ρ̂) = ρ ln(ρ/ρ̂) + (1 − ρ) ln((1 − ρ)/(1 − ρ̂)). It is 0 if every unit has the mean activation ρ that is asked for. It grows without bound as ρ̂ comes near 0 or 1, and the ρ̂ of a ramp unit may even be above 1, so ρ̂ is held within [c, 1 − c]; c is sparsity.clamp. With ρ = 0.05 and c = 0.01 a unit that is always on adds 4.18, which is why Σ KL of a hundred units can be 390."
             }
             Self::Kurtosis => {
                 "How much of a unit’s picture is a few strong weights on a quiet ground: the mean of (w − w̄)⁴ over the pixels, divided by the squared mean of (w − w̄)². Normally distributed weights have 3, and a picture of n pixels with a single lit one has about n."

@@ -52,7 +52,7 @@ const LOCK: &str = ".lock";
 const RUNS: &str = "runs";
 
 /// The version of the files' layout; raised when an older reader would misread a newer folder.
-pub const FORMAT: u32 = 4;
+pub const FORMAT: u32 = 5;
 
 /// The circumstances of a run: everything about it that is not a result. Times live here and nowhere else.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -109,8 +109,7 @@ pub struct Optimizer {
 
 impl Optimizer {
     /// The rule of a training, before its first step.
-    #[must_use]
-    pub fn new(training: &TrainingSpec) -> Self {
+    pub(super) fn new(training: &TrainingSpec) -> Self {
         let rule = match training.optimizer {
             OptimizerSpec::Sgd { momentum } => {
                 // burn's default dampening of 0.1 is not what the literature calls momentum.
@@ -138,7 +137,12 @@ impl Optimizer {
     }
 
     /// The model after a step against `gradients`; a parameter without a gradient stays as it is.
-    pub fn step<M: Module>(&mut self, learning_rate: f64, model: M, gradients: Gradients) -> M {
+    pub(super) fn step<M: Module>(
+        &mut self,
+        learning_rate: f64,
+        model: M,
+        gradients: Gradients,
+    ) -> M {
         let largest = self.largest_gradient_norm;
         let scale = largest.map(|largest| gradient_scale(&model, &gradients, largest));
         model.map(&mut Step {
@@ -153,7 +157,7 @@ impl Optimizer {
 
     /// Forgets what the rule remembers of some entries: `kept` gives, for a parameter's path, 1 for each entry that it goes
     /// on remembering and 0 for the others; nothing where all stay.
-    pub fn forget(&mut self, model: &impl Module, kept: impl Fn(&str) -> Option<Vec<f32>>) {
+    pub(super) fn forget(&mut self, model: &impl Module, kept: impl Fn(&str) -> Option<Vec<f32>>) {
         let mut state = self.state();
         let parameters = parameters(model);
         for (place, (path, _, _)) in parameters.iter().enumerate() {
@@ -174,7 +178,7 @@ impl Optimizer {
     }
 
     /// What the rule remembers.
-    pub fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         let mut state = State::default();
         for (place, memory) in self.memory.iter().enumerate() {
             let Some(memory) = memory else { continue };
@@ -199,7 +203,7 @@ impl Optimizer {
     }
 
     /// Takes back what [`state`](Self::state) gave, for parameters of these shapes; `None` if it does not fit.
-    pub fn restore(
+    pub(super) fn restore(
         &mut self,
         mut state: State,
         shapes: &[[usize; 3]],

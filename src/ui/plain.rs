@@ -49,7 +49,7 @@ impl Lines {
 
     fn epoch(&self, record: &EpochRecord) -> String {
         format!(
-            "{}  test error {:>8.4}  Σ KL {:>8.4}  mean activation {:.4}  active {:>6.1}  dead {:>3}",
+            "{}  test error {:>8.4}  sparsity {:>8.4}  mean activation {:.4}  active {:>6.1}  dead {:>3}",
             self.place(record.epoch, &record.label),
             record.test_reconstruction,
             record.sparsity,
@@ -61,7 +61,7 @@ impl Lines {
 
     fn stage(&self, record: &StageRecord) -> String {
         format!(
-            "layer {:>2}, epoch {}  {:<labels$}  reconstruction {:>8.4}  Σ KL {:>8.4}",
+            "layer {:>2}, epoch {}  {:<labels$}  reconstruction {:>8.4}  sparsity {:>8.4}",
             record.stage,
             record.epoch,
             record.label,
