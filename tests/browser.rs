@@ -348,7 +348,11 @@ fn autoencoders_of_every_kind_see_in_the_browser_what_they_see_in_the_program() 
          [conditions.sigmoid]\nautoencoder.activation = \"sigmoid\"\nautoencoder.decoder = \"untied\"\n\
          autoencoder.decoder_activation = \"sigmoid\"\nautoencoder.reconstruction = \"cross_entropy\"\n\
          [conditions.tanh]\nautoencoder.activation = \"tanh\"\nautoencoder.decoder = \"untied\"\n\
-         [conditions.linear]\nautoencoder.activation = \"identity\"\n",
+         [conditions.linear]\nautoencoder.activation = \"identity\"\n\
+         [conditions.topk]\nsparsity = { kind = \"topk\", k = 5 }\nautoencoder.subtract_decoder_bias = true\n\
+         autoencoder.decoder_bias = \"data_mean\"\n\
+         [conditions.batch]\nsparsity = { kind = \"batch_topk\", k = 5 }\nautoencoder.decoder = \"untied\"\n\
+         [conditions.jump]\nsparsity = { kind = \"jump_relu\", threshold = 0.3 }\n",
         &out,
         &[],
     );

@@ -58,6 +58,38 @@ pretraining.transfer = "shuffled_weights"
 differences = ["pretrained - plain"]
 "#;
 
+/// Everything that is remembered of units and of steps, in every kind of sparsity.
+const SPARSE: &str = r#"
+experiment = "autoencoder"
+[data]
+train_images = 2000
+test_images = 300
+[autoencoder]
+hidden_units = 40
+decoder = { untied = { unit_norm = true, transposed_start = true } }
+decoder_bias = "data_mean"
+subtract_decoder_bias = true
+revive = { resample = { silent_images = 1000 } }
+[training]
+epochs = 6
+schedule = "cosine"
+warm_up_steps = 30
+largest_gradient_norm = 1.0
+probe_epochs = 2
+[conditions.l1]
+sparsity = { kind = "l1", weight = 1, warm_up_steps = 50 }
+[conditions.topk]
+sparsity = { kind = "topk", k = 2 }
+[conditions.topk_taught]
+sparsity = { kind = "topk", k = 2 }
+autoencoder.revive = { aux_k = { k = 8, silent_images = 500 } }
+[conditions.batch_topk]
+sparsity = { kind = "batch_topk", k = 2 }
+autoencoder.revive = { aux_k = { k = 8, silent_images = 500 } }
+[conditions.jump_relu]
+sparsity = { kind = "jump_relu", weight = 0.1, warm_up_steps = 50 }
+"#;
+
 fn begin(config: &str, out: &Path, more: &[&str]) -> Child {
     layerwise()
         .arg(written(out, config))
@@ -167,6 +199,11 @@ fn a_figure_killed_at_any_moment_ends_in_the_same_bytes() {
 #[test]
 fn a_pretraining_killed_at_any_moment_ends_in_the_same_bytes() {
     torture(PRETRAINING, 6);
+}
+
+#[test]
+fn sparse_codes_killed_at_any_moment_end_in_the_same_bytes() {
+    torture(SPARSE, 6);
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! The model itself for other tools: PyTorch, SAELens, numpy. What a tool's files cannot hold is refused, not bent.
 //!
 //! PyTorch's `nn.Linear` keeps its weights `[unit, input]`, the transpose of ours. SAELens's form is that of its
-//! `SAE.load_from_disk` (version 6.54.12): f(x W + b) W̃ + c with ramps alone, `[input, unit]` and `[unit, input]`.
+//! `SAE.load_from_disk` (version 6.54.12), `[input, unit]` and `[unit, input]`: ramps alone, all of them (`standard`), the k
+//! largest (`topk`) or those above a threshold each (`jumprelu`, in which it stores codes of BatchTopK, too), with a linear decoder.
 
 use std::borrow::Cow;
 use std::fs;
@@ -16,7 +17,7 @@ use zip::write::FileOptions;
 
 use super::{Network, Trained};
 use crate::data::Frame;
-use crate::model::{Autoencoder, Classifier, LayerValues, numbers};
+use crate::model::{Autoencoder, Classifier, Layer, LayerValues, Selection, numbers};
 use crate::run::Failure;
 use crate::run_dir::write_whole;
 use crate::spec::{Activation, DecoderActivation};
@@ -117,6 +118,15 @@ fn decoder(model: &Autoencoder) -> [Array; 2] {
     [weight, Array::new(&[bias.len()], bias)]
 }
 
+/// Above which each unit stays on, `[unit]`; `None` where no threshold turns units off.
+fn thresholds(model: &Autoencoder) -> Option<Array> {
+    let [_, _, units] = model.encoder.weight.dims();
+    let found = numbers(model.thresholds()?);
+    // One for all, or one for each.
+    let each = found.iter().copied().cycle().take(units);
+    Some(Array::new(&[units], each.collect()))
+}
+
 /// Named arrays in the order in which they are to stand.
 type Named = Vec<(String, Array)>;
 
@@ -206,26 +216,36 @@ impl Trained {
         let words = self.inputs_in_words();
         match &self.network {
             Network::Autoencoder(model) => {
-                let values = model.encoder.values();
+                // What is taken off the input is part of its biases.
+                let values = model.as_layer().values();
                 let [_, _, units] = values.shape;
                 let [weight, bias] = decoder(model);
                 let mut arrays: Named = slope("activation", &values).into_iter().collect();
                 arrays.extend(layer("encoder", values));
                 arrays.push(("decoder.weight".to_owned(), weight.transposed()));
                 arrays.push(("decoder.bias".to_owned(), bias));
+                arrays.extend(thresholds(model).map(|of| ("kept.threshold".to_owned(), of)));
                 let activation = in_torch(model.encoder.activation());
+                let (class, kept, code) = match model.selection() {
+                    Selection::All => (String::new(), "", 2),
+                    Selection::TopK { k } => (largest_in_torch(k), ", kept=Kept()", 3),
+                    Selection::BatchTopK { .. } | Selection::JumpRelu { .. } => {
+                        (above_in_torch(units), ", kept=Kept()", 3)
+                    }
+                };
                 let output = match model.decoder_activation() {
                     DecoderActivation::Identity => "",
                     DecoderActivation::Sigmoid => ", output=nn.Sigmoid()",
                 };
                 let python = format!(
                     "import collections, safetensors.torch, torch, torch.nn as nn\n\
-                     parts = dict(encoder=nn.Linear({inputs}, {units}), activation={activation}, decoder=nn.Linear({units}, \
+                     {class}\
+                     parts = dict(encoder=nn.Linear({inputs}, {units}), activation={activation}{kept}, decoder=nn.Linear({units}, \
                      {inputs}){output})\n\
                      model = nn.Sequential(collections.OrderedDict(parts))\n\
                      model.load_state_dict(safetensors.torch.load_file({file}))\n\
                      x = torch.zeros(1, {inputs})  # {words}\n\
-                     print(model[:2](x), model(x))  # code, reconstruction\n"
+                     print(model[:{code}](x), model(x))  # code, reconstruction\n"
                 );
                 (arrays, python)
             }
@@ -260,7 +280,7 @@ impl Trained {
     }
 
     /// Every array under the name that it has in the run's own file, biases and slopes of one dimension; of a tied
-    /// autoencoder the decoder's weights, too.
+    /// autoencoder the decoder's weights, too, and thresholds as they are compared with.
     fn plain(&self) -> Named {
         let layer = |name: &str, values: LayerValues| {
             let of: Arrays = values.into();
@@ -277,6 +297,7 @@ impl Trained {
                 let mut arrays = layer("encoder", model.encoder.values());
                 arrays.push(("decoder.weight".to_owned(), weight));
                 arrays.push(("decoder.bias".to_owned(), bias));
+                arrays.extend(thresholds(model).map(|of| ("threshold".to_owned(), of)));
                 arrays
             }
             Network::Classifier(Classifier { hidden, output }) => {
@@ -290,19 +311,37 @@ impl Trained {
         }
     }
 
+    /// How the units of the lowest layer are computed.
     fn in_numpy(&self, file: &str) -> String {
-        let lowest = match &self.network {
-            Network::Autoencoder(_) => "encoder".to_owned(),
-            Network::Classifier(model) if model.hidden.is_empty() => "output".to_owned(),
-            Network::Classifier(_) => layer_name(0),
+        let (name, layer, model) = match &self.network {
+            Network::Autoencoder(model) => ("encoder".to_owned(), &model.encoder, Some(model)),
+            Network::Classifier(model) => match model.hidden.first() {
+                Some(layer) => (layer_name(0), layer, None),
+                None => ("output".to_owned(), &model.output, None),
+            },
+        };
+        let subtracts = model.is_some_and(Autoencoder::subtracts_decoder_bias);
+        let x = if subtracts { "(x - model[\"decoder.bias\"])" } else { "x" };
+        let kept = match model.map_or(Selection::All, Autoencoder::selection) {
+            Selection::All => String::new(),
+            Selection::TopK { k } => {
+                format!("h = h * ((h > 0) & (h >= numpy.sort(h)[:, -{k}, None]))  # the largest\n")
+            }
+            Selection::BatchTopK { .. } | Selection::JumpRelu { .. } => {
+                "h = h * (h > model[\"threshold\"])\n".to_owned()
+            }
         };
         format!(
             "import numpy\n\
              model = numpy.load({file})\n\
              x = numpy.zeros((1, {}), \"float32\")  # {}\n\
-             print(x @ model[\"{lowest}.weight\"] + model[\"{lowest}.bias\"])  # the sums of {lowest}, before its activation\n",
+             z = {x} @ model[\"{name}.weight\"] + model[\"{name}.bias\"]\n\
+             h = {}\n\
+             {kept}\
+             print(h)  # what the units of {name} give\n",
             self.inputs(),
-            self.inputs_in_words()
+            self.inputs_in_words(),
+            in_numpy(layer, &name),
         )
     }
 
@@ -343,19 +382,7 @@ impl Trained {
         let [inputs, units] = encoder.weight.shape[..] else {
             unreachable!("weights are matrices");
         };
-        // As its loader needs it: without a version of 6 or more it takes the folder for one of its old form.
-        let config = json!({
-            "architecture": "standard",
-            "d_in": inputs,
-            "d_sae": units,
-            "dtype": "float32",
-            "device": "cpu",
-            "apply_b_dec_to_input": false,
-            "normalize_activations": "none",
-            "reshape_activations": "none",
-            "metadata": { "sae_lens_version": SAE_LENS, "sae_lens_training_version": null },
-        });
-        let arrays: Named = [
+        let mut arrays: Named = [
             ("W_enc", encoder.weight),
             ("b_enc", encoder.bias),
             ("W_dec", decoder_weight),
@@ -363,6 +390,29 @@ impl Trained {
         ]
         .map(|(name, array)| (name.to_owned(), array))
         .into();
+        arrays.extend(thresholds(model).map(|of| ("threshold".to_owned(), of)));
+        let architecture = match model.selection() {
+            Selection::All => "standard",
+            Selection::TopK { .. } => "topk",
+            Selection::BatchTopK { .. } | Selection::JumpRelu { .. } => "jumprelu",
+        };
+        // As its loader needs it: without a version of 6 or more it takes the folder for one of its old form.
+        let mut config = json!({
+            "architecture": architecture,
+            "d_in": inputs,
+            "d_sae": units,
+            "dtype": "float32",
+            "device": "cpu",
+            "apply_b_dec_to_input": model.subtracts_decoder_bias(),
+            "normalize_activations": "none",
+            "reshape_activations": "none",
+            "metadata": { "sae_lens_version": SAE_LENS, "sae_lens_training_version": null },
+        });
+        if let Selection::TopK { k } = model.selection() {
+            config["k"] = k.into();
+            // Whether sums are compared times the norms of the units' decoder weights.
+            config["rescale_acts_by_decoder_norm"] = false.into();
+        }
         let file = self.safetensors(&arrays)?;
         fs::create_dir_all(out).map_err(|error| cannot_write(out, &error))?;
         let files = vec![out.join("cfg.json"), out.join("sae_weights.safetensors")];
@@ -390,6 +440,40 @@ fn in_torch(activation: Activation) -> String {
         Activation::Tanh => "nn.Tanh()".to_owned(),
         Activation::Identity => "nn.Identity()".to_owned(),
     }
+}
+
+/// An activation of the sums `z` as an expression.
+fn in_numpy(layer: &Layer, name: &str) -> String {
+    match layer.activation() {
+        Activation::Relu => "numpy.maximum(z, 0)".to_owned(),
+        Activation::Prelu { .. } => format!("numpy.where(z > 0, z, model[\"{name}.slope\"] * z)"),
+        Activation::LeakyRelu { slope } => format!("numpy.where(z > 0, z, {slope:?} * z)"),
+        Activation::Sigmoid => "1 / (1 + numpy.exp(-z))".to_owned(),
+        Activation::Tanh => "numpy.tanh(z)".to_owned(),
+        Activation::Identity => "z".to_owned(),
+    }
+}
+
+/// A module that keeps the `k` largest units of an image, of those above 0.
+fn largest_in_torch(k: usize) -> String {
+    format!(
+        "class Kept(nn.Module):\n\
+         \x20   def forward(self, h):\n\
+         \x20       largest, units = h.topk({k})\n\
+         \x20       return torch.zeros_like(h).scatter(-1, units, largest.relu())\n"
+    )
+}
+
+/// A module that keeps units above a threshold each.
+fn above_in_torch(units: usize) -> String {
+    format!(
+        "class Kept(nn.Module):\n\
+         \x20   def __init__(self):\n\
+         \x20       super().__init__()\n\
+         \x20       self.threshold = nn.Parameter(torch.zeros({units}))\n\
+         \x20   def forward(self, h):\n\
+         \x20       return h * (h > self.threshold)\n"
+    )
 }
 
 /// An archive of `.npy` files without compression. Equal arrays give equal bytes: entries are of 1980, not of today.

@@ -272,6 +272,8 @@ impl Trained {
         match (output, &self.network) {
             (Output::Reconstructions, Network::Autoencoder(model)) => model.decode(model.encode(x)),
             (Output::Probabilities, Network::Classifier(model)) => model.forward(x),
+            // Of its one layer; units that are switched off are 0.
+            (_, Network::Autoencoder(model)) => model.encode(x),
             _ => {
                 let hidden = self.hidden();
                 let layers = match output {

@@ -52,6 +52,13 @@ impl Record {
 
     /// `path` is where a key stands that nobody wrote.
     fn note_table(&mut self, path: &str, node: Option<&Node>, keys: &toml::Table) {
+        // What a section leaves out belongs to the kind that it names, and stands where that is named.
+        let named = node.and_then(|node| node.get("kind")).map(|kind| {
+            let names = split(&kind.path);
+            let before = names[..names.len() - 1].iter();
+            before.fold(String::new(), |path, name| joined(&path, name))
+        });
+        let path = named.as_deref().unwrap_or(path);
         for (name, value) in keys {
             let inner = node.and_then(|node| node.get(name));
             // What a choice leaves out stands where the choice stands.

@@ -8,12 +8,12 @@ use super::figures::{RedrawError, damaged_weights};
 use super::{Evidence, Run, examples};
 use crate::data::{Frame, Transforms};
 use crate::report::{
-    Examples, Figures, MOST_NAMES, Numbers, PictureShape, Play as Page, PlayDecoder, PlayLayer,
-    PlayModel, PlayTransform, Preparation,
+    Examples, Figures, MOST_NAMES, Numbers, PictureShape, Play as Page, PlayDecoder, PlayKept,
+    PlayLayer, PlayModel, PlayTransform, Preparation,
 };
 use crate::results::{Member, Subject};
 use crate::run_dir;
-use crate::spec::{Activation, Condition, DecoderActivation, Model, Plan};
+use crate::spec::{Activation, Condition, DecoderActivation, Model, Plan, Sparsity};
 use crate::weights::{HostTensor, Weights, layer_name, member_prefix};
 use crate::words::listed;
 
@@ -142,7 +142,20 @@ fn model<'a>(
                     Some(tensors.values("decoder.weight", [units, inputs])?)
                 }
             };
+            let kept = match training.sparsity {
+                Sparsity::None | Sparsity::Kl(_) | Sparsity::L1(_) => None,
+                Sparsity::TopK { k } => Some(PlayKept::Largest(k)),
+                Sparsity::BatchTopK(_) => {
+                    Some(PlayKept::Above(tensors.values("threshold", [1, 1])?))
+                }
+                Sparsity::JumpRelu(_) => {
+                    let logarithms = tensors.values("log_threshold", [1, units])?;
+                    Some(PlayKept::AboveExp(logarithms))
+                }
+            };
             let decoder = PlayDecoder {
+                kept,
+                subtracts_bias: spec.subtract_decoder_bias,
                 activation: match spec.decoder_activation {
                     DecoderActivation::Identity => "identity",
                     DecoderActivation::Sigmoid => "sigmoid",

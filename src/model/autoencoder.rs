@@ -142,9 +142,15 @@ impl Autoencoder {
     /// - output: `[member, batch, unit]`
     #[must_use]
     pub fn encode(&self, x: &Rows) -> Tensor<3> {
+        selection::outside_of_training(self.selection, self.activity(x), self.thresholds())
+    }
+
+    /// Above which units stay on outside of training, `[member, 1, unit]` or one for all `[member, 1, 1]`; `None` where no
+    /// threshold turns them off.
+    #[must_use]
+    pub fn thresholds(&self) -> Option<Tensor<3>> {
         let learnt = self.log_threshold.as_ref().map(|of| of.val().exp());
-        let threshold = self.threshold.as_ref().map(Param::val).or(learnt);
-        selection::outside_of_training(self.selection, self.activity(x), threshold)
+        self.threshold.as_ref().map(Param::val).or(learnt)
     }
 
     /// The code of x in training; shapes as of [`encode`](Self::encode).

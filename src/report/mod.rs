@@ -38,7 +38,7 @@ pub use page::{
     number, page, rows_left_out,
 };
 pub use play::{
-    Examples, Numbers, PLAY_ROOM, Play, PlayDecoder, PlayLayer, PlayModel, PlayTransform,
+    Examples, Numbers, PLAY_ROOM, Play, PlayDecoder, PlayKept, PlayLayer, PlayModel, PlayTransform,
     Preparation,
 };
 pub use strip::{StripGroup, StripRow, strip};

@@ -122,9 +122,25 @@ pub struct PlayLayer<'a> {
     pub bias: Numbers<'a>,
 }
 
+/// What stays of an autoencoder's code; the rest becomes 0.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PlayKept<'a> {
+    /// So many units, the largest; of equals the first.
+    Largest(usize),
+    /// Those above one threshold for all.
+    Above(Numbers<'a>),
+    /// Those above a threshold each, of which these are the logarithms.
+    AboveExp(Numbers<'a>),
+}
+
 /// g(h W̃ + c).
 #[derive(Debug, Serialize)]
 pub struct PlayDecoder<'a> {
+    /// What stays of h; all where it does not say.
+    pub kept: Option<PlayKept<'a>>,
+    /// Whether c is taken off inputs before they are encoded.
+    pub subtracts_bias: bool,
     /// g, by the name that configs use.
     pub activation: &'static str,
     /// W̃, row-major `[unit, input]`; absent where it is the encoder's weights, transposed.
@@ -227,6 +243,8 @@ mod tests {
             }],
             output: None,
             decoder: Some(PlayDecoder {
+                kept: Some(PlayKept::Largest(1)),
+                subtracts_bias: false,
                 activation: "identity",
                 weight: None,
                 bias: Numbers(&[0.0; 4]),
@@ -259,6 +277,7 @@ mod tests {
             "no f32 of little end first"
         );
         assert!(page.contains(r#""bytes":"AP8BAg==""#));
+        assert!(page.contains(r#""kept":{"largest":1},"subtracts_bias":false"#));
         let numbers = Examples::new(&[0.5, 1.0, -1.0, 0.0], 2, None);
         assert_eq!(numbers.count, 2);
         assert_eq!(numbers.bytes, None, "0.5 is no byte's 255th part");

@@ -43,12 +43,18 @@ function unpackedLayer(layer) {
   return { ...layer, weight: floatsOf(layer.weight), bias: floatsOf(layer.bias) };
 }
 
+function unpackedKept({ largest, above, above_exp }) {
+  if (above) return { above: floatsOf(above) };
+  return above_exp ? { above: floatsOf(above_exp).map(Math.exp) } : { largest };
+}
+
 function unpackedModel({ name, layers, output, decoder }) {
   const model = { name, layers: layers.map(unpackedLayer), output: output && unpackedLayer(output) };
   model.decoder = decoder && {
     ...decoder,
     bias: floatsOf(decoder.bias),
     weight: decoder.weight && floatsOf(decoder.weight),
+    kept: unpackedKept(decoder.kept ?? {}),
   };
   model.seen = throughLayers(model);
   model.largest = largestActivations(model);
@@ -108,11 +114,23 @@ function softmax(logits) {
   return powers.map((power) => power / sum);
 }
 
+/** A code of which only the largest units stay, of equals the first, or those above a threshold. */
+function keptOf(code, { largest, above }) {
+  if (above) return code.map((value, unit) => (value > above[unit % above.length] ? value : 0));
+  if (!largest) return code;
+  const first = [...code.keys()].sort((one, other) => code[other] - code[one]).slice(0, largest);
+  const kept = new Float64Array(code.length);
+  for (const unit of first) kept[unit] = Math.max(0, code[unit]);
+  return kept;
+}
+
 /** The activations of each hidden layer; units that are `held` have the value they are held at, whatever x is. */
 function activations(model, x, held = []) {
-  let below = x;
+  const { decoder } = model;
+  let below = decoder?.subtracts_bias ? Float64Array.from(x, (value, input) => value - decoder.bias[input]) : x;
   return model.layers.map((layer, at) => {
     below = activated(affine(below, layer), layer);
+    if (decoder) below = keptOf(below, decoder.kept);
     for (const [unit, value] of held[at] ?? []) below[unit] = value;
     return below;
   });
