@@ -25,6 +25,7 @@ mod reading;
 mod reconstructions;
 pub mod regimes;
 pub mod scores;
+pub mod sparsity;
 mod stages;
 mod transfers;
 mod unit_details;
@@ -93,7 +94,7 @@ pub trait Evidence: Sync {
 }
 
 /// All pieces, in the order in which a page shows them.
-pub const ALL: [&dyn Evidence; 18] = [
+pub const ALL: [&dyn Evidence; 19] = [
     &play::Play,
     &accuracy::Accuracy,
     &pictures::Pictures,
@@ -104,6 +105,7 @@ pub const ALL: [&dyn Evidence; 18] = [
     &curves::Curves,
     &matching::Matching,
     &code_accuracy::CodeAccuracy,
+    &sparsity::Sparsity,
     // After everything whose quantities can be promised.
     &promises::Promises,
     &end_results::EndResults,
