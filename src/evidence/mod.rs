@@ -225,6 +225,9 @@ impl<'a> Run<'a> {
         };
         let mut records = self.records.clone();
         records
+            .epochs
+            .retain(|of| is_kept(of.member, &of.condition));
+        records
             .classifiers
             .retain(|of| is_kept(of.member, &of.condition));
         records
@@ -337,6 +340,12 @@ fn is_autoencoder(plan: &Plan) -> bool {
 
 fn is_classifier(plan: &Plan) -> bool {
     plan.experiment == ExperimentName::Classifier
+}
+
+/// Places among `count` of which no more than `most` are shown: all, or some at even distances.
+fn spaced(count: usize, most: usize) -> impl Iterator<Item = usize> {
+    let shown = count.min(most);
+    (0..shown).map(move |at| at * count / shown)
 }
 
 /// Numbers as they are kept.

@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::code_accuracy::Probed;
 use super::figures::RedrawError;
 use super::matching::{Matched, Matching, PARTNER_FROM};
 use super::quantities::{self, Finding, Outcomes, record};
@@ -84,7 +85,7 @@ impl Level {
         (there, others)
     }
 
-    /// `at L0 16: TopK explains 0.836, L1 0.752; KL is not reached`.
+    /// `at L0 16: TopK 0.836, L1 0.752; not reached by KL`.
     fn sentence(&self) -> String {
         let (there, others) = self.ranked();
         let explain = there.iter().filter_map(|of| {
@@ -98,11 +99,7 @@ impl Level {
         } else {
             format!("; not reached by {}", listed(&not, MOST_NAMES))
         };
-        format!(
-            "at L0 {}, explained variance: {}{not}",
-            self.active_units,
-            explain.join(", ")
-        )
+        format!("at L0 {}: {}{not}", self.active_units, explain.join(", "))
     }
 }
 
@@ -134,7 +131,9 @@ impl Evidence for Sparsity {
     fn lines(&self, found: &Found<'_>) -> Vec<String> {
         let levels: Vec<Level> = found.results.of_run(self.name()).unwrap_or_default();
         let there = levels.iter().filter(|of| !of.ranked().0.is_empty());
-        there.map(Level::sentence).collect()
+        there
+            .map(|of| format!("explained variance {}", of.sentence()))
+            .collect()
     }
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
@@ -151,19 +150,20 @@ impl Evidence for Sparsity {
             None => None,
         };
         let seeds = run.plan.run.seeds.len();
-        figures
+        let active_units = figures.glossary.word(Term::ActiveUnits, "L0");
+        let explained = figures
             .glossary
-            .uses(&[Term::ActiveUnits, Term::ExplainedVariance, Term::Dead]);
+            .word(Term::ExplainedVariance, "explained variance");
         if seeds > 1 {
             figures.glossary.uses(&[Term::Median]);
         }
         Ok(Some(html! {
             h2 { "What sparsity costs" }
             p {
-                "Fewer active units explain less. How strongly a condition asks for sparsity is told by keys that other conditions do not have, \
-                 or that mean something else to them; so conditions are compared where their numbers of active units are equal, not their keys. \
-                 L0 is the mean number of hidden units above 0.01 for a test image; the explained variance is \
-                 1 − Σ‖x − x̂‖² / Σ‖x − x̄‖² over the test images."
+                "Fewer active units can explain less. How strongly a condition asks for sparsity is told by keys that other conditions \
+                 do not have, or that mean something else to them; so conditions are compared where their numbers of active units are \
+                 equal, not their keys. " (active_units) " is the mean number of hidden units above 0.01 for a test image; the "
+                (explained) " is 1 − Σ‖x − x̂‖² / Σ‖x − x̄‖² over the test images."
             }
             (chart)
             (comparison(&levels, seeds))
@@ -207,12 +207,6 @@ fn last<'a>(outcomes: &Outcomes<'a>, member: usize) -> Option<&'a EpochRecord> {
     record(records, |of| (of.epoch, of.member), member, None)
 }
 
-/// What `code_accuracy` measured on a member.
-#[derive(Deserialize)]
-struct Coded {
-    code_accuracy: Option<f64>,
-}
-
 /// A condition at one of its strengths: its members, and what they came to.
 struct Point<'a> {
     condition: &'a Condition,
@@ -235,10 +229,10 @@ struct Curve<'a> {
 }
 
 fn curves<'a>(run: &Run<'a>, groups: &'a [Group<'a>]) -> Vec<Curve<'a>> {
-    let coded = run.results.of_members::<Coded>("code_accuracy");
+    let coded = run.results.of_members::<Probed>("code_accuracy");
     let coded: BTreeMap<usize, f64> = coded
         .into_iter()
-        .filter_map(|(member, of)| Some((member.index, of.code_accuracy?)))
+        .map(|(member, of)| (member.index, of.code_accuracy))
         .collect();
     let curve = |group: &'a Group<'a>| {
         let conditions = group.conditions.iter();
@@ -319,9 +313,9 @@ fn chart(run: &Run<'_>, curves: &[Curve], levels: &[Level], figures: &mut Figure
     });
     let codes: Vec<String> = codes.collect();
     let outcomes = [
-        ("Explained variance, ", sentences.join("; ")),
-        ("most dead units: ", dead.join(", ")),
-        ("best code accuracy in per cent: ", codes.join(", ")),
+        ("Explained variance ", sentences.join("; ")),
+        ("Most dead units: ", dead.join(", ")),
+        ("Best code accuracy in per cent: ", codes.join(", ")),
     ];
     let outcomes = outcomes.iter().filter(|(_, of)| !of.is_empty());
     let outcomes: Vec<String> = outcomes.map(|(what, of)| format!("{what}{of}")).collect();
@@ -483,7 +477,7 @@ fn comparison(levels: &[Level], seeds: usize) -> Markup {
         p {
             "Between two neighbouring strengths of a condition the explained variance is taken as linear in the logarithm of L0, "
             @if seeds > 1 { "for each seed by itself. " } @else { "as it is drawn above. " }
-            "Not reached: the number lies beyond the strengths that were tried. More: how much more is explained than by the next condition."
+            "Not reached: the number lies beyond the strengths that were tried. More: how much more is explained than by the next condition, where a negative number is less."
         }
     }
 }
@@ -580,7 +574,7 @@ fn side_by_side(run: &Run<'_>, near: &Near, figures: &mut Figures) -> Markup {
         @if !matched.is_empty() {
             p {
                 "Partners: the share of a seed’s units whose match in the next seed has encoder weights at a cosine of "
-                (PARTNER_FROM) " or more; a dead unit finds none, as a rule."
+                (PARTNER_FROM) " or more."
             }
         }
     }
