@@ -579,3 +579,134 @@ fn side_by_side(run: &Run<'_>, near: &Near, figures: &mut Figures) -> Markup {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::config::{self, Overrides};
+
+    fn at_level(group: &str, seeds: &[Option<f64>]) -> AtLevel {
+        let found = seeds.iter().zip(0..).map(|(number, seed)| {
+            let not_reached = || Finding::Word(quantities::NOT_REACHED.to_owned());
+            (seed, number.map_or_else(not_reached, Finding::Number))
+        });
+        AtLevel {
+            group: group.to_owned(),
+            explained_variance: found.collect(),
+        }
+    }
+
+    fn level() -> Level {
+        Level {
+            active_units: 16,
+            groups: vec![
+                at_level("KL", &[Some(0.7), None]),
+                at_level("L1", &[Some(0.75), Some(0.77)]),
+                at_level("TopK", &[Some(0.85), Some(0.75)]),
+                at_level("JumpReLU", &[None, None]),
+            ],
+        }
+    }
+
+    #[test]
+    fn who_explains_most_comes_first_and_who_does_not_get_there_is_named() {
+        let level = level();
+        let (there, others) = level.ranked();
+        let names = |of: &[&AtLevel]| of.iter().map(|of| of.group.clone()).collect::<Vec<_>>();
+        assert_eq!(names(&there), ["TopK", "L1"]);
+        assert_eq!(names(&others), ["KL", "JumpReLU"]);
+        assert_eq!(
+            level.sentence(),
+            "at L0 16: TopK 0.800, L1 0.760; not reached by KL and JumpReLU"
+        );
+        let html = comparison(&[level], 2).into_string();
+        // Seed by seed: 0.85 − 0.75 and 0.75 − 0.77.
+        for row in [
+            "<td>TopK</td><td>0.8000 (0.7500 to 0.8500)</td><td>0.04000 (−0.02000 to 0.1000) than L1</td>",
+            "<td>L1</td><td>0.7600 (0.7500 to 0.7700)</td><td></td>",
+            "<td>KL</td><td>reached by 1 of 2 seeds</td><td></td>",
+            "<td>JumpReLU</td><td>not reached</td><td></td>",
+        ] {
+            assert!(html.contains(row), "{html}");
+        }
+        // Nothing is said of medians where there are none.
+        let one = Level {
+            active_units: 16,
+            groups: vec![
+                at_level("L1", &[Some(0.75)]),
+                at_level("TopK", &[Some(0.85)]),
+            ],
+        };
+        let html = comparison(&[one], 1).into_string();
+        assert!(
+            html.contains("<td>0.8500</td><td>0.1000 than L1</td>"),
+            "{html}"
+        );
+        assert!(
+            !html.contains("median") && !html.contains("paired"),
+            "{html}"
+        );
+        assert!(
+            comparison(&[], 1)
+                .into_string()
+                .contains("cannot be compared")
+        );
+    }
+
+    #[test]
+    fn ticks_are_powers_of_two_or_both_ends() {
+        let labels = |numbers: &[f64]| -> Vec<String> {
+            let ticks = ticks(numbers.iter().copied());
+            ticks.into_iter().map(|(_, label)| label).collect()
+        };
+        assert_eq!(labels(&[3.0, 40.0, 8.0]), ["4", "8", "16", "32"]);
+        assert_eq!(labels(&[0.3, 1.2]), ["0.500", "1"]);
+        assert_eq!(labels(&[9.0, 15.5]), ["9", "15.5"]);
+        assert_eq!(labels(&[9.0]), ["9"]);
+        assert!(labels(&[]).is_empty());
+    }
+
+    #[test]
+    fn a_chart_of_code_accuracy_is_there_where_it_was_measured() {
+        let text =
+            "experiment = \"autoencoder\"\n[conditions.\"A <b>\".grid]\nsparsity.weight = [1, 2]\n";
+        let config = config::parse(text, Path::new("x.toml"), &Overrides::default());
+        let plan = config.expect("a config").plan;
+        let spread = |median: f64| Spread {
+            smallest: median - 0.1,
+            median,
+            largest: median + 0.1,
+        };
+        let drawn = |codes: [Option<Spread>; 2]| {
+            let places = [4.0, 64.0].into_iter().zip(codes);
+            let points = places
+                .zip(&plan.conditions)
+                .map(|((at, code_accuracy), condition)| Point {
+                    condition,
+                    members: Vec::new(),
+                    active_units: spread(at),
+                    explained_variance: Some(spread(at / 100.0)),
+                    dead_units: spread(at),
+                    code_accuracy,
+                });
+            let curve = Curve {
+                name: "A <b>",
+                points: points.collect(),
+                silent: 0,
+            };
+            drawing(&[curve]).svg()
+        };
+        let svg = drawn([None, None]);
+        assert!(svg.contains(">Dead units</text>") && !svg.contains("Code accuracy"));
+        assert!(svg.contains(">A &lt;b&gt;</text>") && svg.contains(">32</text>"));
+        assert_eq!(
+            svg.matches("fill-opacity").count(),
+            2,
+            "a band in each chart"
+        );
+        let svg = drawn([Some(spread(97.0)), None]);
+        assert!(svg.contains(">Code accuracy, %</text>"));
+    }
+}
