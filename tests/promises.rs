@@ -125,6 +125,22 @@ fn a_promise_of_what_a_run_does_not_have_is_refused_before_it_begins() {
             "that = \"test error\"\nepoch = 9\nwithin = [0, 1]",
             "but the last is 1",
         ),
+        (
+            "that = \"regime at L0 16\"\nis = \"strokes\"",
+            "[[expect]] of \"regime at L0 16\", but regime is a word, and nothing lies between two words",
+        ),
+        (
+            "that = \"test eror at L0 16\"\nwithin = [0, 1]",
+            "did you mean \"test error\"?",
+        ),
+        (
+            "that = \"test error at L0 0\"\nwithin = [0, 1]",
+            "which is no quantity of this run",
+        ),
+        (
+            "that = \"test error at L0 16\"\nwithin = [0, 1]",
+            "asks for a number of active units of conditions that have one strength",
+        ),
     ] {
         let (code, _, stderr) = run(&promise(lines), &out, &[]);
         assert_eq!(code, 2, "{lines}: {stderr}");

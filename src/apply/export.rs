@@ -321,7 +321,11 @@ impl Trained {
             },
         };
         let subtracts = model.is_some_and(Autoencoder::subtracts_decoder_bias);
-        let x = if subtracts { "(x - model[\"decoder.bias\"])" } else { "x" };
+        let x = if subtracts {
+            "(x - model[\"decoder.bias\"])"
+        } else {
+            "x"
+        };
         let kept = match model.map_or(Selection::All, Autoencoder::selection) {
             Selection::All => String::new(),
             Selection::TopK { k } => {

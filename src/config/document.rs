@@ -8,7 +8,7 @@ use super::de::as_list;
 use super::keys::{self, SECTIONS, joined, split};
 use super::node::{Node, Value};
 use super::problem::{Problem, shown};
-use super::sections::{self, OF_CLASSIFIERS, Section, StageSection};
+use super::sections::{self, Section, StageSection};
 use super::{Origin, Overrides};
 use crate::spec::ExperimentName;
 
@@ -27,19 +27,46 @@ pub(super) struct Document {
     pub grid: Vec<GridNode>,
 }
 
-/// A key of the grid.
+/// A key of the grid for all, or of a condition's own.
 pub(super) struct GridNode {
+    /// Whose own grid it is in; absent of the grid for all.
+    pub condition: Option<String>,
     pub key: String,
     pub names: Vec<String>,
     pub origin: Origin,
     pub values: Vec<Node>,
 }
 
+impl GridNode {
+    /// The table that it stands in.
+    pub fn table(&self) -> String {
+        match &self.condition {
+            Some(name) => joined(&joined("conditions", name), "grid"),
+            None => "grid".to_owned(),
+        }
+    }
+
+    /// One of its values inside the sections that it belongs to, as if the condition itself had it, or all conditions.
+    pub fn placed(&self, value: &Node) -> Node {
+        let condition = self.condition.as_deref();
+        let condition: Vec<&str> = condition.map_or_else(Vec::new, |name| vec!["conditions", name]);
+        let names = self.names.iter().map(String::as_str);
+        let names: Vec<&str> = condition.iter().copied().chain(names).collect();
+        let root = value.clone().inside(&names);
+        root.find(&condition).cloned().unwrap_or(root)
+    }
+
+    /// Whether the condition of this name is crossed with it; of no name, whether every condition is.
+    pub fn is_for(&self, condition: Option<&str>) -> bool {
+        self.condition.is_none() || self.condition.as_deref() == condition
+    }
+}
+
 impl Document {
     /// Reads the text of a config and puts `overrides` over it; `None` if it names no experiment.
     pub fn read(text: &str, file: &Path, overrides: &Overrides) -> Result<Option<Self>, Problem> {
         let mut root = Node::parse(text, file)?;
-        flatten_grid(&mut root);
+        flatten_grids(&mut root);
         for assignment in &overrides.set {
             set(&mut root, assignment)?;
         }
@@ -60,7 +87,7 @@ impl Document {
             grid: Vec::new(),
         };
         document.check_places()?;
-        document.grid = document.read_grid()?;
+        document.grid = document.read_grids()?;
         Ok(Some(document))
     }
 
@@ -76,7 +103,11 @@ impl Document {
                             return Err(Problem::section(&condition.origin, &in_header(name)));
                         }
                         for (section, node) in condition.entries() {
-                            self.check_section(section, node, true)?;
+                            match section.as_str() {
+                                "grid" if node.is_table() => {}
+                                "grid" => return Err(Problem::section(&node.origin, &node.path)),
+                                _ => self.check_section(section, node, true)?,
+                            }
                         }
                     }
                 }
@@ -123,11 +154,9 @@ impl Document {
         };
         let foreign = if of_other(section) {
             node.leaves().first().copied()
-        } else if self.experiment == ExperimentName::Autoencoder {
-            let mut keys = OF_CLASSIFIERS.iter();
-            keys.find_map(|key| node.get(key[1]).filter(|_| key[0] == section))
         } else {
-            None
+            let mut keys = sections::only_of(other).iter();
+            keys.find_map(|[of, name]| node.get(name).filter(|_| *of == section))
         };
         let Some(foreign) = foreign else {
             return Ok(());
@@ -143,17 +172,34 @@ impl Document {
         ))
     }
 
-    /// Reads the grid: each value of each key is one that the key may have.
-    fn read_grid(&self) -> Result<Vec<GridNode>, Problem> {
+    /// Reads the grid for all, and then those of conditions: each value of each key is one that the key may have.
+    fn read_grids(&self) -> Result<Vec<GridNode>, Problem> {
+        let entries =
+            |node: Option<&Node>| node.map_or_else(Vec::new, |node| node.entries().to_vec());
         let mut grid = Vec::new();
-        let entries = self.root.get("grid").map_or(&[][..], Node::entries);
+        self.read_grid(None, &entries(self.root.get("grid")), &mut grid)?;
+        for (name, condition) in entries(self.root.get("conditions")) {
+            self.read_grid(Some(&name), &entries(condition.get("grid")), &mut grid)?;
+        }
+        Ok(grid)
+    }
+
+    /// Reads one grid, after others that were read into `grid`.
+    fn read_grid(
+        &self,
+        condition: Option<&str>,
+        entries: &[(String, Node)],
+        grid: &mut Vec<GridNode>,
+    ) -> Result<(), Problem> {
         for (key, node) in entries {
             let names = split(key);
             let names_of: Vec<&str> = names.iter().map(String::as_str).collect();
             let section = names_of[0];
             if names_of.len() < 2 || !keys::OF_MODELS.contains(&section) {
                 let mut problem = keys::unknown(&node.origin, key, &[]);
-                if names_of.len() > 1 && SECTIONS.contains(&section) || section == "conditions" {
+                if names_of.len() > 1 && SECTIONS.contains(&section)
+                    || ["conditions", "grid"].contains(&section)
+                {
                     let hint = "a grid varies keys of the model, such as \"sparsity.weight\"";
                     problem.hints = vec![hint.to_owned()];
                 }
@@ -199,21 +245,30 @@ impl Document {
                     return problem(&says, "write each value once".to_owned());
                 }
             }
+            let others = || grid.iter().filter(|other| other.is_for(condition));
+            if let Some(other) = others().find(|other| other.key == *key) {
+                if other.condition.as_deref() == condition {
+                    return Err(Problem::duplicate(&node.origin, &node.path));
+                }
+                let hint = "keep one of them: [grid] is for every condition, [conditions.NAME.grid] for one";
+                return problem("is in the grid for all, too", hint.to_owned());
+            }
             let inside = |one: &str, other: &str| one.starts_with(&format!("{other}."));
-            let mut others = grid.iter().map(|other: &GridNode| other.key.as_str());
+            let mut others = others().map(|other| other.key.as_str());
             if let Some(other) = others.find(|other| inside(key, other) || inside(other, key)) {
                 let says = format!("and `{}` set the same choice", shown(other));
                 let hint = "vary one of them, with all that it needs: [{ sgd = { momentum = 0.9 } }, \"adam\"]";
                 return problem(&says, hint.to_owned());
             }
             grid.push(GridNode {
+                condition: condition.map(str::to_owned),
                 key: key.clone(),
                 origin: node.origin.clone(),
                 values: values.clone(),
                 names,
             });
         }
-        Ok(grid)
+        Ok(())
     }
 }
 
@@ -237,17 +292,21 @@ pub(super) fn flatten<'a>(
     }
 }
 
-/// Brings the keys of the grid, which may be written as sections, to one name each.
-fn flatten_grid(root: &mut Node) {
-    let Value::Table(entries) = &mut root.value else {
-        return;
-    };
-    let Some((_, grid)) = entries.iter_mut().find(|(name, _)| name == "grid") else {
-        return;
-    };
-    if !grid.is_table() {
-        return;
+/// Brings the keys of grids, which may be written as sections, to one name each.
+fn flatten_grids(root: &mut Node) {
+    flatten_grid(root);
+    for (_, condition) in root
+        .get_mut("conditions")
+        .map_or(&mut [][..], Node::entries_mut)
+    {
+        flatten_grid(condition);
     }
+}
+
+fn flatten_grid(holder: &mut Node) {
+    let Some(grid) = holder.get_mut("grid").filter(|grid| grid.is_table()) else {
+        return;
+    };
     let mut found = Vec::new();
     flatten(grid, "", &|_| false, &mut found);
     let found = found.into_iter().map(|(key, node)| (key, node.clone()));
@@ -294,8 +353,10 @@ fn set(root: &mut Node, assignment: &str) -> Result<(), Problem> {
         let key = names.join(".");
         return Err(Problem::unknown_condition(&origin, &key, name, &known));
     }
-    if names[0] == "grid" && names.len() > 2 {
-        names = vec!["grid".to_owned(), names[1..].join(".")];
+    let grid = if names[0] == "conditions" { 2 } else { 0 };
+    if names.get(grid).is_some_and(|name| name == "grid") && names.len() > grid + 2 {
+        let key = names.split_off(grid + 1).join(".");
+        names.push(key);
     }
     let path = names
         .iter()
@@ -306,7 +367,7 @@ fn set(root: &mut Node, assignment: &str) -> Result<(), Problem> {
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let value = Node::of_argument(&path, text, &origin);
     root.put_over(value.inside(&names), &[]);
-    flatten_grid(root);
+    flatten_grids(root);
     Ok(())
 }
 

@@ -174,6 +174,13 @@ pub(super) fn holds_keys(place: &[&str]) -> bool {
     (place.len() - depth).is_multiple_of(2)
 }
 
+/// Whether a value stands in the grid for all or in one of a condition.
+pub(super) fn is_of_grid(path: &str) -> bool {
+    let names = split(path);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    Place::of(&names).names.first() == Some(&"grid")
+}
+
 /// Where a key stands: of which condition and which layer's pretraining it is, if of any, and its names there, as if it
 /// were told for all.
 #[derive(Debug, Clone, Copy)]

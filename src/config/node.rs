@@ -163,12 +163,26 @@ impl Node {
         }
     }
 
+    pub fn entries_mut(&mut self) -> &mut [(String, Self)] {
+        match &mut self.value {
+            Value::Table(entries) => entries,
+            _ => &mut [],
+        }
+    }
+
     pub fn is_table(&self) -> bool {
         matches!(self.value, Value::Table(_))
     }
 
     pub fn get(&self, name: &str) -> Option<&Self> {
         let mut entries = self.entries().iter();
+        entries
+            .find(|(known, _)| known == name)
+            .map(|(_, node)| node)
+    }
+
+    pub fn get_mut(&mut self, name: &str) -> Option<&mut Self> {
+        let mut entries = self.entries_mut().iter_mut();
         entries
             .find(|(known, _)| known == name)
             .map(|(_, node)| node)

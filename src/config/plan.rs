@@ -35,14 +35,6 @@ impl Document {
     pub fn resolve(self, name: &str) -> Result<Resolved, Problem> {
         let entries = |name: &str| self.root.get(name).map_or(&[][..], Node::entries);
         let entries = |name: &str| entries(name).iter().map(|(_, node)| node);
-        let grid: Vec<GridKey> = self
-            .grid
-            .iter()
-            .map(|key| GridKey {
-                key: key.key.clone(),
-                values: key.values.iter().map(Node::to_toml).collect(),
-            })
-            .collect();
         let nothing = Node::empty("", &Origin::Default);
         let of_all = Trees {
             defaults: &self.defaults,
@@ -61,9 +53,17 @@ impl Document {
             _ if self.grid.is_empty() => alone.iter().map(Some).collect(),
             _ => vec![None],
         };
-        let sizes = self.grid.iter().map(|key| key.values.len());
-        let points = sizes.fold(1, usize::saturating_mul);
-        let count = groups.len().saturating_mul(points);
+        let grid_of = |group: Option<&(String, Node)>| -> Vec<&GridNode> {
+            let name = group.map(|(name, _)| name.as_str());
+            let grid = self.grid.iter();
+            grid.filter(|key| key.is_for(name)).collect()
+        };
+        let points = |grid: &[&GridNode]| {
+            let sizes = grid.iter().map(|key| key.values.len());
+            sizes.fold(1, usize::saturating_mul)
+        };
+        let counts = groups.iter().map(|group| points(&grid_of(*group)));
+        let count = counts.fold(0, usize::saturating_add);
         if count > MOST_CONDITIONS {
             let last = self.grid.last().map(|key| key.origin.clone());
             return Err(Problem::new(
@@ -75,8 +75,9 @@ impl Document {
         let mut record = Record::default();
         let mut conditions: Vec<Condition> = Vec::new();
         for group in &groups {
-            for point in 0..points {
-                let values = self.point(point);
+            let grid = grid_of(*group);
+            for at in 0..points(&grid) {
+                let values = point(&grid, at);
                 let condition = self.condition(*group, &values, &mut record)?;
                 if conditions.iter().any(|known| known.name == condition.name) {
                     return Err(self.same_name(&condition.name, *group));
@@ -101,11 +102,10 @@ impl Document {
         {
             record.push(node.path.clone(), node.to_toml(), &node.origin);
         }
-        for key in &grid {
-            let node = self.root.find(&["grid", &key.key]);
-            let origin = node.map_or(&Origin::Default, |node| &node.origin);
-            let values = format!("[{}]", key.values.join(", "));
-            record.push(joined("grid", &key.key), values, origin);
+        for key in &self.grid {
+            let values: Vec<String> = key.values.iter().map(Node::to_toml).collect();
+            let values = format!("[{}]", values.join(", "));
+            record.push(joined(&key.table(), &key.key), values, &key.origin);
         }
         let named = groups.iter().flatten().map(|(name, _)| name.clone());
         let named: Vec<String> = named.collect();
@@ -116,7 +116,7 @@ impl Document {
                 experiment: self.experiment,
                 run: run.run,
                 data: data.data,
-                grid,
+                grid: self.grid_keys(),
                 conditions,
                 report,
                 expectations,
@@ -127,21 +127,34 @@ impl Document {
         })
     }
 
-    /// The values of a point of the grid, whose first key moves slowest.
-    fn point(&self, point: usize) -> Vec<(&GridNode, &Node)> {
-        let mut rest = point;
-        let mut values: Vec<_> = self
-            .grid
-            .iter()
-            .rev()
-            .map(|key| {
-                let value = &key.values[rest % key.values.len()];
-                rest /= key.values.len();
-                (key, value)
-            })
-            .collect();
-        values.reverse();
+    /// The keys of all grids, each with every value that it has in any of them.
+    fn grid_keys(&self) -> Vec<GridKey> {
+        let mut keys: Vec<GridKey> = Vec::new();
+        for node in &self.grid {
+            let at = keys.iter().position(|known| known.key == node.key);
+            let at = at.unwrap_or_else(|| {
+                let (key, values) = (node.key.clone(), Vec::new());
+                keys.push(GridKey { key, values });
+                keys.len() - 1
+            });
+            for value in &node.values {
+                let value = self.spelled(&node.key, value);
+                if !keys[at].values.contains(&value) {
+                    keys[at].values.push(value);
+                }
+            }
+        }
+        keys
+    }
+
+    /// A value of a key, as the first grid that has it spells it: 0.10 may be 0.1 elsewhere.
+    pub fn spelled(&self, key: &str, value: &Node) -> String {
+        let grids = self.grid.iter().filter(|grid| grid.key == key);
+        let mut values = grids.flat_map(|grid| &grid.values);
         values
+            .find(|known| same(known, value))
+            .unwrap_or(value)
+            .to_toml()
     }
 
     /// Reads a condition at a point of the grid.
@@ -156,8 +169,7 @@ impl Document {
             |(_, node)| node.clone(),
         );
         for (key, value) in point {
-            let names: Vec<&str> = key.names.iter().map(String::as_str).collect();
-            own.put_over((*value).clone().inside(&names), &[]);
+            own.put_over(key.placed(value), &[]);
         }
         let mut trees = Trees {
             defaults: &self.defaults,
@@ -166,7 +178,7 @@ impl Document {
             condition: "",
         };
         let kind = sections::kind_of(&trees.section("sparsity"));
-        let name = self.name(group.map(|(name, _)| name.as_str()), point, kind);
+        let name = name_at(group.map(|(name, _)| name.as_str()), point, kind);
         trees.condition = &name;
         let model = match self.experiment {
             ExperimentName::Autoencoder => Model::Autoencoder(trees.autoencoder(record)?),
@@ -174,7 +186,7 @@ impl Document {
         };
         let at = point.iter().map(|(key, value)| Coordinate {
             key: key.key.clone(),
-            value: value.to_toml(),
+            value: self.spelled(&key.key, value),
         });
         Ok(Condition {
             group: group.map(|(name, _)| name.clone()),
@@ -182,28 +194,6 @@ impl Document {
             name,
             model,
         })
-    }
-
-    /// `D`, `β = 0.1`, `D, hidden units = 50`.
-    fn name(
-        &self,
-        group: Option<&str>,
-        point: &[(&GridNode, &Node)],
-        kind: Option<SparsityKind>,
-    ) -> String {
-        let symbols: Vec<String> = self.grid.iter().map(|key| symbol(&key.key, kind)).collect();
-        let mut parts: Vec<String> = group.map(str::to_owned).into_iter().collect();
-        for (key, value) in point {
-            let short = symbol(&key.key, kind);
-            let is_alone = symbols.iter().filter(|other| **other == short).count() == 1;
-            let symbol = if is_alone {
-                short
-            } else {
-                key.key.replace(['_', '.'], " ")
-            };
-            parts.push(format!("{symbol} = {}", readable(value)));
-        }
-        parts.join(", ")
     }
 
     fn same_name(&self, name: &str, group: Option<&(String, Node)>) -> Problem {
@@ -215,6 +205,44 @@ impl Document {
             "give the conditions other names",
         )
     }
+}
+
+/// The values of a point of a grid, whose first key moves slowest.
+fn point<'a>(grid: &[&'a GridNode], at: usize) -> Vec<(&'a GridNode, &'a Node)> {
+    let mut rest = at;
+    let mut values: Vec<_> = grid
+        .iter()
+        .rev()
+        .map(|key| {
+            let value = &key.values[rest % key.values.len()];
+            rest /= key.values.len();
+            (*key, value)
+        })
+        .collect();
+    values.reverse();
+    values
+}
+
+/// `D`, `β = 0.1`, `D, hidden units = 50`.
+fn name_at(
+    group: Option<&str>,
+    point: &[(&GridNode, &Node)],
+    kind: Option<SparsityKind>,
+) -> String {
+    let symbols: Vec<String> = (point.iter())
+        .map(|(key, _)| symbol(&key.key, kind))
+        .collect();
+    let mut parts: Vec<String> = group.map(str::to_owned).into_iter().collect();
+    for ((key, value), short) in point.iter().zip(&symbols) {
+        let is_alone = symbols.iter().filter(|other| *other == short).count() == 1;
+        let symbol = if is_alone {
+            short.clone()
+        } else {
+            key.key.replace(['_', '.'], " ")
+        };
+        parts.push(format!("{symbol} = {}", readable(value)));
+    }
+    parts.join(", ")
 }
 
 /// The trees that a condition is read from, from the furthest to the nearest.

@@ -1,6 +1,6 @@
 //! What was used of a config: the settings that it leaves, and why the rest has no use.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::document::{Document, GridNode};
 use super::keys::{self, Place, SECTIONS, joined, split};
@@ -32,13 +32,15 @@ pub(super) struct Record {
     used: HashSet<String>,
     settings: Vec<Setting>,
     keys: BTreeSet<String>,
+    /// When each key, as it is told for all, was first seen, wherever it was told.
+    seen: HashMap<String, usize>,
 }
 
 impl Record {
     /// Notes a section that was read: what of the tree was used, and each key's value as it was understood.
     pub fn note(&mut self, section: &str, node: &Node, keys: &toml::Table) {
         self.use_up(node);
-        self.note_table(section, Some(node), keys);
+        self.note_table([section, section], Some(node), keys);
     }
 
     fn use_up(&mut self, node: &Node) {
@@ -50,8 +52,8 @@ impl Record {
         }
     }
 
-    /// `path` is where a key stands that nobody wrote.
-    fn note_table(&mut self, path: &str, node: Option<&Node>, keys: &toml::Table) {
+    /// `path` is where a key stands that nobody wrote, `of_all` where it stands if it is told for all.
+    fn note_table(&mut self, [path, of_all]: [&str; 2], node: Option<&Node>, keys: &toml::Table) {
         // What a section leaves out belongs to the kind that it names, and stands where that is named.
         let named = node.and_then(|node| node.get("kind")).map(|kind| {
             let names = split(&kind.path);
@@ -63,14 +65,17 @@ impl Record {
             let inner = node.and_then(|node| node.get(name));
             // What a choice leaves out stands where the choice stands.
             let path = inner.map_or_else(|| joined(path, name), |inner| inner.path.clone());
+            let of_all = joined(of_all, name);
             match value {
                 toml::Value::Table(keys) if word_alone(keys).is_none() => {
-                    self.note_table(&path, inner, keys);
+                    self.note_table([&path, &of_all], inner, keys);
                 }
                 value => {
+                    let place = self.seen.len();
+                    self.seen.entry(of_all).or_insert(place);
                     let word = value.as_table().and_then(word_alone);
                     let value = word.map_or_else(|| shortest(value), quoted);
-                    if !path.starts_with("grid.") {
+                    if !keys::is_of_grid(&path) {
                         let origin = inner.map_or(&Origin::Default, |inner| &inner.origin);
                         self.push(path, value, origin);
                     }
@@ -88,8 +93,11 @@ impl Record {
     }
 
     /// The settings in the order of a config.
-    pub fn sorted(mut self, conditions: &[String]) -> Vec<Setting> {
-        self.settings.sort_by_key(|setting| {
+    pub fn sorted(self, conditions: &[String]) -> Vec<Setting> {
+        let Self {
+            mut settings, seen, ..
+        } = self;
+        settings.sort_by_key(|setting| {
             let names = split(&setting.key);
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             let place = Place::of(&names);
@@ -111,9 +119,10 @@ impl Record {
                         .unwrap_or(SECTIONS.len()),
                 ),
             };
-            (condition, section, layer)
+            let place = seen.get(&super::told_for_all(&setting.key));
+            (condition, section, layer, place)
         });
-        self.settings
+        settings
     }
 }
 
@@ -151,9 +160,10 @@ impl Document {
         };
         let path = shown(&node.path);
         let covers = |grid: &&GridNode| {
-            key == grid.key
+            let covers = key == grid.key
                 || key.starts_with(&format!("{}.", grid.key))
-                || grid.key.starts_with(&format!("{key}."))
+                || grid.key.starts_with(&format!("{key}."));
+            covers && grid.is_for(place.condition)
         };
         if let Some(grid) = self.grid.iter().find(covers) {
             let sets = if grid.key == key {
@@ -166,11 +176,15 @@ impl Document {
                 format!("`{path}` has no effect: the grid sets {sets}"),
                 match &node.origin {
                     Origin::Set(_) => format!(
-                        "set the grid's values instead: --set grid.{}=[{}]",
+                        "set the grid's values instead: --set {}.{}=[{}]",
+                        shown(&grid.table()),
                         shown(&grid.key),
                         shown(&node.to_toml())
                     ),
-                    _ => "remove it, or take the key out of [grid]".to_owned(),
+                    _ => format!(
+                        "remove it, or take the key out of [{}]",
+                        shown(&grid.table())
+                    ),
                 },
             );
         }

@@ -1,12 +1,14 @@
 //! What a config says of conditions by their names: what the page shows, and what is promised.
 
+use std::collections::HashSet;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use super::Origin;
 use super::de::Refusal;
-use super::document::{Document, flatten, same};
+use super::document::{Document, GridNode, flatten, same};
 use super::node::{Node, Value};
 use super::problem::{Problem, listed, quoted, shown};
 use super::sections::{ReportKeys, ReportSection, Section};
@@ -22,6 +24,7 @@ impl Document {
                     evidence,
                     differences,
                     layers_of,
+                    at_active_units,
                 },
         } = ReportSection::read(section).map_err(|refusal| refusal.problem(section))?;
         let names = Names {
@@ -33,6 +36,12 @@ impl Document {
             classifier.is_some_and(|training| !training.classifier.hidden_units.is_empty())
         };
         names.distinct("evidence", evidence.as_deref().unwrap_or_default())?;
+        let at_active_units: Option<Vec<usize>> =
+            at_active_units.map(|numbers| numbers.iter().map(|of| of.0).collect());
+        if let Some(numbers) = &at_active_units {
+            let texts: Vec<String> = numbers.iter().map(usize::to_string).collect();
+            names.distinct("at_active_units", &texts)?;
+        }
         Ok(Report {
             evidence,
             differences: names.differences(&differences.unwrap_or_default())?,
@@ -40,6 +49,7 @@ impl Document {
                 None => (0..conditions.len()).filter(is_deep).collect(),
                 Some(chosen) => names.layers_of(&chosen, is_deep)?,
             },
+            at_active_units,
         })
     }
 
@@ -107,6 +117,12 @@ impl Document {
             return Ok(Some(Vec::new()));
         };
         let is_of_set = |origin: &Origin| matches!(origin, Origin::Set(_));
+        let condition = node.get("condition").and_then(|name| match &name.value {
+            Value::Text(name) => Some(name.as_str()),
+            _ => None,
+        });
+        // Without a condition, those of any.
+        let is_meant = |grid: &&GridNode| condition.is_none() || grid.is_for(condition);
         let mut found = Vec::new();
         for (key, value) in self.flattened(node) {
             let place = |value: String| Coordinate {
@@ -134,9 +150,13 @@ impl Document {
                 }
                 continue;
             }
-            let Some(grid) = self.grid.iter().find(|grid| grid.key == key) else {
-                let grid: Vec<&str> = self.grid.iter().map(|grid| grid.key.as_str()).collect();
-                let hint = match &grid[..] {
+            let grids = || self.grid.iter().filter(is_meant);
+            let of_key = || grids().filter(|grid| grid.key == key);
+            if of_key().next().is_none() {
+                let mut seen = HashSet::new();
+                let known = grids().map(|grid| grid.key.as_str());
+                let known: Vec<&str> = known.filter(|key| seen.insert(*key)).collect();
+                let hint = match &known[..] {
                     [] => "name a condition, as in at = { condition = \"D\" }".to_owned(),
                     keys => format!(
                         "the grid has {}; a condition is named by \"condition\"",
@@ -145,12 +165,17 @@ impl Document {
                 };
                 let says = format!("`{}` is no key of the grid", shown(&value.path));
                 return Err(Problem::new(&value.origin, says, hint));
-            };
-            match grid.values.iter().find(|known| same(known, value)) {
-                Some(known) => found.push(place(known.to_toml())),
-                None if is_of_set(&grid.origin) => return Ok(None),
+            }
+            let mut values = of_key().flat_map(|grid| &grid.values);
+            match values.find(|known| same(known, value)) {
+                Some(_) => found.push(place(self.spelled(&key, value))),
+                None if of_key().any(|grid| is_of_set(&grid.origin)) => return Ok(None),
                 None => {
-                    let values: Vec<String> = grid.values.iter().map(Node::to_toml).collect();
+                    let values = of_key().flat_map(|grid| &grid.values);
+                    let mut values: Vec<String> =
+                        values.map(|value| self.spelled(&key, value)).collect();
+                    let mut seen = HashSet::new();
+                    values.retain(|value| seen.insert(value.clone()));
                     return Err(Problem::new(
                         &value.origin,
                         format!(
@@ -224,7 +249,7 @@ impl Names<'_> {
         }
     }
 
-    /// Pairs of conditions, from "D - B": of groups, pair by pair along the grid.
+    /// Pairs of conditions, from "D - B": of groups, those at the same point of the grid.
     fn differences(&self, texts: &[String]) -> Result<Vec<(usize, usize)>, Problem> {
         const KEY: &str = "differences";
         let mut pairs = Vec::new();
@@ -237,12 +262,23 @@ impl Names<'_> {
             };
             let (minuends, subtrahends) =
                 (self.called(KEY, minuend)?, self.called(KEY, subtrahend)?);
-            for (at, &minuend) in minuends.iter().enumerate() {
-                let subtrahend = subtrahends.get(at).or(subtrahends.first());
-                let pair = (
-                    minuend,
-                    *subtrahend.expect("a name is of one condition at least"),
-                );
+            for &minuend in &minuends {
+                let place = |at: usize| &self.conditions[at].at;
+                let same = |at: &&usize| place(**at) == place(minuend);
+                let subtrahend = match subtrahends[..] {
+                    [one] => one,
+                    _ => *subtrahends.iter().find(same).ok_or_else(|| {
+                        let name = &self.conditions[minuend].name;
+                        let says = format!(
+                            "holds \"{}\", but \"{}\" is not at the point of \"{}\"",
+                            shown(text),
+                            shown(subtrahend),
+                            shown(name)
+                        );
+                        self.problem(KEY, &says, "name single conditions, such as \"D, k = 8\"")
+                    })?,
+                };
+                let pair = (minuend, subtrahend);
                 // The same difference with other spaces is the same difference.
                 if pairs.contains(&pair) {
                     let says = format!("holds \"{}\" twice", shown(text));

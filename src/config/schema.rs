@@ -8,8 +8,7 @@ use super::keys::OF_ALL_LAYERS;
 use super::report::ExpectKeys;
 use super::sections::{
     self, AutoencoderSection, ClassifierTrainingSection, DataSection, NetworkSection,
-    OF_CLASSIFIERS, PretrainingSection, ReportSection, RunSection, Section, SparsitySection,
-    TrainingSection,
+    PretrainingSection, ReportSection, RunSection, Section, SparsitySection, TrainingSection,
 };
 use crate::spec::ExperimentName;
 
@@ -49,6 +48,17 @@ fn of_experiment(experiment: ExperimentName, generator: &mut SchemaGenerator) ->
             json!({ "type": "array", "items": items, "minItems": 1 }),
         );
     }
+    let of_any = json!({
+        "description": "Lists for any keys of the model: every condition is trained with each combination.",
+        "type": "object",
+        "properties": grid,
+        "additionalProperties": { "type": "array", "minItems": 1 },
+    });
+    let mut of_conditions = of_models;
+    let mut own = of_any.clone();
+    own["description"] =
+        "Lists that this condition alone is crossed with, after those for all.".into();
+    of_conditions.insert("grid".to_owned(), own);
     let mut properties = Map::new();
     let word = serde_json::to_value(experiment).unwrap_or_default();
     properties.insert("experiment".to_owned(), json!({ "const": word }));
@@ -58,18 +68,10 @@ fn of_experiment(experiment: ExperimentName, generator: &mut SchemaGenerator) ->
         json!({
             "description": "What is compared: each condition overrides keys of the sections for all.",
             "type": "object",
-            "additionalProperties": { "type": "object", "properties": of_models, "additionalProperties": false },
+            "additionalProperties": { "type": "object", "properties": of_conditions, "additionalProperties": false },
         }),
     );
-    properties.insert(
-        "grid".to_owned(),
-        json!({
-            "description": "Lists for any keys of the model: every condition is trained with each combination.",
-            "type": "object",
-            "properties": grid,
-            "additionalProperties": { "type": "array", "minItems": 1 },
-        }),
-    );
+    properties.insert("grid".to_owned(), of_any);
     let promise = without_defaults(ExpectKeys::json_schema(generator).to_value());
     properties.insert(
         "expect".to_owned(),
@@ -160,12 +162,12 @@ fn sections(experiment: ExperimentName, generator: &mut SchemaGenerator) -> Map<
         "report",
         section("What the page shows.", ReportSection::schema(generator)),
     );
-    if experiment == ExperimentName::Autoencoder {
-        for [section, name] in OF_CLASSIFIERS.map(|names| [names[0], names[1]]) {
+    for other in BOTH.into_iter().filter(|other| *other != experiment) {
+        for [section, name] in sections::only_of(other) {
             let keys = found
-                .get_mut(section)
+                .get_mut(*section)
                 .and_then(|section| section["properties"].as_object_mut());
-            keys.map(|keys| keys.remove(name));
+            keys.map(|keys| keys.remove(*name));
         }
     }
     found

@@ -10,7 +10,7 @@ use super::problem::{Problem, shown};
 use crate::spec::{
     AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data, ExperimentName, Form,
     KlSparsity, MeanActivationEstimator, OptimizerSpec, ProbeEpochs, Revive, Run, Schedule,
-    Sparsity, SparsityKind, StageCount, Stages, TrainedLayers, TrainingSpec, Transfer,
+    Sparsity, SparsityKind, StageCount, Stages, TrainedLayers, TrainingSpec, Transfer, Whole,
 };
 
 /// What an autoencoder takes over from the layer that it is the pretraining of.
@@ -157,7 +157,15 @@ pub(super) struct ReportKeys {
     /// The conditions whose layers are shown; left out: all that have hidden layers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layers_of: Option<Vec<String>>,
+    /// The numbers of active units (L0) at which autoencoders are compared; left out: those of 4, 8, 16, 32, 64 and 128
+    /// that two or more of the conditions come to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub at_active_units: Option<Vec<ActiveUnits>>,
 }
+
+/// A number of active units.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub(super) struct ActiveUnits(#[serde(with = "Whole::<1, 1_000_000>")] pub usize);
 
 /// The sections of an experiment's models.
 pub(super) fn of(experiment: ExperimentName) -> &'static [&'static str] {
@@ -219,13 +227,18 @@ pub(super) fn kind_of(section: &Node) -> Option<SparsityKind> {
         .find(|kind| kind.word() == word)
 }
 
-/// Keys that only classifiers have, in sections of both experiments.
-pub(super) const OF_CLASSIFIERS: [&[&str]; 4] = [
-    &["training", "trained_layers"],
-    &["data", "validation_images"],
-    &["report", "differences"],
-    &["report", "layers_of"],
-];
+/// The keys that only this experiment has, in sections of both.
+pub(super) fn only_of(experiment: ExperimentName) -> &'static [[&'static str; 2]] {
+    match experiment {
+        ExperimentName::Autoencoder => &[["report", "at_active_units"]],
+        ExperimentName::Classifier => &[
+            ["training", "trained_layers"],
+            ["data", "validation_images"],
+            ["report", "differences"],
+            ["report", "layers_of"],
+        ],
+    }
+}
 
 /// Reads a section to see whether its keys and values are allowed.
 pub(super) fn check(experiment: ExperimentName, name: &str, node: &Node) -> Result<(), Refusal> {

@@ -539,6 +539,88 @@ fn a_grid_is_crossed_with_the_conditions_and_its_first_key_moves_slowest() {
 }
 
 #[test]
+fn a_condition_is_crossed_with_its_own_grid_after_the_one_for_all() {
+    let text = format!(
+        "{AUTOENCODER}[conditions.few]\nsparsity.target = 0.1\n[conditions.few.grid]\n\
+         sparsity.weight = [1, 0.10]\n\
+         [conditions.v0.grid]\n\"sparsity.weight\" = [0.1, 3]\n\"sparsity.clamp\" = [0.02]\n\
+         [conditions.alone]\n[grid]\ntraining.epochs = [1, 2]\n"
+    );
+    let config = accepted(&text, &[]);
+    let all = [
+        "few, epochs = 1, β = 1",
+        "few, epochs = 1, β = 0.1",
+        "few, epochs = 2, β = 1",
+        "few, epochs = 2, β = 0.1",
+        "v0, epochs = 1, β = 0.1, clamp = 0.02",
+        "v0, epochs = 1, β = 3, clamp = 0.02",
+        "v0, epochs = 2, β = 0.1, clamp = 0.02",
+        "v0, epochs = 2, β = 3, clamp = 0.02",
+        "alone, epochs = 1",
+        "alone, epochs = 2",
+    ];
+    assert_eq!(names(&config), all);
+    let keys: Vec<(&str, Vec<&str>)> = config
+        .plan
+        .grid
+        .iter()
+        .map(|of| (&*of.key, of.values.iter().map(String::as_str).collect()))
+        .collect();
+    let expected = [
+        ("training.epochs", vec!["1", "2"]),
+        ("sparsity.weight", vec!["1", "0.10", "3"]),
+        ("sparsity.clamp", vec!["0.02"]),
+    ];
+    assert_eq!(keys, expected);
+    // The same number has the same words in every condition.
+    let at = |condition: usize, key: &str| config.plan.conditions[condition].coordinate(key);
+    assert_eq!(at(1, "sparsity.weight"), Some("0.10"));
+    assert_eq!(at(4, "sparsity.weight"), Some("0.10"));
+    assert_eq!(
+        [at(1, "sparsity.clamp"), at(9, "sparsity.weight")],
+        [None; 2]
+    );
+    let weights = |condition: usize| {
+        let autoencoder = config.plan.conditions[condition].autoencoder();
+        autoencoder.map(|of| match of.sparsity {
+            Sparsity::Kl(term) => (term.weight, term.clamp),
+            other => panic!("{other:?}"),
+        })
+    };
+    assert_eq!(weights(7), Some((3.0, 0.02)));
+    assert_eq!(weights(8), Some((0.0, 0.01)));
+    is_kept_as("own_grids.toml", &config.to_toml());
+    let again = accepted(&config.to_toml(), &[]);
+    assert_eq!(
+        (&again.plan, again.to_toml()),
+        (&config.plan, config.to_toml())
+    );
+
+    for assignment in [
+        "conditions.few.grid.sparsity.weight=[2]",
+        "conditions.few.grid.\"sparsity.weight\"=[2]",
+        "conditions.few.grid = { \"sparsity.weight\" = [2] }",
+    ] {
+        let config = accepted(&text, &[assignment]);
+        assert_eq!(
+            names(&config)[..2],
+            ["few, epochs = 1, β = 2", "few, epochs = 2, β = 2"]
+        );
+        assert_eq!(accepted(&config.to_toml(), &[]).plan, config.plan);
+        let earlier = accepted(&text, &[]);
+        assert_eq!(
+            config.cannot_continue(&earlier).as_deref(),
+            Some("`conditions.few.grid.\"sparsity.weight\"` was [1, 0.10] and is [2]")
+        );
+    }
+    let added = accepted(&text, &["conditions.alone.grid.sparsity.weight=[0, 1]"]);
+    assert_eq!(
+        names(&added)[8..10],
+        ["alone, epochs = 1, β = 0", "alone, epochs = 1, β = 1"]
+    );
+}
+
+#[test]
 fn values_have_short_names_in_conditions() {
     let named = |key: &str, value: &str| {
         let config = accepted(
@@ -607,7 +689,7 @@ fn reports_name_conditions_and_groups_of_them() {
         report("differences = []\nlayers_of = []", ""),
         (vec![], vec![])
     );
-    // Of groups, pair by pair along the grid.
+    // Of groups, at the same points of the grid.
     assert_eq!(
         report(
             "differences = [\"B - A\"]\nlayers_of = [\"B\"]",
@@ -680,6 +762,56 @@ source = "them"
     let fewer = accepted(text, &["grid.sparsity.weight=[0]"]);
     assert_eq!(fewer.plan.expectations.len(), 1);
     assert_eq!(accepted(&fewer.to_toml(), &[]).plan, fewer.plan);
+}
+
+#[test]
+fn promises_may_be_about_a_condition_at_a_point_of_its_own_grid() {
+    let promise = |at: &str| {
+        format!(
+            "[[expect]]\nthat = \"test error\"\nat = {{ {at} }}\nwithin = [0, 1]\nsource = \"us\"\n"
+        )
+    };
+    let head = format!(
+        "{AUTOENCODER}[conditions.A.grid]\nsparsity.weight = [1, 0.10]\n\
+         [conditions.B.grid]\nsparsity.weight = [0.1]\nsparsity.target = [0.3]\n"
+    );
+    let text = format!(
+        "{head}{}{}",
+        promise("\"sparsity.weight\" = 1e-1, condition = \"B\""),
+        promise("\"sparsity.weight\" = 1")
+    );
+    let places = |config: &Config| -> Vec<Vec<(String, String)>> {
+        let expectations = config.plan.expectations.iter();
+        let place = |of: &Coordinate| (of.key.clone(), of.value.clone());
+        expectations
+            .map(|of| of.at.iter().map(place).collect())
+            .collect()
+    };
+    let pair = |key: &str, value: &str| (key.to_owned(), value.to_owned());
+    let weight = |value| pair("sparsity.weight", value);
+    let config = accepted(&text, &[]);
+    assert_eq!(
+        places(&config),
+        [
+            vec![weight("0.10"), pair("condition", "\"B\"")],
+            vec![weight("1")]
+        ]
+    );
+    assert_eq!(accepted(&config.to_toml(), &[]).plan, config.plan);
+    let fewer = accepted(&text, &["conditions.B.grid.sparsity.weight=[7]"]);
+    assert_eq!(places(&fewer), [vec![weight("1")]]);
+    is_kept_as(
+        "promises_of_own_grids",
+        &told(
+            &head,
+            &[
+                &promise("condition = \"A\", \"sparsity.target\" = 0.3"),
+                &promise("condition = \"B\", \"sparsity.weight\" = 1"),
+                &promise("\"sparsity.weight\" = 5"),
+                &promise("\"sparsity.clamp\" = 5"),
+            ],
+        ),
+    );
 }
 
 #[test]
@@ -1009,10 +1141,16 @@ fn keys_that_would_do_nothing_are_told_why() {
                 "[training]\nepochs = 3\n[conditions.D]\ntraining.epochs = 4",
                 "[grid]\ntraining.epochs = [3]\n[training]\nepochs = 3",
                 "[grid]\ntraining.epochs = [3]\n[conditions.D]\ntraining.epochs = 4",
+                "[conditions.D]\ntraining.epochs = 4\ngrid.training.epochs = [3]",
+                "[training]\nepochs = 4\n[conditions.D.grid]\ntraining.epochs = [3]",
+                "[conditions.D.grid]\nsparsity.target = [0.1]\n[conditions.E]\nsparsity.target = 0.1\n[sparsity]\ntarget = 0.1",
             ],
         ) + &told(
             "experiment = \"autoencoder\"\n[grid]\nsparsity.weight = [0, 3]\n",
             &["--set sparsity.weight=0.3"],
+        ) + &told(
+            "experiment = \"autoencoder\"\n[conditions.D.grid]\nsparsity.weight = [0, 3]\n",
+            &["--set conditions.D.sparsity.weight=0.3"],
         ) + &told(
             CLASSIFIER,
             &[
@@ -1114,6 +1252,8 @@ fn grids_reports_and_promises_that_cannot_be_are_told() {
         &(told(
             AUTOENCODER,
             &[
+                "[report]\nat_active_units = [16, 0]",
+                "[report]\nat_active_units = [16, 32, 16]",
                 "[grid]\nsparsity.wieght = [0]",
                 "[grid]\nrun.seeds = [[0], [1]]",
                 "[grid]\nbeta = [0]",
@@ -1128,6 +1268,17 @@ fn grids_reports_and_promises_that_cannot_be_are_told() {
                 "[grid]\nnetwork.hidden_units = [[3]]",
                 "[grid]\nsparsity.target = [0.05, 0.001]",
                 "[grid]\n\"training.optimizer.sgd.momentum\" = [0, 0.5]\n\"training.optimizer\" = [\"sgd\", \"adam\"]",
+                "[conditions.D]\ngrid = 3",
+                "[conditions.D.grid]\nsparsity.wieght = [0]",
+                "[conditions.D.grid]\nrun.seeds = [[0], [1]]",
+                "[conditions.D.grid]\ngrid.sparsity.weight = [0]",
+                "[conditions.D.grid]\nsparsity.weight = 0.3",
+                "[conditions.D.grid]\nsparsity.weight = []",
+                "[conditions.D.grid]\nsparsity.weight = [0.0, -0.1]",
+                "[conditions.D.grid]\nsparsity.target = [0.05, 0.001]",
+                "[grid]\nsparsity.weight = [0]\n[conditions.D.grid]\nsparsity.weight = [1]",
+                "[conditions.D.grid]\nsparsity.weight = [0]\n\"sparsity.weight\" = [1]",
+                "[grid]\ntraining.optimizer = [\"sgd\"]\n[conditions.D.grid]\n\"training.optimizer.sgd.momentum\" = [0, 0.5]",
                 "expect = 3",
             ],
         ) + &told(
@@ -1140,6 +1291,8 @@ fn grids_reports_and_promises_that_cannot_be_are_told() {
                 "[report]\nlayers_of = [\"B\", \"A\"]",
                 "[report]\nlayers_of = \"B\"",
                 "[report]\nlayers_of = [1]",
+                "[report]\nat_active_units = [16]",
+                "[report]\ndifferences = [\"A - B\"]\n[conditions.B.grid]\ntraining.batch_size = [10]",
                 "[expect]\nthat = \"x\"",
                 "[[expect]]\nthat = \"x\"\nis = \"y\"",
                 "[[expect]]\nthat = \"x\"\nis = \"y\"\nwithin = [0, 1]\nsource = \"us\"",

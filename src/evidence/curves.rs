@@ -13,10 +13,13 @@ use crate::report::{
     self, Chart, Drawing, Figures, Glossary, GridShape, Horizontal, Legend, Line, Look, MOST_NAMES,
     Sheet, Stroke, Term, Vertical, Words, dead_means, if_defined, number, table,
 };
-use crate::results::{EpochRecord, NO_EXPLAINED_VARIANCE};
+use crate::results::{EpochRecord, NO_EXPLAINED_VARIANCE, Spread};
 use crate::run_dir;
 use crate::spec::Plan;
 use crate::words::listed;
+
+/// Where there are more models than this, and several seeds, a line stands for the seeds of a condition.
+const MOST_MODELS: usize = 32;
 
 pub struct Curves;
 
@@ -68,8 +71,12 @@ impl Evidence for Curves {
 
     fn outlook(&self, plan: &Plan, _: &dyn Fn(usize) -> GridShape) -> Vec<String> {
         let members = plan.conditions.len() * plan.run.seeds.len();
+        let lines = match Lines::of(plan) {
+            Lines::Models => members,
+            Lines::Conditions => plan.conditions.len(),
+        };
         [
-            remarks(run_dir::CURVES_SVG, report::lines_left_out(members)),
+            remarks(run_dir::CURVES_SVG, report::lines_left_out(lines)),
             remarks(run_dir::PAGE, report::rows_left_out(members)),
         ]
         .concat()
@@ -87,12 +94,24 @@ impl Evidence for Curves {
             "Learning curves of {conditions}: reconstruction, sparsity, activity and dead units against the epoch. Reconstruction on the test images ends at: {}",
             listed(&ends, MOST_NAMES)
         );
+        let lines = Lines::of(run.plan);
         let words = Words {
             alt: &alt,
-            caption: "Every model after every epoch: the sparsity term over the epoch’s training images, all else over the test images.",
+            caption: match lines {
+                Lines::Models => {
+                    "Every model after every epoch: the sparsity term over the epoch’s training images, all else over the test images."
+                }
+                Lines::Conditions => {
+                    "Every condition after every epoch, medians over seeds with bands from the smallest to the largest: the sparsity term over the epoch’s training images, all else over the test images."
+                }
+            },
             numbers: Some(run_dir::METRICS_CSV),
         };
-        let curves = figures.chart("curves", &learning_curves(&records), &words);
+        let drawing = match lines {
+            Lines::Models => learning_curves(&records, lines),
+            Lines::Conditions => learning_curves(&run.kept_records().epochs, lines),
+        };
+        let curves = figures.chart("curves", &drawing, &words);
         Ok(Some(html! {
             h2 { "Training" }
             (curves)
@@ -221,28 +240,69 @@ const PANELS: [Panel; 6] = [
     },
 ];
 
-/// The learning curves; records of a model may come in any order.
-fn learning_curves(records: &[EpochRecord]) -> Drawing {
-    let mut members: BTreeMap<usize, Vec<&EpochRecord>> = BTreeMap::new();
-    for record in records {
-        members.entry(record.member).or_default().push(record);
+/// What a line stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Lines {
+    Models,
+    /// With a band over seeds.
+    Conditions,
+}
+
+impl Lines {
+    fn of(plan: &Plan) -> Self {
+        let seeds = plan.run.seeds.len();
+        if seeds > 1 && plan.conditions.len() * seeds > MOST_MODELS {
+            Self::Conditions
+        } else {
+            Self::Models
+        }
     }
-    for records in members.values_mut() {
-        records.sort_by_key(|record| record.epoch);
+
+    fn label(self, record: &EpochRecord) -> &str {
+        match self {
+            Self::Models => &record.label,
+            Self::Conditions => &record.condition,
+        }
     }
-    let all = members.len();
-    let members: Vec<(Look, Vec<&EpochRecord>)> = Look::all().zip(members.into_values()).collect();
-    let line = |(look, records): &(Look, Vec<&EpochRecord>),
+}
+
+/// The records of what a line stands for, by epoch.
+type Curve<'a> = BTreeMap<usize, Vec<&'a EpochRecord>>;
+
+/// The learning curves; records may come in any order.
+fn learning_curves(records: &[EpochRecord], lines: Lines) -> Drawing {
+    let mut sorted: Vec<&EpochRecord> = records.iter().collect();
+    sorted.sort_by_key(|record| record.member);
+    let mut curves: Vec<(&str, Curve)> = Vec::new();
+    for of_line in sorted.chunk_by(|a, b| lines.label(a) == lines.label(b)) {
+        let mut curve = Curve::new();
+        for record in of_line {
+            curve.entry(record.epoch).or_default().push(record);
+        }
+        curves.push((lines.label(of_line[0]), curve));
+    }
+    let all = curves.len();
+    let curves: Vec<(Look, (&str, Curve))> = Look::all().zip(curves).collect();
+    let line = |(look, (_, curve)): &(Look, (&str, Curve)),
                 stroke,
                 value: fn(&EpochRecord) -> Option<f64>| {
+        let along = curve.iter().map(|(epoch, seeds)| {
+            let seeds = seeds.iter().map(|record| value(record).unwrap_or(f64::NAN));
+            let spread = Spread::of(seeds).expect("an epoch has a record");
+            (
+                (*epoch as f64, spread.median),
+                (spread.smallest, spread.largest),
+            )
+        });
+        let (points, band) = along.unzip();
         Line {
             look: *look,
             stroke,
-            points: records
-                .iter()
-                .map(|record| (record.epoch as f64, value(record).unwrap_or(f64::NAN)))
-                .collect(),
-            band: Vec::new(),
+            points,
+            band: match lines {
+                Lines::Models => Vec::new(),
+                Lines::Conditions => band,
+            },
         }
     };
     let charts = PANELS.iter().map(|panel| Chart {
@@ -250,28 +310,20 @@ fn learning_curves(records: &[EpochRecord]) -> Drawing {
         x_title: "epoch".to_owned(),
         x: Horizontal::Whole,
         y: panel.scale,
-        lines: members
+        lines: curves
             .iter()
-            .flat_map(|member| {
-                let dashed = panel
-                    .dashed
-                    .map(|value| line(member, Stroke::Dashed, value));
+            .flat_map(|curve| {
+                let dashed = panel.dashed.map(|value| line(curve, Stroke::Dashed, value));
                 dashed
                     .into_iter()
-                    .chain([line(member, Stroke::Solid, panel.value)])
+                    .chain([line(curve, Stroke::Solid, panel.value)])
             })
             .collect(),
     });
-    let label = |records: &[&EpochRecord]| {
-        records
-            .first()
-            .map_or_else(String::new, |record| record.label.clone())
-    };
+    let names = curves.iter();
     Sheet {
         legend: Legend::new(
-            members
-                .iter()
-                .map(|(look, records)| (label(records), *look)),
+            names.map(|(look, (name, _))| ((*name).to_owned(), *look)),
             all,
         ),
         charts: charts.collect(),
@@ -346,7 +398,7 @@ mod tests {
             record(0, "β = 0", 2),
             record(1, "<script>alert(1)</script> & co", 1),
         ];
-        let svg = learning_curves(&records).svg();
+        let svg = learning_curves(&records, Lines::Models).svg();
         assert_well_formed(&svg);
         assert!(svg.contains(">β = 0</text>"));
         assert!(svg.contains(">&lt;script&gt;alert(1)&lt;/script&gt; &amp; co</text>"));
@@ -356,21 +408,47 @@ mod tests {
                 .iter()
                 .all(|panel| svg.contains(&format!(">{}", panel.title.replace('>', "&gt;"))))
         );
-        assert_eq!(svg, learning_curves(&records).svg());
+        assert_eq!(svg, learning_curves(&records, Lines::Models).svg());
     }
 
     #[test]
     fn no_epochs_one_epoch_and_diverged_epochs_still_draw() {
-        assert!(learning_curves(&[]).svg().contains("nothing to draw"));
-        let one = learning_curves(&[record(0, "β = 0", 7)]).svg();
+        assert!(
+            learning_curves(&[], Lines::Models)
+                .svg()
+                .contains("nothing to draw")
+        );
+        let one = learning_curves(&[record(0, "β = 0", 7)], Lines::Models).svg();
         assert!(one.contains(">7</text>") && one.contains("<circle"));
         let mut diverged = record(0, "β = 0", 2);
         diverged.test_reconstruction = f64::NAN;
         diverged.sparsity = f64::INFINITY;
         diverged.mean_activation = 1e300;
-        let svg = learning_curves(&[record(0, "β = 0", 1), diverged, record(0, "β = 0", 3)]).svg();
+        let svg = learning_curves(
+            &[record(0, "β = 0", 1), diverged, record(0, "β = 0", 3)],
+            Lines::Models,
+        )
+        .svg();
         assert_well_formed(&svg);
         assert!(!svg.contains("NaN") && !svg.contains("inf"));
+    }
+
+    #[test]
+    fn a_line_may_stand_for_the_seeds_of_a_condition() {
+        let of_seed = |member: usize, epoch| EpochRecord {
+            label: format!("A, seed {member}"),
+            condition: "A".to_owned(),
+            ..record(member, "A", epoch)
+        };
+        let records: Vec<EpochRecord> = (0..3)
+            .flat_map(|member| [of_seed(member, 1), of_seed(member, 2)])
+            .collect();
+        let svg = learning_curves(&records, Lines::Conditions).svg();
+        assert!(svg.contains(">A</text>") && !svg.contains("A, seed"));
+        // A band in each chart, and one more for untrained units.
+        assert_eq!(svg.matches("fill-opacity").count(), PANELS.len() + 1);
+        let svg = learning_curves(&records, Lines::Models).svg();
+        assert!(svg.contains(">A, seed 2</text>") && !svg.contains("fill-opacity"));
     }
 
     #[test]
@@ -379,10 +457,10 @@ mod tests {
             explained_variance: None,
             ..record(0, "β = 0", epoch)
         };
-        let svg = learning_curves(&[without(1), without(2)]).svg();
+        let svg = learning_curves(&[without(1), without(2)], Lines::Models).svg();
         assert!(svg.contains(">Explained variance: the test images do not vary</text>"));
         assert_eq!(svg.matches("nothing to draw").count(), 1);
-        let svg = learning_curves(&[without(1), record(0, "β = 0", 2)]).svg();
+        let svg = learning_curves(&[without(1), record(0, "β = 0", 2)], Lines::Models).svg();
         assert!(svg.contains(">Explained variance, test images</text>"));
         assert!(!svg.contains("NaN") && !svg.contains("nothing to draw"));
     }
@@ -390,8 +468,15 @@ mod tests {
     #[test]
     fn the_png_shows_the_first_colour_of_the_palette() {
         let records = [record(0, "β = 0", 1), record(0, "β = 0", 2)];
-        let bytes = learning_curves(&records).png().expect("a picture");
-        assert_eq!(bytes, learning_curves(&records).png().expect("a picture"));
+        let bytes = learning_curves(&records, Lines::Models)
+            .png()
+            .expect("a picture");
+        assert_eq!(
+            bytes,
+            learning_curves(&records, Lines::Models)
+                .png()
+                .expect("a picture")
+        );
         let picture = image::load_from_memory(&bytes).expect("a PNG").into_rgb8();
         assert_eq!(picture.width(), 2400);
         let first = Look::all().next().expect("a look").colour.0;

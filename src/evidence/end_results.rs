@@ -8,7 +8,7 @@ use super::quantities::{self, Finding, Outcomes, Quantity};
 use super::{Evidence, Figures, Run};
 use crate::report::{EndResult, Group, Key, Vertical, Words, against_key, over_two_keys, table};
 use crate::results::Member;
-use crate::spec::Plan;
+use crate::spec::{Condition, GridKey, Plan};
 use crate::words::listed;
 
 pub struct EndResults;
@@ -42,7 +42,9 @@ impl Evidence for EndResults {
                 &head(run.plan, &quantities),
                 &rows(run, &quantities),
             ))
-            (plot(run, &quantities, figures))
+            @for (at, crossed) in crossed(run.plan).iter().enumerate() {
+                (plot(run, &quantities, at, crossed, figures))
+            }
             (differences(run, &quantities))
         }))
     }
@@ -69,7 +71,10 @@ fn rows(run: &Run<'_>, quantities: &[Quantity]) -> Vec<Vec<String>> {
     let conditions = run.plan.conditions.iter();
     conditions
         .map(|condition| {
-            let at = condition.at.iter().map(|of| of.value.clone());
+            let at = run.plan.grid.iter().map(|key| {
+                let value = condition.coordinate(&key.key);
+                value.unwrap_or_default().to_owned()
+            });
             let cells = quantities.iter().map(|quantity| {
                 quantities::cell(&of(
                     &outcomes,
@@ -95,10 +100,57 @@ fn of(
     outcomes.of_condition(quantity, members, condition, None)
 }
 
-/// Every number against the keys of the grid, where there are one or two.
-fn plot(run: &Run<'_>, quantities: &[Quantity], figures: &mut Figures) -> Markup {
-    let grid = run.plan.grid.iter();
-    let keys: Vec<Key> = grid
+/// Groups that are crossed with the same keys.
+struct Crossed<'a> {
+    /// With the values that any of the groups has.
+    keys: Vec<GridKey>,
+    /// The conditions of each group.
+    groups: Vec<&'a [Condition]>,
+}
+
+/// Which groups can be drawn against the same keys, in the order of the plan.
+fn crossed(plan: &Plan) -> Vec<Crossed<'_>> {
+    let mut all: Vec<Crossed> = Vec::new();
+    for group in plan.conditions.chunk_by(|a, b| a.group == b.group) {
+        let is_of = |known: &&mut Crossed| {
+            let keys = known.keys.iter().map(|of| &of.key);
+            keys.eq(group[0].at.iter().map(|of| &of.key))
+        };
+        match all.iter_mut().find(is_of) {
+            Some(known) => known.groups.push(group),
+            None => all.push(Crossed {
+                keys: (group[0].at.iter())
+                    .map(|of| GridKey {
+                        key: of.key.clone(),
+                        values: Vec::new(),
+                    })
+                    .collect(),
+                groups: vec![group],
+            }),
+        }
+    }
+    for crossed in &mut all {
+        for (at, key) in crossed.keys.iter_mut().enumerate() {
+            for condition in crossed.groups.iter().copied().flatten() {
+                let value = &condition.at[at].value;
+                if !key.values.contains(value) {
+                    key.values.push(value.clone());
+                }
+            }
+        }
+    }
+    all
+}
+
+/// Every number against the keys that groups are crossed with, where these are one or two.
+fn plot(
+    run: &Run<'_>,
+    quantities: &[Quantity],
+    at: usize,
+    crossed: &Crossed<'_>,
+    figures: &mut Figures,
+) -> Markup {
+    let keys: Vec<Key> = (crossed.keys.iter())
         .map(|of| Key {
             name: &of.key,
             values: &of.values,
@@ -106,7 +158,7 @@ fn plot(run: &Run<'_>, quantities: &[Quantity], figures: &mut Figures) -> Markup
         .collect();
     let results: Vec<EndResult> = quantities
         .iter()
-        .map(|quantity| end_result(run, quantity))
+        .map(|quantity| end_result(run, quantity, crossed))
         .filter(|result| {
             // What is the same everywhere, such as no dead unit, needs no picture.
             let found = result.groups.iter().flat_map(|of| of.points.concat());
@@ -139,16 +191,30 @@ fn plot(run: &Run<'_>, quantities: &[Quantity], figures: &mut Figures) -> Markup
         },
         numbers: None,
     };
-    figures.chart("end-results", &drawing, &words)
+    let name = match at {
+        0 => "end-results".to_owned(),
+        at => format!("end-results-{}", at + 1),
+    };
+    figures.chart(&name, &drawing, &words)
 }
 
-/// What a quantity came to at each point of the grid; of a word, nothing.
-fn end_result(run: &Run<'_>, quantity: &Quantity) -> EndResult {
+/// What a quantity came to at each point that the keys make; of a word, nothing.
+fn end_result(run: &Run<'_>, quantity: &Quantity, crossed: &Crossed<'_>) -> EndResult {
     let outcomes = run.outcomes();
-    let conditions = run.plan.conditions.as_slice();
-    let groups = conditions.chunk_by(|a, b| a.group == b.group).map(|group| {
-        let points = group.iter().map(|condition| {
-            let found = of(&outcomes, quantity, &run.manifest.members, &condition.name);
+    let values = crossed.keys.iter().map(|of| of.values.as_slice());
+    let places = points(&values.collect::<Vec<_>>());
+    let groups = crossed.groups.iter().map(|group| {
+        let points = places.iter().map(|place| {
+            let mut conditions = group.iter();
+            let is_there = |condition: &&Condition| {
+                let values = condition.at.iter().map(|of| &of.value);
+                values.eq(place.iter().copied())
+            };
+            let found = conditions
+                .find(is_there)
+                .map_or_else(Vec::new, |condition| {
+                    of(&outcomes, quantity, &run.manifest.members, &condition.name)
+                });
             found.iter().filter_map(|(_, of)| of.number()).collect()
         });
         Group {
@@ -164,6 +230,19 @@ fn end_result(run: &Run<'_>, quantity: &Quantity) -> EndResult {
         y: Vertical::Either,
         groups: groups.collect(),
     }
+}
+
+/// Every choice of one value of each key, the first key slowest.
+fn points<'a>(keys: &[&'a [String]]) -> Vec<Vec<&'a String>> {
+    let Some((values, rest)) = keys.split_first() else {
+        return vec![Vec::new()];
+    };
+    let rest = points(rest);
+    let with = |value: &'a String| {
+        rest.iter()
+            .map(move |rest| [&[value], rest.as_slice()].concat())
+    };
+    values.iter().flat_map(with).collect()
 }
 
 /// The differences that the config asks for, seed by seed.

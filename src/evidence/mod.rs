@@ -26,6 +26,7 @@ mod reconstructions;
 pub mod regimes;
 pub mod scores;
 mod silence;
+pub mod sparsity;
 mod stages;
 mod transfers;
 mod unit_details;
@@ -94,7 +95,7 @@ pub trait Evidence: Sync {
 }
 
 /// All pieces, in the order in which a page shows them.
-pub const ALL: [&dyn Evidence; 19] = [
+pub const ALL: [&dyn Evidence; 20] = [
     &play::Play,
     &accuracy::Accuracy,
     &pictures::Pictures,
@@ -106,6 +107,7 @@ pub const ALL: [&dyn Evidence; 19] = [
     &silence::SilentUnits,
     &matching::Matching,
     &code_accuracy::CodeAccuracy,
+    &sparsity::Sparsity,
     // After everything whose quantities can be promised.
     &promises::Promises,
     &end_results::EndResults,
@@ -225,6 +227,9 @@ impl<'a> Run<'a> {
         };
         let mut records = self.records.clone();
         records
+            .epochs
+            .retain(|of| is_kept(of.member, &of.condition));
+        records
             .classifiers
             .retain(|of| is_kept(of.member, &of.condition));
         records
@@ -337,6 +342,12 @@ fn is_autoencoder(plan: &Plan) -> bool {
 
 fn is_classifier(plan: &Plan) -> bool {
     plan.experiment == ExperimentName::Classifier
+}
+
+/// Places among `count` of which no more than `most` are shown: all, or some at even distances.
+fn spaced(count: usize, most: usize) -> impl Iterator<Item = usize> {
+    let shown = count.min(most);
+    (0..shown).map(move |at| at * count / shown)
 }
 
 /// Numbers as they are kept.

@@ -7,7 +7,7 @@ use super::dead_units::UnitCounts;
 use super::figures::{RedrawError, damaged_weights};
 use super::orientation::Tuned;
 use super::regimes::Pictured;
-use super::{Evidence, Run, is_autoencoder, picture, remarks};
+use super::{Evidence, Run, is_autoencoder, picture, remarks, spaced};
 use crate::report::{
     self, Figures, Grid, GridShape, MOST_NAMES, Mark, Scaling, Term, UnitWeights, Words,
 };
@@ -16,6 +16,12 @@ use crate::run_dir;
 use crate::spec::Plan;
 use crate::weights::member_prefix;
 use crate::words::{counted, listed};
+
+/// Inputs of units that a page has room for, as pixels.
+const PAGE_PIXELS: usize = 2_000_000;
+/// Where it has not, it shows so many models, and units of each.
+const MODELS_SHOWN: usize = 16;
+const UNITS_SHOWN: usize = 25;
 
 pub struct Pictures;
 
@@ -44,6 +50,76 @@ impl Evidence for Pictures {
         }
         Ok(Some(section(run, figures, &grids)))
     }
+}
+
+/// Some units of some models, for a page that has no room for all.
+fn overview(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Option<Markup> {
+    let pixels = |grid: &Grid| {
+        let UnitWeights { units, weights, .. } = grid.weights;
+        weights.len() / units.max(1) * units.min(report::MAX_TILES)
+    };
+    let of_first_picture: usize = grids.iter().take(MODELS_SHOWN).map(pixels).sum();
+    if of_first_picture <= PAGE_PIXELS {
+        return None;
+    }
+    let mut firsts: Vec<(&str, &Grid)> = Vec::new();
+    for grid in grids {
+        let mut members = run.manifest.members.iter();
+        let member = members.find(|of| of.label == grid.title)?;
+        if firsts.iter().all(|(known, _)| *known != member.condition) {
+            firsts.push((&member.condition, grid));
+        }
+    }
+    let shown = spaced(firsts.len(), MODELS_SHOWN).map(|at| firsts[at].1);
+    let cut = shown.map(|grid| (grid, first_units(&grid.weights)));
+    let cut: Vec<(&Grid, Vec<f32>)> = cut.collect();
+    let small = cut.iter().map(|(grid, weights)| {
+        let units = grid.weights.units.min(UNITS_SHOWN);
+        Grid {
+            weights: UnitWeights {
+                weights,
+                units,
+                ..grid.weights
+            },
+            marked: grid
+                .marked
+                .iter()
+                .copied()
+                .filter(|(unit, _)| *unit < units)
+                .collect(),
+            ..(*grid).clone()
+        }
+    });
+    let small: Vec<Grid> = small.collect();
+    let titles: Vec<&str> = small.iter().map(|grid| grid.title.as_str()).collect();
+    let words = Words {
+        alt: &format!(
+            "The weights of the first {UNITS_SHOWN} hidden units as tiles, in a grid for each of {}",
+            listed(&titles, MOST_NAMES)
+        ),
+        caption: &format!(
+            "Encoder weights of the first {UNITS_SHOWN} units, one tile a unit, each tile stretched to its own range (minimum black, maximum white); of {}. The page has no room for all: they are in the files below.",
+            if small.len() < firsts.len() {
+                format!(
+                    "{} of {} conditions, at even distances in the order of the config, the first seed",
+                    small.len(),
+                    firsts.len()
+                )
+            } else {
+                "each condition, the first seed".to_owned()
+            }
+        ),
+        numbers: None,
+    };
+    Some(figures.grids("units-overview", &small, Scaling::PerTile, &words))
+}
+
+/// The weights of the first units, `[input, unit]`.
+fn first_units(of: &UnitWeights) -> Vec<f32> {
+    let rows = of.weights.chunks_exact(of.units);
+    rows.flat_map(|row| &row[..of.units.min(UNITS_SHOWN)])
+        .copied()
+        .collect()
 }
 
 /// A grid for each member that has weights, marked and with what is known of it below.
@@ -165,6 +241,7 @@ fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
         caption: "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white). A frame marks a unit that is dead or that kept its initial weights, or nearly: see the legend.",
         numbers: None,
     };
+    let overview = overview(run, figures, grids);
     let own_scales = figures.grids("units", grids, Scaling::PerTile, &words);
     let words = Words {
         alt: &format!(
@@ -185,6 +262,7 @@ fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
             ", where β is the weight of sparsity, ρ is the mean activation asked of every unit, and ρ̂" sub { "j" }
             " the one that unit " i { "j" } " has."
         }
+        @if let Some(overview) = overview { (overview) }
         (own_scales)
         (one_scale)
     }

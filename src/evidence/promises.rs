@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::figures::RedrawError;
 use super::quantities::{self, Finding, Outcomes, Quantity};
+use super::sparsity::strengths::{self, Group};
 use super::{Evidence, Figures, Found, Run, value};
 use crate::report::table;
 use crate::results::{Member, Spread};
@@ -126,15 +127,16 @@ pub fn mistakes(plan: &Plan) -> Option<String> {
     let names: Vec<&str> = known.iter().map(|of| of.name).collect();
     plan.expectations.iter().find_map(|expectation| {
         let that = &expectation.that;
-        if !names.contains(&that.as_str()) {
-            let near = crate::config::nearest(that, names.iter().copied());
+        let (name, active_units) = quantities::asked(that);
+        if !names.contains(&name) {
+            let near = crate::config::nearest(name, names.iter().copied());
             let near = near.map_or(String::new(), |near| format!("did you mean \"{near}\"? "));
             return Some(format!(
                 "[[expect]] that = \"{that}\", which is no quantity of this run\n  hint: {near}quantities are {}",
                 listed(&names, names.len())
             ));
         }
-        let quantity = known.iter().find(|of| of.name == that.as_str());
+        let quantity = known.iter().find(|of| of.name == name);
         if let Some(mistake) = quantity.and_then(|of| misfit(expectation, of, plan)) {
             return Some(mistake);
         }
@@ -142,7 +144,23 @@ pub fn mistakes(plan: &Plan) -> Option<String> {
         let nowhere = places
             .into_iter()
             .flatten()
-            .find(|at| chosen(plan, at).is_empty())?;
+            .find(|at| chosen(plan, at).is_empty());
+        let Some(nowhere) = nowhere else {
+            let places = [Some(&expectation.at), expectation.minus.as_ref()];
+            let mut places = places.into_iter().flatten();
+            let compares = |at: &&Vec<Coordinate>| {
+                let mut groups = groups(plan, &chosen(plan, at)).into_iter();
+                super::is_autoencoder(plan) && groups.all(|of| of.has_strengths())
+            };
+            let is_wrong = active_units.is_some() && !places.all(|at| compares(&at));
+            return is_wrong.then(|| {
+                format!(
+                    "[[expect]] of \"{that}\" asks for a number of active units of conditions that have one strength\n  hint: \
+                     name conditions of autoencoders with two values or more of a key in [sparsity], such as [conditions.NAME.grid] \
+                     \"sparsity.weight\" = [0.1, 1]"
+                )
+            });
+        };
         let place: Vec<String> = nowhere
             .iter()
             .map(|of| format!("{} = {}", of.key, of.value))
@@ -159,6 +177,12 @@ pub fn mistakes(plan: &Plan) -> Option<String> {
 fn misfit(expectation: &Expectation, quantity: &Quantity, plan: &Plan) -> Option<String> {
     let that = &expectation.that;
     let allowed = listed(quantity.words, quantity.words.len());
+    if !quantity.words.is_empty() && quantity.name != that {
+        let name = quantity.name;
+        return Some(format!(
+            "[[expect]] of \"{that}\", but {name} is a word, and nothing lies between two words\n  hint: ask for the {name} of a condition"
+        ));
+    }
     match &expectation.promise {
         Promise::Is { word } if quantity.words.is_empty() => {
             return Some(format!(
@@ -204,13 +228,26 @@ fn chosen<'a>(plan: &'a Plan, at: &[Coordinate]) -> Vec<&'a str> {
         .collect()
 }
 
+/// The groups of conditions that differ in their strengths.
+fn groups<'a>(plan: &'a Plan, conditions: &[&str]) -> Vec<Group<'a>> {
+    let conditions = conditions.iter().filter_map(|name| plan.condition(name));
+    strengths::groups(conditions)
+}
+
 /// Conditions in words: in quotation marks, as names may hold commas.
-fn named(plan: &Plan, conditions: &[&str]) -> String {
+fn named(plan: &Plan, conditions: &[&str], active_units: Option<usize>) -> String {
     const MOST: usize = 8;
     if conditions.len() > 1 && conditions.len() == plan.conditions.len() {
         return "all conditions".to_owned();
     }
-    let quoted: Vec<String> = conditions.iter().map(|name| format!("“{name}”")).collect();
+    let names = match active_units {
+        None => conditions.iter().map(ToString::to_string).collect(),
+        Some(_) => {
+            let groups = groups(plan, conditions).into_iter();
+            groups.map(|of| of.name).collect::<Vec<_>>()
+        }
+    };
+    let quoted: Vec<String> = names.iter().map(|name| format!("“{name}”")).collect();
     let quoted: Vec<&str> = quoted.iter().map(String::as_str).collect();
     listed(&quoted, MOST)
 }
@@ -231,9 +268,11 @@ fn judge(
     members: &[Member],
     outcomes: &Outcomes<'_>,
 ) -> Kept {
+    let (name, active_units) = quantities::asked(&expectation.that);
     let conditions = chosen(plan, &expectation.at);
     let minus = expectation.minus.as_ref().map_or(String::new(), |minus| {
-        format!(" minus that of {}", named(plan, &chosen(plan, minus)))
+        let minus = named(plan, &chosen(plan, minus), active_units);
+        format!(" minus that of {minus}")
     });
     let after = expectation
         .epoch
@@ -241,11 +280,9 @@ fn judge(
     let that = format!(
         "{} of {}{minus}{after}",
         expectation.that,
-        named(plan, &conditions)
+        named(plan, &conditions, active_units)
     );
-    let quantity = quantities::all(plan)
-        .into_iter()
-        .find(|of| of.name == expectation.that);
+    let quantity = quantities::all(plan).into_iter().find(|of| of.name == name);
     let found = quantity.map_or_else(Vec::new, |quantity| {
         findings(expectation, plan, members, outcomes, &quantity, &conditions)
     });
@@ -268,7 +305,8 @@ fn judge(
     }
 }
 
-/// What the quantity is, for each condition that is meant and each of its seeds.
+/// What the quantity is, for each condition that is meant and each of its seeds; of a number of active units, for each
+/// group of conditions and each of its seeds.
 fn findings(
     expectation: &Expectation,
     plan: &Plan,
@@ -277,20 +315,46 @@ fn findings(
     quantity: &Quantity,
     conditions: &[&str],
 ) -> Vec<(u64, Finding)> {
-    let of = |condition: &str| {
-        let mut found = outcomes.of_condition(quantity, members, condition, expectation.epoch);
+    let epoch = expectation.epoch;
+    let (_, active_units) = quantities::asked(&expectation.that);
+    let of = |conditions: &[&str]| -> Vec<(u64, Finding)> {
+        let mut found: Vec<(u64, Finding)> = match active_units {
+            None => {
+                let conditions = conditions.iter();
+                conditions
+                    .flat_map(|name| outcomes.of_condition(quantity, members, name, epoch))
+                    .collect()
+            }
+            Some(active_units) => {
+                let number = |member| (quantity.of)(outcomes, member, epoch)?.number();
+                let groups = groups(plan, conditions).into_iter();
+                groups
+                    .flat_map(|of| {
+                        of.at_active_units(outcomes, members, active_units, epoch, &number)
+                    })
+                    .collect()
+            }
+        };
         let seeds = expectation.seeds.as_ref();
         found.retain(|(seed, _)| seeds.is_none_or(|seeds| seeds.contains(seed)));
         found
     };
-    let minus = expectation.minus.as_ref().map(|at| {
-        let names = chosen(plan, at);
-        names.first().map_or_else(Vec::new, |name| of(name))
-    });
-    let found = conditions.iter().flat_map(|condition| of(condition));
-    match minus {
-        None => found.collect(),
-        Some(minus) => quantities::minus(&found.collect::<Vec<_>>(), &minus),
+    let found = of(conditions);
+    match &expectation.minus {
+        None => found,
+        // Of several, the first is taken off.
+        Some(at) => {
+            let mut off = chosen(plan, at);
+            match active_units {
+                None => off.truncate(1),
+                Some(_) => {
+                    let groups = groups(plan, &off);
+                    let first = groups.first().map_or(&[][..], |of| &of.conditions);
+                    off = first.iter().map(|of| of.name.as_str()).collect();
+                }
+            }
+            quantities::minus(&found, &of(&off))
+        }
     }
 }
 
@@ -299,8 +363,10 @@ fn holds(expectation: &Expectation, found: &[(u64, Finding)]) -> Option<bool> {
     let seeds = expectation.seeds.as_deref().unwrap_or_default();
     // The median of some seeds is not that of all.
     let is_part = expectation.over == Over::Median && !seeds.iter().all(is_there);
-    let not_judged = Finding::Word("not judged".to_owned());
-    if found.is_empty() || is_part || found.iter().any(|(_, of)| *of == not_judged) {
+    let no_answer = ["not judged", quantities::NOT_REACHED];
+    let is_no_answer =
+        |of: &Finding| matches!(of, Finding::Word(word) if no_answer.contains(&word.as_str()));
+    if found.is_empty() || is_part || found.iter().any(|(_, of)| is_no_answer(of)) {
         return None;
     }
     // A share in per cent is not the decimal that is written: 100 · 0.117 is a little more than 11.7.

@@ -137,6 +137,19 @@ pub(super) fn record<T>(
     }
 }
 
+/// What a quantity is of a seed that never has the number of active units that is asked for.
+pub const NOT_REACHED: &str = "not reached";
+
+/// What a promise asks for: the name of a quantity, and at how many active units, as in `explained variance at L0 16`.
+#[must_use]
+pub fn asked(that: &str) -> (&str, Option<usize>) {
+    let at = that.rsplit_once(" at L0 ").and_then(|(name, number)| {
+        let number = number.parse().ok().filter(|number| *number > 0)?;
+        Some((name, Some(number)))
+    });
+    at.unwrap_or((that, None))
+}
+
 /// The spread of numbers; `None` where there is none, or a word among them.
 #[must_use]
 pub fn spread(found: &[(u64, Finding)]) -> Option<Spread> {
@@ -188,12 +201,18 @@ pub fn cell(found: &[(u64, Finding)]) -> String {
     }
 }
 
-/// One condition minus another, for the seeds that both have.
+/// One condition minus another, for the seeds that both have; not reached where one of them is not.
 #[must_use]
 pub fn minus(one: &[(u64, Finding)], other: &[(u64, Finding)]) -> Vec<(u64, Finding)> {
     one.iter()
         .filter_map(|(seed, of)| {
             let (_, subtracted) = other.iter().find(|(other, _)| other == seed)?;
+            let mut both = [of, subtracted].into_iter();
+            let not_reached =
+                both.find(|of| matches!(of, Finding::Word(word) if word == NOT_REACHED));
+            if let Some(not_reached) = not_reached {
+                return Some((*seed, not_reached.clone()));
+            }
             Some((*seed, Finding::Number(of.number()? - subtracted.number()?)))
         })
         .collect()

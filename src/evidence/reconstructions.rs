@@ -6,7 +6,7 @@ use maud::{Markup, html};
 
 use super::examples::{Example, Examples};
 use super::figures::RedrawError;
-use super::{Evidence, Run, is_autoencoder, picture};
+use super::{Evidence, Run, is_autoencoder, picture, spaced};
 use crate::experiment::rebuilt;
 use crate::model::{Autoencoder, numbers};
 use crate::ops::Rows;
@@ -22,7 +22,7 @@ use crate::words::{counted, listed};
 
 /// Test images that are shown.
 const MOST_IMAGES: usize = 10;
-/// Conditions that are shown, the first ones.
+/// Conditions that are shown.
 const MOST_CONDITIONS: usize = 16;
 /// Of errors, this share is not clipped.
 const ERRORS_SHOWN: f64 = 0.995;
@@ -50,7 +50,8 @@ impl Evidence for Reconstructions {
             .filter_map(|at| Some((at, examples.get(at)?)))
             .collect();
         let mut found = Vec::new();
-        for condition in run.plan.conditions.iter().take(MOST_CONDITIONS) {
+        for at in spaced(run.plan.conditions.len(), MOST_CONDITIONS) {
+            let condition = &run.plan.conditions[at];
             let mut members = run.manifest.members.iter();
             let member = members
                 .find(|of| of.condition == condition.name && !run.results.has_ended(of.index));
@@ -250,7 +251,9 @@ fn section(
                 ""
             },
             if conditions > MOST_CONDITIONS {
-                format!(" The first {MOST_CONDITIONS} of {conditions} conditions.")
+                format!(
+                    " {MOST_CONDITIONS} of {conditions} conditions, at even distances in the order of the config."
+                )
             } else {
                 String::new()
             },

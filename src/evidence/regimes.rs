@@ -130,6 +130,9 @@ impl Evidence for Regimes {
 }
 
 fn which(members: &[(&Member, Pictured)], ended: &[Ended], subject: Subject) -> Markup {
+    let is_alike = |(_, a): &(&Member, Pictured), (_, b): &(&Member, Pictured)| {
+        (a.regime, &a.reason) == (b.regime, &b.reason)
+    };
     html! {
         h2 { "Which picture each grid shows" }
         p {
@@ -139,9 +142,12 @@ fn which(members: &[(&Member, Pictured)], ended: &[Ended], subject: Subject) -> 
             }
         }
         dl .regimes {
-            @for (member, of) in members.iter().take(MOST_ROWS) {
-                dt { (member.label) " — " strong { (of.regime.words(subject)) } }
-                dd { (of.reason) }
+            @for alike in members[..members.len().min(MOST_ROWS)].chunk_by(is_alike) {
+                dt {
+                    (listed(&alike.iter().map(|(member, _)| member.label.as_str()).collect::<Vec<_>>(), MOST_NAMES))
+                    " — " strong { (alike[0].1.regime.words(subject)) }
+                }
+                dd { (alike[0].1.reason) }
             }
             @for ended in ended {
                 dt { (ended.member.label) " — " strong { "none" } }

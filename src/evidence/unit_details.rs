@@ -34,7 +34,7 @@ const MOST_BYTES: usize = 3_200_000;
 /// Units of one layer.
 const MOST_UNITS_OF_A_LAYER: usize = 400;
 /// Layers of all models together.
-const MOST_LAYERS: usize = 24;
+const MOST_LAYERS: usize = 32;
 
 /// The evidence of what each unit does.
 pub struct UnitDetails;

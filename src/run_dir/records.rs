@@ -12,7 +12,7 @@ use super::{
     STAGES_JSONL,
 };
 use crate::results::{ClassifierRecord, EpochRecord, LayerRecord, StageRecord};
-use crate::spec::{Coordinate, ExperimentName, Plan};
+use crate::spec::{ExperimentName, Plan};
 
 const METRICS: [&str; 2] = [METRICS_JSONL, METRICS_CSV];
 const STAGES: [&str; 2] = [STAGES_JSONL, STAGES_CSV];
@@ -162,8 +162,8 @@ fn row(record: &impl Serialize, plan: &Plan) -> serde_json::Result<Row> {
         let is_seed = field.0 == "seed";
         row.push(field);
         if is_seed {
-            row.extend(plan.grid.iter().enumerate().map(|(place, key)| {
-                let coordinate = condition.and_then(|condition| condition.at.get(place));
+            row.extend(plan.grid.iter().map(|key| {
+                let coordinate = condition.and_then(|condition| condition.coordinate(&key.key));
                 (key.key.clone(), coordinate.map_or(Value::Null, plain))
             }));
         }
@@ -172,8 +172,8 @@ fn row(record: &impl Serialize, plan: &Plan) -> serde_json::Result<Row> {
 }
 
 /// A value of the grid as JSON: a number, or text.
-fn plain(coordinate: &Coordinate) -> Value {
-    let text = coordinate.value.trim_matches('"');
+fn plain(value: &str) -> Value {
+    let text = value.trim_matches('"');
     serde_json::from_str::<serde_json::Number>(text)
         .map_or_else(|_| Value::from(text), Value::Number)
 }
@@ -208,8 +208,8 @@ fn read<T: for<'a> Deserialize<'a>>(run: &RunDir, file: &str) -> Result<Vec<T>, 
 mod tests {
     use super::*;
     use crate::spec::{
-        BackendName, ClassifierSpec, ClassifierTraining, Condition, Data, GridKey, Limit, Model,
-        Report, Run, TrainedLayers, TrainingSpec, Transfer,
+        BackendName, ClassifierSpec, ClassifierTraining, Condition, Coordinate, Data, GridKey,
+        Limit, Model, Report, Run, TrainedLayers, TrainingSpec, Transfer,
     };
 
     /// A condition at one place of a grid.

@@ -46,10 +46,11 @@ pub struct Plan {
     pub run: Run,
     /// What to learn from.
     pub data: Data,
-    /// The keys that conditions are crossed with, in the order of the file.
+    /// The keys that conditions are crossed with: those for all in the order of the file, then those of conditions' own
+    /// grids; each with every value that it has for any condition.
     pub grid: Vec<GridKey>,
-    /// What is compared: the named conditions, each at every point of the grid (the first key moves slowest); at least
-    /// one, with distinct names, all of one kind.
+    /// What is compared: the named conditions, each at every point of the grid for all and its own (the first key moves
+    /// slowest); at least one, with distinct names, all of one kind.
     pub conditions: Vec<Condition>,
     /// What the run shows.
     pub report: Report,
@@ -254,6 +255,13 @@ pub enum Model {
 }
 
 impl Condition {
+    /// Its value of a key of the grid, as TOML; none of a key that it is not crossed with.
+    #[must_use]
+    pub fn coordinate(&self, key: &str) -> Option<&str> {
+        let mut at = self.at.iter();
+        at.find(|of| of.key == key).map(|of| of.value.as_str())
+    }
+
     /// Its autoencoder, if it is one for its own sake.
     #[must_use]
     pub fn autoencoder(&self) -> Option<&AutoencoderTraining> {
@@ -300,6 +308,8 @@ pub struct Report {
     pub differences: Vec<(usize, usize)>,
     /// The conditions whose layers are shown, as indices.
     pub layers_of: Vec<usize>,
+    /// The numbers of active units at which autoencoders are compared; absent where the page chooses.
+    pub at_active_units: Option<Vec<usize>>,
 }
 
 /// A promise of a config: what a quantity will be, and who says so.
