@@ -4,7 +4,7 @@
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
 use layerwise::backend;
 use layerwise::model::numbers;
-use layerwise::ops::{self, AdamRates, Rows, SparsityRates};
+use layerwise::ops::{self, AdamRates, Largest, Rows, SparsityRates};
 use layerwise::spec::BackendName;
 
 /// Numbers between −1 and 1 that look random and are the same every time.
@@ -63,6 +63,7 @@ fn rows(shape: [usize; 3], key: usize, as_bytes: bool, device: &Device) -> Rows 
 fn cases(is_small: bool) -> Vec<Case> {
     let mut cases = layers_and_decoders(is_small);
     cases.extend(tied_autoencoders(is_small));
+    cases.extend(sparse_autoencoders(is_small));
     cases.extend(cross_entropies());
     cases
 }
@@ -195,6 +196,82 @@ fn tied_autoencoders(is_small: bool) -> Vec<Case> {
         }
     }
     cases
+}
+
+fn sparse_autoencoders(is_small: bool) -> Vec<Case> {
+    let mut cases = Vec::new();
+    // Members, batches, images, inputs, units, and how many units stay: few and many, all of them, and more.
+    let sizes: &[[usize; 6]] = if is_small {
+        &[[2, 1, 5, 9, 4, 2]]
+    } else {
+        &[
+            [1, 1, 7, 9, 4, 2],
+            [2, 1, 6, 70, 200, 3],
+            [3, 3, 5, 130, 70, 2],
+            [1, 1, 4, 64, 66, 40],
+            [2, 1, 3, 5, 8, 8],
+            [1, 1, 2, 3, 4, 100],
+        ]
+    };
+    for &size in sizes {
+        let [members, batches, images, inputs, units, k] = size;
+        for largest in [Largest::OfImage(k), Largest::OfBatch(k)] {
+            for (tied, as_bytes) in [(false, false), (true, true)] {
+                if as_bytes && batches > 1 {
+                    continue;
+                }
+                let weight = |at, tied| {
+                    let shape = if tied {
+                        [members, inputs, units]
+                    } else {
+                        [members, units, inputs]
+                    };
+                    leaf(shape, at)
+                };
+                cases.push(Case {
+                    name: format!("{largest:?}, tied {tied}, {size:?}"),
+                    leaves: vec![
+                        apart([members, images, units]),
+                        weight(16, tied),
+                        leaf([members, 1, inputs], 17),
+                    ],
+                    operation: Box::new(move |leaves, device| {
+                        let weight = leaves[1].clone();
+                        let weight = if tied { weight.swap_dims(1, 2) } else { weight };
+                        let x = rows([batches, images, inputs], 18, as_bytes, device);
+                        let h = ops::keep_largest(leaves[0].clone(), largest);
+                        ops::squared_error_of_sparse(h, weight, leaves[2].clone(), &x)
+                    }),
+                });
+                cases.push(Case {
+                    name: format!("{largest:?} of a layer, bytes {as_bytes}, {size:?}"),
+                    leaves: vec![
+                        weight(19, true),
+                        apart([members, 1, units]),
+                        weight(16, false),
+                        leaf([members, 1, inputs], 17),
+                    ],
+                    operation: Box::new(move |leaves, device| {
+                        let x = rows([batches, images, inputs], 18, as_bytes, device);
+                        // What the biases say is larger than what the images do: a small step changes no choice.
+                        let weight = leaves[0].clone().mul_scalar(1e-4);
+                        let z = ops::affine(&x, weight, leaves[1].clone());
+                        let h = ops::keep_largest(z, largest);
+                        ops::squared_error_of_sparse(h, leaves[2].clone(), leaves[3].clone(), &x)
+                    }),
+                });
+            }
+        }
+    }
+    cases
+}
+
+/// Numbers in a mixed order, the largest of each member far apart: a small step does not change which they are.
+fn apart(shape: [usize; 3]) -> ([usize; 3], Vec<f32>) {
+    let count = shape[1] * shape[2];
+    let one = (0..count).map(|at| (at * 7919 % count) as f32 / count as f32);
+    let one = one.map(|share| 4.0 * share.powi(8) - 0.1);
+    (shape, one.cycle().take(shape[0] * count).collect())
 }
 
 fn cross_entropies() -> Vec<Case> {
@@ -365,6 +442,83 @@ fn adam_is_its_definition_on_ndarray() {
     }
 }
 
+/// Numbers of which many are equal, with a row of zeros and one below.
+fn with_equals(device: &Device) -> Tensor<3> {
+    let value = |at: usize| match at / 10 {
+        1 => 0.0,
+        4 => -1.0 - (at % 3) as f32,
+        _ => (at * 7919 % 5) as f32 - 1.0,
+    };
+    let values: Vec<f32> = (0..60).map(value).collect();
+    Tensor::from_data(TensorData::new(values, [2, 3, 10]), device)
+}
+
+#[test]
+fn what_stays_of_equals_and_its_gradient_are_as_defined_on_ndarray() {
+    let ndarray = backend::open(BackendName::Ndarray).expect("it is part of the build");
+    let of = |largest: Largest, device: &Device| {
+        let h = with_equals(&device.clone().autodiff()).require_grad();
+        let kept = ops::keep_largest(h.clone(), largest);
+        let gradients = weighed(kept.clone()).sum().backward();
+        let slopes = h.grad(&gradients).expect("a leaf has a gradient");
+        [numbers(kept.inner()), numbers(slopes)]
+    };
+    for k in [0, 1, 2, 3, 5, 9, 10, 11] {
+        for largest in [Largest::OfImage(k), Largest::OfBatch(k)] {
+            let found = of(largest, &Device::flex());
+            assert_eq!(found, of(largest, &ndarray.device), "{largest:?}");
+        }
+    }
+}
+
+#[test]
+fn the_largest_of_an_image_and_of_a_batch_by_hand() {
+    let device = Device::flex();
+    let h = [[[3.0, 1.0, 3.0, 2.0], [1.0, 0.5, -1.0, 1.0]]];
+    let h = Tensor::<3>::from_floats(h, &device);
+    let kept = |largest| numbers(ops::keep_largest(h.clone(), largest));
+    let of_image = kept(Largest::OfImage(1));
+    assert_eq!(of_image, [3.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]);
+    // 3, 3, 2 and, of three equals, the first.
+    let of_batch = kept(Largest::OfBatch(2));
+    assert_eq!(of_batch, [3.0, 1.0, 3.0, 2.0, 0.0, 0.0, 0.0, 0.0]);
+    let all = kept(Largest::OfImage(7));
+    assert_eq!(all, [3.0, 1.0, 3.0, 2.0, 1.0, 0.5, 0.0, 1.0]);
+}
+
+#[test]
+fn rows_of_norm_1_and_gradients_across_them_are_as_defined_on_ndarray() {
+    let ndarray = backend::open(BackendName::Ndarray).expect("it is part of the build");
+    for shape in [[1, 3, 2], [2, 5, 33], [1, 300, 784]] {
+        let of = |device: &Device| {
+            let tensor = |key| {
+                let mut values = values(shape.iter().product(), key);
+                values[..shape[2]].fill(0.0);
+                Tensor::<3>::from_data(TensorData::new(values, shape), device)
+            };
+            let rows = ops::unit_rows(tensor(1));
+            [
+                numbers(rows.clone()),
+                numbers(ops::tangential(tensor(2), rows)),
+            ]
+        };
+        let [rows, slopes] = of(&Device::flex());
+        for (found, expected) in [&rows, &slopes].into_iter().zip(of(&ndarray.device)) {
+            assert_close("unit rows", found, &expected);
+        }
+        let pairs = rows.chunks(shape[2]).zip(slopes.chunks(shape[2]));
+        for (at, (row, slope)) in pairs.enumerate() {
+            let norm: f32 = row.iter().map(|w| w * w).sum();
+            assert!(
+                (norm - if at == 0 { 0.0 } else { 1.0 }).abs() < 1e-5,
+                "{norm}"
+            );
+            let along: f32 = row.iter().zip(slope).map(|(w, g)| w * g).sum();
+            assert!(along.abs() < 1e-4, "{along}");
+        }
+    }
+}
+
 #[test]
 fn bytes_stand_for_their_255th_parts_and_are_selected_by_row() {
     let device = Device::flex();
@@ -391,6 +545,23 @@ fn what_is_not_a_number_stays_so() {
     assert!(h(f32::NAN).is_nan());
     assert_eq!(h(-1.0).to_bits(), 0.0_f32.to_bits(), "an ordinary zero");
     assert!(h(f32::NEG_INFINITY).is_nan(), "0 · −∞ is told, not hidden");
+    let codes = [[
+        [1.0, f32::NAN, 2.0, 3.0],
+        [1.0, f32::NEG_INFINITY, 2.0, 3.0],
+    ]];
+    let codes = Tensor::<3>::from_floats(codes, &device);
+    for largest in [Largest::OfImage(1), Largest::OfBatch(1)] {
+        let kept = ops::keep_largest(codes.clone(), largest);
+        let found = numbers(kept.clone());
+        assert!(found[1].is_nan() && found[5].is_nan(), "{found:?}");
+        let (weight, bias) = (
+            Tensor::ones([1, 4, 70], &device),
+            Tensor::ones([1, 1, 70], &device),
+        );
+        let x = Tensor::ones([1, 2, 70], &device).into();
+        let error = numbers(ops::squared_error_of_sparse(kept, weight, bias, &x));
+        assert!(error[0].is_nan(), "{error:?}");
+    }
 }
 
 const RATES: SparsityRates = SparsityRates {

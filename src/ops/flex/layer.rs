@@ -12,7 +12,7 @@ use super::{
     Left, RowsPrimitive, Saved, dims, entries, in_memory_alone, in_order, matrix, tensor, tracked,
     without_graph,
 };
-use crate::ops::kernels::matrix::extend_by_product;
+use crate::ops::kernels::matrix::{Factor, Matrix, extend_by_product, extend_by_turned_product};
 use crate::ops::kernels::passes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -86,10 +86,12 @@ impl<const N: usize> Saved<N> for LayerPass {
         if self.unit == Unit::Ramp {
             passes::through_ramp(delta.storage_mut(), entries(&self.h));
         }
+        // A unit that is held at 0 lets nothing through.
+        let delta = Left::of_numbers(delta, dims(&self.weight)[1]);
         std::array::from_fn(|parent| {
             wanted[parent].then(|| match parent {
                 0 => self.weight_gradient(&delta),
-                1 => bias_gradient(&delta),
+                1 => bias_gradient(&delta.tensor),
                 _ => self.input_gradient(&delta),
             })
         })
@@ -97,21 +99,35 @@ impl<const N: usize> Saved<N> for LayerPass {
 }
 
 impl LayerPass {
-    fn weight_gradient(&self, delta: &FlexTensor) -> FlexTensor {
+    fn weight_gradient(&self, delta: &Left) -> FlexTensor {
         let [members, inputs, units] = dims(&self.weight);
         let mut gradient = Vec::with_capacity(members * inputs * units);
         for member in 0..members {
-            let delta = matrix(delta, member);
-            extend_by_product(&mut gradient, self.x.of(member).transposed(), delta, 1.0);
+            let x = self.x.of(member);
+            let shares;
+            let rows = match x {
+                Factor::Bytes(x) if delta.few(member).is_some() => {
+                    shares = passes::shares(x.entries());
+                    Some(&shares[..])
+                }
+                Factor::Numbers(x) => Some(x.entries()),
+                _ => None,
+            };
+            // The bits of both ways are the same.
+            if let (Some(delta), Some(rows)) = (delta.few(member), rows) {
+                let x = Matrix::new(rows, rows.len() / inputs, inputs);
+                extend_by_turned_product(&mut gradient, delta.transposed(), x, 1.0);
+            } else {
+                let delta = matrix(&delta.tensor, member);
+                extend_by_product(&mut gradient, x.transposed(), delta, 1.0);
+            }
         }
         tensor(gradient, [members, inputs, units])
     }
 
-    fn input_gradient(&self, delta: &FlexTensor) -> FlexTensor {
+    fn input_gradient(&self, delta: &Left) -> FlexTensor {
         let [members, inputs, _] = dims(&self.weight);
         let [batches, images, _] = self.x.dims();
-        // A ramp that is off lets nothing through.
-        let delta = Left::of_numbers(delta.clone(), inputs);
         let mut gradient = Vec::with_capacity(members * images * inputs);
         for member in 0..members {
             let weight = matrix(&self.weight, member).transposed();

@@ -4,6 +4,7 @@
 //! it afterwards, so that the optimiser can change parameters in place.
 
 mod cross_entropy;
+mod keep_largest;
 mod layer;
 mod squared_error;
 mod tied;
@@ -26,7 +27,7 @@ use super::kernels::marks::Marks;
 use super::kernels::matrix::{Factor, Matrix, share_out};
 use super::kernels::passes;
 use super::kernels::sparse::Sparse;
-use super::{AdamRatesNow, Ops, RowsPrimitive, SparsityRates};
+use super::{AdamRatesNow, Largest, Ops, RowsPrimitive, SparsityRates};
 
 use self::layer::Unit;
 
@@ -62,6 +63,41 @@ impl Ops for Flex {
         x: RowsPrimitive<Self>,
     ) -> FlexTensor {
         tied::forward(h, weight, bias, decoder_bias, x).errors()
+    }
+
+    fn squared_error_of_sparse(
+        h: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        x: RowsPrimitive<Self>,
+    ) -> FlexTensor {
+        squared_error::forward_of_sparse(h, weight, &bias, x).errors
+    }
+
+    fn keep_largest(h: FlexTensor, largest: Largest) -> FlexTensor {
+        keep_largest::forward(h, largest).0
+    }
+
+    fn unit_rows(weight: FlexTensor) -> FlexTensor {
+        let mut weight = in_memory_alone(weight);
+        let [_, units, inputs] = dims(&weight);
+        let numbers = weight.storage_mut::<f32>();
+        let count = numbers.len();
+        let pieces = numbers.chunks_mut(piece_of_rows(units, inputs)).collect();
+        share_out(pieces, count, |rows| passes::unit_rows(rows, inputs));
+        weight
+    }
+
+    fn tangential(gradient: FlexTensor, weight: FlexTensor) -> FlexTensor {
+        let (mut gradient, weight) = (in_memory_alone(gradient), in_order(weight));
+        let [_, units, inputs] = dims(&weight);
+        let piece = piece_of_rows(units, inputs);
+        let gradients = gradient.storage_mut::<f32>().chunks_mut(piece);
+        let pieces = gradients.zip(entries(&weight).chunks(piece)).collect();
+        share_out(pieces, entries(&weight).len(), |(gradient, weight)| {
+            passes::tangential(gradient, weight, inputs);
+        });
+        gradient
     }
 
     fn cross_entropy(logits: FlexTensor, targets: FlexTensor) -> FlexTensor {
@@ -174,6 +210,26 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         tracked::<_, C, 4>(nodes, pass, errors)
     }
 
+    fn squared_error_of_sparse(
+        h: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        x: RowsPrimitive<Self>,
+    ) -> FloatTensor<Self> {
+        let nodes = [h.node(), weight.node(), bias.node()];
+        let [h, weight, bias] = [h, weight, bias].map(FloatTensor::<Self>::into_primitive);
+        let pass = squared_error::forward_of_sparse(h, weight, &bias, without_graph::<C>(x));
+        let errors = pass.errors.clone();
+        tracked::<_, C, 3>(nodes, pass, errors)
+    }
+
+    fn keep_largest(h: FloatTensor<Self>, largest: Largest) -> FloatTensor<Self> {
+        let nodes = [h.node()];
+        let kept = keep_largest::forward(h.into_primitive(), largest);
+        let values = kept.0.clone();
+        tracked::<_, C, 1>(nodes, kept, values)
+    }
+
     fn cross_entropy(logits: FloatTensor<Self>, targets: FloatTensor<Self>) -> FloatTensor<Self> {
         let nodes = [logits.node()];
         let (slopes, costs) = cross_entropy::forward(logits.into_primitive(), targets.primitive());
@@ -284,6 +340,11 @@ fn matrix(tensor: &FlexTensor, member: usize) -> Matrix<'_> {
     )
 }
 
+/// The numbers of about a [`PIECE`] of rows.
+fn piece_of_rows(rows: usize, columns: usize) -> usize {
+    (PIECE / columns.max(1)).clamp(1, rows.max(1)) * columns.max(1)
+}
+
 /// Rows as the left side of products: for each member a matrix, or one for all, with marks of what is not 0 in it where
 /// they pay.
 #[derive(Debug, Clone)]
@@ -323,6 +384,24 @@ impl Left {
 
     fn of_numbers(tensor: FlexTensor, columns: usize) -> Self {
         Self::new(RowsPrimitive::Numbers(tensor), columns)
+    }
+
+    /// Without a look at what is 0.
+    fn whole(tensor: FlexTensor) -> Self {
+        let tensor = in_order(tensor);
+        Self {
+            shape: dims(&tensor),
+            tensor,
+            marks: Vec::new(),
+        }
+    }
+
+    /// One member's matrix with its marks, if few of its entries are not 0.
+    fn few(&self, member: usize) -> Option<Sparse<'_, f32>> {
+        match self.of(member) {
+            Factor::Numbers(matrix) if matrix.is_few() => Some(matrix),
+            _ => None,
+        }
     }
 
     /// Matrices, rows and columns.

@@ -6,14 +6,14 @@
 use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 
-use super::{RowsPrimitive, Saved, dims, entries, in_order, matrix, slice, tensor};
-use crate::ops::kernels::matrix::{Matrix, extend_by_product};
-use crate::ops::kernels::passes;
+use super::{Left, RowsPrimitive, Saved, dims, entries, in_order, matrix, slice, tensor};
+use crate::ops::kernels::matrix::{Matrix, extend_by_product, extend_by_turned_product};
+use crate::ops::kernels::{few, passes};
 
 /// A code that went through a decoder.
 #[derive(Debug, Clone)]
 pub struct DecoderPass {
-    h: FlexTensor,
+    h: Left,
     weight: Weight,
     /// r, `[member, batch, input]`.
     residual: FlexTensor,
@@ -52,7 +52,24 @@ pub fn forward(
     bias: &FlexTensor,
     x: RowsPrimitive<Flex>,
 ) -> DecoderPass {
-    let (h, bias, weight) = (in_order(h), in_order(bias.clone()), Weight::new(weight));
+    pass(Left::whole(h), weight, bias, x)
+}
+
+/// The same for a code whose zeros pass no gradient on: if there are many, only what is not 0 is worked on.
+pub fn forward_of_sparse(
+    h: FlexTensor,
+    weight: FlexTensor,
+    bias: &FlexTensor,
+    x: RowsPrimitive<Flex>,
+) -> DecoderPass {
+    let h = Left::of_numbers(h, dims(bias)[2]);
+    let are_few = (0..h.dims()[0]).all(|member| h.few(member).is_some());
+    let h = if are_few { h } else { Left::whole(h.tensor) };
+    pass(h, weight, bias, x)
+}
+
+fn pass(h: Left, weight: FlexTensor, bias: &FlexTensor, x: RowsPrimitive<Flex>) -> DecoderPass {
+    let (bias, weight) = (in_order(bias.clone()), Weight::new(weight));
     let x = match x {
         RowsPrimitive::Numbers(x) => in_order(x),
         RowsPrimitive::Bytes(x) => {
@@ -60,18 +77,13 @@ pub fn forward(
             tensor(passes::shares(slice(&x)), dims(&x))
         }
     };
-    let [members, images, _] = dims(&h);
+    let [members, images, _] = h.dims();
     let inputs = dims(&x)[2];
     let mut residual = Vec::with_capacity(members * images * inputs);
     let mut errors = Vec::with_capacity(members);
     for (member, bias) in entries(&bias).chunks_exact(inputs).enumerate() {
         let before = residual.len();
-        extend_by_product(
-            &mut residual,
-            matrix(&h, member),
-            weight.matrix(member),
-            1.0,
-        );
+        extend_by_product(&mut residual, h.of(member), weight.matrix(member), 1.0);
         let sum = passes::subtract(&mut residual[before..], bias, matrix(&x, member).entries());
         errors.push(sum / images as f32);
     }
@@ -88,19 +100,33 @@ impl Saved<3> for DecoderPass {
     fn gradients(self, of_errors: FlexTensor, _: [bool; 3]) -> [Option<FlexTensor>; 3] {
         let scales = in_order(of_errors);
         let scales = entries(&scales);
-        let [members, images, units] = dims(&self.h);
+        let [members, images, units] = self.h.dims();
         let inputs = dims(&self.residual)[2];
         let mut of_h = Vec::with_capacity(members * images * units);
         let mut of_weight = Vec::with_capacity(members * inputs * units);
         let mut of_bias = vec![0.0; members * inputs];
         for (member, scale) in scales.iter().enumerate() {
             let scale = scale / images as f32;
-            let (h, r) = (matrix(&self.h, member), matrix(&self.residual, member));
+            let (h, r) = (self.h.of(member), matrix(&self.residual, member));
             let weight = self.weight.matrix(member);
-            extend_by_product(&mut of_h, r, weight.transposed(), scale);
-            match self.weight {
-                Weight::Straight(_) => extend_by_product(&mut of_weight, h.transposed(), r, scale),
-                Weight::Transposed(_) => {
+            let few = self.h.few(member);
+            match few {
+                Some(h) => {
+                    let start = of_h.len();
+                    of_h.resize(start + images * units, 0.0);
+                    few::products_at(h.marks(), r, weight, scale, &mut of_h[start..]);
+                }
+                None => extend_by_product(&mut of_h, r, weight.transposed(), scale),
+            }
+            match (&self.weight, few) {
+                (Weight::Straight(_), _) => {
+                    extend_by_product(&mut of_weight, h.transposed(), r, scale);
+                }
+                (Weight::Transposed(_), Some(h)) => {
+                    extend_by_turned_product(&mut of_weight, h.transposed(), r, scale);
+                }
+                (Weight::Transposed(_), None) => {
+                    let h = matrix(&self.h.tensor, member);
                     extend_by_product(&mut of_weight, r.transposed(), h, scale);
                 }
             }

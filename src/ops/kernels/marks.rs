@@ -16,6 +16,8 @@ pub const BLOCK: usize = 64;
 pub struct Marks {
     rows: usize,
     columns: usize,
+    /// How many bits are set.
+    marked: usize,
     along_rows: Vec<u64>,
     along_columns: Vec<u64>,
 }
@@ -70,9 +72,18 @@ impl Marks {
         Self {
             rows,
             columns,
+            marked: along_rows
+                .iter()
+                .map(|word| word.count_ones() as usize)
+                .sum(),
             along_rows,
             along_columns,
         }
+    }
+
+    /// How many entries are not 0.
+    pub fn marked(&self) -> usize {
+        self.marked
     }
 
     pub fn rows(&self) -> usize {

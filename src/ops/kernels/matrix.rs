@@ -3,12 +3,14 @@
 //! A large product is shared out over the threads of the pool that the caller runs in. Each entry is one sum in the
 //! order of the inner index, whatever thread computes it, so that the bits do not depend on how many there are.
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use gemm::Parallelism;
 use rayon::prelude::*;
 
+use super::few;
 use super::sparse::Sparse;
 
 /// Multiply–accumulates below which a second thread costs more than it saves.
@@ -119,7 +121,29 @@ impl<'a> Matrix<'a> {
         }
     }
 
-    fn some_columns(self, range: Range<usize>) -> Self {
+    /// Row after row, copied only where it does not lie so.
+    pub fn straight(self) -> Cow<'a, [f32]> {
+        /// Rows written at a time: as many as numbers that are read from a line of the cache.
+        const TOGETHER: usize = 16;
+        if self.is_row_after_row() {
+            return Cow::Borrowed(self.entries);
+        }
+        let mut out = vec![0.0; self.rows * self.columns];
+        let [down, across] = self.strides;
+        let pieces = out.chunks_mut((TOGETHER * self.columns).max(1)).enumerate();
+        share_out(pieces.collect(), self.entries.len(), |(piece, out)| {
+            for column in 0..self.columns {
+                let from = &self.entries[piece * TOGETHER * down + column * across..];
+                let places = out[column..].iter_mut().step_by(self.columns);
+                for (place, value) in places.zip(from.iter().step_by(down)) {
+                    *place = *value;
+                }
+            }
+        });
+        Cow::Owned(out)
+    }
+
+    pub fn some_columns(self, range: Range<usize>) -> Self {
         self.transposed().some_rows(range).transposed()
     }
 
@@ -156,6 +180,25 @@ pub fn extend_by_product<'a>(
     out.reserve_exact(size);
     left.multiply(right, scale, &mut out.spare_capacity_mut()[..size]);
     // SAFETY: every entry has been written: each kind of product says so.
+    unsafe { out.set_len(out.len() + size) }
+}
+
+/// scale · (left · right)ᵀ, row after row, behind the entries of `out`; in proportion to what is marked on the left.
+///
+/// # Panics
+///
+/// Panics if the matrices do not fit.
+#[expect(unsafe_code, reason = "as above")]
+pub fn extend_by_turned_product(
+    out: &mut Vec<f32>,
+    left: Sparse<'_, f32>,
+    right: Matrix<'_>,
+    scale: f32,
+) {
+    let size = left.rows() * right.columns;
+    out.reserve_exact(size);
+    few::turned_product(left, right, scale, &mut out.spare_capacity_mut()[..size]);
+    // SAFETY: the product has written every entry.
     unsafe { out.set_len(out.len() + size) }
 }
 
@@ -331,6 +374,19 @@ mod tests {
         // [1 3; 2 4] · [5 7; 6 8] = [23 31; 34 46]
         extend_by_product(&mut out, a.transposed(), b.transposed(), 1.0);
         assert_eq!(out[4..], [23., 31., 34., 46.]);
+    }
+
+    #[test]
+    fn a_transpose_is_laid_out_row_after_row() {
+        for (rows, columns) in [(1, 1), (3, 2), (16, 40), (37, 100)] {
+            let entries: Vec<f32> = (0..rows * columns).map(|at| at as f32).collect();
+            let matrix = Matrix::new(&entries, rows, columns);
+            assert_eq!(*matrix.straight(), entries);
+            let expected: Vec<f32> = (0..rows * columns)
+                .map(|at| entries[at % rows * columns + at / rows])
+                .collect();
+            assert_eq!(*matrix.transposed().straight(), expected);
+        }
     }
 
     #[test]

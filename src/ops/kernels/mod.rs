@@ -23,6 +23,8 @@
 //!
 //! Each makes a loop two to seven times as slow, the last a fifth, and no test sees it: `cargo bench --bench parts` does.
 
+pub mod few;
+pub mod largest;
 pub mod marks;
 pub mod matrix;
 pub mod passes;

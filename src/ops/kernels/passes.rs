@@ -4,7 +4,7 @@ use super::wide::wide;
 use crate::ops::AdamRatesNow;
 
 /// Lanes that a sum is spread over: enough for any processor, so that the result does not depend on it.
-const LANES: usize = 16;
+pub const LANES: usize = 16;
 
 wide! {
     /// x W becomes x W + b.
@@ -90,6 +90,22 @@ fn sum_of_squares(values: &[f32]) -> f32 {
     }
     for (lane, value) in lanes.iter_mut().zip(rest) {
         *lane += value * value;
+    }
+    lanes.iter().sum()
+}
+
+#[inline(always)]
+fn sum_of_products(a: &[f32], b: &[f32]) -> f32 {
+    let (blocks, rest) = a.as_chunks::<LANES>();
+    let (others, other_rest) = b.as_chunks::<LANES>();
+    let mut lanes = [0.0_f32; LANES];
+    for (block, other) in blocks.iter().zip(others) {
+        for ((lane, a), b) in lanes.iter_mut().zip(block).zip(other) {
+            *lane += a * b;
+        }
+    }
+    for ((lane, a), b) in lanes.iter_mut().zip(rest).zip(other_rest) {
+        *lane += a * b;
     }
     lanes.iter().sum()
 }
@@ -203,6 +219,33 @@ wide! {
             let factor = scale * value;
             for (out, row) in out.iter_mut().zip(row) {
                 *out += factor * row;
+            }
+        }
+    }
+}
+
+wide! {
+    /// Each row of so many columns becomes one of norm 1; rows of zeros stay.
+    pub fn unit_rows<'a>(rows: &'a mut [f32], columns: usize) {
+        for row in rows.chunks_exact_mut(columns) {
+            let norm = sum_of_squares(row).sqrt();
+            if norm != 0.0 {
+                for value in row {
+                    *value /= norm;
+                }
+            }
+        }
+    }
+}
+
+wide! {
+    /// g − (g·w) w for each row g and the row w of norm 1 in the same place.
+    pub fn tangential<'a>(gradient: &'a mut [f32], weight: &'a [f32], columns: usize) {
+        let rows = gradient.chunks_exact_mut(columns);
+        for (gradient, weight) in rows.zip(weight.chunks_exact(columns)) {
+            let along = sum_of_products(gradient, weight);
+            for (gradient, weight) in gradient.iter_mut().zip(weight) {
+                *gradient -= along * weight;
             }
         }
     }

@@ -17,12 +17,14 @@
     reason = "loops of known length over registers"
 )]
 
+use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use pulp::{Scalar128b, Simd, WithSimd};
 use rayon::prelude::*;
 
+use super::few::FewSums;
 use super::marks::{BLOCK, Lines, Marks};
 use super::matrix::{Matrix, threads_for};
 use super::wide::with_vectors;
@@ -32,6 +34,9 @@ const QUAD: usize = 4;
 
 /// At least as many columns as are ever summed up together, in whole lines of the cache.
 const WIDEST: usize = 112;
+
+/// If not even one of so many entries is marked, each is looked for where it is.
+const MANY: usize = 32;
 
 /// scale · left · right.
 struct Product<'a, T> {
@@ -112,7 +117,7 @@ impl<'a, T: Entry> Sparse<'a, T> {
         }
     }
 
-    fn some_rows(self, rows: Range<usize>) -> Self {
+    pub fn some_rows(self, rows: Range<usize>) -> Self {
         Self {
             first: self.first + rows.start,
             count: rows.len(),
@@ -128,6 +133,26 @@ impl<'a, T: Entry> Sparse<'a, T> {
         self.lines().places()
     }
 
+    /// Whether so few entries of the whole matrix are marked that work is better in proportion to them.
+    pub fn is_few(self) -> bool {
+        self.marked() * MANY < self.entries.len()
+    }
+
+    /// Of the whole matrix, as it lies.
+    pub fn entries(self) -> &'a [T] {
+        self.entries
+    }
+
+    /// Of the whole matrix.
+    pub fn marks(self) -> &'a Marks {
+        self.marks
+    }
+
+    /// How many entries of the whole matrix are marked.
+    pub fn marked(self) -> usize {
+        self.marks.marked()
+    }
+
     /// scale · self · right; every entry of `out` is written. Threads of the pool have some rows each.
     ///
     /// # Panics
@@ -135,7 +160,21 @@ impl<'a, T: Entry> Sparse<'a, T> {
     /// Panics if the matrices do not fit.
     pub fn multiply(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
         let (rows, width) = (self.rows(), right.width());
-        let multiply = |left, out: &mut [_]| {
+        let straight = if self.is_few() {
+            right.straight()
+        } else {
+            Cow::Borrowed(&[][..])
+        };
+        let multiply = |left: Self, out: &mut [_]| {
+            if self.is_few() {
+                let right = Matrix::new(&straight, right.rows(), width);
+                return with_vectors(FewSums {
+                    out,
+                    scale,
+                    left,
+                    right,
+                });
+            }
             with_vectors(Product {
                 out,
                 scale,
@@ -156,9 +195,20 @@ impl<'a, T: Entry> Sparse<'a, T> {
     }
 
     /// A line of marks for each row.
-    fn lines(self) -> Lines<'a> {
+    #[inline(always)]
+    pub fn lines(self) -> Lines<'a> {
         let lines = self.marks.lines(self.is_transposed);
         lines.some(self.first..self.first + self.count)
+    }
+
+    #[inline(always)]
+    pub fn entry(self, row: usize, column: usize) -> T {
+        let (row, stride) = (self.first + row, self.marks.columns());
+        self.entries[if self.is_transposed {
+            column * stride + row
+        } else {
+            row * stride + column
+        }]
     }
 
     /// What begins with the entry in this row and column.
@@ -673,7 +723,7 @@ mod tests {
             all
         }
 
-        fn run(self, product: Product<'_, impl Entry>) {
+        fn run(self, product: impl WithSimd<Output = ()>) {
             match self {
                 Self::Native => with_vectors(product),
                 Self::Single => Simd::vectorize(pulp::Scalar::new(), product),
@@ -758,6 +808,26 @@ mod tests {
                 };
                 let expected: Vec<u64> = product(Vectors::Native, &all);
                 assert_eq!(product(Vectors::Native, &some), expected);
+                for vectors in Vectors::all() {
+                    let left_turned = turned(&left, inner);
+                    let turned = Marks::of(&left_turned, rows);
+                    for left in [
+                        Sparse::new(&left, &some),
+                        Sparse::new(&left_turned, &turned).transposed(),
+                    ] {
+                        let mut out = vec![MaybeUninit::uninit(); rows * columns];
+                        vectors.run(FewSums {
+                            out: &mut out,
+                            scale: 0.3,
+                            left,
+                            right: Matrix::new(&right, inner, columns),
+                        });
+                        let few: Vec<u64> =
+                            out.into_iter().map(written).map(f64::to_bits).collect();
+                        let is_same = few == expected;
+                        assert!(is_same || matches!(vectors, Vectors::Single));
+                    }
+                }
                 #[cfg(target_arch = "x86_64")]
                 if let Some(simd) = pulp::x86::V3::try_new() {
                     assert_eq!(product(Vectors::Of8(simd), &some), expected);
