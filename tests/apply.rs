@@ -618,7 +618,10 @@ fn sae_lens_is_told_what_stays_of_a_code() {
         assert_eq!(config["apply_b_dec_to_input"], true);
         let k = (condition == "TopK").then(|| 3.into());
         let rescaled = k.is_some().then(|| false.into());
-        assert_eq!((said("k"), said("rescale_acts_by_decoder_norm")), (k, rescaled));
+        assert_eq!(
+            (said("k"), said("rescale_acts_by_decoder_norm")),
+            (k, rescaled)
+        );
         let ours = |name: &str| {
             let found = weights.get(&format!("{condition}/seed 0/{name}"));
             found.expect("it is saved").values.clone()
@@ -708,7 +711,11 @@ fn agreeing(
     let (mut script, mut expected) = (String::new(), Vec::new());
     for Member { index, label, .. } in Trained::members(&out).expect("a run") {
         let trained = Trained::open(&out, Some(&label)).expect("a model");
-        let ending = if format == "pytorch" { "safetensors" } else { "npz" };
+        let ending = if format == "pytorch" {
+            "safetensors"
+        } else {
+            "npz"
+        };
         let file = at(&format!("{index}.{ending}"));
         let args = [
             "export", &run, "--model", &label, "--format", format, "-o", &file,
@@ -744,8 +751,11 @@ fn agreeing(
             });
             all.expect("nothing is written");
             let saved = at(&format!("{index}-{place}.npy"));
-            writeln!(script, "numpy.save({saved:?}, numpy.array({result}, \"float32\"))")
-                .expect("a String");
+            writeln!(
+                script,
+                "numpy.save({saved:?}, numpy.array({result}, \"float32\"))"
+            )
+            .expect("a String");
             expected.push((format!("{label}: {output:?}"), saved, numbers));
         }
     }
@@ -769,7 +779,9 @@ fn numpy_loads_an_export_with_the_printed_lines_and_computes_the_same_codes() {
         return;
     };
     for (config, models) in [(autoencoders(), 24), (sparse(), 6)] {
-        let found = agreeing(&python, &config, "npz", |_| vec![(Output::Codes(None), "h")]);
+        let found = agreeing(&python, &config, "npz", |_| {
+            vec![(Output::Codes(None), "h")]
+        });
         assert_eq!(found, models);
     }
 }
@@ -780,16 +792,9 @@ fn pytorch_loads_an_export_with_the_printed_lines_and_computes_the_same() {
         println!("no Python with numpy, torch and safetensors: exports were not loaded");
         return;
     };
-    for (config, models) in [
-        (autoencoders(), 24),
-        (sparse(), 6),
-        (classifiers("[3]"), 3),
-    ] {
+    for (config, models) in [(autoencoders(), 24), (sparse(), 6), (classifiers("[3]"), 3)] {
         let found = agreeing(&python, &config, "pytorch", |network| match network {
-            Network::Classifier(_) => vec![(
-                Output::Probabilities,
-                "model(x).softmax(1).detach()",
-            )],
+            Network::Classifier(_) => vec![(Output::Probabilities, "model(x).softmax(1).detach()")],
             Network::Autoencoder(_) => vec![
                 (Output::Reconstructions, "model(x).detach()"),
                 (
