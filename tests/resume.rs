@@ -69,7 +69,7 @@ hidden_units = 40
 decoder = { untied = { unit_norm = true, transposed_start = true } }
 decoder_bias = "data_mean"
 subtract_decoder_bias = true
-revive = { resample = { silent_images = 1000 } }
+revive = { resample = { silent_images = 500 } }
 [training]
 epochs = 6
 schedule = "cosine"
@@ -77,7 +77,7 @@ warm_up_steps = 30
 largest_gradient_norm = 1.0
 probe_epochs = 2
 [conditions.l1]
-sparsity = { kind = "l1", weight = 1, warm_up_steps = 50 }
+sparsity = { kind = "l1", weight = 4, warm_up_steps = 50 }
 [conditions.topk]
 sparsity = { kind = "topk", k = 2 }
 [conditions.topk_taught]

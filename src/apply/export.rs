@@ -2,7 +2,7 @@
 //!
 //! PyTorch's `nn.Linear` keeps its weights `[unit, input]`, the transpose of ours. SAELens's form is that of its
 //! `SAE.load_from_disk` (version 6.54.12), `[input, unit]` and `[unit, input]`: ramps alone, all of them (`standard`), the k
-//! largest (`topk`) or those above a threshold each (`jumprelu`, in which it stores codes of BatchTopK, too), with a linear decoder.
+//! largest (`topk`) or those above a threshold each (`jumprelu`, in which it stores those of `BatchTopK`), with a linear decoder.
 
 use std::borrow::Cow;
 use std::fs;
@@ -271,7 +271,8 @@ impl Trained {
                      layers = [layer for pair in zip(sizes, sizes[1:]) for layer in (nn.Linear(*pair), {})]\n\
                      model = nn.Sequential(*layers[:-1])\n\
                      model.load_state_dict(safetensors.torch.load_file({file}))\n\
-                     print(model(torch.zeros(1, {inputs})).softmax(1))  # inputs: {words}\n",
+                     x = torch.zeros(1, {inputs})  # {words}\n\
+                     print(model(x).softmax(1))  # probabilities\n",
                     kind.unwrap_or_else(|| "nn.Identity()".to_owned())
                 );
                 (arrays, python)

@@ -14,7 +14,7 @@ use super::figures::RedrawError;
 use super::quantities::Quantity;
 use super::{Evidence, Found, Run, is_autoencoder, scores, value};
 use crate::experiment::{Models, Trained};
-use crate::model::{Autoencoder, numbers};
+use crate::model::{Autoencoder, Selection, numbers};
 use crate::ops::Rows;
 use crate::report::{Figures, Glossary, Term, table};
 use crate::results::{ConditionFacts, Ended, Member};
@@ -36,7 +36,7 @@ pub struct UnitCounts {
     pub hidden_units: usize,
     /// Dead on the test images after training, as in [`EpochRecord`](crate::results::EpochRecord).
     pub dead: Vec<usize>,
-    /// Units whose pre-activation was above 0 for no image before training.
+    /// Units that were on for no image before training: with a pre-activation above 0, and chosen where not all units are.
     pub never_on_at_start: Vec<usize>,
     /// The same after training.
     pub never_on: Vec<usize>,
@@ -236,7 +236,7 @@ fn section(
             &rows,
         ))
         p {
-            "Never on: the pre-activation is above 0 for no training image. Unchanged: the unit’s column of encoder weights equals its initial values in every bit. \
+            "Never on: the pre-activation is above 0 for no training image, or the unit is chosen for none where only some stay on. Unchanged: the unit’s column of encoder weights equals its initial values in every bit. \
              Noise-looking: it correlates above 0.99 with its initial values, over the pixels that are above 0 in some training image; the post, which judged by eye, \
              found about half of the units so."
             @if no_noise { " Not defined: the initial weights do not vary over these pixels." }
@@ -265,13 +265,16 @@ fn noise_looking(before: &[f32], after: &[f32], lit: &[bool]) -> Option<Vec<usiz
     is_noise.then(|| (0..units).filter(looks_like_it).collect())
 }
 
-/// For each member, the units whose pre-activation is above 0 for no image.
+/// For each member, the units that are on for no image.
 fn never_on(model: &Autoencoder, images: &Rows) -> Vec<Vec<usize>> {
     let [members, _, units] = model.encoder.weight.dims();
-    let lowest = f32::NEG_INFINITY;
+    let (layer, lowest) = (model.as_layer(), f32::NEG_INFINITY);
     let mut highest = Tensor::<3>::full([members, 1, units], lowest, &images.device());
     for (part, x) in images.parts(500).enumerate() {
-        let z = model.as_layer().pre_activation(&x);
+        let z = match model.selection() {
+            Selection::All => layer.pre_activation(&x),
+            _ => model.encode(&x),
+        };
         highest = highest.max_pair(z.max_dim(1));
         // A unit that was on once is on: mostly all were, after the first images.
         if part % 16 == 0

@@ -31,7 +31,7 @@ pub enum Term {
     Median,
     /// Computation in multiplications, each together with an addition.
     MultiplyAccumulates,
-    /// A unit whose pre-activation is above 0 for no training image.
+    /// A unit that is on for no training image.
     NeverOn,
     /// A unit whose picture still looks like its initial noise.
     NoiseLooking,
@@ -119,7 +119,7 @@ impl Term {
                 "A measure of computation that does not depend on the machine: one multiplication together with one addition. It counts the matrix products of training steps, forward and backward, and those that compute the codes for the next layer’s pretraining."
             }
             Self::NeverOn => {
-                "A unit whose input to the activation function (the pre-activation) is above 0 for no training image. A ramp unit that is never on passes no gradient and cannot learn."
+                "A unit whose input to the activation function (the pre-activation) is above 0 for no training image, or that is chosen for none where only some stay on. A ramp unit that is never on passes no gradient and cannot learn."
             }
             Self::NoiseLooking => {
                 "A unit whose picture still looks like the noise that it was drawn from, whether its weights changed a little or not at all: they correlate above 0.99 with their initial values, over the pixels that are above 0 in some training image."
