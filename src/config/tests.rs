@@ -613,6 +613,22 @@ fn a_condition_is_crossed_with_its_own_grid_after_the_one_for_all() {
             Some("`conditions.few.grid.\"sparsity.weight\"` was [1, 0.10] and is [2]")
         );
     }
+    // Kinds of sparsity have keys of their own.
+    let kinds = format!(
+        "{AUTOENCODER}[conditions.KL.grid]\nsparsity.weight = [0.3]\n\
+         [conditions.L1]\nsparsity.kind = \"l1\"\ngrid.sparsity.weight = [0.1, 0.4]\n\
+         [conditions.TopK]\nsparsity.kind = \"topk\"\n[conditions.TopK.grid]\nsparsity.k = [8, 16]\n"
+    );
+    let kinds = accepted(&kinds, &[]);
+    let all = [
+        "KL, β = 0.3",
+        "L1, λ = 0.1",
+        "L1, λ = 0.4",
+        "TopK, k = 8",
+        "TopK, k = 16",
+    ];
+    assert_eq!(names(&kinds), all);
+    assert_eq!(accepted(&kinds.to_toml(), &[]).plan, kinds.plan);
     let added = accepted(&text, &["conditions.alone.grid.sparsity.weight=[0, 1]"]);
     assert_eq!(
         names(&added)[8..10],
@@ -1277,6 +1293,7 @@ fn grids_reports_and_promises_that_cannot_be_are_told() {
                 "[conditions.D.grid]\nsparsity.weight = [0.0, -0.1]",
                 "[conditions.D.grid]\nsparsity.target = [0.05, 0.001]",
                 "[grid]\nsparsity.weight = [0]\n[conditions.D.grid]\nsparsity.weight = [1]",
+                "[conditions.D.grid]\nsparsity.k = [8]",
                 "[conditions.D.grid]\nsparsity.weight = [0]\n\"sparsity.weight\" = [1]",
                 "[grid]\ntraining.optimizer = [\"sgd\"]\n[conditions.D.grid]\n\"training.optimizer.sgd.momentum\" = [0, 0.5]",
                 "expect = 3",
