@@ -12,7 +12,7 @@ use super::{
     Left, RowsPrimitive, Saved, dims, entries, in_memory_alone, in_order, matrix, tensor, tracked,
     without_graph,
 };
-use crate::ops::kernels::matrix::{Factor, Matrix, extend_by_product, extend_by_turned_product};
+use crate::ops::kernels::matrix::{Matrix, extend_by_product, extend_by_turned_product};
 use crate::ops::kernels::passes;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,18 +104,13 @@ impl LayerPass {
         let mut gradient = Vec::with_capacity(members * inputs * units);
         for member in 0..members {
             let x = self.x.of(member);
-            let shares;
-            let rows = match x {
-                Factor::Bytes(x) if delta.few(member).is_some() => {
-                    shares = passes::shares(x.entries());
-                    Some(&shares[..])
-                }
-                Factor::Numbers(x) => Some(x.entries()),
-                _ => None,
-            };
-            // The bits of both ways are the same.
-            if let (Some(delta), Some(rows)) = (delta.few(member), rows) {
-                let x = Matrix::new(rows, rows.len() / inputs, inputs);
+            let marked = x.marked().zip(delta.marked(member));
+            // In numbers of the slower way's steps, as measured. The bits of both ways are the same.
+            let turned =
+                marked.filter(|(x, delta)| inputs * (12 * units + 5 * delta.marked()) < x * units);
+            if let Some((_, delta)) = turned {
+                let x = x.numbers();
+                let x = Matrix::new(&x, x.len() / inputs, inputs);
                 extend_by_turned_product(&mut gradient, delta.transposed(), x, 1.0);
             } else {
                 let delta = matrix(&delta.tensor, member);

@@ -396,10 +396,10 @@ impl Left {
         }
     }
 
-    /// One member's matrix with its marks, if few of its entries are not 0.
-    fn few(&self, member: usize) -> Option<Sparse<'_, f32>> {
+    /// One member's matrix of numbers, if it has marks.
+    fn marked(&self, member: usize) -> Option<Sparse<'_, f32>> {
         match self.of(member) {
-            Factor::Numbers(matrix) if matrix.is_few() => Some(matrix),
+            Factor::Numbers(matrix) => Some(matrix),
             _ => None,
         }
     }

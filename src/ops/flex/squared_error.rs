@@ -21,6 +21,9 @@ pub struct DecoderPass {
     pub errors: FlexTensor,
 }
 
+/// If not even one of so many entries of a code is not 0, its gradient is faster one by one.
+const FEW: usize = 8;
+
 /// W̃ as it lies in memory: by units, or as the transpose of a matrix that does not need to be made.
 #[derive(Debug, Clone)]
 enum Weight {
@@ -55,17 +58,14 @@ pub fn forward(
     pass(Left::whole(h), weight, bias, x)
 }
 
-/// The same for a code whose zeros pass no gradient on: if there are many, only what is not 0 is worked on.
+/// The same for a code whose zeros pass no gradient on: work is in proportion to what is not 0.
 pub fn forward_of_sparse(
     h: FlexTensor,
     weight: FlexTensor,
     bias: &FlexTensor,
     x: RowsPrimitive<Flex>,
 ) -> DecoderPass {
-    let h = Left::of_numbers(h, dims(bias)[2]);
-    let are_few = (0..h.dims()[0]).all(|member| h.few(member).is_some());
-    let h = if are_few { h } else { Left::whole(h.tensor) };
-    pass(h, weight, bias, x)
+    pass(Left::of_numbers(h, dims(bias)[2]), weight, bias, x)
 }
 
 fn pass(h: Left, weight: FlexTensor, bias: &FlexTensor, x: RowsPrimitive<Flex>) -> DecoderPass {
@@ -109,7 +109,8 @@ impl Saved<3> for DecoderPass {
             let scale = scale / images as f32;
             let (h, r) = (self.h.of(member), matrix(&self.residual, member));
             let weight = self.weight.matrix(member);
-            let few = self.h.few(member);
+            let few = self.h.marked(member);
+            let few = few.filter(|h| h.has_less_than_one_of(FEW));
             match few {
                 Some(h) => {
                     let start = of_h.len();

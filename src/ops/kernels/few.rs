@@ -26,7 +26,7 @@ pub struct FewSums<'a, T> {
 }
 
 /// Rows that are turned at a time: a line of the cache is written at once.
-const TOGETHER: usize = 16;
+const TOGETHER: usize = 32;
 
 /// An entry that is not 0, and where in its line.
 type Listed = (usize, f32);

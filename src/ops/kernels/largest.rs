@@ -65,17 +65,27 @@ fn least_of_largest(values: &[f32], count: usize) -> f32 {
         for (values, largest) in values.chunks(slab).zip(largest.chunks_exact_mut(LANES)) {
             largest_of_groups(values, largest);
         }
-        bound = nth_largest(largest.iter().copied(), count).max(bound);
+        bound =
+            nth_largest(largest.iter().map(|value| value.to_bits()).collect(), count).max(bound);
     } else {
         largest.fill(f32::INFINITY);
     }
-    let slabs = values.chunks(slab).zip(largest.chunks_exact(LANES));
-    let reaching = slabs.flat_map(|(values, largest)| {
-        let groups = largest.iter().enumerate();
-        let groups = groups.filter(|(_, largest)| **largest >= bound);
-        groups.flat_map(|(group, _)| values.iter().skip(group).step_by(LANES))
-    });
-    nth_largest(reaching.copied().filter(|value| *value >= bound), count).max(bound)
+    let mut reaching = Vec::new();
+    for (values, largest) in values.chunks(slab).zip(largest.chunks_exact(LANES)) {
+        for (group, _) in largest
+            .iter()
+            .enumerate()
+            .filter(|(_, largest)| **largest >= bound)
+        {
+            let group = values.iter().skip(group).step_by(LANES);
+            reaching.extend(
+                group
+                    .filter(|value| **value >= bound)
+                    .map(|value| value.to_bits()),
+            );
+        }
+    }
+    nth_largest(reaching, count).max(bound)
 }
 
 wide! {
@@ -88,10 +98,9 @@ wide! {
     }
 }
 
-/// The `count`-th largest of numbers that are not below 0, or 0 if there are fewer.
-fn nth_largest(values: impl Iterator<Item = f32>, count: usize) -> f32 {
-    // Their bits have the same order.
-    let mut bits: Vec<u32> = values.map(f32::to_bits).collect();
+/// The `count`-th largest of the numbers above 0 that have these bits, or 0 if there are fewer.
+fn nth_largest(mut bits: Vec<u32>, count: usize) -> f32 {
+    // Bits have the same order.
     let Some(at) = bits.len().checked_sub(count) else {
         return 0.0;
     };

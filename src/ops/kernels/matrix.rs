@@ -11,7 +11,8 @@ use gemm::Parallelism;
 use rayon::prelude::*;
 
 use super::few;
-use super::sparse::Sparse;
+use super::passes;
+use super::sparse::{QUAD, Sparse, turned};
 
 /// Multiply–accumulates below which a second thread costs more than it saves.
 const WORTH_SHARING: usize = 20_000_000;
@@ -41,12 +42,30 @@ impl<'a> From<Matrix<'a>> for Factor<'a> {
     }
 }
 
-impl Factor<'_> {
+impl<'a> Factor<'a> {
+    /// What the whole of it consists of, in its order; bytes as numbers.
+    pub fn numbers(self) -> Cow<'a, [f32]> {
+        match self {
+            Self::Whole(matrix) => Cow::Borrowed(matrix.entries),
+            Self::Numbers(matrix) => Cow::Borrowed(matrix.entries()),
+            Self::Bytes(matrix) => Cow::Owned(passes::shares(matrix.entries())),
+        }
+    }
+
     pub fn transposed(self) -> Self {
         match self {
             Self::Whole(matrix) => Self::Whole(matrix.transposed()),
             Self::Numbers(matrix) => Self::Numbers(matrix.transposed()),
             Self::Bytes(matrix) => Self::Bytes(matrix.transposed()),
+        }
+    }
+
+    /// How many entries are not 0, if they are marked.
+    pub fn marked(self) -> Option<usize> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Numbers(matrix) => Some(matrix.marked()),
+            Self::Bytes(matrix) => Some(matrix.marked()),
         }
     }
 
@@ -128,15 +147,31 @@ impl<'a> Matrix<'a> {
         if self.is_row_after_row() {
             return Cow::Borrowed(self.entries);
         }
-        let mut out = vec![0.0; self.rows * self.columns];
         let [down, across] = self.strides;
-        let pieces = out.chunks_mut((TOGETHER * self.columns).max(1)).enumerate();
+        assert_eq!(down, 1, "a matrix or its transpose");
+        let columns = self.columns;
+        let mut out = vec![0.0; self.rows * columns];
+        let pieces = out.chunks_mut((TOGETHER * columns).max(1)).enumerate();
         share_out(pieces.collect(), self.entries.len(), |(piece, out)| {
-            for column in 0..self.columns {
-                let from = &self.entries[piece * TOGETHER * down + column * across..];
-                let places = out[column..].iter_mut().step_by(self.columns);
-                for (place, value) in places.zip(from.iter().step_by(down)) {
-                    *place = *value;
+            let from = &self.entries[piece * TOGETHER..];
+            let rows = out.len() / columns;
+            let (whole_rows, whole_columns) = (rows - rows % QUAD, columns - columns % QUAD);
+            for column in (0..whole_columns).step_by(QUAD) {
+                for row in (0..whole_rows).step_by(QUAD) {
+                    let mut square = [[0.0; QUAD]; QUAD];
+                    for of in 0..QUAD {
+                        let values = &from[(column + of) * across + row..][..QUAD];
+                        square[of].copy_from_slice(values);
+                    }
+                    for (of, values) in turned(square).iter().enumerate() {
+                        out[(row + of) * columns + column..][..QUAD].copy_from_slice(values);
+                    }
+                }
+            }
+            for row in 0..rows {
+                let start = if row < whole_rows { whole_columns } else { 0 };
+                for column in start..columns {
+                    out[row * columns + column] = from[column * across + row];
                 }
             }
         });

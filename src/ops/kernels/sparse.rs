@@ -17,7 +17,6 @@
     reason = "loops of known length over registers"
 )]
 
-use std::borrow::Cow;
 use std::mem::MaybeUninit;
 use std::ops::Range;
 
@@ -30,13 +29,16 @@ use super::matrix::{Matrix, threads_for};
 use super::wide::with_vectors;
 
 /// Columns that are few for a vector, and get sums of their own.
-const QUAD: usize = 4;
+pub const QUAD: usize = 4;
 
 /// At least as many columns as are ever summed up together, in whole lines of the cache.
 const WIDEST: usize = 112;
 
 /// If not even one of so many entries is marked, each is looked for where it is.
-const MANY: usize = 32;
+const MANY: usize = 24;
+
+/// The same where the matrix on the right has to be laid out before.
+const MANY_TURNED: usize = 64;
 
 /// scale · left · right.
 struct Product<'a, T> {
@@ -133,9 +135,9 @@ impl<'a, T: Entry> Sparse<'a, T> {
         self.lines().places()
     }
 
-    /// Whether so few entries of the whole matrix are marked that work is better in proportion to them.
-    pub fn is_few(self) -> bool {
-        self.marked() * MANY < self.entries.len()
+    /// Whether not even one of so many entries of the whole matrix is marked.
+    pub fn has_less_than_one_of(self, many: usize) -> bool {
+        self.marked() * many < self.entries.len()
     }
 
     /// Of the whole matrix, as it lies.
@@ -160,14 +162,15 @@ impl<'a, T: Entry> Sparse<'a, T> {
     /// Panics if the matrices do not fit.
     pub fn multiply(self, right: Matrix<'_>, scale: f32, out: &mut [MaybeUninit<f32>]) {
         let (rows, width) = (self.rows(), right.width());
-        let straight = if self.is_few() {
-            right.straight()
+        let many = if right.strides()[1] == 1 {
+            MANY
         } else {
-            Cow::Borrowed(&[][..])
+            MANY_TURNED
         };
+        let straight = self.has_less_than_one_of(many).then(|| right.straight());
         let multiply = |left: Self, out: &mut [_]| {
-            if self.is_few() {
-                let right = Matrix::new(&straight, right.rows(), width);
+            if let Some(straight) = &straight {
+                let right = Matrix::new(straight, right.rows(), width);
                 return with_vectors(FewSums {
                     out,
                     scale,
@@ -585,7 +588,7 @@ struct Line([f32; WIDEST]);
     unsafe_code,
     reason = "compilers do not find these instructions by themselves"
 )]
-fn turned(square: [[f32; QUAD]; QUAD]) -> [[f32; QUAD]; QUAD] {
+pub fn turned(square: [[f32; QUAD]; QUAD]) -> [[f32; QUAD]; QUAD] {
     use pulp::bytemuck::cast;
     use std::arch::x86_64::{__m128, _MM_TRANSPOSE4_PS};
     let [mut a, mut b, mut c, mut d]: [__m128; QUAD] = cast(square);
@@ -596,7 +599,7 @@ fn turned(square: [[f32; QUAD]; QUAD]) -> [[f32; QUAD]; QUAD] {
 
 #[cfg(not(target_arch = "x86_64"))]
 #[inline(always)]
-fn turned(square: [[f32; QUAD]; QUAD]) -> [[f32; QUAD]; QUAD] {
+pub fn turned(square: [[f32; QUAD]; QUAD]) -> [[f32; QUAD]; QUAD] {
     let mut turned = square;
     for row in 0..QUAD {
         for column in 0..QUAD {
