@@ -306,9 +306,13 @@ impl Autoencoder {
         match self.decoder.activation {
             DecoderActivation::Identity => {
                 let (weight, bias) = (self.decoder_weight(), self.decoder.bias.val());
+                let is_ramp = self.encoder.activation() == Activation::Relu;
                 match self.selection {
-                    // Units that are switched off pass no gradient on.
+                    // Units that are off pass no gradient on.
                     Selection::TopK { .. } | Selection::BatchTopK { .. } => {
+                        ops::squared_error_of_sparse(h, weight, bias, x)
+                    }
+                    Selection::All if is_ramp && self.decoder.weight.is_some() => {
                         ops::squared_error_of_sparse(h, weight, bias, x)
                     }
                     // Near a learnt threshold they do.

@@ -70,19 +70,11 @@ fn least_of_largest(values: &[f32], count: usize) -> f32 {
     } else {
         largest.fill(f32::INFINITY);
     }
-    let mut reaching = Vec::new();
+    let mut reaching = Vec::with_capacity(2 * count);
     for (values, largest) in values.chunks(slab).zip(largest.chunks_exact(LANES)) {
-        for (group, _) in largest
-            .iter()
-            .enumerate()
-            .filter(|(_, largest)| **largest >= bound)
-        {
-            let group = values.iter().skip(group).step_by(LANES);
-            reaching.extend(
-                group
-                    .filter(|value| **value >= bound)
-                    .map(|value| value.to_bits()),
-            );
+        if largest.iter().any(|largest| *largest >= bound) {
+            let those = values.iter().filter(|value| **value >= bound);
+            reaching.extend(those.map(|value| value.to_bits()));
         }
     }
     nth_largest(reaching, count).max(bound)
