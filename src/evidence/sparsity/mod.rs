@@ -192,13 +192,11 @@ fn levels(plan: &Plan, outcomes: &Outcomes<'_>, members: &[Member]) -> Vec<Level
             })
             .collect(),
     };
-    match &plan.report.at_active_units {
-        Some(asked) => asked.iter().copied().map(level).collect(),
-        None => {
-            let levels = LEVELS.into_iter().map(level);
-            levels.filter(|of| of.ranked().0.len() > 1).collect()
-        }
+    if let Some(asked) = &plan.report.at_active_units {
+        return asked.iter().copied().map(level).collect();
     }
+    let levels = LEVELS.into_iter().map(level);
+    levels.filter(|of| of.ranked().0.len() > 1).collect()
 }
 
 /// The record of the last epoch of a member.
@@ -479,7 +477,7 @@ fn comparison(levels: &[Level], seeds: usize) -> Markup {
         );
         let active_units = level.active_units.to_string();
         rows.into_iter()
-            .map(move |row| [&[active_units.clone()], row.as_slice()].concat())
+            .map(move |row| [std::slice::from_ref(&active_units), row.as_slice()].concat())
     });
     let rows: Vec<Vec<String>> = rows.collect();
     if rows.is_empty() {
