@@ -13,7 +13,7 @@ use crate::report::{
 };
 use crate::results::{Member, Subject};
 use crate::run_dir;
-use crate::spec::Plan;
+use crate::spec::{Plan, SparsityKind};
 use crate::weights::member_prefix;
 use crate::words::{counted, listed};
 
@@ -49,6 +49,37 @@ impl Evidence for Pictures {
             return Ok(None);
         }
         Ok(Some(section(run, figures, &grids)))
+    }
+}
+
+/// The kinds of sparsity of a plan, in the order of its conditions.
+fn kinds(plan: &Plan) -> Vec<SparsityKind> {
+    let mut kinds = Vec::new();
+    for of in plan.conditions.iter().filter_map(|of| of.autoencoder()) {
+        if !kinds.contains(&of.sparsity.kind()) {
+            kinds.push(of.sparsity.kind());
+        }
+    }
+    kinds
+}
+
+/// What a kind of sparsity does.
+fn meaning(kind: SparsityKind) -> &'static str {
+    match kind {
+        SparsityKind::None => "none adds nothing",
+        SparsityKind::Kl => {
+            "KL adds β Σⱼ KL(ρ‖ρ̂ⱼ), where ρ is the mean activation asked of every unit, and ρ̂ⱼ the one that unit j has"
+        }
+        SparsityKind::L1 => {
+            "L1 adds λ Σⱼ |hⱼ|, each weighed by the norm of the unit’s decoder weights where decoder_norms says so"
+        }
+        SparsityKind::TopK => "TopK keeps the k largest units of each image",
+        SparsityKind::BatchTopK => {
+            "BatchTopK keeps, in training, the largest units of a batch, k times as many as it has images, and otherwise what is above a threshold that these had"
+        }
+        SparsityKind::JumpRelu => {
+            "JumpReLU keeps what is above a threshold that each unit learns, and adds λ for every unit that is"
+        }
     }
 }
 
@@ -251,16 +282,24 @@ fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
         numbers: None,
     };
     let one_scale = figures.grids("units-shared-scale", grids, Scaling::Shared, &words);
-    figures
-        .glossary
-        .uses(&[Term::Dead, Term::Untrained, Term::Divergence]);
+    figures.glossary.uses(&[Term::Dead, Term::Untrained]);
+    let kinds = kinds(run.plan);
+    if kinds.contains(&SparsityKind::Kl) {
+        figures.glossary.uses(&[Term::Divergence]);
+    }
     html! {
         p .lead {
             "Each tile is the encoder weights of one hidden unit of an autoencoder of " (images)
-            ", drawn where its inputs lie in the picture. The cost of an autoencoder is "
-            span .formula { "reconstruction + β Σ" sub { "j" } " KL(ρ‖ρ̂" sub { "j" } ")" }
-            ", where β is the weight of sparsity, ρ is the mean activation asked of every unit, and ρ̂" sub { "j" }
-            " the one that unit " i { "j" } " has."
+            ", drawn where its inputs lie in the picture."
+            @if kinds == [SparsityKind::Kl] {
+                " The cost of an autoencoder is "
+                span .formula { "reconstruction + β Σ" sub { "j" } " KL(ρ‖ρ̂" sub { "j" } ")" }
+                ", where β is the weight of sparsity, ρ is the mean activation asked of every unit, and ρ̂" sub { "j" }
+                " the one that unit " i { "j" } " has."
+            } @else {
+                " The cost of an autoencoder is its reconstruction error, and what makes its code h sparse: "
+                (kinds.iter().map(|kind| meaning(*kind)).collect::<Vec<_>>().join("; ")) "."
+            }
         }
         @if let Some(overview) = overview { (overview) }
         (own_scales)

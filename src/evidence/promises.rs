@@ -240,12 +240,11 @@ fn named(plan: &Plan, conditions: &[&str], active_units: Option<usize>) -> Strin
     if conditions.len() > 1 && conditions.len() == plan.conditions.len() {
         return "all conditions".to_owned();
     }
-    let names = match active_units {
-        None => conditions.iter().map(ToString::to_string).collect(),
-        Some(_) => {
-            let groups = groups(plan, conditions).into_iter();
-            groups.map(|of| of.name).collect::<Vec<_>>()
-        }
+    let names: Vec<String> = if active_units.is_some() {
+        let groups = groups(plan, conditions).into_iter();
+        groups.map(|of| of.name).collect()
+    } else {
+        conditions.iter().map(ToString::to_string).collect()
     };
     let quoted: Vec<String> = names.iter().map(|name| format!("“{name}”")).collect();
     let quoted: Vec<&str> = quoted.iter().map(String::as_str).collect();
@@ -345,13 +344,12 @@ fn findings(
         // Of several, the first is taken off.
         Some(at) => {
             let mut off = chosen(plan, at);
-            match active_units {
-                None => off.truncate(1),
-                Some(_) => {
-                    let groups = groups(plan, &off);
-                    let first = groups.first().map_or(&[][..], |of| &of.conditions);
-                    off = first.iter().map(|of| of.name.as_str()).collect();
-                }
+            if active_units.is_some() {
+                let groups = groups(plan, &off);
+                let first = groups.first().map_or(&[][..], |of| &of.conditions);
+                off = first.iter().map(|of| of.name.as_str()).collect();
+            } else {
+                off.truncate(1);
             }
             quantities::minus(&found, &of(&off))
         }

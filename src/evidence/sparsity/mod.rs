@@ -25,7 +25,7 @@ use crate::run_dir;
 use crate::spec::{Condition, Plan};
 use crate::words::{counted, listed};
 
-use strengths::{Group, compared};
+use strengths::{Group, compared, frontier};
 
 /// Where the page compares, unless the config says where.
 const LEVELS: [usize; 6] = [4, 8, 16, 32, 64, 128];
@@ -192,13 +192,11 @@ fn levels(plan: &Plan, outcomes: &Outcomes<'_>, members: &[Member]) -> Vec<Level
             })
             .collect(),
     };
-    match &plan.report.at_active_units {
-        Some(asked) => asked.iter().copied().map(level).collect(),
-        None => {
-            let levels = LEVELS.into_iter().map(level);
-            levels.filter(|of| of.ranked().0.len() > 1).collect()
-        }
+    if let Some(asked) = &plan.report.at_active_units {
+        return asked.iter().copied().map(level).collect();
     }
+    let levels = LEVELS.into_iter().map(level);
+    levels.filter(|of| of.ranked().0.len() > 1).collect()
 }
 
 /// The record of the last epoch of a member.
@@ -219,13 +217,21 @@ struct Point<'a> {
     code_accuracy: Option<Spread>,
 }
 
-/// A group over its strengths.
+/// A group over its strengths, in the order of active units.
 struct Curve<'a> {
     name: &'a str,
-    /// Without those at which no unit is active, in the order of active units.
+    /// The strengths that are worth their active units.
     points: Vec<Point<'a>>,
-    /// How many of these there are.
+    /// Others, which explain no more than one of these with no more active units.
+    others: Vec<Point<'a>>,
+    /// How many there are at which no unit is active.
     silent: usize,
+}
+
+impl<'a> Curve<'a> {
+    fn all(&self) -> impl Iterator<Item = &Point<'a>> {
+        self.points.iter().chain(&self.others)
+    }
 }
 
 fn curves<'a>(run: &Run<'a>, groups: &'a [Group<'a>]) -> Vec<Curve<'a>> {
@@ -237,12 +243,16 @@ fn curves<'a>(run: &Run<'a>, groups: &'a [Group<'a>]) -> Vec<Curve<'a>> {
     let curve = |group: &'a Group<'a>| {
         let conditions = group.conditions.iter();
         let points = conditions.filter_map(|condition| point(run, condition, &coded));
-        let (mut points, silent): (Vec<Point>, Vec<Point>) =
+        let (points, silent): (Vec<Point>, Vec<Point>) =
             points.partition(|of| of.active_units.median > 0.0);
-        points.sort_by(|a, b| a.active_units.median.total_cmp(&b.active_units.median));
+        let (points, others) = frontier(points, |of| {
+            let explained = of.explained_variance.map(|of| of.median);
+            (of.active_units.median, explained)
+        });
         Curve {
             name: &group.name,
             points,
+            others,
             silent: silent.len(),
         }
     };
@@ -291,12 +301,11 @@ const PANELS: [Panel; 3] = [
 /// The charts, with what comes out of them in words.
 fn chart(run: &Run<'_>, curves: &[Curve], levels: &[Level], figures: &mut Figures) -> Markup {
     let seeds = run.plan.run.seeds.len();
-    let points = || curves.iter().flat_map(|of| &of.points);
-    let has_codes = points().any(|of| of.code_accuracy.is_some());
+    let mut points = curves.iter().flat_map(Curve::all);
+    let has_codes = points.any(|of| of.code_accuracy.is_some());
     let sentences: Vec<String> = levels.iter().map(Level::sentence).collect();
     let dead = curves.iter().filter_map(|of| {
-        let most = (of.points.iter())
-            .max_by(|a, b| a.dead_units.median.total_cmp(&b.dead_units.median))?;
+        let most = (of.all()).max_by(|a, b| a.dead_units.median.total_cmp(&b.dead_units.median))?;
         let (dead, active) = (most.dead_units.median, most.active_units.median);
         Some(format!(
             "{} {} at L0 {}",
@@ -307,7 +316,7 @@ fn chart(run: &Run<'_>, curves: &[Curve], levels: &[Level], figures: &mut Figure
     });
     let dead: Vec<String> = dead.collect();
     let codes = curves.iter().filter_map(|of| {
-        let codes = of.points.iter().filter_map(|of| of.code_accuracy);
+        let codes = of.all().filter_map(|of| of.code_accuracy);
         let best = codes.map(|of| of.median).max_by(f64::total_cmp)?;
         Some(format!("{} {}", of.name, number(best)))
     });
@@ -321,16 +330,25 @@ fn chart(run: &Run<'_>, curves: &[Curve], levels: &[Level], figures: &mut Figure
     let outcomes: Vec<String> = outcomes.map(|(what, of)| format!("{what}{of}")).collect();
     let names: Vec<&str> = curves.iter().map(|of| of.name).collect();
     let alt = format!(
-        "Explained variance and dead units{} against active units, a line for each of {}. {}",
-        if has_codes { " and code accuracy" } else { "" },
+        "{} against active units, a line for each of {}. {}",
+        if has_codes {
+            "Explained variance, dead units and code accuracy"
+        } else {
+            "Explained variance and dead units"
+        },
         listed(&names, MOST_NAMES),
         outcomes.join(". ")
     );
     let silent: usize = curves.iter().map(|of| of.silent).sum();
     let caption = format!(
-        "What test images come to against the number of active units (L0), on a logarithmic scale: a line for each condition through its strengths{}. {}{}{}",
+        "What test images come to against the number of active units (L0), on a logarithmic scale: a line for each condition through its strengths{}.{} {}{}{}",
         if seeds > 1 {
             ", medians over seeds, with a band from the smallest to the largest"
+        } else {
+            ""
+        },
+        if curves.iter().any(|of| !of.others.is_empty()) {
+            " A strength that explains no more than another of its condition with no more active units has a mark beside the line."
         } else {
             ""
         },
@@ -359,10 +377,10 @@ fn chart(run: &Run<'_>, curves: &[Curve], levels: &[Level], figures: &mut Figure
 }
 
 fn drawing(curves: &[Curve]) -> Drawing {
-    let points = || curves.iter().flat_map(|of| &of.points);
+    let points = || curves.iter().flat_map(Curve::all);
     let ticks = ticks(points().map(|of| of.active_units.median));
-    let line = |curve: &Curve, look: Look, of: fn(&Point) -> Option<Spread>| {
-        let points = curve.points.iter();
+    let line = |points: &[Point], look: Look, stroke, of: fn(&Point) -> Option<Spread>| {
+        let points = points.iter();
         let found =
             points.filter_map(|point| Some((point.active_units.median.log10(), of(point)?)));
         let (points, band) = found
@@ -370,9 +388,12 @@ fn drawing(curves: &[Curve]) -> Drawing {
             .unzip();
         Line {
             look,
-            stroke: Stroke::Solid,
+            stroke,
             points,
-            band,
+            band: match stroke {
+                Stroke::Marks => Vec::new(),
+                _ => band,
+            },
         }
     };
     let panels = PANELS
@@ -385,7 +406,13 @@ fn drawing(curves: &[Curve]) -> Drawing {
             x: Horizontal::At(ticks.clone()),
             y: *y,
             lines: (curves.iter().zip(Look::all()))
-                .map(|(curve, look)| line(curve, look, *of))
+                .flat_map(|(curve, look)| {
+                    let drawn = [
+                        (&curve.points, Stroke::Solid),
+                        (&curve.others, Stroke::Marks),
+                    ];
+                    drawn.map(|(points, stroke)| line(points, look, stroke, *of))
+                })
                 .collect(),
         })
         .collect();
@@ -450,7 +477,7 @@ fn comparison(levels: &[Level], seeds: usize) -> Markup {
         );
         let active_units = level.active_units.to_string();
         rows.into_iter()
-            .map(move |row| [&[active_units.clone()], row.as_slice()].concat())
+            .map(move |row| [std::slice::from_ref(&active_units), row.as_slice()].concat())
     });
     let rows: Vec<Vec<String>> = rows.collect();
     if rows.is_empty() {
@@ -476,7 +503,8 @@ fn comparison(levels: &[Level], seeds: usize) -> Markup {
         ))
         p {
             "Between two neighbouring strengths of a condition the explained variance is taken as linear in the logarithm of L0, "
-            @if seeds > 1 { "for each seed by itself. " } @else { "as it is drawn above. " }
+            @if seeds > 1 { "for each seed by itself" } @else { "as it is drawn above" }
+            "; strengths that explain no more than another one with no more active units are left out. "
             "Not reached: the number lies beyond the strengths that were tried. More: how much more is explained than by the next condition, where a negative number is less."
         }
     }
@@ -694,6 +722,7 @@ mod tests {
             let curve = Curve {
                 name: "A <b>",
                 points: points.collect(),
+                others: Vec::new(),
                 silent: 0,
             };
             drawing(&[curve]).svg()

@@ -2,7 +2,7 @@
 //! kinds of sparsity, whose keys have nothing in common, can be compared where they have equally many active units.
 
 use super::super::quantities::{Finding, NOT_REACHED, Outcomes, record};
-use crate::results::Member;
+use crate::results::{EpochRecord, Member};
 use crate::spec::{Condition, Plan};
 
 /// A condition at its strengths: the points of a grid that differ in keys of `[sparsity]` alone.
@@ -63,8 +63,8 @@ impl Group<'_> {
     }
 
     /// What a quantity is of each seed where it has so many active units, after the epoch or at the end: interpolated
-    /// between that seed's strengths, or the word that it is not reached. Seeds of which no strength was trained to its
-    /// end are left out.
+    /// between those of that seed's strengths that are worth their active units, or the word that it is not reached. Seeds
+    /// of which no strength was trained to its end are left out.
     #[must_use]
     pub fn at_active_units(
         &self,
@@ -74,9 +74,11 @@ impl Group<'_> {
         epoch: Option<usize>,
         of: &dyn Fn(usize) -> Option<f64>,
     ) -> Vec<(u64, Finding)> {
-        let mut seeds: Vec<(u64, Vec<(f64, f64)>)> = Vec::new();
+        let mut seeds: Vec<(u64, Vec<(&EpochRecord, f64)>)> = Vec::new();
+        let records = &outcomes.records.epochs;
         for member in self.members(outcomes, members) {
-            let point = self::active_units(outcomes, member.index, epoch).zip(of(member.index));
+            let record = record(records, |of| (of.epoch, of.member), member.index, epoch);
+            let point = record.zip(of(member.index));
             match seeds.iter_mut().find(|(seed, _)| *seed == member.seed) {
                 Some((_, points)) => points.extend(point),
                 None => seeds.push((member.seed, point.into_iter().collect())),
@@ -85,7 +87,14 @@ impl Group<'_> {
         let seeds = seeds.into_iter();
         seeds
             .map(|(seed, points)| {
-                let found = interpolated(&points, active_units as f64);
+                let place = |(record, _): &(&EpochRecord, f64)| {
+                    (record.active_units, record.explained_variance)
+                };
+                let (worth, _) = frontier(points, place);
+                let points = worth
+                    .iter()
+                    .map(|(record, value)| (record.active_units, *value));
+                let found = interpolated(&points.collect::<Vec<_>>(), active_units as f64);
                 let not_reached = || Finding::Word(NOT_REACHED.to_owned());
                 (seed, found.map_or_else(not_reached, Finding::Number))
             })
@@ -107,21 +116,30 @@ impl Group<'_> {
     }
 }
 
-/// The mean number of active units of a member, after the epoch or at the end.
-pub fn active_units(outcomes: &Outcomes<'_>, member: usize, epoch: Option<usize>) -> Option<f64> {
-    let records = &outcomes.records.epochs;
-    let record = record(records, |of| (of.epoch, of.member), member, epoch)?;
-    Some(record.active_units)
+/// Points in the order of their active units: those that are worth these, and those that are not, as they explain no more
+/// than another one with no more of them. `of` gives active units and explained variance.
+pub fn frontier<T>(mut points: Vec<T>, of: impl Fn(&T) -> (f64, Option<f64>)) -> (Vec<T>, Vec<T>) {
+    let explained = |point: &T| of(point).1.unwrap_or(f64::NEG_INFINITY);
+    points.sort_by(|a, b| {
+        let by_active_units = of(a).0.total_cmp(&of(b).0);
+        by_active_units.then(explained(b).total_cmp(&explained(a)))
+    });
+    let mut best = f64::NEG_INFINITY;
+    points.into_iter().partition(|point| {
+        let explained = of(point).1;
+        let is_worth = explained.is_none_or(|explained| explained > best);
+        best = best.max(explained.unwrap_or(best));
+        is_worth
+    })
 }
 
-/// A quantity at so many active units, from `points` (active units, quantity): linear in the logarithm of active units
-/// between the two points next to it. `None` beyond the points.
+/// A quantity at so many active units, from `points` (active units, quantity) in the order of active units: linear in their
+/// logarithm between the two points next to it. `None` beyond the points.
 fn interpolated(points: &[(f64, f64)], active_units: f64) -> Option<f64> {
     let positive = points
         .iter()
         .filter(|(active_units, _)| *active_units > 0.0);
-    let mut points: Vec<(f64, f64)> = positive.map(|(at, value)| (at.ln(), *value)).collect();
-    points.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let points: Vec<(f64, f64)> = positive.map(|(at, value)| (at.ln(), *value)).collect();
     let at = active_units.ln();
     let above = points.iter().position(|point| point.0 >= at)?;
     let (to, last) = points[above];
@@ -138,13 +156,13 @@ mod tests {
 
     use super::*;
     use crate::config::{self, Overrides};
-    use crate::results::{Ended, EpochRecord, Results};
+    use crate::results::{Ended, Results};
     use crate::run_dir::Records;
 
     #[test]
     fn a_quantity_is_linear_in_the_logarithm_of_active_units() {
         // 8 is halfway from 4 to 16, and 32 is a quarter of the way from 16 to 256.
-        let points = [(256.0, 0.9), (4.0, 0.2), (16.0, 0.5)];
+        let points = [(4.0, 0.2), (16.0, 0.5), (256.0, 0.9)];
         let close = |active_units, expected: f64| {
             let found = interpolated(&points, active_units).expect("between the points");
             assert!((found - expected).abs() < 1e-12, "{active_units}: {found}");
@@ -160,6 +178,26 @@ mod tests {
         // Nothing active has no logarithm.
         assert_eq!(interpolated(&[(0.0, 0.1), (16.0, 0.5)], 8.0), None);
         assert_eq!(interpolated(&[], 8.0), None);
+    }
+
+    #[test]
+    fn more_active_units_that_explain_no_more_are_not_worth_it() {
+        let points = vec![
+            (187.0, Some(0.3)),
+            (8.0, Some(0.2)),
+            (64.0, Some(0.7)),
+            (8.0, Some(0.4)),
+            (70.0, Some(0.7)),
+            (200.0, Some(0.8)),
+            (90.0, None),
+        ];
+        let (worth, not) = frontier(points, |point| *point);
+        let worth: Vec<f64> = worth.iter().map(|point| point.0).collect();
+        assert_eq!(worth, [8.0, 64.0, 90.0, 200.0]);
+        assert_eq!(
+            not,
+            [(8.0, Some(0.2)), (70.0, Some(0.7)), (187.0, Some(0.3))]
+        );
     }
 
     fn plan(text: &str) -> Plan {
