@@ -18,7 +18,7 @@ use crate::model::{Autoencoder, Layer, numbers, whole_numbers};
 use crate::ops::Rows;
 use crate::report::{Figures, Glossary, MOST_NAMES, MOST_ROWS, Term, if_defined, number, table};
 use crate::results::{self, Ended, Member, Subject};
-use crate::spec::{Activation, Decoder, Plan, Source};
+use crate::spec::{Activation, Decoder, Plan, Source, SparsityKind};
 use crate::train::encode_all;
 use crate::words::listed;
 
@@ -225,7 +225,13 @@ fn pictured(trained: &Trained<'_>) -> Vec<Pictured> {
         return Vec::new();
     };
     let spec = &setting.autoencoder;
-    let has_rules = spec.activation == Activation::Relu && spec.decoder == Decoder::Tied;
+    let is_tied_ramp = spec.activation == Activation::Relu && spec.decoder == Decoder::Tied;
+    let no_rules = match setting.sparsity.kind() {
+        SparsityKind::None | SparsityKind::Kl => {
+            (!is_tied_ramp).then_some("the rules were found on ramp units with tied weights")
+        }
+        _ => Some("the rules were found on codes that the KL term makes sparse"),
+    };
     let model = trainee.model();
     let weight = model.encoder.weight.val();
     let [members, inputs, units] = weight.dims();
@@ -278,11 +284,9 @@ fn pictured(trained: &Trained<'_>) -> Vec<Pictured> {
                 dead_units: last.dead_units,
                 hidden_units: units,
             };
-            let (regime, reason) = if has_rules {
-                scores::regime_of(&scores, side, subject)
-            } else {
-                let reason = "the rules were found on ramp units with tied weights";
-                (Regime::NotJudged, reason.to_owned())
+            let (regime, reason) = match no_rules {
+                None => scores::regime_of(&scores, side, subject),
+                Some(reason) => (Regime::NotJudged, reason.to_owned()),
             };
             Pictured {
                 scores,
