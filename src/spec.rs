@@ -100,6 +100,18 @@ impl Decoder {
         unit_norm: false,
         transposed_start: false,
     };
+
+    /// Whether each unit's weights have norm 1.
+    #[must_use]
+    pub fn has_unit_norm(self) -> bool {
+        matches!(
+            self,
+            Self::Untied {
+                unit_norm: true,
+                ..
+            }
+        )
+    }
 }
 
 /// Where the decoder's biases start.

@@ -28,6 +28,19 @@ pub struct HostTensor {
     pub values: Vec<f32>,
 }
 
+impl HostTensor {
+    /// Its rows as columns.
+    #[must_use]
+    pub fn transposed(&self) -> Self {
+        let [rows, columns] = self.shape;
+        let column = |column: usize| (0..rows).map(move |row| self.values[row * columns + column]);
+        Self {
+            shape: [columns, rows],
+            values: (0..columns).flat_map(column).collect(),
+        }
+    }
+}
+
 /// Its bytes are made one tensor at a time, so that a file of many needs its own size in memory and little more.
 impl View for &HostTensor {
     fn dtype(&self) -> Dtype {

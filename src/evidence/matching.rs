@@ -138,21 +138,37 @@ fn at_the_end(
 /// Which weights of a model are compared.
 #[derive(Debug, Clone, Copy)]
 struct Encoder {
-    /// As in `encoder.weight`.
-    is_autoencoder: bool,
+    weights: Compared,
     /// Whether the negative of a unit does what the unit does, as with an odd activation.
     is_odd: bool,
 }
 
+#[derive(Debug, Clone, Copy)]
+enum Compared {
+    /// To a classifier's first hidden layer.
+    Layer,
+    /// Of an autoencoder's encoder.
+    Encoder,
+    /// Of its decoder, where each unit's have norm 1: a dictionary, whose entries are learnt for every input.
+    Decoder,
+}
+
 /// The weights nearest to the input: of layers above, inputs are units, which each seed has in another order.
 fn encoder(condition: &Condition) -> Option<Encoder> {
-    let (is_autoencoder, activation) = match &condition.model {
-        Model::Autoencoder(of) => (true, of.autoencoder.activation),
+    let (weights, activation) = match &condition.model {
+        Model::Autoencoder(of) => {
+            let weights = if of.autoencoder.decoder.has_unit_norm() {
+                Compared::Decoder
+            } else {
+                Compared::Encoder
+            };
+            (weights, of.autoencoder.activation)
+        }
         Model::Classifier(of) if of.classifier.hidden_units.is_empty() => return None,
-        Model::Classifier(of) => (false, of.classifier.activation),
+        Model::Classifier(of) => (Compared::Layer, of.classifier.activation),
     };
     Some(Encoder {
-        is_autoencoder,
+        weights,
         is_odd: matches!(activation, Activation::Tanh | Activation::Identity),
     })
 }
@@ -161,16 +177,20 @@ impl Encoder {
     fn matched(self, weights: &Weights, one: &Member, other: &Member) -> Option<Matched> {
         let name = |member: &Member| {
             let prefix = member_prefix(member);
-            if self.is_autoencoder {
-                format!("{prefix}/encoder.weight")
-            } else {
-                format!("{prefix}/{}.weight", layer_name(0))
+            match self.weights {
+                Compared::Layer => format!("{prefix}/{}.weight", layer_name(0)),
+                Compared::Encoder => format!("{prefix}/encoder.weight"),
+                Compared::Decoder => format!("{prefix}/decoder.weight"),
             }
         };
-        let [a, b] = [
-            weights.get(&name(one)).ok()?,
-            weights.get(&name(other)).ok()?,
-        ];
+        let by_columns = |member: &Member| {
+            let found = weights.get(&name(member)).ok()?;
+            Some(match self.weights {
+                Compared::Decoder => found.transposed(),
+                Compared::Layer | Compared::Encoder => found.clone(),
+            })
+        };
+        let [a, b] = [by_columns(one)?, by_columns(other)?];
         let [_, units] = a.shape;
         let mut cosines = cosines(&a.values, &b.values, units, units.min(MOST_UNITS));
         if self.is_odd {
@@ -300,7 +320,8 @@ fn section(run: &Run<'_>, matched: &BTreeMap<usize, Matched>, figures: &mut Figu
         h2 { "Do seeds find the same units?" }
         p {
             "The units of each seed are matched with those of the next seed, and those of the last with the first’s, so that the "
-            "cosines between their weights to the inputs are as large as they can be in sum. A unit whose cosine is at least "
+            "cosines between their weights are as large as they can be in sum: those on the inputs or, where the decoder "
+            "weights of each unit have norm 1, these. A unit whose cosine is at least "
             (PARTNER_FROM) " has found a partner that does the same; at least " (LIKENESS_FROM) " is a likeness."
             @if has_classifiers { " Compared are the units of the first hidden layer, after fine-tuning where there was pretraining." }
             @if largest == MOST_UNITS { " Of larger layers, the first " (MOST_UNITS) " units of a seed are matched with all of the next." }
@@ -355,7 +376,7 @@ mod tests {
             &[one, other].concat(),
         );
         let encoder = Encoder {
-            is_autoencoder: true,
+            weights: Compared::Encoder,
             is_odd: false,
         };
         let found = encoder

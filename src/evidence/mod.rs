@@ -303,9 +303,20 @@ pub fn keep(data: &Dataset, results: &mut Results, dir: &RunDir) -> Result<(), R
 /// What was found, a line for each finding.
 #[must_use]
 pub fn lines(found: &Found<'_>) -> Vec<String> {
-    of(found.plan)
-        .flat_map(|evidence| evidence.lines(found))
-        .collect()
+    /// Of one piece; a page has the rest.
+    const MOST: usize = 24;
+    let of_piece = |evidence: &dyn Evidence| {
+        let mut lines = evidence.lines(found);
+        let left_out = lines.len().saturating_sub(MOST);
+        if left_out > 0 && evidence.name() != promises::Promises.name() {
+            lines.truncate(MOST);
+            lines.push(format!(
+                "({left_out} more such lines are left out; the page has them)"
+            ));
+        }
+        lines
+    };
+    of(found.plan).flat_map(of_piece).collect()
 }
 
 /// What the figures of a plan's run on such inputs will have no room for: a line each.

@@ -601,7 +601,7 @@ fn side_by_side(run: &Run<'_>, near: &Near, figures: &mut Figures) -> Markup {
         }
         @if !matched.is_empty() {
             p {
-                "Partners: the share of a seed’s units whose match in the next seed has encoder weights at a cosine of "
+                "Partners: the share of a seed’s units whose match in the next seed has weights at a cosine of "
                 (PARTNER_FROM) " or more."
             }
         }

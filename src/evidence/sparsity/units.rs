@@ -9,6 +9,7 @@ use super::{Near, Sparsity, last};
 use crate::report::{Figures, Grid, MOST_NAMES, Scaling, UnitWeights, Words, number};
 use crate::results::Member;
 use crate::run_dir;
+use crate::spec::Condition;
 use crate::train::Evaluation;
 use crate::weights::member_prefix;
 use crate::words::{counted, listed};
@@ -83,12 +84,12 @@ pub fn picture(
         .unwrap_or(0);
     let words = Words {
         alt: &format!(
-            "The encoder weights of {} as tiles, a grid for each of {}",
+            "The weights of {} as tiles, a grid for each of {}",
             counted(most, "unit"),
             listed(&names, MOST_NAMES)
         ),
         caption: &format!(
-            "Units at about {} active units: the encoder weights of the {most} units of each condition whose mean activation on the test images is largest, the largest first, each tile stretched to its own range.{}",
+            "Units at about {} active units: the weights of the {most} units of each condition whose mean activation on the test images is largest, the largest first; those of the decoder where these have norm 1, else those of the encoder; each tile stretched to its own range.{}",
             near.active_units,
             if run.plan.run.seeds.len() > 1 {
                 " Of each condition, its first seed that could go on."
@@ -106,11 +107,20 @@ pub fn picture(
     )))
 }
 
-/// The encoder weights of some units, `[input, unit]`.
+/// The weights of some units, `[input, unit]`: those of the decoder where these have norm 1, else those of the encoder.
 fn weights(run: &Run<'_>, member: &Member, units: &[usize]) -> Result<Vec<f32>, RedrawError> {
-    let name = format!("{}/encoder.weight", member_prefix(member));
-    let encoder = run.weights.get(&name);
-    let encoder = encoder.map_err(|source| damaged_weights(run.dir.path(), source))?;
+    let training = run.plan.condition(&member.condition);
+    let training = training.and_then(Condition::autoencoder);
+    let is_dictionary = training.is_some_and(|of| of.autoencoder.decoder.has_unit_norm());
+    let of = if is_dictionary { "decoder" } else { "encoder" };
+    let name = format!("{}/{of}.weight", member_prefix(member));
+    let found = run.weights.get(&name);
+    let found = found.map_err(|source| damaged_weights(run.dir.path(), source))?;
+    let encoder = if is_dictionary {
+        found.transposed()
+    } else {
+        found.clone()
+    };
     let [inputs, of] = encoder.shape;
     if Some(inputs) != run.manifest.data.frame.inputs() || units.iter().any(|&unit| unit >= of) {
         let reason = format!("{name} is {inputs}×{of}, which does not fit the results");
