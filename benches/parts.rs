@@ -8,14 +8,14 @@ use std::hint::black_box;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use burn::tensor::{Device, Tensor};
+use burn::tensor::{Device, Tensor, TensorData};
 use criterion::measurement::{Measurement, ValueFormatter, WallTime};
-use criterion::{Criterion, Throughput};
+use criterion::{BatchSize, Criterion, Throughput};
 use layerwise::config::{self, Overrides};
 use layerwise::data::{self, Frame, Images, Limits};
 use layerwise::experiment::{Examples, rows};
 use layerwise::model::{Autoencoder, Classifier, Sparsity};
-use layerwise::ops::Rows;
+use layerwise::ops::{self, AdamRates, Largest, Rows};
 use layerwise::report::{Grid, PictureShape, Scaling, UnitWeights, figure};
 use layerwise::spec::{self, AutoencoderTraining, Model, Plan, TrainedLayers};
 use layerwise::train::lanes::{Turn, take_turns};
@@ -55,6 +55,7 @@ fn all() {
 
     batches(&mut criterion, &examples.train.images);
     autoencoders(&mut criterion, &data, &device);
+    sparse_autoencoders(&mut criterion, &examples.train.images, &device);
     classifiers(&mut criterion, &examples, &device);
     divergence(&mut criterion, &device);
     drawing(&mut criterion);
@@ -124,6 +125,111 @@ fn autoencoders(criterion: &mut Criterion<ShareOfPeak>, data: &data::Dataset, de
     criterion.bench_function("figure's member/state for a checkpoint", |bencher| {
         bencher.iter(|| black_box(trainee.state()));
     });
+}
+
+/// Steps of autoencoders that keep 32 units of an image, and what such a step consists of. A share of the peak above 100 %
+/// says what leaving out zeros saves.
+fn sparse_autoencoders(criterion: &mut Criterion<ShareOfPeak>, images: &Rows, device: &Device) {
+    const K: usize = 32;
+    const BATCH: usize = 1000;
+    let bytes = images.part(0, BATCH);
+    // Nothing in them is 0.
+    let dense: Rows = (bytes.numbers() - 0.3).into();
+    for units in [4096, 16_384] {
+        let mut setting = figure56();
+        setting.sparsity = spec::Sparsity::TopK { k: K };
+        setting.training.batch_size = BATCH;
+        setting.autoencoder.hidden_units = units;
+        setting.autoencoder.decoder = spec::Decoder::Untied {
+            weight: None,
+            unit_norm: true,
+            transposed_start: true,
+        };
+        let work = Autoencoder::step_multiply_accumulates(&setting.autoencoder, 784);
+        let mut group = criterion.benchmark_group(format!("step, 784-{units}-784, {K} stay"));
+        group.throughput(Throughput::Elements(2 * work * BATCH as u64));
+        for (name, x) in [("bytes", &bytes), ("numbers", &dense)] {
+            let mut trainee = Trainee::autoencoders(&setting, &[0], &[setting.sparsity], x, 0);
+            group.bench_function(name, |bencher| {
+                bencher.iter(|| trainee.epoch(x, ORDER, &(), &Stop::default()));
+            });
+        }
+        group.finish();
+    }
+
+    let tensor = |shape: [usize; 3]| {
+        let number = |at: usize| (at * 7919 % 10_007) as f32 / 5000.0 - 1.0;
+        let values = (0..shape.iter().product()).map(number).collect();
+        Tensor::<3>::from_data(TensorData::new(values, shape), device)
+    };
+    let [weight, back] = [[1, 784, 4096], [1, 4096, 784]].map(tensor);
+    let [bias, decoder_bias] = [[1, 1, 4096], [1, 1, 784]].map(tensor);
+    let z = tensor([1, BATCH, 4096]);
+    let mut group = criterion.benchmark_group(format!("784-4096-784, {K} stay"));
+    for (name, x) in [("bytes", &bytes), ("numbers", &dense)] {
+        group.bench_function(format!("encoder, {name}"), |bencher| {
+            bencher.iter(|| ops::ramp(x, weight.clone(), bias.clone()));
+        });
+        group.bench_function(format!("encoder's gradients, {name}"), |bencher| {
+            let [weight, bias] = [&weight, &bias].map(tracked);
+            let of_code = ops::keep_largest(z.clone(), Largest::OfImage(K));
+            bencher.iter_batched(
+                || (ops::affine(x, weight.clone(), bias.clone()) * of_code.clone()).sum(),
+                |sum| sum.backward(),
+                BatchSize::PerIteration,
+            );
+        });
+    }
+    for largest in [Largest::OfImage(K), Largest::OfBatch(K)] {
+        group.bench_function(format!("{largest:?}"), |bencher| {
+            bencher.iter(|| ops::keep_largest(z.clone(), largest));
+        });
+    }
+    let h = ops::keep_largest(z.clone(), Largest::OfImage(K));
+    group.bench_function("decoder and error", |bencher| {
+        let [back, bias] = [&back, &decoder_bias].map(Tensor::clone);
+        bencher
+            .iter(|| ops::squared_error_of_sparse(h.clone(), back.clone(), bias.clone(), &dense));
+    });
+    group.bench_function("decoder's gradients", |bencher| {
+        let [h, back, bias] = [&h, &back, &decoder_bias].map(tracked);
+        bencher.iter_batched(
+            || ops::squared_error_of_sparse(h.clone(), back.clone(), bias.clone(), &dense),
+            |error| error.backward(),
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("Adam, one of two weights", |bencher| {
+        let rates = AdamRates {
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+        };
+        let mut kept = [back.clone() * 1.0, back.zeros_like(), back.zeros_like()];
+        let mut time = 0;
+        bencher.iter(|| {
+            time += 1;
+            let taken =
+                std::mem::replace(&mut kept, [0; 3].map(|_| Tensor::zeros([1, 1, 1], device)));
+            kept = ops::adam(taken, back.clone(), rates.at(time, 1e-3));
+        });
+    });
+    group.bench_function("rows of norm 1 and a gradient across them", |bencher| {
+        bencher.iter_batched(
+            || [&back, &back].map(|tensor| tensor.clone() * 1.0),
+            |[gradient, weight]| {
+                let gradient = ops::tangential(gradient, weight.clone());
+                (gradient, ops::unit_rows(weight))
+            },
+            BatchSize::PerIteration,
+        );
+    });
+    group.finish();
+}
+
+/// A leaf of a graph.
+fn tracked(tensor: &Tensor<3>) -> Tensor<3> {
+    Tensor::from_inner(tensor.clone()).require_grad()
 }
 
 fn classifiers(criterion: &mut Criterion<ShareOfPeak>, examples: &Examples, device: &Device) {

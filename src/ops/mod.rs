@@ -198,28 +198,37 @@ pub trait Ops: Backend {
     /// The largest entries of a code, as [`keep_largest`].
     #[fusion(default)]
     fn keep_largest(h: FloatTensor<Self>, largest: Largest) -> FloatTensor<Self> {
-        let shape = h.shape();
-        let [rows, columns, count] = largest.rows(shape.dims());
-        let members = shape.dims::<3>()[0];
+        let [rows, columns, count] = largest.rows(h.shape().dims());
+        let members = h.shape().dims::<3>()[0];
         // What stays is chosen outside of the graph.
         let values = Self::float_detach(h.clone());
-        let values = Self::float_reshape(values, Shape::new([members, rows, columns]));
-        let sorted = Self::float_sort(values.clone(), 2, true);
-        let last = count.saturating_sub(1) as isize;
-        let at_last = Slice::new(last, Some(last + 1), 1);
-        let least = Self::float_slice(sorted, &[Slice::full(), Slice::full(), at_last]);
+        let all = Self::float_reshape(values.clone(), Shape::new([members, rows, columns]));
+        let last = count.saturating_sub(1).cast_signed();
+        let at_last = [
+            Slice::full(),
+            Slice::full(),
+            Slice::new(last, Some(last + 1), 1),
+        ];
+        let least = Self::float_slice(Self::float_sort(all, 2, true), &at_last);
 
         let bools = get_or_init_device_settings::<Self>(&h.device()).bool_dtype;
         let number = |mask| Self::bool_into_float(mask, FloatDType::F32);
         let above = number(Self::float_greater(values.clone(), least.clone(), bools));
         let equal = number(Self::float_equal(values.clone(), least, bools));
-        let room = Self::float_neg(Self::float_sum_dim(above.clone(), 2));
-        let room = Self::float_add_scalar(room, (count as f32).into());
-        let places = Self::float_cumsum(equal.clone(), 2);
-        let first = number(Self::float_lower_equal(places, room, bools));
-        let stays = Self::float_add(above, Self::float_mul(equal, first));
-        let positive = number(Self::float_greater_elem(values, 0_f32.into(), bools));
-        let stays = Self::float_reshape(Self::float_mul(stays, positive), shape);
+        let mut taken = Self::float_sum_dim(above.clone(), 2);
+        let mut place = Self::float_cumsum(equal.clone(), 2);
+        if let Largest::OfBatch(_) = largest {
+            taken = Self::float_sum_dim(taken, 1);
+            // Image by image, as GPUs sum up anew for every entry.
+            let of_images = Self::float_sum_dim(equal.clone(), 2);
+            let so_far = Self::float_cumsum(of_images.clone(), 1);
+            place = Self::float_add(place, Self::float_sub(so_far, of_images));
+        }
+        let place = Self::float_add(place, taken);
+        let fits = Self::float_lower_equal_elem(place, (count as f32).into(), bools);
+        let stays = Self::float_add(above, Self::float_mul(equal, number(fits)));
+        let positive = Self::float_greater_elem(values, 0_f32.into(), bools);
+        let stays = Self::float_mul(stays, number(positive));
         // What is not a number stays so. Adding 0 makes −0 an ordinary 0.
         Self::float_add_scalar(Self::float_mul(h, stays), 0_f32.into())
     }

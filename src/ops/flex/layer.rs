@@ -104,10 +104,12 @@ impl LayerPass {
         let mut gradient = Vec::with_capacity(members * inputs * units);
         for member in 0..members {
             let x = self.x.of(member);
-            let marked = x.marked().zip(delta.marked(member));
+            let marks = self.x.marks.get(member % self.x.dims()[0]);
+            let marked = marks.zip(delta.marked(member));
             // In numbers of the slower way's steps, as measured. The bits of both ways are the same.
-            let turned =
-                marked.filter(|(x, delta)| inputs * (12 * units + 5 * delta.marked()) < x * units);
+            let turned = marked.filter(|(x, delta)| {
+                inputs * (12 * units + 5 * delta.marked()) < x.marked() * units
+            });
             if let Some((_, delta)) = turned {
                 let x = x.numbers();
                 let x = Matrix::new(&x, x.len() / inputs, inputs);

@@ -354,6 +354,8 @@ struct Left {
     shape: [usize; 3],
     /// One for each matrix; none where products are too short.
     marks: Vec<Marks>,
+    /// How many columns those have that it is multiplied with.
+    columns: usize,
 }
 
 impl Left {
@@ -379,6 +381,7 @@ impl Left {
             tensor,
             shape,
             marks,
+            columns,
         }
     }
 
@@ -393,6 +396,7 @@ impl Left {
             shape: dims(&tensor),
             tensor,
             marks: Vec::new(),
+            columns: 0,
         }
     }
 
@@ -409,6 +413,14 @@ impl Left {
         self.shape
     }
 
+    /// Whether there is so little to leave out of products, and they are so large, that a look at every entry costs more.
+    fn is_better_whole(&self, marks: &Marks) -> bool {
+        /// Multiply–accumulates; of smaller products the bits are what they always were.
+        const LARGE: usize = 1_000_000_000;
+        let places = marks.rows() * marks.columns();
+        4 * marks.marked() > 3 * places && places * self.columns >= LARGE
+    }
+
     /// One member's matrix.
     fn of(&self, member: usize) -> Factor<'_> {
         let [matrices, rows, columns] = self.shape;
@@ -418,8 +430,10 @@ impl Left {
             (Some(marks), DType::U8) => {
                 Factor::Bytes(Sparse::new(&slice(&self.tensor)[part], marks))
             }
-            (Some(marks), _) => Factor::Numbers(Sparse::new(&entries(&self.tensor)[part], marks)),
-            (None, _) => Matrix::new(&entries(&self.tensor)[part], rows, columns).into(),
+            (Some(marks), _) if !self.is_better_whole(marks) => {
+                Factor::Numbers(Sparse::new(&entries(&self.tensor)[part], marks))
+            }
+            _ => Matrix::new(&entries(&self.tensor)[part], rows, columns).into(),
         }
     }
 }

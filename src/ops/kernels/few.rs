@@ -11,7 +11,7 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::marks::{BLOCK, Lines, Marks};
-use super::matrix::{Matrix, threads_for};
+use super::matrix::{Matrix, threads_for, turn};
 use super::passes::LANES;
 use super::sparse::{Entry, Sparse};
 use super::wide::with_vectors;
@@ -25,8 +25,8 @@ pub struct FewSums<'a, T> {
     pub right: Matrix<'a>,
 }
 
-/// Rows that are turned at a time: a line of the cache is written at once.
-const TOGETHER: usize = 32;
+/// Rows that are turned at a time: whole lines of the cache are written at once.
+const TOGETHER: usize = 64;
 
 /// An entry that is not 0, and where in its line.
 type Listed = (usize, f32);
@@ -157,6 +157,10 @@ impl Piece<'_> {
 /// # Panics
 ///
 /// Panics if the matrices do not fit.
+#[expect(
+    unsafe_code,
+    reason = "memory that is written for the first time is not cleared before"
+)]
 pub fn turned_product<T: Entry>(
     left: Sparse<'_, T>,
     right: Matrix<'_>,
@@ -176,18 +180,9 @@ pub fn turned_product<T: Entry>(
                 left: left.some_rows(row..row + count),
                 right,
             });
-            let runs = out
-                .chunks_exact_mut(rows)
-                .map(|out| &mut out[row..row + count]);
-            for (column, run) in runs.enumerate() {
-                if let Some(run) = run.as_mut_array::<TOGETHER>() {
-                    *run = std::array::from_fn(|at| near[at * width + column]);
-                } else {
-                    for (at, out) in run.iter_mut().enumerate() {
-                        *out = near[at * width + column];
-                    }
-                }
-            }
+            // SAFETY: the product has written every entry.
+            let near = unsafe { near[..count * width].assume_init_ref() };
+            turn(near, width, [count, width], &mut out[row..], rows);
         }
     };
     assert_eq!(out.len(), rows * right.width(), "room for it");
@@ -346,7 +341,9 @@ mod tests {
     /// One of so many entries is not 0, and some rows and columns have none.
     fn few(rows: usize, columns: usize, one_of: usize) -> Vec<f32> {
         let is_on = |row: usize, column: usize| {
-            (row * 31 + column * 17 + row * column) % one_of == 0 && row % 7 != 3 && column % 5 != 2
+            (row * 31 + column * 17 + row * column).is_multiple_of(one_of)
+                && row % 7 != 3
+                && column % 5 != 2
         };
         let values = numbers(rows * columns, 3).into_iter().enumerate();
         let entry = |(at, value)| {

@@ -30,7 +30,7 @@ pub fn keep_largest(values: &[f32], count: usize, out: &mut [f32]) {
         if too_many == 0 {
             break;
         }
-        if *value == least {
+        if value.to_bits() == least.to_bits() {
             *out = 0.0;
             too_many -= 1;
         }

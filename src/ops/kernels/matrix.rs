@@ -60,15 +60,6 @@ impl<'a> Factor<'a> {
         }
     }
 
-    /// How many entries are not 0, if they are marked.
-    pub fn marked(self) -> Option<usize> {
-        match self {
-            Self::Whole(_) => None,
-            Self::Numbers(matrix) => Some(matrix.marked()),
-            Self::Bytes(matrix) => Some(matrix.marked()),
-        }
-    }
-
     fn dims(self) -> [usize; 2] {
         match self {
             Self::Whole(matrix) => [matrix.rows, matrix.columns],
@@ -141,6 +132,10 @@ impl<'a> Matrix<'a> {
     }
 
     /// Row after row, copied only where it does not lie so.
+    #[expect(
+        unsafe_code,
+        reason = "clearing memory that is about to be written would cost a pass"
+    )]
     pub fn straight(self) -> Cow<'a, [f32]> {
         /// Rows written at a time: as many as numbers that are read from a line of the cache.
         const TOGETHER: usize = 16;
@@ -149,32 +144,17 @@ impl<'a> Matrix<'a> {
         }
         let [down, across] = self.strides;
         assert_eq!(down, 1, "a matrix or its transpose");
-        let columns = self.columns;
-        let mut out = vec![0.0; self.rows * columns];
-        let pieces = out.chunks_mut((TOGETHER * columns).max(1)).enumerate();
-        share_out(pieces.collect(), self.entries.len(), |(piece, out)| {
+        let size = self.rows * self.columns;
+        let mut out = Vec::with_capacity(size);
+        let places = &mut out.spare_capacity_mut()[..size];
+        let pieces = places.chunks_mut((TOGETHER * self.columns).max(1));
+        share_out(pieces.enumerate().collect(), size, |(piece, out)| {
             let from = &self.entries[piece * TOGETHER..];
-            let rows = out.len() / columns;
-            let (whole_rows, whole_columns) = (rows - rows % QUAD, columns - columns % QUAD);
-            for column in (0..whole_columns).step_by(QUAD) {
-                for row in (0..whole_rows).step_by(QUAD) {
-                    let mut square = [[0.0; QUAD]; QUAD];
-                    for of in 0..QUAD {
-                        let values = &from[(column + of) * across + row..][..QUAD];
-                        square[of].copy_from_slice(values);
-                    }
-                    for (of, values) in turned(square).iter().enumerate() {
-                        out[(row + of) * columns + column..][..QUAD].copy_from_slice(values);
-                    }
-                }
-            }
-            for row in 0..rows {
-                let start = if row < whole_rows { whole_columns } else { 0 };
-                for column in start..columns {
-                    out[row * columns + column] = from[column * across + row];
-                }
-            }
+            let shape = [self.columns, out.len() / self.columns];
+            turn(from, across, shape, out, self.columns);
         });
+        // SAFETY: all pieces have been written.
+        unsafe { out.set_len(size) }
         Cow::Owned(out)
     }
 
@@ -235,6 +215,51 @@ pub fn extend_by_turned_product(
     few::turned_product(left, right, scale, &mut out.spare_capacity_mut()[..size]);
     // SAFETY: the product has written every entry.
     unsafe { out.set_len(out.len() + size) }
+}
+
+/// Writes the transpose of so many rows and columns of a matrix whose rows lie `stride` apart; those of the transpose lie
+/// `to_stride` apart.
+pub fn turn(
+    from: &[f32],
+    stride: usize,
+    [rows, columns]: [usize; 2],
+    to: &mut [MaybeUninit<f32>],
+    to_stride: usize,
+) {
+    let (whole_rows, whole_columns) = (rows - rows % QUAD, columns - columns % QUAD);
+    let mut turn_square = |row: usize, column: usize| {
+        let mut square = [[0.0; QUAD]; QUAD];
+        for (of, values) in square.iter_mut().enumerate() {
+            values.copy_from_slice(&from[(row + of) * stride + column..][..QUAD]);
+        }
+        for (of, values) in turned(square).iter().enumerate() {
+            to[(column + of) * to_stride + row..][..QUAD].write_copy_of_slice(values);
+        }
+    };
+    // Along the longer side, so that what is near in the cache is read or written at once.
+    if rows > columns {
+        for row in (0..whole_rows).step_by(QUAD) {
+            for column in (0..whole_columns).step_by(QUAD) {
+                turn_square(row, column);
+            }
+        }
+    } else {
+        for column in (0..whole_columns).step_by(QUAD) {
+            for row in (0..whole_rows).step_by(QUAD) {
+                turn_square(row, column);
+            }
+        }
+    }
+    for column in 0..columns {
+        let done = if column < whole_columns {
+            whole_rows
+        } else {
+            0
+        };
+        for row in done..rows {
+            to[column * to_stride + row].write(from[row * stride + column]);
+        }
+    }
 }
 
 /// How many threads are worth having for so many multiply–accumulates.
