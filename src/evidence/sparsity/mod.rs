@@ -470,11 +470,11 @@ fn comparison(levels: &[Level], seeds: usize) -> Markup {
             });
             rows.push([of.group.clone(), of.cell(), more.unwrap_or_default()]);
         }
-        rows.extend(
-            others
-                .iter()
-                .map(|of| [of.group.clone(), of.cell(), String::new()]),
-        );
+        for alike in others.chunk_by(|a, b| a.cell() == b.cell()) {
+            let names: Vec<&str> = alike.iter().map(|of| of.group.as_str()).collect();
+            let names = listed(&names, MOST_NAMES);
+            rows.push([names, alike[0].cell(), String::new()]);
+        }
         let active_units = level.active_units.to_string();
         rows.into_iter()
             .map(move |row| [std::slice::from_ref(&active_units), row.as_slice()].concat())
