@@ -61,6 +61,7 @@ source = "there are no more units"
 "#;
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "one run, looked at from all sides")]
 fn kinds_of_sparsity_are_compared_at_equally_many_active_units() {
     let (parent, out) = folder();
     let stdout = complete(TINY, &out, &[]);
