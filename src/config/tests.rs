@@ -1441,7 +1441,7 @@ fn every_config_that_is_shipped_holds_and_so_does_what_it_resolves_to() {
         assert_eq!(again.to_toml(), resolved);
         count += 1;
     }
-    assert_eq!(count, 10);
+    assert_eq!(count, 11);
 }
 
 /// `LAYERWISE_BLESS=1` writes it anew.
