@@ -210,7 +210,7 @@ fn sparse_autoencoders(is_small: bool) -> Vec<Case> {
             [3, 3, 5, 130, 70, 2],
             [1, 1, 4, 64, 66, 40],
             [2, 1, 3, 5, 8, 8],
-            [1, 1, 2, 3, 4, 100],
+            [1, 1, 4, 7, 5, 100],
         ]
     };
     for &size in sizes {

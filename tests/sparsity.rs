@@ -23,7 +23,7 @@ const UNITS: usize = 4;
 const IMAGES: usize = 3;
 const K: usize = 2;
 const LAMBDA: f64 = 0.7;
-const BANDWIDTH: f64 = 0.5;
+const BANDWIDTH: f64 = 2.0;
 
 fn untied() -> Decoder {
     Decoder::UNTIED

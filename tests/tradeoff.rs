@@ -134,7 +134,7 @@ fn kinds_of_sparsity_are_compared_at_equally_many_active_units() {
         "The strength of each condition that is nearest to 15 active units: medians over seeds",
         "partners (cosine ≥ 0.9), %",
         "sparsity-units.png",
-        "the encoder weights of the 25 units",
+        "the weights of the 25 units",
         "end-results-2.svg",
     ] {
         assert!(page.contains(said), "{said}");

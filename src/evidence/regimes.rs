@@ -112,7 +112,7 @@ impl Evidence for Regimes {
         let members = found.results.of_members::<Pictured>(self.name());
         let is_judged = |(_, of): &(&Member, Pictured)| of.regime != Regime::NotJudged;
         let is_same = |(_, of): &(&Member, Pictured)| of.reason == members[0].1.reason;
-        if members.len() > 1 && !members.iter().any(is_judged) && members.iter().all(is_same) {
+        if members.len() > 6 && !members.iter().any(is_judged) && members.iter().all(is_same) {
             return vec![format!(
                 "no model’s picture is judged ({})",
                 members[0].1.reason
