@@ -11,25 +11,63 @@ use pulp::{Simd, WithSimd};
 use rayon::prelude::*;
 
 use super::marks::{BLOCK, Lines, Marks};
-use super::matrix::{Matrix, threads_for, turn};
+use super::matrix::{Matrix, share_out, threads_for, turn};
 use super::passes::LANES;
 use super::sparse::{Entry, Sparse};
 use super::wide::with_vectors;
 
-/// scale · left · right; the right matrix has whole rows.
-pub struct FewSums<'a, T> {
-    /// Row after row.
-    pub out: &'a mut [MaybeUninit<f32>],
-    pub scale: f32,
-    pub left: Sparse<'a, T>,
-    pub right: Matrix<'a>,
-}
-
-/// Rows that are turned at a time: whole lines of the cache are written at once.
-const TOGETHER: usize = 64;
-
 /// An entry that is not 0, and where in its line.
 type Listed = (usize, f32);
+
+/// What is not 0 of a matrix or of its transpose, line by line.
+pub struct Lists {
+    listed: Vec<Listed>,
+    /// Where each line begins, and where the last one ends.
+    starts: Vec<usize>,
+    places: usize,
+}
+
+impl Lists {
+    /// Of all of the matrix, read as it lies in memory.
+    pub fn of<T: Entry>(matrix: Sparse<'_, T>) -> Self {
+        let (marks, entries) = (matrix.marks(), matrix.entries());
+        let lines = marks.lines(matrix.is_transposed());
+        let mut starts = vec![0; lines.count() + 1];
+        for block in 0..lines.places().div_ceil(BLOCK) {
+            for (count, word) in starts[1..].iter_mut().zip(lines.block(block)) {
+                *count += word.count_ones() as usize;
+            }
+        }
+        let mut sum = 0;
+        for start in &mut starts {
+            sum += *start;
+            *start = sum;
+        }
+        let mut next = starts.clone();
+        let mut listed = vec![(0, 0.0); marks.marked()];
+        for row in 0..marks.rows() {
+            for column in places(marks.lines(false), row) {
+                let (line, place) = if matrix.is_transposed() {
+                    (column, row)
+                } else {
+                    (row, column)
+                };
+                listed[next[line]] = (place, entries[row * marks.columns() + column].value());
+                next[line] += 1;
+            }
+        }
+        Self {
+            listed,
+            starts,
+            places: lines.places(),
+        }
+    }
+
+    #[inline(always)]
+    fn line(&self, line: usize) -> &[Listed] {
+        &self.listed[self.starts[line]..self.starts[line + 1]]
+    }
+}
 
 /// The marked places of a line.
 #[inline(always)]
@@ -45,7 +83,18 @@ fn places(marks: Lines<'_>, line: usize) -> impl Iterator<Item = usize> {
     })
 }
 
-impl<T: Entry> WithSimd for FewSums<'_, T> {
+/// scale · left · right, some lines of it; the right matrix has whole rows.
+pub struct FewSums<'a> {
+    /// Row after row.
+    pub out: &'a mut [MaybeUninit<f32>],
+    pub scale: f32,
+    pub left: &'a Lists,
+    /// The first of the lines.
+    pub first: usize,
+    pub right: Matrix<'a>,
+}
+
+impl WithSimd for FewSums<'_> {
     type Output = ();
 
     #[inline(always)]
@@ -54,25 +103,18 @@ impl<T: Entry> WithSimd for FewSums<'_, T> {
             out,
             scale,
             left,
+            first,
             right,
         } = self;
         let width = right.width();
-        assert_eq!(
-            left.columns(),
-            right.rows(),
-            "matrices that can be multiplied"
-        );
-        assert_eq!(out.len(), left.rows() * width, "room for it");
-        let marks = left.lines();
-        let mut list: Vec<Listed> = Vec::new();
+        assert_eq!(left.places, right.rows(), "matrices that can be multiplied");
         for (row, out) in out.chunks_exact_mut(width).enumerate() {
-            list.clear();
-            list.extend(places(marks, row).map(|place| (place, left.entry(row, place).value())));
+            let list = left.line(first + row);
             let mut from = 0;
             while from < width {
                 let vectors = (width - from) / S::F32_LANES;
                 let task = |from| Piece {
-                    list: &list,
+                    list,
                     right,
                     from,
                     scale,
@@ -167,32 +209,37 @@ pub fn turned_product<T: Entry>(
     scale: f32,
     out: &mut [MaybeUninit<f32>],
 ) {
+    /// Rows that are turned at a time, so that what is written at once is long.
+    const TOGETHER: usize = 64;
     let rows = left.rows();
-    let of_columns = |first: usize, out: &mut [MaybeUninit<f32>]| {
-        let right = right.some_columns(first..first + out.len() / rows);
-        let width = right.width();
-        let mut near = vec![MaybeUninit::uninit(); TOGETHER * width];
-        for row in (0..rows).step_by(TOGETHER) {
-            let count = TOGETHER.min(rows - row);
-            with_vectors(FewSums {
-                out: &mut near[..count * width],
-                scale,
-                left: left.some_rows(row..row + count),
-                right,
-            });
-            // SAFETY: the product has written every entry.
-            let near = unsafe { near[..count * width].assume_init_ref() };
-            turn(near, width, [count, width], &mut out[row..], rows);
-        }
-    };
     assert_eq!(out.len(), rows * right.width(), "room for it");
+    let lists = Lists::of(left);
     let threads = threads_for(left.marked() * right.width());
     let piece = right.width().div_ceil(threads);
-    if threads == 1 || out.is_empty() {
-        return of_columns(0, out);
-    }
-    let pieces = out.par_chunks_mut(piece * rows).enumerate();
-    pieces.for_each(|(at, out)| of_columns(at * piece, out));
+    let pieces = out.chunks_mut((piece * rows).max(1)).enumerate().collect();
+    share_out(
+        pieces,
+        left.marked() * right.width(),
+        |(at, out): (usize, &mut [_])| {
+            let width = out.len() / rows;
+            let right = right.some_columns(at * piece..at * piece + width);
+            let mut near = vec![MaybeUninit::uninit(); TOGETHER * width];
+            for first in (0..rows).step_by(TOGETHER) {
+                let near = &mut near[..TOGETHER.min(rows - first) * width];
+                let count = near.len() / width;
+                with_vectors(FewSums {
+                    out: near,
+                    scale,
+                    left: &lists,
+                    first,
+                    right,
+                });
+                // SAFETY: the product has written every entry.
+                let near = unsafe { near.assume_init_ref() };
+                turn(near, width, [count, width], &mut out[first..], rows);
+            }
+        },
+    );
 }
 
 /// scale · left · rightᵀ at the marked places of a matrix, one line of `out` for each of its rows; elsewhere `out` stays.

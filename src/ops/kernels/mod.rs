@@ -5,8 +5,9 @@
 //! A ramp is off for about half of the images, and four of five pixels of a digit are black. [`marks`] tells with one bit an
 //! entry what of a matrix is not 0, along its rows and along its columns; [`sparse`] multiplies such a matrix, or its
 //! transpose, with a whole one from the right. A row of the product is a sum of those rows of the right matrix that the
-//! marks name, kept in registers. [`matrix`] has whole matrices, which go to the crate `gemm`. Threads share out the rows
-//! of a product, or its columns where there are more of them.
+//! marks name, kept in registers. Where hardly anything is marked, as in the codes that [`largest`] leaves, [`few`] works
+//! in proportion to that; the bits are the same. [`matrix`] has whole matrices, which go to the crate `gemm`. Threads share
+//! out the rows of a product, or its columns where there are more of them.
 //!
 //! # Loops over vectors
 //!

@@ -23,7 +23,7 @@ use std::ops::Range;
 use pulp::{Scalar128b, Simd, WithSimd};
 use rayon::prelude::*;
 
-use super::few::FewSums;
+use super::few::{FewSums, Lists};
 use super::marks::{BLOCK, Lines, Marks};
 use super::matrix::{Matrix, threads_for};
 use super::wide::with_vectors;
@@ -119,7 +119,7 @@ impl<'a, T: Entry> Sparse<'a, T> {
         }
     }
 
-    pub fn some_rows(self, rows: Range<usize>) -> Self {
+    fn some_rows(self, rows: Range<usize>) -> Self {
         Self {
             first: self.first + rows.start,
             count: rows.len(),
@@ -150,6 +150,10 @@ impl<'a, T: Entry> Sparse<'a, T> {
         self.marks
     }
 
+    pub fn is_transposed(self) -> bool {
+        self.is_transposed
+    }
+
     /// How many entries of the whole matrix are marked.
     pub fn marked(self) -> usize {
         self.marks.marked()
@@ -167,15 +171,16 @@ impl<'a, T: Entry> Sparse<'a, T> {
         } else {
             MANY_TURNED
         };
-        let straight = self.has_less_than_one_of(many).then(|| right.straight());
+        let few = self.has_less_than_one_of(many);
+        let few = few.then(|| (Lists::of(self), right.straight()));
         let multiply = |left: Self, out: &mut [_]| {
-            if let Some(straight) = &straight {
-                let right = Matrix::new(straight, right.rows(), width);
+            if let Some((lists, straight)) = &few {
                 return with_vectors(FewSums {
                     out,
                     scale,
-                    left,
-                    right,
+                    left: lists,
+                    first: left.first,
+                    right: Matrix::new(straight, right.rows(), width),
                 });
             }
             with_vectors(Product {
@@ -198,20 +203,9 @@ impl<'a, T: Entry> Sparse<'a, T> {
     }
 
     /// A line of marks for each row.
-    #[inline(always)]
-    pub fn lines(self) -> Lines<'a> {
+    fn lines(self) -> Lines<'a> {
         let lines = self.marks.lines(self.is_transposed);
         lines.some(self.first..self.first + self.count)
-    }
-
-    #[inline(always)]
-    pub fn entry(self, row: usize, column: usize) -> T {
-        let (row, stride) = (self.first + row, self.marks.columns());
-        self.entries[if self.is_transposed {
-            column * stride + row
-        } else {
-            row * stride + column
-        }]
     }
 
     /// What begins with the entry in this row and column.
@@ -822,7 +816,8 @@ mod tests {
                         vectors.run(FewSums {
                             out: &mut out,
                             scale: 0.3,
-                            left,
+                            left: &Lists::of(left),
+                            first: 0,
                             right: Matrix::new(&right, inner, columns),
                         });
                         let few: Vec<u64> =
