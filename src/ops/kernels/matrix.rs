@@ -227,13 +227,19 @@ pub fn turn(
     to_stride: usize,
 ) {
     let (whole_rows, whole_columns) = (rows - rows % QUAD, columns - columns % QUAD);
+    // Wrapping, as checks of every sum would take longer than the work; slices check where they end.
     let mut turn_square = |row: usize, column: usize| {
         let mut square = [[0.0; QUAD]; QUAD];
-        for (of, values) in square.iter_mut().enumerate() {
-            values.copy_from_slice(&from[(row + of) * stride + column..][..QUAD]);
+        let mut at = row.wrapping_mul(stride).wrapping_add(column);
+        for values in &mut square {
+            *values = *from[at..].first_chunk().expect("rows reach so far");
+            at = at.wrapping_add(stride);
         }
-        for (of, values) in turned(square).iter().enumerate() {
-            to[(column + of) * to_stride + row..][..QUAD].write_copy_of_slice(values);
+        let mut at = column.wrapping_mul(to_stride).wrapping_add(row);
+        for values in turned(square) {
+            let place = to[at..].first_chunk_mut().expect("rows reach so far");
+            *place = values.map(MaybeUninit::new);
+            at = at.wrapping_add(to_stride);
         }
     };
     // Along the longer side, so that what is near in the cache is read or written at once.
