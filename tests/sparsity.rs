@@ -113,17 +113,17 @@ impl Model64 {
                 .zip(on)
                 .map(|(a, on)| if *on { *a } else { 0.0 })
                 .collect();
-            for input in 0..IN {
+            for (input, x) in x.iter().enumerate() {
                 let made: f64 = (0..UNITS)
                     .map(|unit| h[unit] * self.of("decoder.weight", unit * IN + input))
                     .sum();
-                total += 0.5 * (made + self.of("decoder.bias", input) - x[input]).powi(2);
+                total += 0.5 * (made + self.of("decoder.bias", input) - x).powi(2);
             }
             if let spec::Sparsity::L1(L1Sparsity { decoder_norms, .. }) = self.sparsity {
-                for unit in 0..UNITS {
-                    let row = &self.numbers["decoder.weight"][unit * IN..][..IN];
+                let rows = self.numbers["decoder.weight"].chunks_exact(IN);
+                for (h, row) in h.iter().zip(rows) {
                     let norm = row.iter().map(|w| w * w).sum::<f64>().sqrt();
-                    total += LAMBDA * h[unit] * if decoder_norms { norm } else { 1.0 };
+                    total += LAMBDA * h * if decoder_norms { norm } else { 1.0 };
                 }
             }
         }

@@ -395,6 +395,9 @@ fn describe_autoencoder(setting: &AutoencoderTraining, inputs: usize) -> String 
     let spec = &setting.autoencoder;
     let decoder = match spec.decoder {
         Decoder::Tied => "tied",
+        Decoder::Untied {
+            unit_norm: true, ..
+        } => "untied with norm 1",
         Decoder::Untied { .. } => "untied",
     };
     // Of a divergence, the name of the condition or the table of the grid has β.
