@@ -188,11 +188,7 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         bias: FloatTensor<Self>,
         x: RowsPrimitive<Self>,
     ) -> FloatTensor<Self> {
-        let nodes = [h.node(), weight.node(), bias.node()];
-        let [h, weight, bias] = [h, weight, bias].map(FloatTensor::<Self>::into_primitive);
-        let pass = squared_error::forward(h, weight, &bias, without_graph::<C>(x));
-        let errors = pass.errors.clone();
-        tracked::<_, C, 3>(nodes, pass, errors)
+        squared_error::in_graph::<C>([h, weight, bias], x, squared_error::forward)
     }
 
     fn tied_squared_error(
@@ -216,11 +212,7 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         bias: FloatTensor<Self>,
         x: RowsPrimitive<Self>,
     ) -> FloatTensor<Self> {
-        let nodes = [h.node(), weight.node(), bias.node()];
-        let [h, weight, bias] = [h, weight, bias].map(FloatTensor::<Self>::into_primitive);
-        let pass = squared_error::forward_of_sparse(h, weight, &bias, without_graph::<C>(x));
-        let errors = pass.errors.clone();
-        tracked::<_, C, 3>(nodes, pass, errors)
+        squared_error::in_graph::<C>([h, weight, bias], x, squared_error::forward_of_sparse)
     }
 
     fn keep_largest(h: FloatTensor<Self>, largest: Largest) -> FloatTensor<Self> {

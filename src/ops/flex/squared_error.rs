@@ -3,10 +3,15 @@
 //! Back, with r = h W̃ + c − x for each image: ∂E/∂h = r W̃ᵀ, ∂E/∂W̃ = hᵀ r, ∂E/∂c = Σ r over the batch, all by the number of
 //! images.
 
-use burn::backend::Flex;
+use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::flex::FlexTensor;
+use burn::backend::tensor::FloatTensor;
+use burn::backend::{Autodiff, Flex};
 
-use super::{Left, RowsPrimitive, Saved, dims, entries, in_order, matrix, slice, tensor};
+use super::{
+    Left, RowsPrimitive, Saved, dims, entries, in_order, matrix, slice, tensor, tracked,
+    without_graph,
+};
 use crate::ops::kernels::matrix::{Matrix, extend_by_product, extend_by_turned_product};
 use crate::ops::kernels::{few, passes};
 
@@ -66,6 +71,19 @@ pub fn forward_of_sparse(
     x: RowsPrimitive<Flex>,
 ) -> DecoderPass {
     pass(Left::of_numbers(h, dims(bias)[2]), weight, bias, x)
+}
+
+/// Either of them in the graph, whose tensors are h, W̃ and c.
+pub fn in_graph<C: CheckpointStrategy>(
+    tensors: [FloatTensor<Autodiff<Flex, C>>; 3],
+    x: RowsPrimitive<Autodiff<Flex, C>>,
+    forward: fn(FlexTensor, FlexTensor, &FlexTensor, RowsPrimitive<Flex>) -> DecoderPass,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let nodes = tensors.each_ref().map(|tensor| tensor.node());
+    let [h, weight, bias] = tensors.map(FloatTensor::<Autodiff<Flex, C>>::into_primitive);
+    let pass = forward(h, weight, &bias, without_graph::<C>(x));
+    let errors = pass.errors.clone();
+    tracked::<_, C, 3>(nodes, pass, errors)
 }
 
 fn pass(h: Left, weight: FlexTensor, bias: &FlexTensor, x: RowsPrimitive<Flex>) -> DecoderPass {
