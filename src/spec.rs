@@ -566,12 +566,6 @@ impl TrainingSpec {
     pub fn steps(&self, examples: usize) -> usize {
         examples.div_ceil(self.batch_size)
     }
-
-    /// Whether the learning rate of an early step depends on how many epochs there are.
-    #[must_use]
-    pub fn looks_ahead(&self) -> bool {
-        self.schedule != Schedule::Constant
-    }
 }
 
 /// A backend by the name that configs and flags use. Whether this build has it is for `backend` to say.

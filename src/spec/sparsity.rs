@@ -72,7 +72,7 @@ pub struct BatchTopKSparsity {
     /// k, the units that stay of an image on average.
     pub k: usize,
     /// Outside of training a unit stays if it is above a threshold, the running mean over batches of the smallest that
-    /// stayed (Bussmann et al. 2024, section 3); this is the share of the mean so far.
+    /// stayed (Bussmann et al. 2024); this is the share of the mean so far.
     pub threshold_decay: f64,
 }
 

@@ -1,5 +1,5 @@
 //! How well classes can be told from an autoencoder's codes: a softmax layer that is trained on codes which stay as they
-//! are (Makhzani and Frey 2013, section 4.2).
+//! are (as Makhzani and Frey 2013 do).
 
 use super::autoencoder::Trainee;
 use super::classifier::{Labelled, score};
