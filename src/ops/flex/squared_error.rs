@@ -79,7 +79,9 @@ pub fn in_graph<C: CheckpointStrategy>(
     x: RowsPrimitive<Autodiff<Flex, C>>,
     forward: fn(FlexTensor, FlexTensor, &FlexTensor, RowsPrimitive<Flex>) -> DecoderPass,
 ) -> FloatTensor<Autodiff<Flex, C>> {
-    let nodes = tensors.each_ref().map(|tensor| tensor.node());
+    let nodes = tensors
+        .each_ref()
+        .map(FloatTensor::<Autodiff<Flex, C>>::node);
     let [h, weight, bias] = tensors.map(FloatTensor::<Autodiff<Flex, C>>::into_primitive);
     let pass = forward(h, weight, &bias, without_graph::<C>(x));
     let errors = pass.errors.clone();
