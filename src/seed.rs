@@ -7,10 +7,10 @@
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
-use rand_distr::{Distribution, StandardNormal};
+use rand_distr::{Distribution, StandardNormal, StandardUniform};
 use sha2::{Digest, Sha256};
 
-use crate::spec::Initialization;
+use crate::spec::{Initialization, Variance};
 
 /// What a stream is for. The name goes into the key: renaming one changes every result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,7 +74,8 @@ pub fn stream(seed: u64, purpose: Purpose, place: &[u64]) -> ChaCha8Rng {
     ChaCha8Rng::from_seed(key.finalize().into())
 }
 
-/// Initial values of a `rows × columns` matrix, row by row, for a layer with `fan_in` inputs.
+/// Initial values of a `rows × columns` matrix, row by row, for a layer with `fan_in` inputs. The rows and columns of weights are
+/// the layer's fan-in and fan-out, in this order or the other.
 #[must_use]
 pub fn draw(
     initialization: Initialization,
@@ -83,13 +84,24 @@ pub fn draw(
     mut stream: ChaCha8Rng,
 ) -> Vec<f32> {
     let count = rows * columns;
+    let value =
+        |variance: Variance| variance.value(fan_in, (rows + columns).saturating_sub(fan_in));
     match initialization {
         Initialization::Constant { value } => vec![value as f32; count],
         Initialization::Normal { variance } => {
-            let deviation = variance.value(fan_in).sqrt();
+            let deviation = value(variance).sqrt();
             standard_normals(&mut stream)
                 .take(count)
                 .map(|standard| (deviation * standard) as f32)
+                .collect()
+        }
+        Initialization::Uniform { variance } => {
+            let largest = (3.0 * value(variance)).sqrt();
+            let from_0_to_1 =
+                std::iter::repeat_with(|| -> f64 { StandardUniform.sample(&mut stream) });
+            from_0_to_1
+                .take(count)
+                .map(|share| (largest * (2.0 * share - 1.0)) as f32)
                 .collect()
         }
         Initialization::Orthogonal { gain } => {
@@ -248,6 +260,30 @@ mod tests {
         .sum::<f64>()
             / 1e5;
         assert!(mean.abs() < 0.02, "{mean}");
+    }
+
+    #[test]
+    fn uniform_values_fill_glorots_interval() {
+        let glorot = Initialization::Uniform {
+            variance: Variance::OverFanSum { scale: 2.0 },
+        };
+        let values = draw(
+            glorot,
+            300,
+            [300, 200],
+            stream(0, Purpose::EncoderWeight, &[]),
+        );
+        let bound = (6.0_f64 / 500.0).sqrt();
+        let values: Vec<f64> = values.into_iter().map(f64::from).collect();
+        let [largest, smallest] = [1.0, -1.0].map(|sign| {
+            let signed = values.iter().map(|value| sign * value);
+            signed.fold(f64::MIN, f64::max)
+        });
+        for end in [largest, smallest] {
+            assert!((0.999 * bound..=bound).contains(&end), "{end} {bound}");
+        }
+        let variance = values.iter().map(|value| value * value).sum::<f64>() / 6e4;
+        assert!((variance * 250.0 - 1.0).abs() < 0.02, "{variance}");
     }
 
     #[test]

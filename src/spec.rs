@@ -57,6 +57,8 @@ pub enum Activation {
     Sigmoid,
     /// tanh(z).
     Tanh,
+    /// z / (1 + |z|), a softer tanh (Bergstra et al. 2009; Glorot and Bengio 2010).
+    Softsign,
     /// z: a linear unit. Layers of it span no more than one layer does.
     Identity,
 }
@@ -151,6 +153,12 @@ pub enum Initialization {
         /// The variance, which may depend on the layer.
         variance: Variance,
     },
+    /// Uniform between −√(3v) and √(3v), whose variance is v. With v = 2/(fan-in + fan-out), the normalised start of Glorot
+    /// and Bengio 2010, equation 16.
+    Uniform {
+        /// v, which may depend on the layer.
+        variance: Variance,
+    },
     /// Every entry the same.
     Constant {
         /// The value of every entry.
@@ -164,7 +172,7 @@ pub enum Initialization {
     },
 }
 
-/// A variance as the literature writes it: a number, or a number over the layer's fan-in.
+/// A variance as the literature writes it: a number, or a number over the layer's fan-in, or over its fan-in and fan-out.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Variance {
     /// This number in every layer.
@@ -177,15 +185,21 @@ pub enum Variance {
         /// The variance times the fan-in.
         scale: f64,
     },
+    /// `scale` divided by the numbers of inputs and units of the layer together; for weights only.
+    OverFanSum {
+        /// The variance times the sum of fan-in and fan-out.
+        scale: f64,
+    },
 }
 
 impl Variance {
-    /// The variance for a layer with `fan_in` inputs.
+    /// The variance for a layer with `fan_in` inputs and `fan_out` units.
     #[must_use]
-    pub fn value(self, fan_in: usize) -> f64 {
+    pub fn value(self, fan_in: usize, fan_out: usize) -> f64 {
         match self {
             Self::Fixed { value } => value,
             Self::OverFanIn { scale } => scale / fan_in as f64,
+            Self::OverFanSum { scale } => scale / (fan_in + fan_out) as f64,
         }
     }
 }
@@ -377,15 +391,30 @@ pub enum OptimizerSpec {
     },
     /// v ← momentum·v + g, θ ← θ − η·v: heavy-ball momentum without dampening.
     Sgd {
-        /// The share of the last step that the next one keeps.
+        /// The share of the last step that the next one keeps; where it moves, in the first epoch.
         #[serde(with = "forms::Share", default)]
         momentum: f64,
+        /// Where it moves to, epoch by epoch in equal parts; it stays where this is left out.
+        #[serde(
+            with = "Perhaps::<forms::Share>",
+            default,
+            skip_serializing_if = "Option::is_none"
+        )]
+        final_momentum: Option<f64>,
+        /// After how many epochs it is there.
+        #[serde(
+            with = "Count",
+            default = "momentum_epochs",
+            skip_serializing_if = "is_momentum_epochs"
+        )]
+        momentum_epochs: usize,
     },
 }
 
 /// How the learning rate moves.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
 pub enum Schedule {
     /// η in every epoch.
     Constant,
@@ -393,6 +422,18 @@ pub enum Schedule {
     LinearToZero,
     /// η·½(1 + cos(π t/T)) at step t = 0 … T − 1 of the whole training (Loshchilov and Hutter 2017, without restarts).
     Cosine,
+    /// η·factorᵉ in epoch e = 0, 1, ….
+    Exponential {
+        /// What an epoch leaves of η.
+        #[serde(with = "forms::Remainder", default = "rate_factor")]
+        factor: f64,
+    },
+    /// η / (1 + e/n) in epoch e = 0, 1, …: half of η after n epochs.
+    Inverse {
+        /// n.
+        #[serde(with = "Count", default = "rate_epochs")]
+        epochs: usize,
+    },
 }
 
 /// How a model is trained.
@@ -506,6 +547,23 @@ fn estimate_decay() -> f64 {
     0.99
 }
 
+fn momentum_epochs() -> usize {
+    10
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_momentum_epochs(epochs: &usize) -> bool {
+    *epochs == momentum_epochs()
+}
+
+fn rate_factor() -> f64 {
+    0.95
+}
+
+fn rate_epochs() -> usize {
+    10
+}
+
 fn adam_beta_1() -> f64 {
     0.9
 }
@@ -519,6 +577,32 @@ fn adam_epsilon() -> f64 {
 }
 
 impl OptimizerSpec {
+    /// Gradient descent with this momentum throughout.
+    #[must_use]
+    pub fn sgd(momentum: f64) -> Self {
+        Self::Sgd {
+            momentum,
+            final_momentum: None,
+            momentum_epochs: momentum_epochs(),
+        }
+    }
+
+    /// The momentum of epoch `epoch`, counted from 0; that of Adam is its own.
+    #[must_use]
+    pub fn momentum_at(self, epoch: usize) -> f64 {
+        match self {
+            Self::Adam { .. } => 0.0,
+            Self::Sgd {
+                momentum,
+                final_momentum,
+                momentum_epochs,
+            } => {
+                let share = (epoch as f64 / momentum_epochs as f64).min(1.0);
+                momentum + share * (final_momentum.unwrap_or(momentum) - momentum)
+            }
+        }
+    }
+
     /// Adam with the constants of its paper.
     #[must_use]
     pub fn adam() -> Self {
@@ -553,6 +637,10 @@ impl TrainingSpec {
             Schedule::Cosine => {
                 let share = done / (self.epochs * steps) as f64;
                 self.learning_rate * 0.5 * (1.0 + (std::f64::consts::PI * share).cos())
+            }
+            Schedule::Exponential { factor } => self.learning_rate * factor.powf(epoch as f64),
+            Schedule::Inverse { epochs } => {
+                self.learning_rate / (1.0 + epoch as f64 / epochs as f64)
             }
         };
         if done >= self.warm_up_steps as f64 {
@@ -625,6 +713,7 @@ impl fmt::Display for Activation {
             Self::LeakyRelu { slope } => write!(f, "leaky ramp {slope}"),
             Self::Sigmoid => f.write_str("sigmoid"),
             Self::Tanh => f.write_str("tanh"),
+            Self::Softsign => f.write_str("softsign"),
             Self::Identity => f.write_str("linear"),
         }
     }
@@ -634,6 +723,7 @@ impl fmt::Display for Initialization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Normal { variance } => write!(f, "N(0, {variance})"),
+            Self::Uniform { variance } => write!(f, "uniform of variance {variance}"),
             Self::Constant { value } => write!(f, "{value}"),
             Self::Orthogonal { gain } => write!(f, "orthogonal × {gain:.3}"),
         }
@@ -657,6 +747,7 @@ impl fmt::Display for Variance {
                 Some(divisor) => write!(f, "1/fan_in/{divisor}"),
                 None => write!(f, "{scale}/fan_in"),
             },
+            Self::OverFanSum { scale } => write!(f, "{scale}/(fan_in + fan_out)"),
         }
     }
 }
@@ -664,8 +755,13 @@ impl fmt::Display for Variance {
 impl fmt::Display for TrainingSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.optimizer {
-            OptimizerSpec::Sgd { momentum: 0.0 } => f.write_str("SGD")?,
-            OptimizerSpec::Sgd { momentum } => write!(f, "SGD with momentum {momentum}")?,
+            OptimizerSpec::Sgd {
+                momentum,
+                final_momentum: Some(last),
+                ..
+            } => write!(f, "SGD with momentum {momentum} to {last}")?,
+            OptimizerSpec::Sgd { momentum: 0.0, .. } => f.write_str("SGD")?,
+            OptimizerSpec::Sgd { momentum, .. } => write!(f, "SGD with momentum {momentum}")?,
             OptimizerSpec::Adam { .. } => f.write_str("Adam")?,
         }
         write!(f, " {}", self.learning_rate)?;
@@ -673,6 +769,10 @@ impl fmt::Display for TrainingSpec {
             Schedule::Constant => {}
             Schedule::LinearToZero => f.write_str(" falling to 0")?,
             Schedule::Cosine => f.write_str(" falling as a cosine")?,
+            Schedule::Exponential { factor } => write!(f, " times {factor} an epoch")?,
+            Schedule::Inverse { epochs } => {
+                write!(f, " halved after {}", counted(epochs, "epoch"))?
+            }
         }
         if self.warm_up_steps > 0 {
             write!(f, " after {}", counted(self.warm_up_steps, "warm-up step"))?;
@@ -688,6 +788,30 @@ impl fmt::Display for TrainingSpec {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rates_and_momenta_move_epoch_by_epoch() {
+        let rates = |schedule| {
+            let training = TrainingSpec {
+                schedule,
+                learning_rate: 8.0,
+                ..TrainingSpec::default()
+            };
+            [0, 1, 2, 4].map(|epoch| training.learning_rate_at(epoch, 3, 5))
+        };
+        let halved = Schedule::Exponential { factor: 0.5 };
+        assert_eq!(rates(halved), [8.0, 4.0, 2.0, 0.5]);
+        let inverse = Schedule::Inverse { epochs: 2 };
+        assert_eq!(rates(inverse), [8.0, 8.0 / 1.5, 4.0, 8.0 / 3.0]);
+        let moving = OptimizerSpec::Sgd {
+            momentum: 0.5,
+            final_momentum: Some(0.75),
+            momentum_epochs: 2,
+        };
+        let momenta = |of: OptimizerSpec| [0, 1, 2, 9].map(|epoch| of.momentum_at(epoch));
+        assert_eq!(momenta(moving), [0.5, 0.625, 0.75, 0.75]);
+        assert_eq!(momenta(OptimizerSpec::sgd(0.3)), [0.3; 4]);
+    }
 
     #[test]
     fn variances_read_as_the_literature_writes_them() {

@@ -48,6 +48,7 @@ impl Reference {
                         Activation::LeakyRelu { slope } => z.max(0.0) + slope * z.min(0.0),
                         Activation::Sigmoid => 1.0 / (1.0 + (-z).exp()),
                         Activation::Tanh => z.tanh(),
+                        Activation::Softsign => z / (1.0 + z.abs()),
                         Activation::Identity => z,
                     }
                 })
@@ -266,6 +267,7 @@ fn every_activation_tied_and_untied_with_both_losses() {
         Activation::LeakyRelu { slope: 0.1 },
         Activation::Sigmoid,
         Activation::Tanh,
+        Activation::Softsign,
         Activation::Identity,
     ];
     for activation in activations {

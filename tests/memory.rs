@@ -111,7 +111,7 @@ fn classifier(activation: Activation) -> ClassifierTrainee {
         bias: NORMAL,
     };
     let model = Classifier::new(&spec, 36, 10, &[0], &Device::flex());
-    let training = training(OptimizerSpec::Sgd { momentum: 0.0 });
+    let training = training(OptimizerSpec::sgd(0.0));
     ClassifierTrainee::classifiers(model, &training, TrainedLayers::All, 0)
 }
 

@@ -93,6 +93,12 @@ const FIGURE_RANGES: &[Range] = &[
         NO_VARIANCE,
     ),
     range(
+        "autoencoder.encoder_weight.uniform_variance",
+        &[],
+        &["1.2e-38", "1e6", "1.2e-38/fan_sum", "1e6/fan_sum"],
+        NO_VARIANCE,
+    ),
+    range(
         "autoencoder.encoder_weight.constant",
         &[],
         &["-1000", "1000"],
@@ -179,6 +185,18 @@ const FIGURE_RANGES: &[Range] = &[
         &["9e-13", "1.1", "0"],
     ),
     range("training.optimizer.sgd.momentum", SGD, SHARE, NO_SHARE),
+    range(
+        "training.optimizer.sgd.final_momentum",
+        SGD,
+        SHARE,
+        NO_SHARE,
+    ),
+    range(
+        "training.schedule.exponential.factor",
+        &[],
+        &["1.2e-38", "1"],
+        &["0", "1e-39", "1.1"],
+    ),
     range(
         "training.learning_rate",
         &[],

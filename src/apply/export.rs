@@ -443,6 +443,7 @@ fn in_torch(activation: Activation) -> String {
         Activation::LeakyRelu { slope } => format!("nn.LeakyReLU({slope:?})"),
         Activation::Sigmoid => "nn.Sigmoid()".to_owned(),
         Activation::Tanh => "nn.Tanh()".to_owned(),
+        Activation::Softsign => "nn.Softsign()".to_owned(),
         Activation::Identity => "nn.Identity()".to_owned(),
     }
 }
@@ -455,6 +456,7 @@ fn in_numpy(layer: &Layer, name: &str) -> String {
         Activation::LeakyRelu { slope } => format!("numpy.where(z > 0, z, {slope:?} * z)"),
         Activation::Sigmoid => "1 / (1 + numpy.exp(-z))".to_owned(),
         Activation::Tanh => "numpy.tanh(z)".to_owned(),
+        Activation::Softsign => "z / (1 + abs(z))".to_owned(),
         Activation::Identity => "z".to_owned(),
     }
 }

@@ -217,7 +217,27 @@ pub(super) fn training(section: &str, training: &TrainingSpec) -> Kept {
             }
         }
         // A step of SGD takes the weights times 1 − ηλ: below −1 (with momentum, a little further) they grow without end.
-        OptimizerSpec::Sgd { momentum } => {
+        OptimizerSpec::Sgd {
+            momentum,
+            final_momentum,
+            momentum_epochs,
+        } => {
+            let epochs = key("optimizer.sgd.momentum_epochs");
+            let is_told = OptimizerSpec::sgd(momentum)
+                != OptimizerSpec::Sgd {
+                    momentum,
+                    final_momentum: None,
+                    momentum_epochs,
+                };
+            if final_momentum.is_none() && is_told {
+                return broken(
+                    &[&epochs],
+                    format!(
+                        "{epochs} = {momentum_epochs} says when the momentum is there, but not where"
+                    ),
+                    format!("set {} too", key("optimizer.sgd.final_momentum")),
+                );
+            }
             let (rate, decay) = (training.learning_rate, training.weight_decay);
             let below = 2.0 * (1.0 + momentum);
             if rate * decay >= below {

@@ -268,7 +268,7 @@ pub(super) fn defaults(experiment: ExperimentName) -> toml::Table {
             run.seeds = (0..5).collect();
             let fine_tuning = ClassifierTrainingSection {
                 training: TrainingSpec {
-                    optimizer: OptimizerSpec::Sgd { momentum: 0.0 },
+                    optimizer: OptimizerSpec::sgd(0.0),
                     learning_rate: 0.1,
                     schedule: Schedule::LinearToZero,
                     epochs: 20,

@@ -170,7 +170,7 @@ fn an_almost_empty_classifier_holds_the_defaults_of_the_post() {
     );
     let config = accepted(&text, &[]);
     let fine_tuning = TrainingSpec {
-        optimizer: OptimizerSpec::Sgd { momentum: 0.0 },
+        optimizer: OptimizerSpec::sgd(0.0),
         learning_rate: 0.1,
         schedule: Schedule::LinearToZero,
         warm_up_steps: 0,
@@ -271,7 +271,7 @@ fn each_word_has_its_meaning_and_its_own_keys() {
     );
     assert_eq!(
         autoencoder(&["training.optimizer=sgd"]).training.optimizer,
-        OptimizerSpec::Sgd { momentum: 0.0 }
+        OptimizerSpec::sgd(0.0)
     );
     // The decay of a stage is another one by default, and a word alone does not change it.
     let stage = classifier(
@@ -309,6 +309,13 @@ fn numbers_ratios_widths_and_seeds_may_be_written_in_several_ways() {
     ] {
         assert_eq!(variance(text), Variance::OverFanIn { scale }, "{text}");
     }
+    let sum = Variance::OverFanSum { scale: 2.0 };
+    assert_eq!(variance("2/fan_sum"), sum);
+    let uniform = "autoencoder.encoder_weight.uniform_variance=2/fan_sum";
+    assert_eq!(
+        autoencoder(&[uniform]).autoencoder.encoder_weight,
+        Initialization::Uniform { variance: sum }
+    );
     let widths = |text: &str| {
         classifier(&format!("network.hidden_units = {text}"))
             .classifier
@@ -473,7 +480,7 @@ fn a_choice_is_replaced_by_another_and_merged_with_itself() {
         epsilon: 1e-6,
     };
     let optimizers: Vec<_> = conditions.iter().map(|c| c.training.optimizer).collect();
-    let sgd = OptimizerSpec::Sgd { momentum: 0.5 };
+    let sgd = OptimizerSpec::sgd(0.5);
     assert_eq!(optimizers, [adam(0.7), adam(0.8), sgd, adam(0.8)]);
 }
 
@@ -515,10 +522,7 @@ fn a_grid_is_crossed_with_the_conditions_and_its_first_key_moves_slowest() {
         panic!("{last:?}");
     };
     assert_eq!(training.classifier.hidden_units, [3, 3]);
-    assert_eq!(
-        training.training.optimizer,
-        OptimizerSpec::Sgd { momentum: 0.5 }
-    );
+    assert_eq!(training.training.optimizer, OptimizerSpec::sgd(0.5));
     assert_eq!(training.training.epochs, 3);
     is_kept_as("grid.toml", &config.to_toml());
 
@@ -1001,6 +1005,9 @@ fn values_of_the_wrong_form_are_told_what_is_right() {
                 "[autoencoder]\nencoder_bias = \"constant\"",
                 "[autoencoder]\nencoder_bias = { constant = 1, normal_variance = 1 }",
                 "[autoencoder]\nencoder_bias = { orthogonal = 1 }",
+                "[autoencoder]\nencoder_bias = { uniform_variance = \"2/fan_sum\" }",
+                "[autoencoder]\ndecoder_bias = { normal_variance = \"2/fan_sum\" }",
+                "[autoencoder]\nencoder_weight = { uniform_variance = \"2/fan_sum/fan_in\" }",
                 "[autoencoder]\nencoder_weight = { normal_variance = \"1/0\" }",
                 "[autoencoder]\nencoder_weight = { normal_variance = \"one/784\" }",
                 "[autoencoder]\nencoder_weight = { normal_variance = \"1/inf\" }",
@@ -1108,6 +1115,7 @@ fn keys_that_disagree_are_told_where_somebody_chose_one() {
                 "[sparsity]\ntarget = 0.001",
                 "--set sparsity.clamp=0.2",
                 "[training.optimizer.adam]\nbeta_2 = 0.5",
+                "[training]\noptimizer = { sgd = { momentum = 0.5, momentum_epochs = 3 } }",
                 "[training]\nweight_decay = 20\nlearning_rate = 0.1\noptimizer = \"sgd\"",
                 "grid.training.weight_decay = [0, 21]\ntraining.learning_rate = 0.1\ntraining.optimizer = \"sgd\"",
             ],
@@ -1191,10 +1199,7 @@ fn keys_that_would_do_nothing_are_told_why() {
     let conditions = classifiers(
         "[training.optimizer.sgd]\nmomentum = 0.5\n[conditions.D]\ntraining.optimizer = \"adam\"\n[conditions.E]\n",
     );
-    assert_eq!(
-        conditions[1].training.optimizer,
-        OptimizerSpec::Sgd { momentum: 0.5 }
-    );
+    assert_eq!(conditions[1].training.optimizer, OptimizerSpec::sgd(0.5));
 }
 
 #[test]
@@ -1477,6 +1482,10 @@ const CHOICES: &[&str] = &[
     "autoencoder.encoder_weight.normal_variance=1/fan_in/10",
     "autoencoder.encoder_weight={constant=1}",
     "autoencoder.encoder_weight.orthogonal=1.5",
+    "autoencoder.encoder_weight.uniform_variance=32/fan_sum",
+    "autoencoder.encoder_bias.uniform_variance=1/fan_in/3",
+    "autoencoder.decoder_bias.uniform_variance=0.5",
+    "autoencoder.activation=softsign",
     "autoencoder.encoder_bias.normal_variance=\" 2 /\t3\"",
     "autoencoder.corruption=masking",
     "autoencoder.corruption.gaussian.deviation=0.5",
@@ -1503,6 +1512,11 @@ const CHOICES: &[&str] = &[
     "training.optimizer=sgd",
     "training.optimizer=adam",
     "training.optimizer.sgd.momentum=0.5",
+    "training.optimizer.sgd.final_momentum=0.75",
+    "training.optimizer.sgd.momentum_epochs=3",
+    "training.schedule=exponential",
+    "training.schedule.exponential.factor=0.5",
+    "training.schedule.inverse.epochs=3",
     "training.optimizer.adam.epsilon=1e-12",
     "training.learning_rate=3.3333333333333335e-4",
     "training.schedule=linear_to_zero",

@@ -169,7 +169,10 @@ fn encoder(condition: &Condition) -> Option<Encoder> {
     };
     Some(Encoder {
         weights,
-        is_odd: matches!(activation, Activation::Tanh | Activation::Identity),
+        is_odd: matches!(
+            activation,
+            Activation::Tanh | Activation::Softsign | Activation::Identity
+        ),
     })
 }
 

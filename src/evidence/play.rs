@@ -239,6 +239,7 @@ impl<'a> Tensors<'a> {
             Activation::LeakyRelu { slope } => ("leaky_relu", slope),
             Activation::Sigmoid => ("sigmoid", 0.0),
             Activation::Tanh => ("tanh", 0.0),
+            Activation::Softsign => ("softsign", 0.0),
             Activation::Identity => ("identity", 0.0),
         };
         Ok(PlayLayer {

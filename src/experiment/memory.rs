@@ -245,8 +245,12 @@ pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
 fn moments(training: &TrainingSpec) -> f64 {
     match training.optimizer {
         OptimizerSpec::Adam { .. } => 2.0,
-        OptimizerSpec::Sgd { momentum } if momentum > 0.0 => 1.0,
-        OptimizerSpec::Sgd { .. } => 0.0,
+        OptimizerSpec::Sgd {
+            momentum: 0.0,
+            final_momentum: None,
+            ..
+        } => 0.0,
+        OptimizerSpec::Sgd { .. } => 1.0,
     }
 }
 

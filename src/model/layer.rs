@@ -1,7 +1,7 @@
 //! One layer of units, for every member at once: h = f(x W + b).
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::{leaky_relu, relu, sigmoid, tanh};
+use burn::tensor::activation::{leaky_relu, relu, sigmoid, softsign, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::numbers;
@@ -195,6 +195,7 @@ impl Layer {
             ) => leaky_relu(z, slope),
             (Activation::Sigmoid, _) => sigmoid(z),
             (Activation::Tanh, _) => tanh(z),
+            (Activation::Softsign, _) => softsign(z),
             (Activation::Relu | Activation::Identity, _) => z,
         }
     }

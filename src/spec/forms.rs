@@ -232,6 +232,8 @@ ranges! {
     /// The weight of a term of the cost.
     Weight = Included(0.0), Included(1e6);
     LearningRate = Excluded(0.0), Included(100.0);
+    /// What an epoch leaves of a learning rate.
+    Remainder = Excluded(0.0), Included(1.0);
     WeightDecay = Included(0.0), Included(100.0);
     /// Adam's ε: a smaller one divides gradients whose squares are 0 in single precision, and makes steps of any size.
     Epsilon = Included(1e-12), Included(1.0);
@@ -325,7 +327,7 @@ fn described((low, high): Range) -> String {
     format!("a number x with {low}x{high}")
 }
 
-/// A variance: a number, or a ratio such as `"1/784"`, `"2/fan_in"`, `"1/fan_in/10"`.
+/// A variance: a number, or a ratio such as `"1/784"`, `"2/fan_in"`, `"1/fan_in/10"`, `"2/fan_sum"`.
 pub(crate) struct Ratio;
 
 impl Form for Ratio {
@@ -336,43 +338,66 @@ impl Form for Ratio {
         PositiveVariance::expected()
     }
     fn read(written: Written<IgnoredAny>) -> Result<Variance, Flaw> {
-        let (over_fan_in, number) = match written {
+        let variance = match written {
             Written::Text(text) => ratio(&text)?,
-            number => (false, PositiveVariance::read(number)?),
+            number => Variance::Fixed {
+                value: PositiveVariance::read(number)?,
+            },
         };
-        let number = in_range(number, PositiveVariance::RANGE)?;
-        Ok(if over_fan_in {
-            Variance::OverFanIn { scale: number }
-        } else {
-            Variance::Fixed { value: number }
-        })
+        let (Variance::Fixed { value: number }
+        | Variance::OverFanIn { scale: number }
+        | Variance::OverFanSum { scale: number }) = variance;
+        in_range(number, PositiveVariance::RANGE)?;
+        Ok(variance)
     }
     fn schema() -> Schema {
         json_schema!({ "anyOf": [PositiveVariance::schema(), { "type": "string", "pattern": "/" }] })
     }
 }
 
+/// The same of biases, which have no fan-out.
+pub(crate) struct BiasRatio;
+
+impl Form for BiasRatio {
+    type Value = Variance;
+    type Item = IgnoredAny;
+
+    fn expected() -> String {
+        Ratio::expected()
+    }
+    fn read(written: Written<IgnoredAny>) -> Result<Variance, Flaw> {
+        match Ratio::read(written)? {
+            Variance::OverFanSum { .. } => Err(Flaw::rule(OF_WEIGHTS.0, OF_WEIGHTS.1)),
+            variance => Ok(variance),
+        }
+    }
+    fn schema() -> Schema {
+        Ratio::schema()
+    }
+}
+
 /// As a ratio where that loses no bit, else as a number.
 impl Serialize for Variance {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let (number, over_fan_in) = match *self {
+        let (number, over) = match *self {
             Self::Fixed { value } => (value, ""),
             Self::OverFanIn { scale } => (scale, "/fan_in"),
+            Self::OverFanSum { scale } => (scale, "/fan_sum"),
         };
         let divisor = (1.0 / number).round();
         let loses_nothing = (1.0 / divisor).to_bits() == number.to_bits();
         if loses_nothing && (1.5..1e15).contains(&divisor) {
-            serializer.collect_str(&format_args!("1{over_fan_in}/{divisor}"))
-        } else if over_fan_in.is_empty() {
+            serializer.collect_str(&format_args!("1{over}/{divisor}"))
+        } else if over.is_empty() {
             serializer.serialize_f64(number)
         } else {
-            serializer.collect_str(&format_args!("{number}{over_fan_in}"))
+            serializer.collect_str(&format_args!("{number}{over}"))
         }
     }
 }
 
-/// Whether the fan-in divides, and the quotient of the numbers.
-fn ratio(text: &str) -> Result<(bool, f64), Flaw> {
+/// The quotient of the numbers, over the fan-in or over fan-in and fan-out together where one of these divides.
+fn ratio(text: &str) -> Result<Variance, Flaw> {
     let no_ratio = || {
         Flaw::rule(
             "is {}, which is not a ratio",
@@ -382,11 +407,12 @@ fn ratio(text: &str) -> Result<(bool, f64), Flaw> {
     let positive = |part: &str| part.parse().ok().filter(|number: &f64| *number > 0.0);
     let mut parts = text.split('/').map(str::trim);
     let mut quotient = parts.next().and_then(positive).ok_or_else(no_ratio)?;
-    let (mut divisors, mut fan_ins) = (0, 0);
+    let (mut divisors, mut fan_ins, mut fan_sums) = (0, 0, 0);
     for part in parts {
         divisors += 1;
         match (part, positive(part)) {
             ("fan_in", _) => fan_ins += 1,
+            ("fan_sum", _) => fan_sums += 1,
             (_, Some(number)) => quotient /= number,
             _ if part.parse() == Ok(0.0) => {
                 let hint = "the numbers after `/` must be positive";
@@ -395,21 +421,27 @@ fn ratio(text: &str) -> Result<(bool, f64), Flaw> {
             _ => return Err(no_ratio()),
         }
     }
-    if divisors == 0 || fan_ins > 1 {
-        return Err(no_ratio());
+    match (divisors, fan_ins, fan_sums) {
+        (0, ..) => Err(no_ratio()),
+        (_, 0, 0) => Ok(Variance::Fixed { value: quotient }),
+        (_, 1, 0) => Ok(Variance::OverFanIn { scale: quotient }),
+        (_, 0, 1) => Ok(Variance::OverFanSum { scale: quotient }),
+        _ => Err(no_ratio()),
     }
-    Ok((fan_ins == 1, quotient))
 }
 
 /// How initial values are written: a table of one key.
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(
     rename_all = "snake_case",
-    expecting = "an initialization: write { normal_variance = \"1/784\" } or { constant = 0.0 }, or { orthogonal = 1.0 } for weights"
+    expecting = "an initialization: write { normal_variance = \"1/784\" }, { uniform_variance = \"1/784\" } or { constant = 0.0 }, or { orthogonal = 1.0 } for weights"
 )]
 pub(crate) enum WrittenInitialization {
     /// Normal with mean 0 and this variance: a number, or a ratio such as `"1/784"`, `"2/fan_in"`.
     NormalVariance(#[serde(with = "Ratio")] Variance),
+    /// Uniform with mean 0 and this variance v, so between −√(3v) and √(3v); `"2/fan_sum"` is the normalised start of Glorot
+    /// and Bengio 2010, `"1/fan_in/3"` the older ±1/√fan-in.
+    UniformVariance(#[serde(with = "Ratio")] Variance),
     /// Every entry the same.
     Constant(#[serde(with = "Constant")] f64),
     /// A random matrix with orthonormal rows or columns, times this gain (Saxe et al. 2014); for weights only.
@@ -420,6 +452,7 @@ impl From<WrittenInitialization> for Initialization {
     fn from(written: WrittenInitialization) -> Self {
         match written {
             WrittenInitialization::NormalVariance(variance) => Self::Normal { variance },
+            WrittenInitialization::UniformVariance(variance) => Self::Uniform { variance },
             WrittenInitialization::Constant(value) => Self::Constant { value },
             WrittenInitialization::Orthogonal(gain) => Self::Orthogonal { gain },
         }
@@ -430,19 +463,35 @@ impl From<Initialization> for WrittenInitialization {
     fn from(initialization: Initialization) -> Self {
         match initialization {
             Initialization::Normal { variance } => Self::NormalVariance(variance),
+            Initialization::Uniform { variance } => Self::UniformVariance(variance),
             Initialization::Constant { value } => Self::Constant(value),
             Initialization::Orthogonal { gain } => Self::Orthogonal(gain),
         }
     }
 }
 
+/// What is wrong with `fan_sum` in a start of biases, and what to do.
+const OF_WEIGHTS: (&str, &str) = (
+    "is {}, which is for weights: biases have no fan-out",
+    "write a number, or a ratio such as \"1/784\" or \"1/fan_in\"",
+);
+
 /// Initial values of biases, which are no matrix.
 pub(crate) fn bias<'de, D: Deserializer<'de>>(from: D) -> Result<Initialization, D::Error> {
     match Initialization::deserialize(from)? {
         Initialization::Orthogonal { .. } => Err(D::Error::custom(
             "is {}, which is not an initialization of biases\n\
-             write { normal_variance = \"1/784\" } or { constant = 0.0 }; { orthogonal = 1.0 } is for weights",
+             write { normal_variance = \"1/784\" }, { uniform_variance = \"1/784\" } or { constant = 0.0 }; { orthogonal = 1.0 } is for weights",
         )),
+        Initialization::Normal {
+            variance: Variance::OverFanSum { .. },
+        }
+        | Initialization::Uniform {
+            variance: Variance::OverFanSum { .. },
+        } => Err(D::Error::custom(format_args!(
+            "{}\n{}",
+            OF_WEIGHTS.0, OF_WEIGHTS.1
+        ))),
         other => Ok(other),
     }
 }
@@ -451,13 +500,15 @@ pub(crate) fn bias<'de, D: Deserializer<'de>>(from: D) -> Result<Initialization,
 #[derive(Serialize, Deserialize, JsonSchema)]
 #[serde(
     rename_all = "snake_case",
-    expecting = "a start of biases: write \"data_mean\", { normal_variance = \"1/784\" } or { constant = 0.0 }"
+    expecting = "a start of biases: write \"data_mean\", { normal_variance = \"1/784\" }, { uniform_variance = \"1/784\" } or { constant = 0.0 }"
 )]
 pub(crate) enum WrittenDecoderBias {
     /// The mean of the training data.
     DataMean,
     /// Normal with mean 0 and this variance: a number, or a ratio such as `"1/784"`, `"2/fan_in"`.
-    NormalVariance(#[serde(with = "Ratio")] Variance),
+    NormalVariance(#[serde(with = "BiasRatio")] Variance),
+    /// Uniform with mean 0 and this variance v, so between −√(3v) and √(3v).
+    UniformVariance(#[serde(with = "BiasRatio")] Variance),
     /// Every entry the same.
     Constant(#[serde(with = "Constant")] f64),
 }
@@ -467,6 +518,7 @@ impl From<WrittenDecoderBias> for DecoderBias {
         Self::Drawn(match written {
             WrittenDecoderBias::DataMean => return Self::DataMean,
             WrittenDecoderBias::NormalVariance(variance) => Initialization::Normal { variance },
+            WrittenDecoderBias::UniformVariance(variance) => Initialization::Uniform { variance },
             WrittenDecoderBias::Constant(value) => Initialization::Constant { value },
         })
     }
@@ -479,6 +531,9 @@ impl From<DecoderBias> for WrittenDecoderBias {
             DecoderBias::DataMean => Self::DataMean,
             DecoderBias::Drawn(Initialization::Normal { variance }) => {
                 Self::NormalVariance(variance)
+            }
+            DecoderBias::Drawn(Initialization::Uniform { variance }) => {
+                Self::UniformVariance(variance)
             }
             DecoderBias::Drawn(Initialization::Constant { value }) => Self::Constant(value),
             DecoderBias::Drawn(Initialization::Orthogonal { .. }) => Self::Constant(0.0),
@@ -756,6 +811,7 @@ with_schema!(generic [F: Form] Perhaps<F>);
 with_schema!(generic [const LOW: u64, const HIGH: u64, T: TryFrom<u64> + Serialize] Whole<LOW, HIGH, T>);
 with_schema! {
     Ratio;
+    BiasRatio;
     Seeds;
     Widths;
     Images;

@@ -41,6 +41,7 @@ impl OutputRange {
             | Activation::LeakyRelu { .. }
             | Activation::Sigmoid
             | Activation::Tanh
+            | Activation::Softsign
             | Activation::Identity => {
                 f64::from(self.largest[unit]) - f64::from(self.smallest[unit]) <= DEAD_TOLERANCE
             }

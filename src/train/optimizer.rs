@@ -51,6 +51,31 @@ impl<const D: usize> RecordState for Memory<D> {
     }
 }
 
+impl Rule {
+    /// The rule in `epoch`, counted from 0.
+    fn of(spec: OptimizerSpec, epoch: usize) -> Self {
+        match spec {
+            OptimizerSpec::Sgd { .. } => {
+                let momentum = spec.momentum_at(epoch);
+                // burn's default dampening of 0.1 is not what the literature calls momentum.
+                let config = MomentumConfig::new()
+                    .with_momentum(momentum)
+                    .with_dampening(0.0);
+                Self::Sgd((momentum > 0.0).then(|| Momentum::new(&config)))
+            }
+            OptimizerSpec::Adam {
+                beta_1,
+                beta_2,
+                epsilon,
+            } => Self::Adam(AdamRates {
+                beta_1: beta_1 as f32,
+                beta_2: beta_2 as f32,
+                epsilon: epsilon as f32,
+            }),
+        }
+    }
+}
+
 impl UpdateRule for Rule {
     type State<const D: usize> = Memory<D>;
 
@@ -98,6 +123,7 @@ impl UpdateRule for Rule {
 /// An update rule for all parameters of one model, but that only weights decay.
 pub struct Optimizer {
     rule: Rule,
+    spec: OptimizerSpec,
     /// λ of ½ λ Σ W²: added to the gradient of weights and of nothing else.
     weight_decay: f64,
     /// A model's gradients are scaled down to this norm where theirs is larger.
@@ -110,30 +136,18 @@ pub struct Optimizer {
 impl Optimizer {
     /// The rule of a training, before its first step.
     pub(super) fn new(training: &TrainingSpec) -> Self {
-        let rule = match training.optimizer {
-            OptimizerSpec::Sgd { momentum } => {
-                // burn's default dampening of 0.1 is not what the literature calls momentum.
-                let config = MomentumConfig::new()
-                    .with_momentum(momentum)
-                    .with_dampening(0.0);
-                Rule::Sgd((momentum > 0.0).then(|| Momentum::new(&config)))
-            }
-            OptimizerSpec::Adam {
-                beta_1,
-                beta_2,
-                epsilon,
-            } => Rule::Adam(AdamRates {
-                beta_1: beta_1 as f32,
-                beta_2: beta_2 as f32,
-                epsilon: epsilon as f32,
-            }),
-        };
         Self {
-            rule,
+            rule: Rule::of(training.optimizer, 0),
+            spec: training.optimizer,
             weight_decay: training.weight_decay,
             largest_gradient_norm: training.largest_gradient_norm,
             memory: Vec::new(),
         }
+    }
+
+    /// The rule as it is in `epoch`, counted from 0.
+    pub(super) fn begin_epoch(&mut self, epoch: usize) {
+        self.rule = Rule::of(self.spec, epoch);
     }
 
     /// The model after a step against `gradients`; a parameter without a gradient stays as it is.

@@ -181,6 +181,7 @@ impl<L: Learner> Training<L> {
         let steps = self.spec.steps(examples.count());
         let rows = epoch_order(order.seed, order.stage, epoch, examples.count());
         let mut meter = Meter::new(observer, rows.len());
+        self.optimizer.begin_epoch(self.epochs_done);
 
         for indices in rows.chunks(self.spec.batch_size).skip(self.batches_done) {
             if stop.requested() {

@@ -70,6 +70,7 @@ const ACTIVATIONS = {
   leaky_relu: (z, slope) => (z > 0 ? z : slope * z),
   sigmoid: (z) => 1 / (1 + Math.exp(-z)),
   tanh: Math.tanh,
+  softsign: (z) => z / (1 + Math.abs(z)),
   identity: (z) => z,
 };
 
@@ -635,7 +636,7 @@ function rove(row) {
 function sliderEnds(layer) {
   const { activation } = shown.model.layers[layer];
   const most = 2 * shown.model.largest[layer];
-  const ends = { relu: [0, most], sigmoid: [0, 1], tanh: [-1, 1] };
+  const ends = { relu: [0, most], sigmoid: [0, 1], tanh: [-1, 1], softsign: [-1, 1] };
   return ends[activation] ?? [-most, most];
 }
 
