@@ -116,6 +116,9 @@ pub struct EpochRecord {
     pub sparsity: f64,
     /// Reconstruction loss on the test images.
     pub test_reconstruction: f64,
+    /// ‖x − x̂‖² of a test image, the mean over them, whatever the loss is; of deep autoencoders.
+    #[serde(default)]
+    pub test_squared_error: Option<f64>,
     /// 1 − Σ‖x − x̂‖² / Σ‖x − x̄‖² over the test images; not defined where these do not vary.
     pub explained_variance: Option<f64>,
     /// Mean of ρ̂ over units, measured on the test images.

@@ -21,8 +21,9 @@ use forms::{Perhaps, WrittenDecoderBias, WrittenInitialization};
 pub(crate) use forms::{LARGEST_SEED, ROUNDS_OUT, Seeds, Stages, Whole, words_alone};
 pub(crate) use plan::StageCount;
 pub use plan::{
-    Arrays, ClassifierTraining, Colour, Condition, Coordinate, Data, Expectation, ExperimentName,
-    Fit, GridKey, Limit, Model, Over, Pictures, Plan, Promise, Report, Run, Source,
+    Arrays, ClassifierTraining, Colour, Condition, Coordinate, Data, DeepAutoencoderTraining,
+    Expectation, ExperimentName, Fit, GridKey, Limit, Model, Over, Pictures, Plan, Promise, Report,
+    Run, Source,
 };
 
 pub(crate) use sparsity::ProbeEpochs;
@@ -332,6 +333,41 @@ pub struct ClassifierSpec {
     pub bias: Initialization,
 }
 
+/// A deep autoencoder: hidden layers down to a code, and the way back through as many, as wide (Hinton and Salakhutdinov 2006).
+/// Input size follows from the data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct DeepAutoencoderSpec {
+    /// The widths of the layers from the input to the code, which is the last: a list, or "3 x 100".
+    #[serde(with = "forms::Widths")]
+    pub hidden_units: Vec<usize>,
+    /// The nonlinearity of all hidden layers but the code.
+    pub activation: Activation,
+    /// The nonlinearity of the code.
+    pub code_activation: Activation,
+    /// What is applied to the outputs.
+    pub decoder_activation: DecoderActivation,
+    /// How an input and its reconstruction are compared; `cross_entropy` needs sigmoid outputs.
+    pub reconstruction: Reconstruction,
+    /// Initial weights of every layer, there and back.
+    pub weight: Initialization,
+    /// Initial biases of every layer.
+    #[serde(deserialize_with = "forms::bias")]
+    pub bias: Initialization,
+}
+
+impl DeepAutoencoderSpec {
+    /// The nonlinearity of a layer on the way to the code, counted from 0.
+    #[must_use]
+    pub fn activation_of(&self, layer: usize) -> Activation {
+        if layer + 1 == self.hidden_units.len() {
+            self.code_activation
+        } else {
+            self.activation
+        }
+    }
+}
+
 /// Which layers of a classifier learn in its own training.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -497,6 +533,23 @@ impl Default for AutoencoderSpec {
             encoder_bias: Initialization::normal(1.0 / 7840.0),
             decoder_bias: Initialization::Constant { value: 0.0 }.into(),
             subtract_decoder_bias: false,
+        }
+    }
+}
+
+/// Sigmoid units around a linear code of 30: those of Hinton and Salakhutdinov 2006, with Glorot and Bengio's start.
+impl Default for DeepAutoencoderSpec {
+    fn default() -> Self {
+        Self {
+            hidden_units: vec![1000, 500, 250, 30],
+            activation: Activation::Sigmoid,
+            code_activation: Activation::Identity,
+            decoder_activation: DecoderActivation::Sigmoid,
+            reconstruction: Reconstruction::CrossEntropy,
+            weight: Initialization::Uniform {
+                variance: Variance::OverFanSum { scale: 2.0 },
+            },
+            bias: Initialization::Constant { value: 0.0 },
         }
     }
 }

@@ -203,6 +203,12 @@ pub fn layer_name(layer: usize) -> String {
     format!("layer.{:02}", layer + 1)
 }
 
+/// The same of a layer on the way back from a code, counted from 0 at the code: `decoder.01` is the first.
+#[must_use]
+pub fn decoder_name(layer: usize) -> String {
+    format!("decoder.{:02}", layer + 1)
+}
+
 /// SHA-256 over the bits of `arrays`, each preceded by its length, in hexadecimal.
 #[must_use]
 pub fn hash_of(arrays: &[&[f32]]) -> String {

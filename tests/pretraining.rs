@@ -115,7 +115,8 @@ fn copying_k_layers_copies_exactly_k() {
     }
     let encoders = pretraining.encoders();
     for k in 0..=3 {
-        let model = copy_into(fresh(&seeds), &encoders[..k], &device);
+        let mut model = fresh(&seeds);
+        copy_into(&mut model.hidden, &encoders[..k], &device);
         for (layer, (found, drawn)) in model.hidden.iter().zip(fresh(&seeds).hidden).enumerate() {
             let (found, drawn) = (found.values(), drawn.values());
             if layer < k {

@@ -17,11 +17,13 @@ use zip::write::FileOptions;
 
 use super::{Network, Trained};
 use crate::data::Frame;
-use crate::model::{Autoencoder, Classifier, Layer, LayerValues, Selection, numbers};
+use crate::model::{
+    Autoencoder, Classifier, DeepAutoencoder, Layer, LayerValues, Selection, numbers,
+};
 use crate::run::Failure;
 use crate::run_dir::write_whole;
 use crate::spec::{Activation, DecoderActivation};
-use crate::weights::{bytes, layer_name};
+use crate::weights::{bytes, decoder_name, layer_name};
 
 /// For whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -277,7 +279,43 @@ impl Trained {
                 );
                 (arrays, python)
             }
+            Network::DeepAutoencoder(model) => self.deep_in_pytorch(model, file),
         }
+    }
+
+    /// A deep autoencoder as one sequence: a matrix and an activation for each layer, there and back.
+    fn deep_in_pytorch(&self, model: &DeepAutoencoder, file: &str) -> (Named, String) {
+        let mut arrays = Vec::new();
+        let mut modules = Vec::new();
+        for (at, layer) in model.encoder.iter().chain(&model.decoder).enumerate() {
+            let values = layer.values();
+            let [_, inputs, units] = values.shape;
+            modules.push(format!("nn.Linear({inputs}, {units})"));
+            modules.push(in_torch(layer.activation()));
+            let of: Arrays = values.into();
+            arrays.push((format!("{}.weight", 2 * at), of.weight.transposed()));
+            arrays.push((format!("{}.bias", 2 * at), of.bias));
+            arrays.extend(
+                of.slope
+                    .map(|slope| (format!("{}.weight", 2 * at + 1), slope)),
+            );
+        }
+        if model.decoder_activation() == DecoderActivation::Sigmoid {
+            modules.pop();
+            modules.push("nn.Sigmoid()".to_owned());
+        }
+        let python = format!(
+            "import safetensors.torch, torch, torch.nn as nn\n\
+             model = nn.Sequential({})\n\
+             model.load_state_dict(safetensors.torch.load_file({file}))\n\
+             x = torch.zeros(1, {})  # {}\n\
+             print(model[:{}](x), model(x))  # code, reconstruction\n",
+            modules.join(", "),
+            self.inputs(),
+            self.inputs_in_words(),
+            2 * model.encoder.len(),
+        );
+        (arrays, python)
     }
 
     /// Every array under the name that it has in the run's own file, biases and slopes of one dimension; of a tied
@@ -309,6 +347,15 @@ impl Trained {
                     .flat_map(|(name, values)| layer(&name, values.values()))
                     .collect()
             }
+            Network::DeepAutoencoder(model) => {
+                let there = model.encoder.iter().enumerate();
+                let back = model.decoder.iter().enumerate();
+                there
+                    .map(|(at, values)| (layer_name(at), values))
+                    .chain(back.map(|(at, values)| (decoder_name(at), values)))
+                    .flat_map(|(name, values)| layer(&name, values.values()))
+                    .collect()
+            }
         }
     }
 
@@ -320,6 +367,7 @@ impl Trained {
                 Some(layer) => (layer_name(0), layer, None),
                 None => ("output".to_owned(), &model.output, None),
             },
+            Network::DeepAutoencoder(model) => (layer_name(0), &model.encoder[0], None),
         };
         let subtracts = model.is_some_and(Autoencoder::subtracts_decoder_bias);
         let x = if subtracts {
@@ -359,7 +407,9 @@ impl Trained {
             ))
         };
         let Network::Autoencoder(model) = &self.network else {
-            return Err(cannot("it is a classifier, and SAELens's are autoencoders"));
+            return Err(cannot(
+                "it has several layers, and SAELens's autoencoders have one",
+            ));
         };
         if !self.transforms.is_identity() {
             return Err(cannot(

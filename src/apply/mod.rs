@@ -21,7 +21,7 @@ use burn::tensor::{Device, Tensor};
 use crate::config::{self, Config, Overrides};
 use crate::data::{Frame, Images, RowSource, Transforms};
 use crate::experiment::{rebuilt as stored, rows};
-use crate::model::{Autoencoder, Classifier, Layer, numbers};
+use crate::model::{Autoencoder, Classifier, DeepAutoencoder, Layer, numbers};
 use crate::ops::Rows;
 use crate::results::Member;
 use crate::run::Failure;
@@ -58,6 +58,8 @@ pub enum Network {
     Autoencoder(Autoencoder),
     /// Codes of every hidden layer, and probabilities of classes.
     Classifier(Classifier),
+    /// Codes of every layer down to the code, and reconstruction.
+    DeepAutoencoder(DeepAutoencoder),
 }
 
 /// What is asked of a model for each input.
@@ -109,6 +111,7 @@ impl Trained {
         let last = match &condition.model {
             Model::Autoencoder(_) => "encoder.weight",
             Model::Classifier(_) => "output.weight",
+            Model::DeepAutoencoder(_) => "decoder.01.weight",
         };
         if weights.get(&format!("{prefix}{last}")).is_err() {
             return Err(Failure::Work(format!(
@@ -183,6 +186,7 @@ impl Trained {
         match &self.network {
             Network::Autoencoder(model) => vec![&model.encoder],
             Network::Classifier(model) => model.hidden.iter().collect(),
+            Network::DeepAutoencoder(model) => model.encoder.iter().collect(),
         }
     }
 
@@ -191,6 +195,7 @@ impl Trained {
         match &self.network {
             Network::Autoencoder(model) => &model.encoder,
             Network::Classifier(model) => &model.output,
+            Network::DeepAutoencoder(model) => model.encoder.last().expect("a code is a layer"),
         }
     }
 
@@ -221,16 +226,20 @@ impl Trained {
                     )),
                 }
             }
-            (Output::Reconstructions, Network::Autoencoder(_)) => Ok(self.inputs()),
+            (Output::Reconstructions, Network::Autoencoder(_) | Network::DeepAutoencoder(_)) => {
+                Ok(self.inputs())
+            }
             (Output::Probabilities, Network::Classifier(model)) => Ok(units(&model.output)),
             (Output::Reconstructions, Network::Classifier(_)) => wrong(
                 "is a classifier, which has no way back from codes to inputs\n  hint: `layerwise encode` gives its codes, \
                  `layerwise predict` its classes",
             ),
-            (Output::Probabilities, Network::Autoencoder(_)) => wrong(
-                "is an autoencoder, which knows no classes\n  hint: `layerwise encode` gives its codes, `layerwise \
+            (Output::Probabilities, Network::Autoencoder(_) | Network::DeepAutoencoder(_)) => {
+                wrong(
+                    "is an autoencoder, which knows no classes\n  hint: `layerwise encode` gives its codes, `layerwise \
                  reconstruct` what it makes of them",
-            ),
+                )
+            }
         }
     }
 
@@ -271,6 +280,9 @@ impl Trained {
     fn output(&self, x: &Rows, output: Output) -> Tensor<3> {
         match (output, &self.network) {
             (Output::Reconstructions, Network::Autoencoder(model)) => model.decode(model.encode(x)),
+            (Output::Reconstructions, Network::DeepAutoencoder(model)) => {
+                model.decode(model.encode(x))
+            }
             (Output::Probabilities, Network::Classifier(model)) => model.forward(x),
             // Of its one layer; units that are switched off are 0.
             (_, Network::Autoencoder(model)) => model.encode(x),
@@ -328,6 +340,10 @@ fn rebuilt(
         Model::Classifier(training) => {
             let sizes = [inputs, data.classes];
             stored::classifier(training, sizes, weights, prefix).map(Network::Classifier)
+        }
+        Model::DeepAutoencoder(training) => {
+            stored::deep_autoencoder(training, inputs, weights, prefix)
+                .map(Network::DeepAutoencoder)
         }
     }
 }

@@ -5,7 +5,7 @@ use super::{Failure, PlanArgs, cores};
 use crate::evidence;
 use crate::experiment::{describe as in_words, multiply_accumulates};
 use crate::machine::{self, readable};
-use crate::model::{Autoencoder, Classifier};
+use crate::model::{Autoencoder, Classifier, DeepAutoencoder};
 use crate::run::{Prepared, prepare};
 use crate::spec::{Model, Plan};
 use crate::ui::print::say;
@@ -69,6 +69,7 @@ fn describe(plan: &Plan, prepared: &Prepared) {
         let parameters = match &condition.model {
             Model::Autoencoder(of) => Autoencoder::parameter_count(of, inputs),
             Model::Classifier(of) => Classifier::parameter_count(&of.classifier, inputs, classes),
+            Model::DeepAutoencoder(of) => DeepAutoencoder::parameter_count(&of.network, inputs),
         };
         say(&format!(
             "condition   {}: {}; {}; {} of {}; {:.2} TFLOP a seed",

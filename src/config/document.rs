@@ -144,31 +144,38 @@ impl Document {
 
     /// Refuses what only the other experiment has.
     fn check_experiment(&self, section: &str, node: &Node) -> Result<(), Problem> {
-        let other = match self.experiment {
-            ExperimentName::Autoencoder => ExperimentName::Classifier,
-            ExperimentName::Classifier => ExperimentName::Autoencoder,
-        };
-        let of_other = |section| {
-            !sections::of(self.experiment).contains(&section)
-                && sections::of(other).contains(&section)
-        };
-        let foreign = if of_other(section) {
-            node.leaves().first().copied()
+        let has_section =
+            |experiment: &ExperimentName| sections::of(*experiment).contains(&section);
+        let is_of_models = ExperimentName::ALL.iter().any(has_section);
+        let foreign = if is_of_models && !has_section(&self.experiment) {
+            let owners = ExperimentName::ALL.into_iter().filter(has_section);
+            let leaves = node.leaves();
+            leaves
+                .first()
+                .map(|leaf| (*leaf, owners.collect::<Vec<_>>()))
         } else {
-            let mut keys = sections::only_of(other).iter();
-            keys.find_map(|[of, name]| node.get(name).filter(|_| *of == section))
+            sections::LIMITED
+                .into_iter()
+                .find_map(|(of, name, owners)| {
+                    let leaf = node.get(name)?;
+                    let is_foreign = of == section && !owners.contains(&self.experiment);
+                    is_foreign.then(|| (leaf, owners.to_vec()))
+                })
         };
-        let Some(foreign) = foreign else {
+        let Some((foreign, owners)) = foreign else {
             return Ok(());
         };
-        let (ours, other) = (word(self.experiment), word(other));
+        let ours = word(self.experiment);
+        let owners = owners.into_iter().map(|of| format!("\"{}\"", word(of)));
+        let owners: Vec<String> = owners.collect();
         Err(Problem::new(
             &foreign.origin,
             format!(
-                "`{}` is not used because experiment = \"{ours}\"; it belongs to \"{other}\"",
-                shown(&foreign.path)
+                "`{}` is not used because experiment = \"{ours}\"; it belongs to {}",
+                shown(&foreign.path),
+                owners.join(" and ")
             ),
-            format!("remove it, or set experiment = \"{other}\""),
+            format!("remove it, or set experiment = {}", owners.join(" or ")),
         ))
     }
 
@@ -484,6 +491,7 @@ pub(super) fn word(experiment: ExperimentName) -> &'static str {
     match experiment {
         ExperimentName::Autoencoder => "autoencoder",
         ExperimentName::Classifier => "classifier",
+        ExperimentName::DeepAutoencoder => "deep_autoencoder",
     }
 }
 

@@ -9,13 +9,15 @@ use super::problem::{Problem, shown};
 use super::record::Record;
 use super::rules::{self, Broken};
 use super::sections::{
-    self, AutoencoderSection, ClassifierTrainingSection, DataSection, NetworkSection,
-    PretrainingSection, RunSection, Section, SparsitySection, StageSection, TrainingSection,
+    self, AutoencoderSection, ClassifierTrainingSection, DataSection, DeepNetworkSection,
+    DeepTrainingSection, NetworkSection, PretrainingSection, RunSection, Section, SparsitySection,
+    StageSection, TrainingSection,
 };
 use super::{Origin, Setting};
 use crate::spec::{
-    AutoencoderTraining, ClassifierTraining, Condition, Coordinate, ExperimentName, GridKey, Model,
-    Plan, SparsityKind, Transfer,
+    Activation, AutoencoderTraining, ClassifierTraining, Condition, Coordinate,
+    DeepAutoencoderTraining, ExperimentName, GridKey, Initialization, Model, Plan, SparsityKind,
+    Transfer,
 };
 
 /// The most conditions of a run.
@@ -183,6 +185,9 @@ impl Document {
         let model = match self.experiment {
             ExperimentName::Autoencoder => Model::Autoencoder(trees.autoencoder(record)?),
             ExperimentName::Classifier => Model::Classifier(trees.classifier(record)?),
+            ExperimentName::DeepAutoencoder => {
+                Model::DeepAutoencoder(trees.deep_autoencoder(record)?)
+            }
         };
         let at = point.iter().map(|(key, value)| Coordinate {
             key: key.key.clone(),
@@ -313,14 +318,53 @@ impl Trees<'_> {
             training: fine_tuning,
             trained,
         } = read("training", &training, record)?;
+        rules::training("training", &fine_tuning).map_err(|broken| self.broken(broken, None))?;
+        let widths = &spec.hidden_units;
+        let starts = [spec.weight, spec.bias];
+        let (stages, transfer) = self.stages(record, widths, |_| spec.activation, starts)?;
+        Ok(ClassifierTraining {
+            classifier: spec,
+            stages,
+            transfer,
+            training: fine_tuning,
+            trained_layers: trained.trained_layers,
+        })
+    }
+
+    fn deep_autoencoder(&self, record: &mut Record) -> Result<DeepAutoencoderTraining, Problem> {
+        let (network, training) = (self.section("network"), self.section("training"));
+        let DeepNetworkSection { spec } = read("network", &network, record)?;
+        let DeepTrainingSection { training } = read("training", &training, record)?;
+        let broken = |broken| self.broken(broken, None);
+        rules::deep_autoencoder(&spec).map_err(broken)?;
+        rules::training("training", &training).map_err(broken)?;
+        let widths = &spec.hidden_units;
+        let starts = [spec.weight, spec.bias];
+        let (stages, transfer) =
+            self.stages(record, widths, |layer| spec.activation_of(layer), starts)?;
+        Ok(DeepAutoencoderTraining {
+            network: spec,
+            stages,
+            transfer,
+            training,
+        })
+    }
+
+    /// The pretraining of layers of these widths, each of which has an activation, and what of it is used.
+    fn stages(
+        &self,
+        record: &mut Record,
+        widths: &[usize],
+        activation: impl Fn(usize) -> Activation,
+        starts: [Initialization; 2],
+    ) -> Result<(Vec<AutoencoderTraining>, Transfer), Problem> {
         let node = self.section("pretraining");
         let pretraining = PretrainingSection::read(&node);
         let extent = pretraining
             .map_err(|refusal| refusal.problem(&node))?
             .extent;
-        let broken = |broken| self.broken(broken, None);
-        rules::training("training", &fine_tuning).map_err(broken)?;
-        let layers = rules::layers(self.condition, extent.layers, &spec).map_err(broken)?;
+        let layers = rules::layers(self.condition, extent.layers, widths.len());
+        let layers = layers.map_err(|broken| self.broken(broken, None))?;
         let mut keys = toml::Table::try_from(&extent).expect("two words");
         if layers == 0 {
             keys.remove("transfer");
@@ -330,22 +374,18 @@ impl Trees<'_> {
         for layer in 0..layers {
             let node = self.put_together("pretraining", Some(layer + 1));
             let stage: StageSection = read("pretraining", &node, record)?;
-            let stage = stage.of_layer(&spec, layer);
-            rules::stage(&stage, layer + 1)
+            let stage = stage.of_layer(widths[layer], activation(layer), starts);
+            let below = layer.checked_sub(1).map(&activation);
+            rules::stage(&stage, layer + 1, below)
                 .map_err(|broken| self.broken(broken, Some(layer + 1)))?;
             stages.push(stage);
         }
-        Ok(ClassifierTraining {
-            classifier: spec,
-            stages,
-            transfer: if layers == 0 {
-                Transfer::Copy
-            } else {
-                extent.transfer
-            },
-            training: fine_tuning,
-            trained_layers: trained.trained_layers,
-        })
+        let transfer = if layers == 0 {
+            Transfer::Copy
+        } else {
+            extent.transfer
+        };
+        Ok((stages, transfer))
     }
 
     fn broken(&self, broken: Broken, layer: Option<usize>) -> Problem {

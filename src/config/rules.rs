@@ -3,9 +3,9 @@
 use super::Origin;
 use super::problem::{Problem, shown};
 use crate::spec::{
-    Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Decoder, DecoderActivation,
-    KlSparsity, OptimizerSpec, Reconstruction, Revive, Sparsity, SparsityKind, StageCount,
-    TrainingSpec,
+    Activation, AutoencoderSpec, AutoencoderTraining, Decoder, DecoderActivation,
+    DeepAutoencoderSpec, KlSparsity, OptimizerSpec, Reconstruction, Revive, Sparsity, SparsityKind,
+    StageCount, TrainingSpec,
 };
 
 /// A broken rule: at the first of these keys that somebody chose.
@@ -36,24 +36,46 @@ impl Broken {
 
 /// An autoencoder for its own sake.
 pub(super) fn autoencoder(model: &AutoencoderTraining) -> Kept {
-    outputs("autoencoder", &model.autoencoder)?;
+    let AutoencoderSpec {
+        reconstruction,
+        decoder_activation,
+        ..
+    } = model.autoencoder;
+    outputs("autoencoder", reconstruction, decoder_activation)?;
     decoder("autoencoder", &model.autoencoder)?;
     let units = "autoencoder";
     sparsity(["sparsity", units, units], model)?;
     training("training", &model.training)
 }
 
-/// The pretraining of hidden layer `layer`, counted from 1.
-pub(super) fn stage(stage: &AutoencoderTraining, layer: usize) -> Kept {
-    outputs("pretraining", &stage.autoencoder)?;
+/// A deep autoencoder, without its pretraining.
+pub(super) fn deep_autoencoder(network: &DeepAutoencoderSpec) -> Kept {
+    if network.hidden_units.is_empty() {
+        let key = "network.hidden_units";
+        return broken(
+            &[key],
+            format!("`{key}` is empty, but the last of these layers is the code"),
+            "write the widths from the input to the code, such as [1000, 500, 250, 30]",
+        );
+    }
+    let DeepAutoencoderSpec {
+        reconstruction,
+        decoder_activation,
+        ..
+    } = *network;
+    outputs("network", reconstruction, decoder_activation)
+}
+
+/// The pretraining of hidden layer `layer`, counted from 1, on the codes of units of another activation, or on the inputs.
+pub(super) fn stage(stage: &AutoencoderTraining, layer: usize, below: Option<Activation>) -> Kept {
     let AutoencoderSpec {
         reconstruction,
-        activation,
+        decoder_activation,
         ..
     } = stage.autoencoder;
+    outputs("pretraining", reconstruction, decoder_activation)?;
     if reconstruction == Reconstruction::CrossEntropy
-        && layer > 1
-        && activation != Activation::Sigmoid
+        && below.is_some_and(|below| below != Activation::Sigmoid)
     {
         let key = "pretraining.reconstruction";
         return broken(
@@ -69,13 +91,8 @@ pub(super) fn stage(stage: &AutoencoderTraining, layer: usize) -> Kept {
     training("pretraining", &stage.training)
 }
 
-/// How many of a classifier's layers are pretrained.
-pub(super) fn layers(
-    condition: &str,
-    layers: StageCount,
-    classifier: &ClassifierSpec,
-) -> Result<usize, Broken> {
-    let depth = classifier.hidden_units.len();
+/// How many of `depth` hidden layers are pretrained.
+pub(super) fn layers(condition: &str, layers: StageCount, depth: usize) -> Result<usize, Broken> {
     let layers = match layers {
         StageCount::All => depth.max(1),
         StageCount::First(count) => count,
@@ -98,12 +115,10 @@ pub(super) fn layers(
 }
 
 /// Cross-entropy takes logarithms of outputs.
-fn outputs(section: &str, autoencoder: &AutoencoderSpec) -> Kept {
+fn outputs(section: &str, compared: Reconstruction, of_outputs: DecoderActivation) -> Kept {
     let reconstruction = format!("{section}.reconstruction");
     let activation = format!("{section}.decoder_activation");
-    if autoencoder.reconstruction == Reconstruction::CrossEntropy
-        && autoencoder.decoder_activation != DecoderActivation::Sigmoid
-    {
+    if compared == Reconstruction::CrossEntropy && of_outputs != DecoderActivation::Sigmoid {
         return broken(
             &[&reconstruction, &activation],
             format!("`{reconstruction}` is \"cross_entropy\", which needs outputs in (0, 1)"),

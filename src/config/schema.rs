@@ -7,18 +7,17 @@ use serde_json::{Map, Value, json};
 use super::keys::OF_ALL_LAYERS;
 use super::report::ExpectKeys;
 use super::sections::{
-    self, AutoencoderSection, ClassifierTrainingSection, DataSection, NetworkSection,
-    PretrainingSection, ReportSection, RunSection, Section, SparsitySection, TrainingSection,
+    self, AutoencoderSection, ClassifierTrainingSection, DataSection, DeepNetworkSection,
+    DeepTrainingSection, NetworkSection, PretrainingSection, ReportSection, RunSection, Section,
+    SparsitySection, TrainingSection,
 };
 use crate::spec::ExperimentName;
-
-const BOTH: [ExperimentName; 2] = [ExperimentName::Autoencoder, ExperimentName::Classifier];
 
 /// The JSON Schema (draft 7) of a config: what editors complete and check.
 #[must_use]
 pub fn schema() -> Value {
     let generator = &mut generator(false);
-    let experiments = BOTH.map(|experiment| of_experiment(experiment, generator));
+    let experiments = ExperimentName::ALL.map(|experiment| of_experiment(experiment, generator));
     json!({
         "$schema": "http://json-schema.org/draft-07/schema#",
         "title": "A config of layerwise",
@@ -126,12 +125,17 @@ fn sections(experiment: ExperimentName, generator: &mut SchemaGenerator) -> Map<
                 section("The training.", TrainingSection::schema(generator)),
             );
         }
-        ExperimentName::Classifier => {
-            add(
-                "network",
-                section("The classifier.", NetworkSection::schema(generator)),
-            );
-            let schema = ClassifierTrainingSection::schema(generator);
+        ExperimentName::Classifier | ExperimentName::DeepAutoencoder => {
+            let is_deep = experiment == ExperimentName::DeepAutoencoder;
+            let (network, schema) = if is_deep {
+                let network = DeepNetworkSection::schema(generator);
+                let network = section("The deep autoencoder.", network);
+                (network, DeepTrainingSection::schema(generator))
+            } else {
+                let network = section("The classifier.", NetworkSection::schema(generator));
+                (network, ClassifierTrainingSection::schema(generator))
+            };
+            add("network", network);
             add(
                 "training",
                 section(
@@ -162,12 +166,12 @@ fn sections(experiment: ExperimentName, generator: &mut SchemaGenerator) -> Map<
         "report",
         section("What the page shows.", ReportSection::schema(generator)),
     );
-    for other in BOTH.into_iter().filter(|other| *other != experiment) {
-        for [section, name] in sections::only_of(other) {
-            let keys = found
-                .get_mut(*section)
-                .and_then(|section| section["properties"].as_object_mut());
-            keys.map(|keys| keys.remove(*name));
+    for (section, name, owners) in sections::LIMITED {
+        let keys = found
+            .get_mut(section)
+            .and_then(|section| section["properties"].as_object_mut());
+        if !owners.contains(&experiment) {
+            keys.map(|keys| keys.remove(name));
         }
     }
     found
@@ -237,7 +241,7 @@ fn walk(path: &str, schema: &Value, found: &mut Vec<(String, Value)>) {
 pub(super) fn keys() -> Vec<String> {
     let generator = &mut generator(true);
     let mut keys = vec!["experiment".to_owned()];
-    for experiment in BOTH {
+    for experiment in ExperimentName::ALL {
         for (key, _) in keys_of(&sections(experiment, generator)) {
             if !keys.contains(&key) {
                 keys.push(key);

@@ -8,8 +8,9 @@ use super::de::{Fields, Refusal};
 use super::node::{Node, Value};
 use super::problem::{Problem, shown};
 use crate::spec::{
-    AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data, ExperimentName, Form,
-    KlSparsity, MeanActivationEstimator, OptimizerSpec, ProbeEpochs, Revive, Run, Schedule,
+    Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data,
+    DecoderActivation, DeepAutoencoderSpec, ExperimentName, Form, Initialization, KlSparsity,
+    MeanActivationEstimator, OptimizerSpec, ProbeEpochs, Reconstruction, Revive, Run, Schedule,
     Sparsity, SparsityKind, StageCount, Stages, TrainedLayers, TrainingSpec, Transfer, Whole,
 };
 
@@ -75,6 +76,10 @@ section! {
     TrainingSection { training: TrainingSpec, probe: Probe } without NONE;
     /// The classifier that is trained.
     NetworkSection { spec: ClassifierSpec } without NONE;
+    /// The deep autoencoder that is trained.
+    DeepNetworkSection { spec: DeepAutoencoderSpec } without NONE;
+    /// Its training: fine-tuning, where it was pretrained.
+    DeepTrainingSection { training: TrainingSpec } without NONE;
     /// Its training: fine-tuning, where it was pretrained.
     ClassifierTrainingSection { training: TrainingSpec, trained: Trained } without NONE;
     /// The pretraining of its hidden layers: an autoencoder for each, on the codes of the layers below.
@@ -171,7 +176,9 @@ pub(super) struct ActiveUnits(#[serde(with = "Whole::<1, 1_000_000>")] pub usize
 pub(super) fn of(experiment: ExperimentName) -> &'static [&'static str] {
     match experiment {
         ExperimentName::Autoencoder => &["autoencoder", "sparsity", "training"],
-        ExperimentName::Classifier => &["network", "training", "pretraining"],
+        ExperimentName::Classifier | ExperimentName::DeepAutoencoder => {
+            &["network", "training", "pretraining"]
+        }
     }
 }
 
@@ -227,18 +234,18 @@ pub(super) fn kind_of(section: &Node) -> Option<SparsityKind> {
         .find(|kind| kind.word() == word)
 }
 
-/// The keys that only this experiment has, in sections of both.
-pub(super) fn only_of(experiment: ExperimentName) -> &'static [[&'static str; 2]] {
-    match experiment {
-        ExperimentName::Autoencoder => &[["report", "at_active_units"]],
-        ExperimentName::Classifier => &[
-            ["training", "trained_layers"],
-            ["data", "validation_images"],
-            ["report", "differences"],
-            ["report", "layers_of"],
-        ],
-    }
-}
+/// The keys that only some experiments have, in sections that others have too: section, key, and who has it.
+pub(super) const LIMITED: [(&str, &str, &[ExperimentName]); 5] = [
+    ("training", "trained_layers", &[ExperimentName::Classifier]),
+    ("data", "validation_images", &[ExperimentName::Classifier]),
+    ("report", "layers_of", &[ExperimentName::Classifier]),
+    (
+        "report",
+        "differences",
+        &[ExperimentName::Classifier, ExperimentName::DeepAutoencoder],
+    ),
+    ("report", "at_active_units", &[ExperimentName::Autoencoder]),
+];
 
 /// Reads a section to see whether its keys and values are allowed.
 pub(super) fn check(experiment: ExperimentName, name: &str, node: &Node) -> Result<(), Refusal> {
@@ -248,14 +255,17 @@ pub(super) fn check(experiment: ExperimentName, name: &str, node: &Node) -> Resu
         ("report", _) => ReportSection::read(node).map(drop),
         ("autoencoder", _) => AutoencoderSection::read(node).map(drop),
         ("sparsity", _) => SparsitySection::read(node).map(drop),
+        ("network", ExperimentName::DeepAutoencoder) => DeepNetworkSection::read(node).map(drop),
         ("network", _) => NetworkSection::read(node).map(drop),
+        ("training", ExperimentName::DeepAutoencoder) => DeepTrainingSection::read(node).map(drop),
         ("training", ExperimentName::Autoencoder) => TrainingSection::read(node).map(drop),
         ("training", ExperimentName::Classifier) => ClassifierTrainingSection::read(node).map(drop),
         _ => PretrainingSection::read(node).map(drop),
     }
 }
 
-/// What holds where nobody chooses: for autoencoders what gives Figure 5-6, for classifiers what the post had.
+/// What holds where nobody chooses: for autoencoders what gives Figure 5-6, for classifiers what the post had, for deep
+/// autoencoders the layers of Hinton and Salakhutdinov 2006.
 pub(super) fn defaults(experiment: ExperimentName) -> toml::Table {
     let mut run = Run::default();
     let mut sections = match experiment {
@@ -298,11 +308,47 @@ pub(super) fn defaults(experiment: ExperimentName) -> toml::Table {
                 ("pretraining", pretraining.write()),
             ]
         }
+        ExperimentName::DeepAutoencoder => {
+            let training = TrainingSpec {
+                learning_rate: 1e-3,
+                batch_size: 200,
+                ..TrainingSpec::default()
+            };
+            let fine_tuning = DeepTrainingSection {
+                training: TrainingSpec {
+                    schedule: Schedule::LinearToZero,
+                    epochs: 25,
+                    ..training.clone()
+                },
+            };
+            let pretraining = PretrainingSection {
+                spec: AutoencoderSpec {
+                    decoder_activation: DecoderActivation::Sigmoid,
+                    reconstruction: Reconstruction::CrossEntropy,
+                    ..AutoencoderSpec::default()
+                },
+                code: Code {
+                    sparsity: Sparsity::None,
+                },
+                training: TrainingSpec {
+                    epochs: 5,
+                    ..training
+                },
+                ..PretrainingSection::default()
+            };
+            vec![
+                ("network", DeepNetworkSection::default().write()),
+                ("training", fine_tuning.write()),
+                ("pretraining", pretraining.write()),
+            ]
+        }
     };
     sections.push(("run", table(&run)));
     let mut data = table(&Data::default());
-    if experiment == ExperimentName::Autoencoder {
-        data.remove("validation_images");
+    for (section, name, owners) in LIMITED {
+        if section == "data" && !owners.contains(&experiment) {
+            data.remove(name);
+        }
     }
     sections.push(("data", data));
     let sections = sections.into_iter();
@@ -312,14 +358,19 @@ pub(super) fn defaults(experiment: ExperimentName) -> toml::Table {
 }
 
 impl StageSection {
-    /// The stage that trains one hidden layer of a classifier.
-    pub fn of_layer(self, classifier: &ClassifierSpec, layer: usize) -> AutoencoderTraining {
+    /// The stage that trains one hidden layer, of so many units.
+    pub fn of_layer(
+        self,
+        hidden_units: usize,
+        activation: Activation,
+        [encoder_weight, encoder_bias]: [Initialization; 2],
+    ) -> AutoencoderTraining {
         AutoencoderTraining {
             autoencoder: AutoencoderSpec {
-                hidden_units: classifier.hidden_units[layer],
-                activation: classifier.activation,
-                encoder_weight: classifier.weight,
-                encoder_bias: classifier.bias,
+                hidden_units,
+                activation,
+                encoder_weight,
+                encoder_bias,
                 ..self.spec
             },
             sparsity: self.code.sparsity,

@@ -36,7 +36,7 @@ impl Evidence for Curves {
     fn measure(&self, _: &Plan, trained: &Trained<'_>) -> Vec<Value> {
         match trained.models {
             Models::Autoencoders { records, .. } => records.iter().map(value).collect(),
-            Models::Classifiers { .. } => Vec::new(),
+            _ => Vec::new(),
         }
     }
 

@@ -151,6 +151,7 @@ pub fn page(run: &Run<'_>, figures: &Figures, sections: &[Markup]) -> Result<(),
         title: match run.plan.experiment {
             ExperimentName::Autoencoder => "What the hidden units of autoencoders learn",
             ExperimentName::Classifier => "Classifiers, epoch by epoch",
+            ExperimentName::DeepAutoencoder => "Deep autoencoders, epoch by epoch",
         },
         sections,
         glossary: Some(&figures.glossary),

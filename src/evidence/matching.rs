@@ -166,6 +166,7 @@ fn encoder(condition: &Condition) -> Option<Encoder> {
         }
         Model::Classifier(of) if of.classifier.hidden_units.is_empty() => return None,
         Model::Classifier(of) => (Compared::Layer, of.classifier.activation),
+        Model::DeepAutoencoder(of) => (Compared::Layer, of.network.activation_of(0)),
     };
     Some(Encoder {
         weights,

@@ -351,6 +351,10 @@ fn is_autoencoder(plan: &Plan) -> bool {
     plan.experiment == ExperimentName::Autoencoder
 }
 
+fn is_deep_autoencoder(plan: &Plan) -> bool {
+    plan.experiment == ExperimentName::DeepAutoencoder
+}
+
 fn is_classifier(plan: &Plan) -> bool {
     plan.experiment == ExperimentName::Classifier
 }

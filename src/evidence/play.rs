@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::figures::{RedrawError, damaged_weights};
-use super::{Evidence, Run, examples};
+use super::{Evidence, Run, examples, is_deep_autoencoder};
 use crate::data::{Frame, Transforms};
 use crate::report::{
     Examples, Figures, MOST_NAMES, Numbers, PictureShape, Play as Page, PlayDecoder, PlayKept,
@@ -29,8 +29,9 @@ impl Evidence for Play {
         "play"
     }
 
-    fn applies(&self, _: &Plan) -> bool {
-        true
+    /// The page has no place for a way back of several layers.
+    fn applies(&self, plan: &Plan) -> bool {
+        !is_deep_autoencoder(plan)
     }
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
@@ -45,7 +46,7 @@ impl Evidence for Play {
         let mut models = Vec::new();
         for condition in &run.plan.conditions {
             if let Some(member) = shown_member(run, condition) {
-                models.push(model(run, condition, member)?);
+                models.extend(model(run, condition, member)?);
             }
         }
         if models.is_empty() {
@@ -89,6 +90,7 @@ fn shown_member<'a>(run: &Run<'a>, condition: &Condition) -> Option<&'a Member> 
     let last = match condition.model {
         Model::Autoencoder(_) => "decoder.bias",
         Model::Classifier(_) => "output.weight",
+        Model::DeepAutoencoder(_) => return None,
     };
     let mut members = run.manifest.members.iter();
     members.find(|member| {
@@ -124,7 +126,7 @@ fn model<'a>(
     run: &Run<'a>,
     condition: &Condition,
     member: &'a Member,
-) -> Result<PlayModel<'a>, RedrawError> {
+) -> Result<Option<PlayModel<'a>>, RedrawError> {
     let data = &run.manifest.data;
     let inputs = data.frame.inputs().unwrap_or(0);
     let tensors = Tensors {
@@ -176,13 +178,14 @@ fn model<'a>(
             let output = tensors.layer("output", [below, data.classes], Activation::Identity)?;
             (layers, Some(output), None)
         }
+        Model::DeepAutoencoder(_) => return Ok(None),
     };
-    Ok(PlayModel {
+    Ok(Some(PlayModel {
         name: &member.label,
         layers,
         output,
         decoder,
-    })
+    }))
 }
 
 /// The arrays of what is done to inputs: none where they stay as they are.

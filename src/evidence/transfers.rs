@@ -25,7 +25,9 @@ impl Evidence for Transfers {
 
     /// The proofs of every layer of each member.
     fn measure(&self, _: &Plan, trained: &Trained<'_>) -> Vec<Value> {
-        let Models::Classifiers { proofs, .. } = trained.models else {
+        let (Models::Classifiers { proofs, .. } | Models::DeepAutoencoders { proofs, .. }) =
+            trained.models
+        else {
             return Vec::new();
         };
         let members = trained.members.iter();

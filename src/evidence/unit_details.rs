@@ -190,6 +190,7 @@ fn measured(plan: &Plan, trained: &Trained<'_>) -> Vec<Value> {
             let model = trainee.model();
             Box::new(move |x| model.activations(x))
         }
+        Models::DeepAutoencoders { .. } => return Vec::new(),
     };
     for x in rows.parts(BATCH).take(LOOKED_AT / BATCH) {
         for (layer, h) in activations(&x).into_iter().enumerate() {

@@ -81,7 +81,7 @@ fn layers<'a>(run: &Run<'_>, details: &'a Details) -> Result<Vec<LayerOf<'a>>, R
         for (layer, seen) in layers.iter().zip(weights) {
             let title = match run.plan.experiment {
                 ExperimentName::Autoencoder => member.label.clone(),
-                ExperimentName::Classifier => {
+                ExperimentName::Classifier | ExperimentName::DeepAutoencoder => {
                     format!("{}, layer {}", member.label, layer.at + 1)
                 }
             };
@@ -106,7 +106,9 @@ fn weights(
     let prefix = member_prefix(member);
     let name = |layer: usize| match run.plan.experiment {
         ExperimentName::Autoencoder => format!("{prefix}/encoder.weight"),
-        ExperimentName::Classifier => format!("{prefix}/{}.weight", layer_name(layer)),
+        ExperimentName::Classifier | ExperimentName::DeepAutoencoder => {
+            format!("{prefix}/{}.weight", layer_name(layer))
+        }
     };
     let matrices: Vec<_> = (0..layers.len())
         .map_while(|layer| run.weights.get(&name(layer)).ok())
@@ -202,7 +204,7 @@ impl Drawn<'_> {
         let tiles_are = match (self.shape, self.run.plan.experiment) {
             (None, _) => "a unit",
             (_, ExperimentName::Autoencoder) => "a unit’s encoder weights, as above,",
-            (_, ExperimentName::Classifier) => {
+            (_, ExperimentName::Classifier | ExperimentName::DeepAutoencoder) => {
                 "what a unit sees of the input, the weighted sum of the weights below it,"
             }
         };
@@ -253,7 +255,7 @@ impl Drawn<'_> {
         }
         let kind = match self.run.plan.experiment {
             ExperimentName::Autoencoder => "model",
-            ExperimentName::Classifier => "layer",
+            ExperimentName::Classifier | ExperimentName::DeepAutoencoder => "layer",
         };
         let mut sentences: Vec<String> = cut
             .iter()

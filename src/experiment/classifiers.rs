@@ -12,14 +12,14 @@ use std::time::Instant;
 use super::tasks::{Advance, Task};
 use super::{Failure, Models, Setting, Trained, Watched, by_condition, end_of};
 use crate::backend::Kind;
-use crate::model::{Autoencoder, Classifier, LayerValues, parameters};
+use crate::model::{Autoencoder, Classifier, DeepAutoencoder, Layer, LayerValues, parameters};
 use crate::results::{
     ClassifierRecord, Ended, LayerRecord, Member, MemberSeconds, Numbers, StageRecord,
     TransferProof,
 };
 use crate::spec::{AutoencoderTraining, ClassifierTraining, Condition, Model, Plan, Transfer};
 use crate::train::pretraining::{
-    Pretraining, copy_into, fits, layers_state, restored_layers, transferred,
+    Pretraining, StageEpoch, copy_into, fits, layers_state, restored_layers, transferred,
 };
 use crate::train::{ClassifierTrainee, MemberObserver, Order, Record, State};
 use crate::weights::{Weights, hash_of, layer_name};
@@ -39,6 +39,9 @@ pub fn multiply_accumulates(
     let of_model = match &condition.model {
         Model::Autoencoder(of) => Autoencoder::step_multiply_accumulates(&of.autoencoder, inputs),
         Model::Classifier(of) => step(of, inputs, classes),
+        Model::DeepAutoencoder(of) => {
+            DeepAutoencoder::step_multiply_accumulates(&of.network, inputs)
+        }
     };
     let stages = condition.stages();
     let pretraining: u64 = (0..stages.len())
@@ -238,34 +241,13 @@ impl Group {
         self.multiply_accumulates += work + codes * u64::from(finished > epoch.stage);
         self.updates += images.count().div_ceil(stage.training.batch_size) as u64;
         let sparsity_weight = stage.sparsity.weight();
-        for (at, (member, &[reconstruction, divergence])) in
-            self.members.clone().iter().zip(&epoch.costs).enumerate()
-        {
+        for (at, member) in self.members.clone().iter().enumerate() {
             if self.has_ended(member) {
                 continue;
             }
             self.seconds[at].pretraining += seconds;
-            let record = StageRecord {
-                stage: epoch.stage + 1,
-                epoch: epoch.epoch,
-                member: member.index,
-                label: member.label.clone(),
-                condition: member.condition.clone(),
-                seed: member.seed,
-                learning_rate: epoch.learning_rate,
-                cost: reconstruction + sparsity_weight * divergence,
-                reconstruction,
-                sparsity: divergence,
-            };
-            let watched = [
-                ("the pretraining cost", record.cost),
-                ("the reconstruction cost", record.reconstruction),
-                ("the sparsity term", record.sparsity),
-            ]
-            .map(|(quantity, value)| Watched { quantity, value });
-            let knobs = "pretraining.learning_rate or pretraining.sparsity.weight";
-            let stage = Some(record.stage);
-            if let Some(ended) = end_of(member, stage, record.epoch, &watched, knobs) {
+            let record = stage_record(&epoch, at, member, sparsity_weight);
+            if let Some(ended) = end_of_stage(member, &record) {
                 self.end(ended, setting);
             } else {
                 setting.observer.record(Record::Stage(&record));
@@ -288,30 +270,11 @@ impl Group {
         self.encoders = encoders.to_vec();
         let trainee = self.fresh_classifier(setting);
         let model = trainee.model();
-        let start = transferred(&self.encoders, self.condition.transfer, &self.seeds());
-        for (layer, (encoder, copy)) in start.iter().zip(&model.hidden).enumerate() {
-            let copy = copy.values();
-            for (at, member) in self.members.iter().enumerate() {
-                if self.has_ended(member) {
-                    continue;
-                }
-                let proof = TransferProof {
-                    label: member.label.clone(),
-                    condition: member.condition.clone(),
-                    layer: layer + 1,
-                    shuffled: self.condition.transfer != Transfer::Copy,
-                    encoder: layer_hash(&encoder.of_member(at)),
-                    classifier: layer_hash(&copy.of_member(at)),
-                };
-                if proof.encoder != proof.classifier {
-                    return Err(Failure::Transfer {
-                        label: proof.label,
-                        layer: proof.layer,
-                    });
-                }
-                self.proofs.push(proof);
-            }
-        }
+        let transfer = self.condition.transfer;
+        let start = transferred(&self.encoders, transfer, &self.seeds());
+        let going_on = |member: &Member| !self.has_ended(member);
+        let proofs = transfer_proofs(&start, &model.hidden, transfer, &self.members, going_on)?;
+        self.proofs.extend(proofs);
         Ok(trainee)
     }
 
@@ -326,9 +289,9 @@ impl Group {
         let device = &setting.backend.device;
         let inputs = setting.data.train.images.inputs();
         let classes = setting.data.classes;
-        let drawn = Classifier::new(classifier, inputs, classes, &self.seeds(), device);
+        let mut model = Classifier::new(classifier, inputs, classes, &self.seeds(), device);
         let start = transferred(&self.encoders, self.condition.transfer, &self.seeds());
-        let model = copy_into(drawn, &start, device);
+        copy_into(&mut model.hidden, &start, device);
         let step = step(&self.condition, inputs, classes);
         ClassifierTrainee::classifiers(model, training, *trained_layers, step)
     }
@@ -580,6 +543,79 @@ pub fn named_parameters(model: &Classifier) -> Vec<(String, [usize; 3], Vec<f32>
         .collect()
 }
 
+/// What member `at` has come to in an epoch of a stage.
+pub(super) fn stage_record(
+    epoch: &StageEpoch,
+    at: usize,
+    member: &Member,
+    sparsity_weight: f64,
+) -> StageRecord {
+    let [reconstruction, sparsity] = epoch.costs[at];
+    StageRecord {
+        stage: epoch.stage + 1,
+        epoch: epoch.epoch,
+        member: member.index,
+        label: member.label.clone(),
+        condition: member.condition.clone(),
+        seed: member.seed,
+        learning_rate: epoch.learning_rate,
+        cost: reconstruction + sparsity_weight * sparsity,
+        reconstruction,
+        sparsity,
+    }
+}
+
+/// What ends `member` after the epoch of `record`, if anything does.
+pub(super) fn end_of_stage(member: &Member, record: &StageRecord) -> Option<Ended> {
+    let watched = [
+        ("the pretraining cost", record.cost),
+        ("the reconstruction cost", record.reconstruction),
+        ("the sparsity term", record.sparsity),
+    ]
+    .map(|(quantity, value)| Watched { quantity, value });
+    let knobs = "pretraining.learning_rate or pretraining.sparsity.weight";
+    end_of(member, Some(record.stage), record.epoch, &watched, knobs)
+}
+
+/// That `layers` are copies of what their pretraining is to hand on, for each of `members` that is `going_on`.
+///
+/// # Errors
+///
+/// Returns [`Failure::Transfer`] where one is not.
+pub(super) fn transfer_proofs(
+    start: &[LayerValues],
+    layers: &[Layer],
+    transfer: Transfer,
+    members: &[Member],
+    going_on: impl Fn(&Member) -> bool,
+) -> Result<Vec<TransferProof>, Failure> {
+    let mut proofs = Vec::new();
+    for (layer, (encoder, copy)) in start.iter().zip(layers).enumerate() {
+        let copy = copy.values();
+        for (at, member) in members.iter().enumerate() {
+            if !going_on(member) {
+                continue;
+            }
+            let proof = TransferProof {
+                label: member.label.clone(),
+                condition: member.condition.clone(),
+                layer: layer + 1,
+                shuffled: transfer != Transfer::Copy,
+                encoder: layer_hash(&encoder.of_member(at)),
+                classifier: layer_hash(&copy.of_member(at)),
+            };
+            if proof.encoder != proof.classifier {
+                return Err(Failure::Transfer {
+                    label: proof.label,
+                    layer: proof.layer,
+                });
+            }
+            proofs.push(proof);
+        }
+    }
+    Ok(proofs)
+}
+
 fn layer_hash(layer: &LayerValues) -> String {
     let slope = layer.slope.as_deref().unwrap_or_default();
     hash_of(&[&layer.weight, &layer.bias, slope])
@@ -592,7 +628,7 @@ fn step(condition: &ClassifierTraining, inputs: usize, classes: usize) -> u64 {
 }
 
 /// Operations of one epoch of a stage (counted from 0), and of computing the codes after it.
-fn stage_work(
+pub(super) fn stage_work(
     stages: &[AutoencoderTraining],
     stage: usize,
     images: usize,

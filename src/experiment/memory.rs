@@ -10,10 +10,10 @@ use std::fmt;
 use crate::backend::Kind;
 use crate::data::{Dataset, Images};
 use crate::machine::readable;
-use crate::model::{Autoencoder, Classifier};
+use crate::model::{Autoencoder, Classifier, DeepAutoencoder};
 use crate::spec::{
-    Activation, AutoencoderTraining, ClassifierTraining, ExperimentName, Limit, Model,
-    OptimizerSpec, Plan, TrainingSpec, Transform, Whitening,
+    Activation, AutoencoderTraining, ClassifierTraining, DeepAutoencoderTraining, ExperimentName,
+    Limit, Model, OptimizerSpec, Plan, TrainingSpec, Transform, Whitening,
 };
 
 use super::PROBE_IMAGES;
@@ -175,6 +175,7 @@ pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
         .map(|condition| match &condition.model {
             Model::Autoencoder(training) => autoencoder(training, inputs),
             Model::Classifier(training) => classifier(training, data),
+            Model::DeepAutoencoder(training) => deep_autoencoder(training, data),
         })
         .collect();
     let keys = match plan.experiment {
@@ -183,7 +184,7 @@ pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
             "",
             "training.batch_size",
         ],
-        ExperimentName::Classifier => [
+        ExperimentName::Classifier | ExperimentName::DeepAutoencoder => [
             "network.hidden_units, or fewer of run.seeds and conditions",
             "data.train_images, network.hidden_units, or fewer of run.seeds and conditions",
             "training.batch_size and pretraining.batch_size",
@@ -292,6 +293,73 @@ fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
     }
 }
 
+/// What a pretraining needs, in bytes.
+#[derive(Default)]
+struct StagesLoad {
+    /// How many numbers its encoders have.
+    encoders: f64,
+    held: f64,
+    codes: f64,
+    turn: f64,
+    batch: f64,
+    epochs: f64,
+}
+
+fn stages(stages: &[AutoencoderTraining], images: f64, inputs: usize) -> StagesLoad {
+    let mut load = StagesLoad::default();
+    let mut inputs = inputs;
+    for (at, stage) in stages.iter().enumerate() {
+        let of_stage = autoencoder(stage, inputs);
+        let of_codes = match at {
+            0 => 0.0,
+            _ => FLOAT * images * inputs as f64,
+        };
+        load.codes = load.codes.max(of_codes);
+        load.held = load.held.max(FLOAT * load.encoders + of_stage.held);
+        let next = match stages.get(at + 1) {
+            // And for what the codes before them leave behind, which is not given back at once.
+            Some(_) => 1.5 * FLOAT * images * stage.autoencoder.hidden_units as f64,
+            None => 0.0,
+        };
+        load.turn = load.turn.max(of_stage.turn).max(next);
+        load.batch = load.batch.max(of_stage.batch);
+        load.encoders += (inputs * stage.autoencoder.hidden_units) as f64;
+        load.epochs += stage.training.epochs as f64;
+        inputs = stage.autoencoder.hidden_units;
+    }
+    load
+}
+
+fn deep_autoencoder(condition: &DeepAutoencoderTraining, data: &Dataset) -> Load {
+    let spec = &condition.network;
+    let inputs = data.train.images.inputs();
+    let units: f64 = spec.hidden_units.iter().map(|&units| units as f64).sum();
+    let parameters = DeepAutoencoder::parameter_count(spec, inputs) as f64;
+    let state = parameters * (1.0 + moments(&condition.training));
+    let stages = stages(&condition.stages, data.train.images.count() as f64, inputs);
+    // Encoders and decoders as the pretraining left them.
+    let pretrained = 2.0 * stages.encoders;
+    let copies = if is_one_operation(spec.activation) {
+        1.0
+    } else {
+        3.0
+    };
+    let of_batch =
+        condition.training.batch_size as f64 * (copies * 2.0 * units + 4.0 * inputs as f64);
+    let step = 2.0 * parameters + of_batch;
+    let checkpoint = 3.0 * (state + pretrained);
+    Load {
+        held: (stages.held + FLOAT * stages.encoders).max(FLOAT * (pretrained + state)),
+        codes: stages.codes,
+        turn: stages.turn.max(FLOAT * step.max(checkpoint)),
+        batch: stages.batch.max(FLOAT * of_batch),
+        drawn: 0.0,
+        parameters: FLOAT * (2.0 * parameters + stages.encoders),
+        initial: FLOAT * parameters,
+        records: RECORD * (stages.epochs + condition.training.epochs as f64),
+    }
+}
+
 fn classifier(condition: &ClassifierTraining, data: &Dataset) -> Load {
     let spec = &condition.classifier;
     let images = data.train.images.count() as f64;
@@ -303,52 +371,30 @@ fn classifier(condition: &ClassifierTraining, data: &Dataset) -> Load {
     let of_training = condition.training.batch_size as f64;
     let probe = PROBE_IMAGES.min(data.train.images.count()) as f64;
 
-    let below = std::iter::once(&inputs).chain(&spec.hidden_units);
-    let stages = condition.stages.iter().zip(below);
-    let (mut encoders, mut held, mut codes, mut turn) = (0.0, 0.0_f64, 0.0_f64, 0.0_f64);
-    let (mut epochs, mut batch) = (0.0, 0.0_f64);
-    for (at, (stage, &inputs)) in stages.enumerate() {
-        let of_stage = autoencoder(stage, inputs);
-        let of_codes = match at {
-            0 => 0.0,
-            _ => FLOAT * images * inputs as f64,
-        };
-        codes = codes.max(of_codes);
-        held = held.max(FLOAT * encoders + of_stage.held);
-        let next = match condition.stages.get(at + 1) {
-            // And for what the codes before them leave behind, which is not given back at once.
-            Some(_) => 1.5 * FLOAT * images * stage.autoencoder.hidden_units as f64,
-            None => 0.0,
-        };
-        turn = turn.max(of_stage.turn).max(next);
-        batch = batch.max(of_stage.batch / FLOAT);
-        encoders += (inputs * stage.autoencoder.hidden_units) as f64;
-        epochs += stage.training.epochs as f64;
-    }
-    let checkpoint = 3.0 * (state + encoders);
+    let stages = stages(&condition.stages, images, inputs);
+    let checkpoint = 3.0 * (state + stages.encoders);
     let copies = if is_one_operation(spec.activation) {
         1.0
     } else {
         3.0
     };
     let of_batch = copies * of_training * (units + data.classes as f64);
-    batch = batch.max(of_batch);
     let step = 2.0 * parameters + of_batch;
     let look = 2.0 * parameters + 1.5 * probe * widths;
     let layers = spec.hidden_units.len() as f64 + 1.0;
     Load {
-        held: held.max(FLOAT * (encoders + state)),
-        codes,
-        turn: turn.max(FLOAT * step.max(look).max(checkpoint)),
-        batch: FLOAT * batch,
+        held: stages.held.max(FLOAT * (stages.encoders + state)),
+        codes: stages.codes,
+        turn: stages.turn.max(FLOAT * step.max(look).max(checkpoint)),
+        batch: stages.batch.max(FLOAT * of_batch),
         // Units of pretrained layers are shown as pictures.
         drawn: match condition.stages.len() {
             0 => 0.0,
             _ => DRAWN * inputs as f64 * units,
         },
-        parameters: FLOAT * (2.0 * parameters + encoders),
+        parameters: FLOAT * (2.0 * parameters + stages.encoders),
         initial: FLOAT * parameters,
-        records: RECORD * (epochs + condition.training.epochs as f64)
+        records: RECORD * (stages.epochs + condition.training.epochs as f64)
             + LAYER_RECORD * layers * condition.training.epochs as f64,
     }
 }

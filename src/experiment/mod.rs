@@ -3,6 +3,7 @@
 
 mod autoencoders;
 mod classifiers;
+mod deep;
 mod memory;
 pub mod rebuilt;
 mod tasks;
@@ -15,23 +16,25 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 pub use classifiers::{PROBE_IMAGES, multiply_accumulates, named_parameters};
+pub use deep::deep_parameters;
 pub use memory::{Need, Part, memory, memory_to_transform};
 pub use warnings::warnings;
 
 use crate::backend::Backend;
 use crate::data::{Dataset, Images, Split, Values};
-use crate::model::{Classifier, parameters};
+use crate::model::{Classifier, DeepAutoencoder, parameters};
 use crate::ops::{Rows, Stored};
 use crate::results::{
     ConditionFacts, Ended, EpochRecord, Member, MemberResults, MemberSeconds, Numbers,
     TransferProof,
 };
 use crate::spec::{
-    AutoencoderTraining, ClassifierTraining, Condition, Decoder, ExperimentName, Model, Plan,
-    Sparsity, TrainedLayers, Transfer,
+    AutoencoderTraining, ClassifierTraining, Condition, Decoder, DeepAutoencoderTraining,
+    ExperimentName, Model, Plan, Sparsity, TrainedLayers, Transfer,
 };
 use crate::train::{
-    ClassifierTrainee, Evaluation, Labelled, Observer, State, Stop, Trainee, untrained,
+    ClassifierTrainee, DeepEvaluation, DeepTrainee, Evaluation, Labelled, Observer, State, Stop,
+    Trainee, untrained,
 };
 use crate::weights::Weights;
 use crate::words::counted;
@@ -96,6 +99,17 @@ pub enum Models<'a> {
         /// The models at the end of their training.
         trainee: &'a ClassifierTrainee,
         /// Of all members, that they started from what their pretraining learnt.
+        proofs: &'a [TransferProof],
+    },
+    /// Deep autoencoders that were trained together.
+    DeepAutoencoders {
+        /// The setting of all of them.
+        setting: &'a DeepAutoencoderTraining,
+        /// The models at the end of their training.
+        trainee: &'a DeepTrainee,
+        /// On the test images.
+        evaluations: &'a [DeepEvaluation],
+        /// As of classifiers.
         proofs: &'a [TransferProof],
     },
 }
@@ -283,6 +297,7 @@ pub fn run(plan: &Plan, setting: &Setting<'_>) -> Result<Outcome, Failure> {
     let tasks = match plan.experiment {
         ExperimentName::Autoencoder => autoencoders::tasks(plan, setting),
         ExperimentName::Classifier => classifiers::tasks(plan, setting),
+        ExperimentName::DeepAutoencoder => deep::tasks(plan, setting),
     };
     let tasks = carry_out(tasks, setting)?;
 
@@ -337,6 +352,10 @@ fn initial_weights(plan: &Plan, images: &Rows, classes: usize) -> Weights {
                     let drawn = Classifier::new(&of.classifier, inputs, classes, &seeds, device);
                     named_parameters(&drawn)
                 }
+                Model::DeepAutoencoder(of) => {
+                    let drawn = DeepAutoencoder::new(&of.network, inputs, &seeds, device);
+                    deep_parameters(&drawn)
+                }
             };
             for (name, shape, values) in parameters {
                 let name = format!("initial/{name}");
@@ -388,6 +407,7 @@ pub fn describe(condition: &Condition, inputs: usize, classes: usize) -> String 
     match &condition.model {
         Model::Autoencoder(training) => describe_autoencoder(training, inputs),
         Model::Classifier(training) => describe_classifier(training, inputs, classes),
+        Model::DeepAutoencoder(training) => describe_deep_autoencoder(training, inputs),
     }
 }
 
@@ -433,6 +453,47 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
     if *trained_layers == TrainedLayers::Output {
         words.push("only the softmax layer trained".to_owned());
     }
+    words.extend(describe_pretraining(
+        stages,
+        *transfer,
+        classifier.hidden_units.len(),
+    ));
+    words.join("; ")
+}
+
+fn describe_deep_autoencoder(training: &DeepAutoencoderTraining, inputs: usize) -> String {
+    let DeepAutoencoderTraining {
+        network,
+        stages,
+        transfer,
+        training,
+    } = training;
+    let depth = network.hidden_units.len();
+    let mut words = vec![
+        format!(
+            "{} and back",
+            layers(
+                &network.hidden_units[..depth - 1],
+                inputs,
+                network.hidden_units[depth - 1]
+            )
+        ),
+        network.activation.to_string(),
+        format!("{} code", network.code_activation),
+        format!("W ~ {}", network.weight),
+        training.to_string(),
+    ];
+    words.extend(describe_pretraining(stages, *transfer, depth));
+    words.join("; ")
+}
+
+/// What is pretrained of so many layers, and how; nothing where nothing is.
+fn describe_pretraining(
+    stages: &[AutoencoderTraining],
+    transfer: Transfer,
+    depth: usize,
+) -> Vec<String> {
+    let mut words = Vec::new();
     if let Some(first) = stages.first() {
         let alike = stages
             .iter()
@@ -445,7 +506,7 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
         words.push(format!(
             "{} of {} pretrained ({setting})",
             stages.len(),
-            counted(classifier.hidden_units.len(), "hidden layer"),
+            counted(depth, "hidden layer"),
         ));
         match transfer {
             Transfer::Copy => (),
@@ -455,7 +516,7 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
             }
         }
     }
-    words.join("; ")
+    words
 }
 
 /// `784 → 15 x 100 → 10`: fifteen layers of 100 units, as a config writes it.

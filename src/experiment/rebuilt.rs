@@ -3,12 +3,12 @@
 use burn::module::Module;
 use burn::tensor::Device;
 
-use crate::model::{Autoencoder, Classifier, with_parameters};
+use crate::model::{Autoencoder, Classifier, DeepAutoencoder, with_parameters};
 use crate::spec::{
     AutoencoderSpec, AutoencoderTraining, ClassifierSpec, ClassifierTraining, Decoder,
-    Initialization,
+    DeepAutoencoderSpec, DeepAutoencoderTraining, Initialization,
 };
-use crate::weights::{Weights, layer_name};
+use crate::weights::{Weights, decoder_name, layer_name};
 
 /// What is drawn is replaced: zeros are drawn in no time.
 const ZEROS: Initialization = Initialization::Constant { value: 0.0 };
@@ -58,6 +58,39 @@ pub fn classifier(
     }
     let prefix = format!("{prefix}output.");
     model.output = stored(model.output.clone(), weights, &prefix)?;
+    Ok(model)
+}
+
+/// The deep autoencoder whose numbers are stored under `prefix`, on the CPU.
+///
+/// # Errors
+///
+/// What is missing or of another shape, in words.
+pub fn deep_autoencoder(
+    training: &DeepAutoencoderTraining,
+    inputs: usize,
+    weights: &Weights,
+    prefix: &str,
+) -> Result<DeepAutoencoder, String> {
+    let spec = DeepAutoencoderSpec {
+        weight: ZEROS,
+        ..training.network.clone()
+    };
+    let mut model = DeepAutoencoder::new(&spec, inputs, &[0], &Device::flex());
+    for (at, layer) in model.encoder.iter_mut().enumerate() {
+        *layer = stored(
+            layer.clone(),
+            weights,
+            &format!("{prefix}{}.", layer_name(at)),
+        )?;
+    }
+    for (at, layer) in model.decoder.iter_mut().enumerate() {
+        *layer = stored(
+            layer.clone(),
+            weights,
+            &format!("{prefix}{}.", decoder_name(at)),
+        )?;
+    }
     Ok(model)
 }
 

@@ -2,8 +2,8 @@
 
 use crate::data::Dataset;
 use crate::spec::{
-    AutoencoderSpec, AutoencoderTraining, DecoderActivation, ExperimentName, Initialization,
-    MeanActivationEstimator, Model, Plan, Reconstruction, Sparsity, Variance,
+    AutoencoderSpec, AutoencoderTraining, DecoderActivation, DeepAutoencoderSpec, ExperimentName,
+    Initialization, MeanActivationEstimator, Model, Plan, Reconstruction, Sparsity, Variance,
 };
 use crate::words::counted;
 
@@ -37,6 +37,24 @@ pub fn warnings(plan: &Plan, data: &Dataset) -> Vec<String> {
                 if let Some(stage) = training.stages.first() {
                     warnings.range("pretraining", &stage.autoencoder, data);
                 }
+                for stage in &training.stages {
+                    warnings.sparsity("pretraining.sparsity.", stage);
+                }
+            }
+            Model::DeepAutoencoder(training) => {
+                let DeepAutoencoderSpec {
+                    weight,
+                    decoder_activation,
+                    reconstruction,
+                    ..
+                } = training.network;
+                warnings.first_weights("network.weight", weight, "");
+                let outputs = AutoencoderSpec {
+                    decoder_activation,
+                    reconstruction,
+                    ..AutoencoderSpec::default()
+                };
+                warnings.range("network", &outputs, data);
                 for stage in &training.stages {
                     warnings.sparsity("pretraining.sparsity.", stage);
                 }

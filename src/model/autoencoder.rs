@@ -5,7 +5,7 @@ use burn::module::{Module, Param};
 use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Gradients, Tensor};
 
-use super::layer::{Layer, drawn, parameter};
+use super::layer::{Layer, LayerValues, drawn, parameter};
 use super::selection::{self, Code, Selection};
 use super::{Cost, Sparsity, numbers};
 use crate::ops::{self, Largest, Rows};
@@ -345,6 +345,18 @@ impl Autoencoder {
         ops::affine(&h.into(), self.decoder_weight(), self.decoder.bias.val())
     }
 
+    /// The way back as a layer, `[member, unit, input]`: a copy of its numbers.
+    #[must_use]
+    pub fn decoder_values(&self) -> LayerValues {
+        let weight = self.decoder_weight().inner();
+        LayerValues {
+            shape: weight.dims(),
+            weight: numbers(weight),
+            bias: numbers(self.decoder.bias.val().inner()),
+            slope: None,
+        }
+    }
+
     /// Which units stay on.
     #[must_use]
     pub fn selection(&self) -> Selection {
@@ -461,7 +473,7 @@ fn normalise(row: &mut [f32]) {
 ///
 /// - z: `[member, batch, input]`; x: the same, or `[1, batch, input]`
 /// - output: `[member, 1, 1]`
-fn pixel_cross_entropy(z: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
+pub(super) fn pixel_cross_entropy(z: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
     let tail = z.clone().abs().neg().exp().log1p();
     let of_pixels = relu(z.clone()) - z * x + tail;
     of_pixels.sum_dim(2).mean_dim(1)

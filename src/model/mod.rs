@@ -8,12 +8,14 @@
 
 mod autoencoder;
 mod classifier;
+mod deep;
 mod layer;
 mod selection;
 mod sparsity;
 
 pub use autoencoder::{Autoencoder, Decoder};
 pub use classifier::Classifier;
+pub use deep::DeepAutoencoder;
 pub use layer::{Layer, LayerValues};
 pub use selection::{Code, Selection};
 pub use sparsity::Sparsity;

@@ -58,6 +58,10 @@ impl Records {
     pub fn write(&self, run: &RunDir, plan: &Plan) -> Result<(), RunDirError> {
         match plan.experiment {
             ExperimentName::Autoencoder => write(run, METRICS, &self.epochs, plan),
+            ExperimentName::DeepAutoencoder => {
+                write(run, STAGES, &self.stages, plan)?;
+                write(run, METRICS, &self.epochs, plan)
+            }
             ExperimentName::Classifier => {
                 write(run, STAGES, &self.stages, plan)?;
                 write(run, LAYERS, &self.layers, plan)?;
@@ -75,6 +79,10 @@ impl Records {
         let mut records = Self::default();
         match experiment {
             ExperimentName::Autoencoder => {
+                records.epochs = read(run, METRICS_JSONL)?;
+            }
+            ExperimentName::DeepAutoencoder => {
+                records.stages = read(run, STAGES_JSONL)?;
                 records.epochs = read(run, METRICS_JSONL)?;
             }
             ExperimentName::Classifier => {

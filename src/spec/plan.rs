@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::Form;
 use super::{
-    AutoencoderTraining, BackendName, ClassifierSpec, Patches, TrainedLayers, TrainingSpec,
-    Transfer, Transform, Whole, forms,
+    AutoencoderTraining, BackendName, ClassifierSpec, DeepAutoencoderSpec, Patches, TrainedLayers,
+    TrainingSpec, Transfer, Transform, Whole, forms,
 };
 
 /// What a run trains, by the name that configs and run folders use.
@@ -19,6 +19,26 @@ pub enum ExperimentName {
     Autoencoder,
     /// Classifiers, with or without greedy layer-wise pretraining.
     Classifier,
+    /// Deep autoencoders, with or without greedy layer-wise pretraining.
+    DeepAutoencoder,
+}
+
+impl ExperimentName {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Autoencoder, Self::Classifier, Self::DeepAutoencoder];
+}
+
+/// Everything about the training of one deep autoencoder but its seed and its data.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct DeepAutoencoderTraining {
+    /// The autoencoder itself.
+    pub network: DeepAutoencoderSpec,
+    /// As of [`ClassifierTraining::stages`].
+    pub stages: Vec<AutoencoderTraining>,
+    /// What of each pretrained autoencoder reaches its layers.
+    pub transfer: Transfer,
+    /// The training of the whole: fine-tuning where there are stages.
+    pub training: TrainingSpec,
 }
 
 /// Everything about the training of one classifier but its seed and its data.
@@ -252,6 +272,8 @@ pub enum Model {
     Autoencoder(AutoencoderTraining),
     /// A classifier, with its pretraining if it has one.
     Classifier(ClassifierTraining),
+    /// A deep autoencoder, with its pretraining if it has one.
+    DeepAutoencoder(DeepAutoencoderTraining),
 }
 
 impl Condition {
@@ -267,7 +289,7 @@ impl Condition {
     pub fn autoencoder(&self) -> Option<&AutoencoderTraining> {
         match &self.model {
             Model::Autoencoder(training) => Some(training),
-            Model::Classifier(_) => None,
+            _ => None,
         }
     }
 
@@ -276,7 +298,16 @@ impl Condition {
     pub fn classifier(&self) -> Option<&ClassifierTraining> {
         match &self.model {
             Model::Classifier(training) => Some(training),
-            Model::Autoencoder(_) => None,
+            _ => None,
+        }
+    }
+
+    /// Its deep autoencoder, if it is one.
+    #[must_use]
+    pub fn deep_autoencoder(&self) -> Option<&DeepAutoencoderTraining> {
+        match &self.model {
+            Model::DeepAutoencoder(training) => Some(training),
+            _ => None,
         }
     }
 
@@ -286,6 +317,7 @@ impl Condition {
         match &self.model {
             Model::Autoencoder(training) => &training.training,
             Model::Classifier(training) => &training.training,
+            Model::DeepAutoencoder(training) => &training.training,
         }
     }
 
@@ -295,6 +327,7 @@ impl Condition {
         match &self.model {
             Model::Autoencoder(_) => &[],
             Model::Classifier(training) => &training.stages,
+            Model::DeepAutoencoder(training) => &training.stages,
         }
     }
 }

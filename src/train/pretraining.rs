@@ -10,7 +10,7 @@ use super::autoencoder::{Trainee, encode_all};
 use super::observe::{Observer, Stop};
 use super::state::State;
 use super::training::Order;
-use crate::model::{Classifier, Layer, LayerValues};
+use crate::model::{DeepAutoencoder, Layer, LayerValues};
 use crate::ops::Rows;
 use crate::seed::{Purpose, shuffle, stream};
 use crate::spec::{Activation, AutoencoderTraining, Transfer};
@@ -25,6 +25,8 @@ pub struct Pretraining {
     codes: Option<Rows>,
     /// Those of the finished stages.
     encoders: Vec<LayerValues>,
+    /// The ways back of the finished stages, where these are wanted.
+    decoders: Option<Vec<LayerValues>>,
     device: Device,
 }
 
@@ -51,10 +53,26 @@ impl Pretraining {
             trainee: None,
             codes: None,
             encoders: Vec::new(),
+            decoders: None,
             device: images.device(),
         };
         pretraining.trainee = pretraining.next_trainee(images);
         pretraining
+    }
+
+    /// The same, which keeps the ways back of its stages too.
+    #[must_use]
+    pub fn with_decoders(self) -> Self {
+        Self {
+            decoders: Some(Vec::new()),
+            ..self
+        }
+    }
+
+    /// The ways back of the finished stages, from the input up, where they are kept: weights `[member, unit, input]`.
+    #[must_use]
+    pub fn decoders(&self) -> &[LayerValues] {
+        self.decoders.as_deref().unwrap_or_default()
     }
 
     /// Whether every stage is finished.
@@ -98,8 +116,11 @@ impl Pretraining {
                 .collect(),
         };
         if trainee.is_trained() {
-            let encoder = trainee.model().as_layer();
-            self.finish_stage(&encoder, images);
+            let model = trainee.model();
+            if let Some(decoders) = &mut self.decoders {
+                decoders.push(model.decoder_values());
+            }
+            self.finish_stage(&model.as_layer(), images);
         }
         Some(epoch)
     }
@@ -110,6 +131,9 @@ impl Pretraining {
     pub fn state(&self) -> State {
         let mut state = State::default();
         state.put_part("encoders", layers_state(&self.encoders));
+        if let Some(decoders) = &self.decoders {
+            state.put_part("decoders", layers_state(decoders));
+        }
         if let Some(trainee) = &self.trainee {
             state.put_part("trainee", trainee.state());
         }
@@ -134,6 +158,12 @@ impl Pretraining {
             } = values.clone();
             let layer = Layer::from_values(shape, weight, bias, spec.activation, &self.device);
             self.finish_stage(&layer.with_values(values, &self.device), images);
+        }
+        if let Some(decoders) = &mut self.decoders {
+            *decoders = restored_layers(state.take_part("decoders"))?;
+            if !are_ways_back(decoders, &self.encoders) {
+                return None;
+            }
         }
         let trainee = state.take_part("trainee");
         if let Some(fresh) = self.trainee.take() {
@@ -189,6 +219,17 @@ pub fn fits(
                 encoder.shape == [members, inputs, spec.hidden_units]
                     && encoder.slope.is_some() == has_slope
             })
+}
+
+/// Whether `decoders` lead back what `encoders` lead up.
+#[must_use]
+pub fn are_ways_back(decoders: &[LayerValues], encoders: &[LayerValues]) -> bool {
+    let mirrored = |decoder: &LayerValues, encoder: &LayerValues| {
+        let [members, inputs, units] = encoder.shape;
+        decoder.shape == [members, units, inputs]
+    };
+    let mut pairs = decoders.iter().zip(encoders);
+    decoders.len() == encoders.len() && pairs.all(|(decoder, encoder)| mirrored(decoder, encoder))
 }
 
 /// The numbers of layers, from the input up.
@@ -257,20 +298,41 @@ pub fn transferred(
     layers
 }
 
-/// The classifier with its lowest hidden layers replaced by copies of `layers`.
+/// Puts copies of `values` in the place of the lowest layers.
 ///
 /// # Panics
 ///
-/// Panics if there are more `layers` than hidden layers, or one has another size.
-#[must_use]
-pub fn copy_into(
-    mut classifier: Classifier,
-    layers: &[LayerValues],
-    device: &Device,
-) -> Classifier {
-    assert!(layers.len() <= classifier.hidden.len(), "a place for each");
-    for (place, values) in classifier.hidden.iter_mut().zip(layers) {
+/// Panics if there are more `values` than layers, or one has another size.
+pub fn copy_into(layers: &mut [Layer], values: &[LayerValues], device: &Device) {
+    assert!(values.len() <= layers.len(), "a place for each");
+    for (place, values) in layers.iter_mut().zip(values) {
         *place = place.with_values(values.clone(), device);
     }
-    classifier
+}
+
+/// Unrolls a pretraining: puts copies of its encoders in the place of the lowest layers on the way to the code, and copies of
+/// its decoders in the place of those that lead back from them.
+///
+/// # Panics
+///
+/// Panics if there are more of them than layers, or one has another size.
+pub fn unroll_into(
+    model: &mut DeepAutoencoder,
+    encoders: &[LayerValues],
+    decoders: &[LayerValues],
+    device: &Device,
+) {
+    copy_into(&mut model.encoder, encoders, device);
+    // The way back begins at the code.
+    model.decoder.reverse();
+    for (place, values) in model.decoder.iter_mut().zip(decoders) {
+        // A learnt slope is the way up's; the way back starts with its own.
+        let slope = place.values().slope;
+        let values = LayerValues {
+            slope,
+            ..values.clone()
+        };
+        *place = place.with_values(values, device);
+    }
+    model.decoder.reverse();
 }

@@ -23,6 +23,8 @@ pub enum Quantity {
     Error,
     ActiveUnits,
     DeadUnits,
+    /// ‖x̂ − x‖² of a deep autoencoder.
+    SquaredError,
     /// The cross-entropy of a classifier.
     Cost,
     /// In percent.
@@ -40,6 +42,7 @@ impl Quantity {
                 &[Self::Error, Self::ActiveUnits, Self::DeadUnits],
             ),
             ExperimentName::Classifier => (Self::Cost, &[Self::Accuracy, Self::Cost]),
+            ExperimentName::DeepAutoencoder => (Self::Error, &[Self::Error, Self::SquaredError]),
         }
     }
 
@@ -48,6 +51,7 @@ impl Quantity {
             Self::Error => "error",
             Self::ActiveUnits => "active units",
             Self::DeadUnits => "dead units",
+            Self::SquaredError => "squared error",
             Self::Cost => "cost",
             Self::Accuracy => "accuracy %",
             Self::PretrainingError => "pretraining error",
@@ -58,7 +62,9 @@ impl Quantity {
     pub fn split(self) -> Split {
         match self {
             Self::Error | Self::Cost | Self::PretrainingError => Split::Train,
-            Self::ActiveUnits | Self::DeadUnits | Self::Accuracy => Split::Valid,
+            Self::ActiveUnits | Self::DeadUnits | Self::SquaredError | Self::Accuracy => {
+                Split::Valid
+            }
         }
     }
 
@@ -66,7 +72,7 @@ impl Quantity {
         let digits = match self {
             Self::DeadUnits => 0,
             Self::ActiveUnits => 1,
-            Self::Accuracy => 2,
+            Self::Accuracy | Self::SquaredError => 2,
             Self::Error | Self::Cost | Self::PretrainingError => 4,
         };
         format!("{value:.digits$}")
@@ -102,12 +108,18 @@ impl From<Record<'_>> for Note {
                 member: record.member,
                 epoch: record.epoch,
                 stage: None,
-                cost: Some(record.reconstruction),
-                test: vec![
-                    (Quantity::Error, record.test_reconstruction),
-                    (Quantity::ActiveUnits, record.active_units),
-                    (Quantity::DeadUnits, record.dead_units as f64),
-                ],
+                cost: (record.epoch > 0).then_some(record.reconstruction),
+                test: match record.test_squared_error {
+                    Some(error) => vec![
+                        (Quantity::Error, record.test_reconstruction),
+                        (Quantity::SquaredError, error),
+                    ],
+                    None => vec![
+                        (Quantity::Error, record.test_reconstruction),
+                        (Quantity::ActiveUnits, record.active_units),
+                        (Quantity::DeadUnits, record.dead_units as f64),
+                    ],
+                },
             },
             Record::Stage(record) => Self::Epoch {
                 member: record.member,

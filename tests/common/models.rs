@@ -73,6 +73,7 @@ pub fn plan(conditions: Vec<Condition>, seeds: &[u64]) -> Plan {
     let experiment = match conditions[0].model {
         Model::Autoencoder(_) => ExperimentName::Autoencoder,
         Model::Classifier(_) => ExperimentName::Classifier,
+        Model::DeepAutoencoder(_) => ExperimentName::DeepAutoencoder,
     };
     Plan {
         experiment,

@@ -119,7 +119,7 @@ impl Evidence for Sparsity {
                 let strongest = evaluations.iter().map(units::Strongest::of);
                 strongest.map(|of| value(&of)).collect()
             }
-            Models::Classifiers { .. } => Vec::new(),
+            _ => Vec::new(),
         }
     }
 
