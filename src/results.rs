@@ -186,6 +186,9 @@ pub struct ClassifierRecord {
     pub test_accuracy: f64,
     /// The same on the images held out of training, where there are any.
     pub validation_accuracy: Option<f64>,
+    /// Mean cross-entropy on them.
+    #[serde(default)]
+    pub validation_cost: Option<f64>,
     /// Gradient updates so far, those of the pretraining included.
     pub updates: u64,
     /// Multiply–accumulate operations of all training so far, in 10⁹, those of the pretraining included;

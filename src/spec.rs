@@ -343,6 +343,27 @@ pub enum TrainedLayers {
     Output,
 }
 
+/// Which of its epochs' models a classifier's training leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
+pub enum Keep {
+    /// The last epoch's.
+    #[default]
+    Last,
+    /// That of the epoch after which most validation images are put into their class; of equals that of the lower cost on
+    /// them, then the earlier.
+    Best {
+        /// The training ends after so many epochs without a better one; with its last epoch where this is left out.
+        #[serde(
+            with = "Perhaps::<Count>",
+            default,
+            skip_serializing_if = "Option::is_none"
+        )]
+        patience: Option<usize>,
+    },
+}
+
 /// What of a pretrained encoder reaches the classifier.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]

@@ -10,11 +10,11 @@ use layerwise::evidence;
 use layerwise::evidence::accuracy::Comparison;
 use layerwise::experiment::{Ending, Outcome, multiply_accumulates, named_parameters, rows};
 use layerwise::model::{Autoencoder, Classifier};
-use layerwise::results::{Ended, TransferProof};
+use layerwise::results::{ClassifierRecord, Ended, TransferProof};
 use layerwise::run_dir::Records;
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, ClassifierTraining,
-    Condition, Corruption, Initialization, KlSparsity, MeanActivationEstimator, Sparsity,
+    Condition, Corruption, Initialization, Keep, KlSparsity, MeanActivationEstimator, Sparsity,
     TrainedLayers, TrainingSpec, Transfer,
 };
 use layerwise::train::pretraining::{Pretraining, copy_into, transferred};
@@ -67,9 +67,8 @@ fn training(copied: usize) -> ClassifierTraining {
             bias: Initialization::normal(0.01),
         },
         stages: WIDTHS.into_iter().take(copied).map(stage).collect(),
-        transfer: Transfer::Copy,
         training: adam(2),
-        trained_layers: TrainedLayers::All,
+        ..ClassifierTraining::default()
     }
 }
 
@@ -127,6 +126,69 @@ fn copying_k_layers_copies_exactly_k() {
         }
         assert_eq!(model.output.values(), fresh(&seeds).output.values());
     }
+}
+
+#[test]
+fn the_best_epoch_by_validation_is_what_is_left() {
+    let mut data = blobs(CLASSES);
+    data.hold_out(20);
+    // The model that each seed leaves, and how it did epoch by epoch.
+    let trained = |epochs, keep| {
+        let mut setting = training(1);
+        setting.training.epochs = epochs;
+        setting.training.learning_rate = 0.05;
+        setting.keep = keep;
+        let plan = plan(vec![classifier("D", setting)], &[0, 1]);
+        let listener = Listener {
+            stop: None,
+            heard: Mutex::default(),
+            work: Mutex::default(),
+            records: Mutex::default(),
+        };
+        let outcome = watched(&plan, &data, &flex(), 1, &listener, &Stop::default());
+        assert_eq!(outcome.ending, Ending::Complete);
+        let records = listener.records.into_inner().expect("nobody panics");
+        let courses = [0, 1].map(|seed| {
+            let epochs = records.classifiers.iter();
+            let epochs = epochs.filter(|of| of.seed == seed && of.epoch > 0);
+            epochs.cloned().collect::<Vec<ClassifierRecord>>()
+        });
+        (outcome, courses)
+    };
+    let kept_epoch = |outcome: &Outcome, seed: usize| {
+        let found = &outcome.members[seed].evidence["accuracy"]["kept_epoch"];
+        found.as_u64().expect("the best epoch was kept") as usize
+    };
+    let (best, courses) = trained(12, Keep::Best { patience: None });
+    let (patient, patient_courses) = trained(12, Keep::Best { patience: Some(1) });
+    for (seed, course) in courses.iter().enumerate() {
+        assert_eq!(course.len(), 12, "curves go on");
+        let score = |of: &ClassifierRecord| {
+            let [accuracy, cost] = [of.validation_accuracy, of.validation_cost];
+            [
+                accuracy.expect("it was scored"),
+                -cost.expect("it was scored"),
+            ]
+        };
+        let mut chosen = &course[0];
+        for record in course {
+            if score(record) > score(chosen) {
+                chosen = record;
+            }
+        }
+        assert_eq!(kept_epoch(&best, seed), chosen.epoch, "seed {seed}");
+        // As if it had been the last: the learning rate is constant.
+        let (last, _) = trained(chosen.epoch, Keep::Last);
+        let name = format!("D/seed {seed}/layer.01.weight");
+        let [best, last] = [&best, &last].map(|of| bits(&(of.weights)(), &name));
+        assert_eq!(best, last);
+
+        let epochs = patient_courses[seed].len();
+        assert_eq!(patient_courses[seed], course[..epochs]);
+        assert!(epochs == 12 || kept_epoch(&patient, seed) == epochs - 1);
+    }
+    let ended_early = patient_courses.iter().any(|course| course.len() < 12);
+    assert!(ended_early, "no epoch was worse than the one before it");
 }
 
 #[test]

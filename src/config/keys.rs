@@ -114,6 +114,10 @@ pub(super) const OTHER_NAMES: &[(&[&str], &[&str])] = &[
         &["noise", "dropout"],
         &["autoencoder.corruption", "pretraining.corruption"],
     ),
+    (
+        &["patience", "early_stopping"],
+        &["training.keep.best.patience"],
+    ),
     (&["device", "gpu"], &["run.backend"]),
     (&["dataset", "path", "folder"], &["data.dir"]),
 ];

@@ -41,6 +41,7 @@ impl Document {
             all: &self.root,
             own: &nothing,
             condition: name,
+            validation_images: 0,
         };
         let (run_node, data_node) = (of_all.section("run"), of_all.section("data"));
         let run = RunSection::read(&run_node).map_err(|refusal| refusal.problem(&run_node))?;
@@ -72,13 +73,14 @@ impl Document {
                 format!("a run may have {MOST_CONDITIONS} at most"),
             ));
         }
+        let validation_images = data.data.validation_images;
         let mut record = Record::default();
         let mut conditions: Vec<Condition> = Vec::new();
         for group in &groups {
             let grid = grid_of(*group);
             for at in 0..points(&grid) {
                 let values = point(&grid, at);
-                let condition = self.condition(*group, &values, &mut record)?;
+                let condition = self.condition(*group, &values, validation_images, &mut record)?;
                 if conditions.iter().any(|known| known.name == condition.name) {
                     return Err(self.same_name(&condition.name, *group));
                 }
@@ -162,6 +164,7 @@ impl Document {
         &self,
         group: Option<&(String, Node)>,
         point: &[(&GridNode, &Node)],
+        validation_images: usize,
         record: &mut Record,
     ) -> Result<Condition, Problem> {
         let mut own = group.map_or_else(
@@ -176,6 +179,7 @@ impl Document {
             all: &self.root,
             own: &own,
             condition: "",
+            validation_images,
         };
         let kind = sections::kind_of(&trees.section("sparsity"));
         let name = name_at(group.map(|(name, _)| name.as_str()), point, kind);
@@ -252,6 +256,8 @@ struct Trees<'a> {
     own: &'a Node,
     /// The condition's name.
     condition: &'a str,
+    /// As in [`Data::validation_images`].
+    validation_images: usize,
 }
 
 impl Trees<'_> {
@@ -320,6 +326,7 @@ impl Trees<'_> {
             .extent;
         let broken = |broken| self.broken(broken, None);
         rules::training("training", &fine_tuning).map_err(broken)?;
+        rules::choice(trained.keep, self.validation_images).map_err(broken)?;
         let layers = rules::layers(self.condition, extent.layers, &spec).map_err(broken)?;
         let mut keys = toml::Table::try_from(&extent).expect("two words");
         if layers == 0 {
@@ -345,6 +352,7 @@ impl Trees<'_> {
             },
             training: fine_tuning,
             trained_layers: trained.trained_layers,
+            keep: trained.keep,
         })
     }
 

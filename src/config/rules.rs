@@ -4,7 +4,7 @@ use super::Origin;
 use super::problem::{Problem, shown};
 use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Decoder, DecoderActivation,
-    KlSparsity, OptimizerSpec, Reconstruction, Revive, Sparsity, SparsityKind, StageCount,
+    Keep, KlSparsity, OptimizerSpec, Reconstruction, Revive, Sparsity, SparsityKind, StageCount,
     TrainingSpec,
 };
 
@@ -95,6 +95,19 @@ pub(super) fn layers(
             format!("pretraining.layers may be 0 to {depth}, \"all\" or \"none\""),
         ),
     }
+}
+
+/// The best epoch is chosen by images that are neither learnt from nor tested on.
+pub(super) fn choice(keep: Keep, validation_images: usize) -> Kept {
+    if keep == Keep::Last || validation_images > 0 {
+        return Ok(());
+    }
+    let (keep, images) = ("training.keep", "data.validation_images");
+    broken(
+        &[keep, images],
+        format!("`{keep}` is \"best\", which is chosen by validation images, but `{images}` is 0"),
+        format!("set {images} to hold some training images out, or {keep} = \"last\""),
+    )
 }
 
 /// Cross-entropy takes logarithms of outputs.

@@ -9,7 +9,7 @@ use super::node::{Node, Value};
 use super::problem::{Problem, shown};
 use crate::spec::{
     AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data, ExperimentName, Form,
-    KlSparsity, MeanActivationEstimator, OptimizerSpec, ProbeEpochs, Revive, Run, Schedule,
+    Keep, KlSparsity, MeanActivationEstimator, OptimizerSpec, ProbeEpochs, Revive, Run, Schedule,
     Sparsity, SparsityKind, StageCount, Stages, TrainedLayers, TrainingSpec, Transfer, Whole,
 };
 
@@ -99,6 +99,8 @@ pub(super) struct Disturbance {
 pub(super) struct Trained {
     /// Which layers learn.
     pub trained_layers: TrainedLayers,
+    /// Which epoch's model is kept, scored and saved: "best" chooses by `data.validation_images`.
+    pub keep: Keep,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -233,6 +235,7 @@ pub(super) fn only_of(experiment: ExperimentName) -> &'static [[&'static str; 2]
         ExperimentName::Autoencoder => &[["report", "at_active_units"]],
         ExperimentName::Classifier => &[
             ["training", "trained_layers"],
+            ["training", "keep"],
             ["data", "validation_images"],
             ["report", "differences"],
             ["report", "layers_of"],

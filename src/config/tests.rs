@@ -10,7 +10,7 @@ use super::*;
 use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, BatchTopKSparsity, ClassifierSpec,
     ClassifierTraining, Coordinate, Corruption, Data, Decoder, DecoderActivation, DecoderBias,
-    ExperimentName, GridKey, Initialization, JumpReluSparsity, KlSparsity, L1Sparsity, Limit,
+    ExperimentName, GridKey, Initialization, JumpReluSparsity, Keep, KlSparsity, L1Sparsity, Limit,
     MeanActivationEstimator, Model, OptimizerSpec, Patches, Promise, Reconstruction, Revive, Run,
     Schedule, Source, Sparsity, SparsityKind, Standardised, TrainedLayers, TrainingSpec, Transfer,
     Transform, Variance, Whitening,
@@ -185,6 +185,7 @@ fn an_almost_empty_classifier_holds_the_defaults_of_the_post() {
         transfer: Transfer::Copy,
         training: fine_tuning,
         trained_layers: TrainedLayers::All,
+        keep: Keep::Last,
     };
     let stage = AutoencoderTraining {
         autoencoder: AutoencoderSpec {
@@ -1129,6 +1130,9 @@ fn keys_that_disagree_are_told_where_somebody_chose_one() {
                 "[conditions.E]\npretraining.layers = 1",
                 "[conditions.E]\npretraining.layers = \"all\"",
                 "[conditions.E]\npretraining.layers = 3\nnetwork.hidden_units = [5, 6]",
+                "training.keep = \"best\"",
+                "training.keep.best.patience = 0",
+                "training.patience = 3",
             ],
         )),
     );

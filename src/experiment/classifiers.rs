@@ -17,11 +17,13 @@ use crate::results::{
     ClassifierRecord, Ended, LayerRecord, Member, MemberSeconds, Numbers, StageRecord,
     TransferProof,
 };
-use crate::spec::{AutoencoderTraining, ClassifierTraining, Condition, Model, Plan, Transfer};
+use crate::spec::{
+    AutoencoderTraining, ClassifierTraining, Condition, Keep, Model, Plan, Transfer,
+};
 use crate::train::pretraining::{
     Pretraining, copy_into, fits, layers_state, restored_layers, transferred,
 };
-use crate::train::{ClassifierTrainee, MemberObserver, Order, Record, State};
+use crate::train::{ClassifierTrainee, Kept, MemberObserver, Order, Record, State};
 use crate::weights::{Weights, hash_of, layer_name};
 
 /// Images of the fixed batch, the first of the training images, that is sent through every layer after each epoch:
@@ -92,6 +94,8 @@ struct Group {
     stage_records: Vec<StageRecord>,
     records: Vec<ClassifierRecord>,
     layers: Vec<LayerRecord>,
+    /// The best of the epochs so far, where that is kept.
+    kept: Option<Kept>,
     proofs: Vec<TransferProof>,
     /// The members that could not go on; the others do.
     ended: Vec<Ended>,
@@ -114,6 +118,10 @@ impl Group {
             member: member.index,
             ..MemberSeconds::default()
         };
+        let kept = match condition.keep {
+            Keep::Last => None,
+            Keep::Best { patience } => Some(Kept::new(members.len(), patience)),
+        };
         Self {
             task,
             condition,
@@ -125,6 +133,7 @@ impl Group {
             stage_records: Vec::new(),
             records: Vec::new(),
             layers: Vec::new(),
+            kept,
             proofs: Vec::new(),
             ended: Vec::new(),
             numbers: None,
@@ -142,7 +151,7 @@ impl Group {
         }
     }
 
-    /// Operations that will never be done, as all members have ended.
+    /// Operations that will never be done, as all members have ended or can wait no longer for a better epoch.
     fn work_left(&self) -> u64 {
         self.whole.saturating_sub(self.multiply_accumulates) * self.members.len() as u64
     }
@@ -173,7 +182,7 @@ impl Group {
             let layers: Vec<LayerRecord> = self.layers.iter().filter(of_record).cloned().collect();
             setting.observer.recall(Record::Classifier(record, &layers));
         }
-        if self.all_have_ended() {
+        if self.is_through() {
             setting.observer.worked_before(self.work_left());
         }
         Ok(())
@@ -209,9 +218,13 @@ impl Group {
             Phase::Pretraining(Box::new(pretraining))
         } else {
             let fresh = self.fresh_classifier(setting);
+            let model = fresh.model();
             let trainee = fresh.restored(training, &setting.backend.device)?;
+            if let Some(kept) = &mut self.kept {
+                kept.restore(model, state.take_part("kept"), &setting.backend.device)?;
+            }
             // Of a training that was to be shorter, the end is no end any more.
-            self.numbers = numbers.filter(|_| trainee.is_trained());
+            self.numbers = numbers.filter(|_| self.is_trained(&trainee));
             Phase::Training(Box::new(trainee))
         };
         Some(())
@@ -359,17 +372,25 @@ impl Group {
             member.epochs.push(seconds);
         }
         self.record(&trainee, Some(&parts[0]), setting);
-        if trainee.is_trained() && !self.all_have_ended() {
+        if self.is_trained(&trainee) && !self.all_have_ended() {
+            let kept_epochs = self.kept.as_ref().map(|kept| {
+                let epochs = (0..self.members.len()).map(|at| kept.epoch(at));
+                epochs
+                    .map(|of| of.unwrap_or(trainee.epochs_done()))
+                    .collect()
+            });
             self.numbers = Some((setting.measure)(&Trained {
                 members: &self.members,
                 models: Models::Classifiers {
                     setting: &self.condition,
-                    trainee: &trainee,
+                    model: &self.left(&trainee),
+                    kept_epochs,
                     proofs: &self.proofs,
                 },
                 data: setting.data,
                 examples: setting.examples,
             }));
+            setting.observer.worked_before(self.work_left());
         }
         self.phase = Phase::Training(Box::new(trainee));
         if self.is_through() {
@@ -377,6 +398,21 @@ impl Group {
         } else {
             Advance::More
         }
+    }
+
+    /// Whether no member goes on: all epochs are done, or none of the members may wait for a better one any longer.
+    fn is_trained(&self, trainee: &ClassifierTrainee) -> bool {
+        let waits = |(at, member): (usize, &Member)| {
+            let kept = self.kept.as_ref();
+            !self.has_ended(member) && !kept.is_some_and(|of| of.is_over(at, trainee.epochs_done()))
+        };
+        trainee.is_trained() || !self.members.iter().enumerate().any(waits)
+    }
+
+    /// The models that the training leaves, or would leave if it ended now.
+    fn left(&self, trainee: &ClassifierTrainee) -> Classifier {
+        let kept = self.kept.as_ref().and_then(Kept::model);
+        kept.cloned().unwrap_or_else(|| trainee.model())
     }
 
     /// Records how the classifiers do now, and what is in their layers. `costs` are those of the epoch before.
@@ -396,8 +432,11 @@ impl Group {
         let probes = trainee.probe(&setting.examples.train, PROBE_IMAGES);
         let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
         let epoch = trainee.epochs_done();
+        let mut scores = vec![None; self.members.len()];
         for (at, member) in self.members.clone().iter().enumerate() {
-            if self.has_ended(member) {
+            // Of members that are trained together, one may be over before the others.
+            let is_over = |kept: &Kept| kept.is_over(at, epoch.saturating_sub(1));
+            if self.has_ended(member) || self.kept.as_ref().is_some_and(is_over) {
                 continue;
             }
             self.seconds[at].probes += seconds;
@@ -415,6 +454,7 @@ impl Group {
                 test_cost: test[at].cost,
                 test_accuracy: test[at].accuracy,
                 validation_accuracy: validation.as_ref().map(|scores| scores[at].accuracy),
+                validation_cost: validation.as_ref().map(|scores| scores[at].cost),
                 updates: self.updates,
                 giga_multiply_accumulates: self.multiply_accumulates as f64 / 1e9,
             };
@@ -445,6 +485,10 @@ impl Group {
                 .record(Record::Classifier(&record, &layers));
             self.records.push(record);
             self.layers.extend(layers);
+            scores[at] = validation.as_ref().map(|scores| scores[at]);
+        }
+        if let Some(kept) = self.kept.as_mut().filter(|_| epoch > 0) {
+            kept.offer(epoch, trainee.model(), &scores);
         }
     }
 }
@@ -454,6 +498,10 @@ fn end_after(member: &Member, record: &ClassifierRecord, layers: &[LayerRecord])
     let costs = [
         ("the training cost", record.cost.unwrap_or(0.0)),
         ("the cost on the test images", record.test_cost),
+        (
+            "the cost on the validation images",
+            record.validation_cost.unwrap_or(0.0),
+        ),
     ]
     .map(|(quantity, value)| (quantity.to_owned(), value));
     let in_layers = layers.iter().flat_map(|layer| {
@@ -540,6 +588,9 @@ impl Task for Group {
             }
             Phase::Training(trainee) => state.put_part("training", trainee.state()),
         }
+        if let Some(kept) = &self.kept {
+            state.put_part("kept", kept.state());
+        }
         state
     }
 
@@ -558,7 +609,7 @@ impl Task for Group {
             }
         }
         if let Phase::Training(trainee) = &self.phase {
-            for (name, shape, values) in named_parameters(&trainee.model()) {
+            for (name, shape, values) in named_parameters(&self.left(trainee)) {
                 weights.insert_members(&self.members, &name, shape, &values);
             }
         }

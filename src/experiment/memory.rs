@@ -12,7 +12,7 @@ use crate::data::{Dataset, Images};
 use crate::machine::readable;
 use crate::model::{Autoencoder, Classifier};
 use crate::spec::{
-    Activation, AutoencoderTraining, ClassifierTraining, ExperimentName, Limit, Model,
+    Activation, AutoencoderTraining, ClassifierTraining, ExperimentName, Keep, Limit, Model,
     OptimizerSpec, Plan, TrainingSpec, Transform, Whitening,
 };
 
@@ -325,6 +325,11 @@ fn classifier(condition: &ClassifierTraining, data: &Dataset) -> Load {
         encoders += (inputs * stage.autoencoder.hidden_units) as f64;
         epochs += stage.training.epochs as f64;
     }
+    let kept = match condition.keep {
+        Keep::Last => 0.0,
+        Keep::Best { .. } => parameters,
+    };
+    let state = state + kept;
     let checkpoint = 3.0 * (state + encoders);
     let copies = if is_one_operation(spec.activation) {
         1.0

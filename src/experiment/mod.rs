@@ -27,12 +27,10 @@ use crate::results::{
     TransferProof,
 };
 use crate::spec::{
-    AutoencoderTraining, ClassifierTraining, Condition, Decoder, ExperimentName, Model, Plan,
+    AutoencoderTraining, ClassifierTraining, Condition, Decoder, ExperimentName, Keep, Model, Plan,
     Sparsity, TrainedLayers, Transfer,
 };
-use crate::train::{
-    ClassifierTrainee, Evaluation, Labelled, Observer, State, Stop, Trainee, untrained,
-};
+use crate::train::{Evaluation, Labelled, Observer, State, Stop, Trainee, untrained};
 use crate::weights::Weights;
 use crate::words::counted;
 
@@ -93,8 +91,10 @@ pub enum Models<'a> {
     Classifiers {
         /// The setting of all of them.
         setting: &'a ClassifierTraining,
-        /// The models at the end of their training.
-        trainee: &'a ClassifierTrainee,
+        /// The models that their training left.
+        model: &'a Classifier,
+        /// The epoch of each, where the best one was kept.
+        kept_epochs: Option<Vec<usize>>,
         /// Of all members, that they started from what their pretraining learnt.
         proofs: &'a [TransferProof],
     },
@@ -422,6 +422,7 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
         transfer,
         training,
         trained_layers,
+        keep,
     } = training;
     let mut words = vec![layers(&classifier.hidden_units, inputs, classes)];
     if !classifier.hidden_units.is_empty() {
@@ -432,6 +433,15 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
     words.push(training.to_string());
     if *trained_layers == TrainedLayers::Output {
         words.push("only the softmax layer trained".to_owned());
+    }
+    if let Keep::Best { patience } = keep {
+        let ends = patience.map_or(String::new(), |patience| {
+            format!(
+                ", ended by {} without a better one",
+                counted(patience, "epoch")
+            )
+        });
+        words.push(format!("best epoch by validation{ends}"));
     }
     if let Some(first) = stages.first() {
         let alike = stages

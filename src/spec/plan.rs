@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::Form;
 use super::{
-    AutoencoderTraining, BackendName, ClassifierSpec, Patches, TrainedLayers, TrainingSpec,
+    AutoencoderTraining, BackendName, ClassifierSpec, Keep, Patches, TrainedLayers, TrainingSpec,
     Transfer, Transform, Whole, forms,
 };
 
@@ -22,7 +22,7 @@ pub enum ExperimentName {
 }
 
 /// Everything about the training of one classifier but its seed and its data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassifierTraining {
     /// The classifier itself.
     pub classifier: ClassifierSpec,
@@ -35,6 +35,8 @@ pub struct ClassifierTraining {
     pub training: TrainingSpec,
     /// Which layers learn in the training of the whole.
     pub trained_layers: TrainedLayers,
+    /// Which epoch's model it leaves.
+    pub keep: Keep,
 }
 
 /// Everything that a run needs to know: conditions × seeds, on which data and where to compute. It can no longer be wrong.
