@@ -18,7 +18,9 @@ use crate::words::counted;
 pub(crate) use forms::Form;
 use forms::{Perhaps, WrittenDecoderBias, WrittenInitialization};
 
-pub(crate) use forms::{LARGEST_SEED, ROUNDS_OUT, Seeds, Stages, Whole, words_alone};
+pub(crate) use forms::{
+    HIGHEST_CLASS, LARGEST_SEED, ROUNDS_OUT, Seeds, Stages, Whole, words_alone,
+};
 pub(crate) use plan::StageCount;
 pub use plan::{
     Arrays, ClassifierTraining, Colour, Condition, Coordinate, Data, Expectation, ExperimentName,

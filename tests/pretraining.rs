@@ -437,7 +437,7 @@ fn stages_come_before_the_start_and_the_epochs_of_the_classifier() {
     );
     // What progress is measured against is what was reported, but for the codes, which are computed in between.
     let codes = (INPUTS * WIDTHS[0] * 50) as u64;
-    let expected = multiply_accumulates(&plan.conditions[0], 50, INPUTS, CLASSES);
+    let expected = multiply_accumulates(&plan.conditions[0], [50, 50], INPUTS, CLASSES);
     assert_eq!(
         *listener.work.lock().expect("nobody panics") + codes,
         expected

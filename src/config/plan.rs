@@ -88,6 +88,8 @@ impl Document {
             }
         }
         self.check_used(&record, &conditions)?;
+        rules::pretraining_classes(&data.data, &conditions)
+            .map_err(|broken| broken.at(|key| origin_in(&data_node, key)))?;
 
         for (name, node, mut keys) in [
             ("run", &run_node, run.write()),
@@ -364,6 +366,12 @@ impl Trees<'_> {
             node.find(&names[1..]).map(|node| node.origin.clone())
         })
     }
+}
+
+/// Where a key of a section comes from.
+fn origin_in(section: &Node, key: &str) -> Option<Origin> {
+    let node = section.get(key.rsplit('.').next()?)?;
+    Some(node.origin.clone())
 }
 
 /// Reads a section, and notes its settings.

@@ -237,6 +237,7 @@ pub(super) fn only_of(experiment: ExperimentName) -> &'static [[&'static str; 2]
             ["training", "trained_layers"],
             ["training", "keep"],
             ["data", "validation_images"],
+            ["data", "pretraining_classes"],
             ["report", "differences"],
             ["report", "layers_of"],
         ],

@@ -30,11 +30,12 @@ use crate::weights::{Weights, hash_of, layer_name};
 /// enough to find a unit that is ever on, few enough to cost under 3 % of an epoch.
 pub const PROBE_IMAGES: usize = 1000;
 
-/// Multiply–accumulate operations of the whole training of one member of a condition.
+/// Multiply–accumulate operations of the whole training of one member of a condition, on so many training images and so
+/// many to pretrain on.
 #[must_use]
 pub fn multiply_accumulates(
     condition: &Condition,
-    images: usize,
+    [images, to_pretrain]: [usize; 2],
     inputs: usize,
     classes: usize,
 ) -> u64 {
@@ -45,7 +46,7 @@ pub fn multiply_accumulates(
     let stages = condition.stages();
     let pretraining: u64 = (0..stages.len())
         .map(|stage| {
-            let [epoch, codes] = stage_work(stages, stage, images, inputs);
+            let [epoch, codes] = stage_work(stages, stage, to_pretrain, inputs);
             let epochs = stages[stage].training.epochs as u64;
             epoch.saturating_mul(epochs).saturating_add(codes)
         })
@@ -69,7 +70,7 @@ pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
             let task = tasks.len();
             let whole = multiply_accumulates(
                 condition,
-                setting.data.train.images.count(),
+                [&setting.data.train, setting.data.to_pretrain()].map(|of| of.images.count()),
                 setting.data.train.images.inputs(),
                 setting.data.classes,
             );
@@ -162,7 +163,7 @@ impl Group {
 
     /// The group at its start, or where an earlier run left it, with what was found so far told again.
     fn begin(&mut self, setting: &Setting<'_>) -> Result<(), Failure> {
-        let images = &setting.examples.train.images;
+        let images = &setting.examples.to_pretrain().images;
         let fresh = Pretraining::new(&self.condition.stages, &self.seeds(), images);
         let Some(state) = setting.shelf.take(self.task) else {
             self.phase = Phase::Pretraining(Box::new(fresh));
@@ -213,7 +214,7 @@ impl Group {
         }
         let training = state.take_part("training");
         self.phase = if training.is_empty() {
-            let images = &setting.examples.train.images;
+            let images = &setting.examples.to_pretrain().images;
             let pretraining = fresh.restored(state.take_part("pretraining"), images)?;
             Phase::Pretraining(Box::new(pretraining))
         } else {
@@ -231,7 +232,7 @@ impl Group {
     }
 
     fn pretrain(&mut self, mut pretraining: Pretraining, setting: &Setting<'_>) -> Advance {
-        let images = &setting.examples.train.images;
+        let images = &setting.examples.to_pretrain().images;
         let start = Instant::now();
         let observer = MemberObserver {
             observer: setting.observer,

@@ -205,6 +205,7 @@ pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
         + sum(&|load| load.drawn).min(DRAWN_AT_MOST);
     let images = [
         Some(&data.train),
+        data.pretraining.as_ref(),
         data.validation.as_ref(),
         Some(&data.test),
     ];
@@ -294,7 +295,7 @@ fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
 
 fn classifier(condition: &ClassifierTraining, data: &Dataset) -> Load {
     let spec = &condition.classifier;
-    let images = data.train.images.count() as f64;
+    let images = data.to_pretrain().images.count() as f64;
     let inputs = data.train.images.inputs();
     let units: f64 = spec.hidden_units.iter().map(|&units| units as f64).sum();
     let widths = inputs as f64 + units + data.classes as f64;

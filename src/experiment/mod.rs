@@ -104,6 +104,8 @@ pub enum Models<'a> {
 pub struct Examples {
     /// The training images.
     pub train: Labelled,
+    /// What pretraining learns from instead, where that is not the same.
+    pub pretraining: Option<Labelled>,
     /// The images held out of the training images, if there are any.
     pub validation: Option<Labelled>,
     /// The test images.
@@ -114,15 +116,28 @@ impl Examples {
     /// Puts every split of `data` on `device`.
     #[must_use]
     pub fn new(data: &Dataset, device: &Device) -> Self {
-        let labelled = |split: &Split| {
+        let of_classes = |split: &Split, classes: usize| {
             let images = rows(&split.images, device);
-            Labelled::new(images, split.labels.as_deref(), data.classes)
+            Labelled::new(images, split.labels.as_deref(), classes)
         };
+        let labelled = |split: &Split| of_classes(split, data.classes);
+        let to_pretrain = data.pretraining.as_ref();
         Self {
             train: labelled(&data.train),
+            pretraining: to_pretrain.map(|split| {
+                let labels = split.labels.iter().flatten();
+                let highest = labels.max().map_or(0, |&label| usize::from(label));
+                of_classes(split, highest + 1)
+            }),
             validation: data.validation.as_ref().map(labelled),
             test: labelled(&data.test),
         }
+    }
+
+    /// What pretraining learns from.
+    #[must_use]
+    pub fn to_pretrain(&self) -> &Labelled {
+        self.pretraining.as_ref().unwrap_or(&self.train)
     }
 }
 
@@ -477,9 +492,9 @@ fn layers(hidden_units: &[usize], inputs: usize, classes: usize) -> String {
     format!("{inputs}{} → {classes}", runs.collect::<String>())
 }
 
-/// How much there is to do, on `images` training images of `inputs` pixels in `classes` classes.
+/// How much there is to do, on so many training images and so many to pretrain on, of `inputs` pixels in `classes` classes.
 #[must_use]
-pub fn extent(plan: &Plan, images: usize, inputs: usize, classes: usize) -> Extent {
+pub fn extent(plan: &Plan, images: [usize; 2], inputs: usize, classes: usize) -> Extent {
     let seeds = plan.run.seeds.len();
     let mut extent = Extent {
         epochs: 0,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::forms::Form;
+use super::forms::{Form, Perhaps};
 use super::{
     AutoencoderTraining, BackendName, ClassifierSpec, Keep, Patches, TrainedLayers, TrainingSpec,
     Transfer, Transform, Whole, forms,
@@ -114,6 +114,20 @@ pub struct Data {
     /// "all", or the first so many test images.
     #[serde(with = "forms::Images")]
     pub test_images: Limit,
+    /// The classes that are used, as labels count them: training and test images of others are left out. All where it is
+    /// left out.
+    #[serde(
+        with = "Perhaps::<forms::Classes>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub classes: Option<Vec<u8>>,
+    /// Pretraining learns from the training images of these classes instead of those that the classifier learns from:
+    /// self-taught learning (Raina et al. 2007).
+    #[serde(
+        with = "Perhaps::<forms::Classes>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub pretraining_classes: Option<Vec<u8>>,
     /// The last so many training images are held out of the training of classifiers and scored as well.
     #[serde(with = "Whole::<0, { forms::MOST_IMAGES }>")]
     pub validation_images: usize,
@@ -392,6 +406,8 @@ impl Default for Data {
             transforms: Vec::new(),
             train_images: Limit::All,
             test_images: Limit::All,
+            classes: None,
+            pretraining_classes: None,
             validation_images: 0,
         }
     }
