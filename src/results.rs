@@ -215,7 +215,7 @@ pub struct StageRecord {
     pub learning_rate: f64,
     /// Reconstruction + β · sparsity, mean over the epoch's images.
     pub cost: f64,
-    /// Reconstruction part of the cost.
+    /// Reconstruction part of the cost; of a layer that is to give classes, the cross-entropy, in nats.
     pub reconstruction: f64,
     /// As in [`EpochRecord::sparsity`].
     pub sparsity: f64,

@@ -345,6 +345,17 @@ pub enum TrainedLayers {
     Output,
 }
 
+/// What a hidden layer is to give in its pretraining.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Its inputs, by a decoder on top of it: an autoencoder.
+    #[default]
+    Reconstruction,
+    /// The classes, by a softmax layer on top of it: supervised greedy pretraining (Bengio et al. 2007, section 4.2).
+    Classes,
+}
+
 /// Which of its epochs' models a classifier's training leaves.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]

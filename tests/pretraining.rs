@@ -8,7 +8,9 @@ use std::sync::Mutex;
 use common::models::{INPUTS, bits, bits_of, blobs, classifier, flex, plan, train, watched};
 use layerwise::evidence;
 use layerwise::evidence::accuracy::Comparison;
-use layerwise::experiment::{Ending, Outcome, multiply_accumulates, named_parameters, rows};
+use layerwise::experiment::{
+    Ending, Examples, Outcome, multiply_accumulates, named_parameters, rows,
+};
 use layerwise::model::{Autoencoder, Classifier};
 use layerwise::results::{ClassifierRecord, Ended, TransferProof};
 use layerwise::run_dir::Records;
@@ -18,7 +20,7 @@ use layerwise::spec::{
     TrainedLayers, TrainingSpec, Transfer,
 };
 use layerwise::train::pretraining::{Pretraining, copy_into, transferred};
-use layerwise::train::{Observer, Record, Stop};
+use layerwise::train::{ClassifierTrainee, Labelled, Observer, Order, Record, Stop, untrained};
 
 const WIDTHS: [usize; 3] = [8, 7, 6];
 const CLASSES: usize = 6;
@@ -125,6 +127,45 @@ fn copying_k_layers_copies_exactly_k() {
             }
         }
         assert_eq!(model.output.values(), fresh(&seeds).output.values());
+    }
+}
+
+#[test]
+fn layers_that_are_to_give_classes_are_those_of_classifiers_with_one_hidden_layer() {
+    let (device, stop) = (flex().device, Stop::default());
+    let seeds = [3, 4];
+    let examples = Examples::new(&blobs(CLASSES), &device).train;
+    let stages = training(2).stages;
+    let mut pretraining = Pretraining::of_classes(&stages, &seeds, &examples);
+    let mut costs = Vec::new();
+    while !pretraining.is_done() {
+        let epoch = pretraining.epoch(&examples.images, 0, &(), &stop);
+        costs.push(epoch.expect("nobody stops it").costs);
+    }
+    let labels = blobs(CLASSES).train.labels;
+    let mut below = examples.images.clone();
+    for (at, (stage, found)) in stages.iter().zip(pretraining.encoders()).enumerate() {
+        let spec = ClassifierSpec {
+            hidden_units: vec![WIDTHS[at]],
+            ..training(0).classifier
+        };
+        let mut model = Classifier::new(&spec, below.inputs(), CLASSES, &seeds, &device);
+        model.hidden = vec![untrained(stage, &seeds, &below, at as u64).encoder];
+        let all = TrainedLayers::All;
+        let mut trainee = ClassifierTrainee::classifiers(model, &stage.training, all, 0);
+        let codes = Labelled::new(below.clone(), labels.as_deref(), CLASSES);
+        let order = Order {
+            seed: 0,
+            stage: at as u64 + 1,
+        };
+        for epoch in 0..2 {
+            let parts = trainee.epoch(&codes, order, &(), &stop);
+            let of_stage: Vec<f64> = costs[2 * at + epoch].iter().map(|cost| cost[0]).collect();
+            assert_eq!(parts.expect("nobody stops it"), [of_stage], "layer {at}");
+        }
+        let layer = trainee.model().hidden.swap_remove(0);
+        assert_eq!(layer.values(), *found, "layer {at}");
+        below = layer.forward(&below).into();
     }
 }
 

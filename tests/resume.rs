@@ -57,6 +57,9 @@ network.hidden_units = [24, 16, 12, 10]
 training.keep = "best"
 pretraining.layers = 3
 pretraining.transfer = "shuffled_weights"
+[conditions.supervised]
+network.hidden_units = [24, 16]
+pretraining = { layers = 2, target = "classes" }
 [report]
 differences = ["pretrained - plain"]
 "#;

@@ -15,7 +15,7 @@ use super::sections::{
 use super::{Origin, Setting};
 use crate::spec::{
     AutoencoderTraining, ClassifierTraining, Condition, Coordinate, ExperimentName, GridKey, Model,
-    Plan, SparsityKind, Transfer,
+    Plan, SparsityKind, Target, Transfer,
 };
 
 /// The most conditions of a run.
@@ -332,13 +332,22 @@ impl Trees<'_> {
         let layers = rules::layers(self.condition, extent.layers, &spec).map_err(broken)?;
         let mut keys = toml::Table::try_from(&extent).expect("two words");
         if layers == 0 {
+            keys.remove("target");
             keys.remove("transfer");
         }
         record.note("pretraining", &only(&node, &keys), &keys);
         let mut stages = Vec::with_capacity(layers);
         for layer in 0..layers {
-            let node = self.put_together("pretraining", Some(layer + 1));
-            let stage: StageSection = read("pretraining", &node, record)?;
+            let mut node = self.put_together("pretraining", Some(layer + 1));
+            let is_unused =
+                |key: &str| extent.target == Target::Classes && keys::OF_DECODERS.contains(&key);
+            for key in keys::OF_DECODERS.into_iter().filter(|key| is_unused(key)) {
+                node = node.without(key).0;
+            }
+            let stage = StageSection::read(&node).map_err(|refusal| refusal.problem(&node))?;
+            let mut keys = stage.write();
+            keys.retain(|key, _| !is_unused(key));
+            record.note("pretraining", &node, &keys);
             let stage = stage.of_layer(&spec, layer);
             rules::stage(&stage, layer + 1)
                 .map_err(|broken| self.broken(broken, Some(layer + 1)))?;
@@ -347,6 +356,11 @@ impl Trees<'_> {
         Ok(ClassifierTraining {
             classifier: spec,
             stages,
+            target: if layers == 0 {
+                Target::default()
+            } else {
+                extent.target
+            },
             transfer: if layers == 0 {
                 Transfer::Copy
             } else {

@@ -10,7 +10,8 @@ use super::problem::{Problem, shown};
 use crate::spec::{
     AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data, ExperimentName, Form,
     Keep, KlSparsity, MeanActivationEstimator, OptimizerSpec, ProbeEpochs, Revive, Run, Schedule,
-    Sparsity, SparsityKind, StageCount, Stages, TrainedLayers, TrainingSpec, Transfer, Whole,
+    Sparsity, SparsityKind, StageCount, Stages, Target, TrainedLayers, TrainingSpec, Transfer,
+    Whole,
 };
 
 /// What an autoencoder takes over from the layer that it is the pretraining of.
@@ -133,6 +134,8 @@ pub(super) struct Extent {
     /// How many hidden layers are pretrained, from the input up: "none", "all", or a number.
     #[serde(with = "Stages")]
     pub layers: StageCount,
+    /// What each layer is to give while it is pretrained.
+    pub target: Target,
     /// What of a pretrained encoder reaches the classifier.
     pub transfer: Transfer,
 }
@@ -141,6 +144,7 @@ impl Default for Extent {
     fn default() -> Self {
         Self {
             layers: StageCount::First(0),
+            target: Target::default(),
             transfer: Transfer::default(),
         }
     }

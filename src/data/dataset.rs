@@ -1031,6 +1031,78 @@ mod tests {
     }
 
     #[test]
+    fn chosen_classes_are_counted_in_the_order_of_the_choice() {
+        let dir = folder(&[
+            encode(&[8, 1, 1], &[10, 11, 12, 13, 14, 15, 16, 17]),
+            encode(&[8], &[5, 0, 7, 5, 1, 7, 0, 7]),
+            encode(&[4, 1, 1], &[20, 21, 22, 23]),
+            encode(&[4], &[7, 0, 5, 1]),
+        ]);
+        let data = Data {
+            classes: Some(vec![7, 5]),
+            pretraining_classes: Some(vec![0, 7]),
+            validation_images: 2,
+            ..Data::default()
+        };
+        let mut found = load_as(&data, dir.path()).expect("sound files");
+        let of = |split: &Split| {
+            let bytes = split.images.bytes().map(<[u8]>::to_vec);
+            (bytes.expect("bytes"), split.labels.clone().expect("labels"))
+        };
+        assert_eq!(
+            (found.classes, &found.class_names[..]),
+            (2, &["7".into(), "5".into()][..])
+        );
+        assert_eq!(
+            of(&found.train),
+            (vec![10, 12, 13, 15, 17], vec![1, 0, 1, 0, 0])
+        );
+        assert_eq!(of(&found.test), (vec![20, 22], vec![0, 1]));
+        // All but the last two of those that are trained on, which are held out.
+        found.hold_out(data.validation_images);
+        assert_eq!(of(&found.train), (vec![10, 12, 13], vec![1, 0, 1]));
+        let others = (vec![11, 12, 16], vec![0, 1, 0]);
+        assert_eq!(of(found.to_pretrain()), others);
+        // Limits count all images of the file.
+        let first = Data {
+            train_images: Limit::First(4),
+            pretraining_classes: None,
+            ..data
+        };
+        let first = load_as(&first, dir.path()).expect("sound files");
+        assert_eq!(of(first.to_pretrain()), (vec![10, 12, 13], vec![1, 0, 1]));
+    }
+
+    #[test]
+    fn classes_that_are_not_there_are_told() {
+        let dir = folder(&tiny());
+        let told = |data: Data| {
+            let error = load_as(&data, dir.path()).expect_err("not there");
+            assert!(error.is_request());
+            error
+                .to_string()
+                .replace(&*dir.path().to_string_lossy(), "DIR")
+        };
+        assert_eq!(
+            told(Data {
+                pretraining_classes: Some(vec![0, 9]),
+                ..Data::default()
+            }),
+            "DIR/train-images-idx3-ubyte: `data.pretraining_classes` holds 9, but no image is of that class\n  hint: classes \
+             are counted from 0 to 3; or raise data.train_images and data.test_images"
+        );
+        // To learn from, but not to test on.
+        assert_eq!(
+            told(Data {
+                classes: Some(vec![1, 2]),
+                ..Data::default()
+            }),
+            "DIR/t10k-images-idx3-ubyte: `data.classes` holds 2, but no image is of that class\n  hint: classes are counted \
+             from 0 to 3; or raise data.train_images and data.test_images"
+        );
+    }
+
+    #[test]
     fn gzip_is_told_by_content_and_the_plain_name_comes_first() {
         let [images, labels, test_images, test_labels] = tiny();
         let dir = folder(&[gzip(&images), labels, gzip(&test_images), test_labels]);

@@ -16,7 +16,8 @@ use crate::model::{Autoencoder, Classifier};
 use crate::report::{self, Figures, Glossary, GridShape, MOST_NAMES, Term, Words, number, table};
 use crate::results::{ClassifierRecord, Ended, MemberSeconds, Spread};
 use crate::run_dir::{self, Records, Status};
-use crate::spec::{ClassifierTraining, Plan, TrainedLayers};
+use crate::spec::{ClassifierTraining, Plan, Target, TrainedLayers};
+use crate::train::pretraining::of_one_layer;
 use crate::words::listed;
 
 /// The test accuracy of classifiers, epoch by epoch.
@@ -295,14 +296,20 @@ fn difference(found: &Found<'_>, minuend: &str, subtrahend: &str) -> Difference 
     }
 }
 
-/// Numbers in a classifier; and numbers learnt in all, those of its pretraining's autoencoders among them.
+/// Numbers in a classifier; and numbers learnt in all, those of its pretraining's autoencoders or classifiers among them.
 fn parameter_counts(training: &ClassifierTraining, inputs: usize, classes: usize) -> [usize; 2] {
     let spec = &training.classifier;
     let parameters = Classifier::parameter_count(spec, inputs, classes);
     let below = std::iter::once(&inputs).chain(&spec.hidden_units);
     let stages = training.stages.iter().zip(below);
     let pretraining: usize = stages
-        .map(|(stage, &inputs)| Autoencoder::parameter_count(stage, inputs))
+        .map(|(stage, &inputs)| match training.target {
+            Target::Reconstruction => Autoencoder::parameter_count(stage, inputs),
+            Target::Classes => {
+                let spec = of_one_layer(&stage.autoencoder);
+                Classifier::parameter_count(&spec, inputs, classes)
+            }
+        })
         .sum();
     let learnt = match training.trained_layers {
         TrainedLayers::All => parameters,

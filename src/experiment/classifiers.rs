@@ -18,10 +18,11 @@ use crate::results::{
     TransferProof,
 };
 use crate::spec::{
-    AutoencoderTraining, ClassifierTraining, Condition, Keep, Model, Plan, Transfer,
+    AutoencoderTraining, ClassifierTraining, Condition, Keep, Model, Plan, Target, TrainedLayers,
+    Transfer,
 };
 use crate::train::pretraining::{
-    Pretraining, copy_into, fits, layers_state, restored_layers, transferred,
+    Pretraining, copy_into, fits, layers_state, of_one_layer, restored_layers, transferred,
 };
 use crate::train::{ClassifierTrainee, Kept, MemberObserver, Order, Record, State};
 use crate::weights::{Weights, hash_of, layer_name};
@@ -44,9 +45,12 @@ pub fn multiply_accumulates(
         Model::Classifier(of) => step(of, inputs, classes),
     };
     let stages = condition.stages();
+    let target = condition
+        .classifier()
+        .map_or(Target::default(), |of| of.target);
     let pretraining: u64 = (0..stages.len())
         .map(|stage| {
-            let [epoch, codes] = stage_work(stages, stage, to_pretrain, inputs);
+            let [epoch, codes] = stage_work(stages, target, stage, [to_pretrain, inputs, classes]);
             let epochs = stages[stage].training.epochs as u64;
             epoch.saturating_mul(epochs).saturating_add(codes)
         })
@@ -163,8 +167,12 @@ impl Group {
 
     /// The group at its start, or where an earlier run left it, with what was found so far told again.
     fn begin(&mut self, setting: &Setting<'_>) -> Result<(), Failure> {
-        let images = &setting.examples.to_pretrain().images;
-        let fresh = Pretraining::new(&self.condition.stages, &self.seeds(), images);
+        let examples = setting.examples.to_pretrain();
+        let (stages, seeds) = (&self.condition.stages, self.seeds());
+        let fresh = match self.condition.target {
+            Target::Reconstruction => Pretraining::new(stages, &seeds, &examples.images),
+            Target::Classes => Pretraining::of_classes(stages, &seeds, examples),
+        };
         let Some(state) = setting.shelf.take(self.task) else {
             self.phase = Phase::Pretraining(Box::new(fresh));
             return Ok(());
@@ -247,8 +255,9 @@ impl Group {
             return Advance::Done;
         };
         let stage = &self.condition.stages[epoch.stage];
-        let inputs = images.inputs();
-        let [work, codes] = stage_work(&self.condition.stages, epoch.stage, images.count(), inputs);
+        let (stages, target) = (&self.condition.stages, self.condition.target);
+        let sizes = [images.count(), images.inputs(), setting.data.classes];
+        let [work, codes] = stage_work(stages, target, epoch.stage, sizes);
         self.multiply_accumulates += work + codes * u64::from(finished > epoch.stage);
         self.updates += images.count().div_ceil(stage.training.batch_size) as u64;
         let sparsity_weight = stage.sparsity.weight();
@@ -643,19 +652,26 @@ fn step(condition: &ClassifierTraining, inputs: usize, classes: usize) -> u64 {
     Classifier::step_multiply_accumulates(spec, inputs, classes, trained)
 }
 
-/// Operations of one epoch of a stage (counted from 0), and of computing the codes after it.
+/// Operations of one epoch of a stage (counted from 0) on so many images of so many inputs and classes, and of computing
+/// the codes after it.
 fn stage_work(
     stages: &[AutoencoderTraining],
+    target: Target,
     stage: usize,
-    images: usize,
-    inputs: usize,
+    [images, inputs, classes]: [usize; 3],
 ) -> [u64; 2] {
     let inputs = match stage {
         0 => inputs,
         stage => stages[stage - 1].autoencoder.hidden_units,
     };
     let spec = &stages[stage].autoencoder;
-    let step = Autoencoder::step_multiply_accumulates(spec, inputs);
+    let step = match target {
+        Target::Reconstruction => Autoencoder::step_multiply_accumulates(spec, inputs),
+        Target::Classes => {
+            let (spec, trained) = (of_one_layer(spec), TrainedLayers::All);
+            Classifier::step_multiply_accumulates(&spec, inputs, classes, trained)
+        }
+    };
     // Nobody needs the codes of the last stage.
     let codes = if stage + 1 < stages.len() {
         (inputs * spec.hidden_units) as u64

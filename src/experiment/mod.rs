@@ -28,7 +28,7 @@ use crate::results::{
 };
 use crate::spec::{
     AutoencoderTraining, ClassifierTraining, Condition, Decoder, ExperimentName, Keep, Model, Plan,
-    Sparsity, TrainedLayers, Transfer,
+    Sparsity, Target, TrainedLayers, Transfer,
 };
 use crate::train::{Evaluation, Labelled, Observer, State, Stop, Trainee, untrained};
 use crate::weights::Weights;
@@ -434,6 +434,7 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
     let ClassifierTraining {
         classifier,
         stages,
+        target,
         transfer,
         training,
         trained_layers,
@@ -462,7 +463,9 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
         let alike = stages
             .iter()
             .all(|stage| stage.sparsity == first.sparsity && stage.training == first.training);
-        let setting = if alike {
+        let setting = if alike && *target == Target::Classes {
+            format!("a softmax layer on each, {}", first.training)
+        } else if alike {
             format!("{}, {}", first.sparsity, first.training)
         } else {
             "settings differ by layer".to_owned()

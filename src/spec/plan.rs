@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::forms::{Form, Perhaps};
 use super::{
-    AutoencoderTraining, BackendName, ClassifierSpec, Keep, Patches, TrainedLayers, TrainingSpec,
-    Transfer, Transform, Whole, forms,
+    AutoencoderTraining, BackendName, ClassifierSpec, Keep, Patches, Target, TrainedLayers,
+    TrainingSpec, Transfer, Transform, Whole, forms,
 };
 
 /// What a run trains, by the name that configs and run folders use.
@@ -29,6 +29,8 @@ pub struct ClassifierTraining {
     /// One stage for each pretrained layer, from the input up: none, or as many as there are hidden layers at
     /// most. Stage k's autoencoder has as many hidden units as hidden layer k, and its activation.
     pub stages: Vec<AutoencoderTraining>,
+    /// What each stage is to give; of stages whose target are the classes, the encoder and its training alone are used.
+    pub target: Target,
     /// What reaches it of each pretrained encoder.
     pub transfer: Transfer,
     /// The training of the whole: fine-tuning where there are stages.
