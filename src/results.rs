@@ -189,6 +189,9 @@ pub struct ClassifierRecord {
     pub test_accuracy: f64,
     /// The same on the images held out of training, where there are any.
     pub validation_accuracy: Option<f64>,
+    /// Mean cross-entropy on them.
+    #[serde(default)]
+    pub validation_cost: Option<f64>,
     /// Gradient updates so far, those of the pretraining included.
     pub updates: u64,
     /// Multiply–accumulate operations of all training so far, in 10⁹, those of the pretraining included;
@@ -215,7 +218,7 @@ pub struct StageRecord {
     pub learning_rate: f64,
     /// Reconstruction + β · sparsity, mean over the epoch's images.
     pub cost: f64,
-    /// Reconstruction part of the cost.
+    /// Reconstruction part of the cost; of a layer that is to give classes, the cross-entropy, in nats.
     pub reconstruction: f64,
     /// As in [`EpochRecord::sparsity`].
     pub sparsity: f64,

@@ -18,7 +18,9 @@ use crate::words::counted;
 pub(crate) use forms::Form;
 use forms::{Perhaps, WrittenDecoderBias, WrittenInitialization};
 
-pub(crate) use forms::{LARGEST_SEED, ROUNDS_OUT, Seeds, Stages, Whole, words_alone};
+pub(crate) use forms::{
+    HIGHEST_CLASS, LARGEST_SEED, ROUNDS_OUT, Seeds, Stages, Whole, words_alone,
+};
 pub(crate) use plan::StageCount;
 pub use plan::{
     Arrays, ClassifierTraining, Colour, Condition, Coordinate, Data, DeepAutoencoderTraining,
@@ -377,6 +379,38 @@ pub enum TrainedLayers {
     All,
     /// The softmax layer alone; hidden layers stay as they are at the start.
     Output,
+}
+
+/// What a hidden layer is to give in its pretraining.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Target {
+    /// Its inputs, by a decoder on top of it: an autoencoder.
+    #[default]
+    Reconstruction,
+    /// The classes, by a softmax layer on top of it: supervised greedy pretraining (Bengio et al. 2007, section 4.2).
+    Classes,
+}
+
+/// Which of its epochs' models a classifier's training leaves.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
+pub enum Keep {
+    /// The last epoch's.
+    #[default]
+    Last,
+    /// That of the epoch after which most validation images are put into their class; of equals that of the lower cost on
+    /// them, then the earlier.
+    Best {
+        /// The training ends after so many epochs without a better one; with its last epoch where this is left out.
+        #[serde(
+            with = "Perhaps::<Count>",
+            default,
+            skip_serializing_if = "Option::is_none"
+        )]
+        patience: Option<usize>,
+    },
 }
 
 /// What of a pretrained encoder reaches the classifier.

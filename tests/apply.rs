@@ -136,9 +136,8 @@ fn evaluated(config: &str) -> Bits {
                         },
                     );
                 }
-                Models::Classifiers { trainee, .. } => {
+                Models::Classifiers { model, .. } => {
                     for batch in images.parts(EVALUATION_BATCH) {
-                        let model = trainee.model();
                         for (at, h) in model.activations(&batch).into_iter().enumerate() {
                             keep(format!("{label}: layer {}", at + 1), &numbers(h));
                         }

@@ -8,17 +8,19 @@ use std::sync::Mutex;
 use common::models::{INPUTS, bits, bits_of, blobs, classifier, flex, plan, train, watched};
 use layerwise::evidence;
 use layerwise::evidence::accuracy::Comparison;
-use layerwise::experiment::{Ending, Outcome, multiply_accumulates, named_parameters, rows};
+use layerwise::experiment::{
+    Ending, Examples, Outcome, multiply_accumulates, named_parameters, rows,
+};
 use layerwise::model::{Autoencoder, Classifier};
-use layerwise::results::{Ended, TransferProof};
+use layerwise::results::{ClassifierRecord, Ended, TransferProof};
 use layerwise::run_dir::Records;
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, ClassifierTraining,
-    Condition, Corruption, Initialization, KlSparsity, MeanActivationEstimator, Sparsity,
+    Condition, Corruption, Initialization, Keep, KlSparsity, MeanActivationEstimator, Sparsity,
     TrainedLayers, TrainingSpec, Transfer,
 };
 use layerwise::train::pretraining::{Pretraining, copy_into, transferred};
-use layerwise::train::{Observer, Record, Stop};
+use layerwise::train::{ClassifierTrainee, Labelled, Observer, Order, Record, Stop, untrained};
 
 const WIDTHS: [usize; 3] = [8, 7, 6];
 const CLASSES: usize = 6;
@@ -67,9 +69,8 @@ fn training(copied: usize) -> ClassifierTraining {
             bias: Initialization::normal(0.01),
         },
         stages: WIDTHS.into_iter().take(copied).map(stage).collect(),
-        transfer: Transfer::Copy,
         training: adam(2),
-        trained_layers: TrainedLayers::All,
+        ..ClassifierTraining::default()
     }
 }
 
@@ -128,6 +129,108 @@ fn copying_k_layers_copies_exactly_k() {
         }
         assert_eq!(model.output.values(), fresh(&seeds).output.values());
     }
+}
+
+#[test]
+fn layers_that_are_to_give_classes_are_those_of_classifiers_with_one_hidden_layer() {
+    let (device, stop) = (flex().device, Stop::default());
+    let seeds = [3, 4];
+    let examples = Examples::new(&blobs(CLASSES), &device).train;
+    let stages = training(2).stages;
+    let mut pretraining = Pretraining::of_classes(&stages, &seeds, &examples);
+    let mut costs = Vec::new();
+    while !pretraining.is_done() {
+        let epoch = pretraining.epoch(&examples.images, 0, &(), &stop);
+        costs.push(epoch.expect("nobody stops it").costs);
+    }
+    let labels = blobs(CLASSES).train.labels;
+    let mut below = examples.images.clone();
+    for (at, (stage, found)) in stages.iter().zip(pretraining.encoders()).enumerate() {
+        let spec = ClassifierSpec {
+            hidden_units: vec![WIDTHS[at]],
+            ..training(0).classifier
+        };
+        let mut model = Classifier::new(&spec, below.inputs(), CLASSES, &seeds, &device);
+        model.hidden = vec![untrained(stage, &seeds, &below, at as u64).encoder];
+        let all = TrainedLayers::All;
+        let mut trainee = ClassifierTrainee::classifiers(model, &stage.training, all, 0);
+        let codes = Labelled::new(below.clone(), labels.as_deref(), CLASSES);
+        let order = Order {
+            seed: 0,
+            stage: at as u64 + 1,
+        };
+        for epoch in 0..2 {
+            let parts = trainee.epoch(&codes, order, &(), &stop);
+            let of_stage: Vec<f64> = costs[2 * at + epoch].iter().map(|cost| cost[0]).collect();
+            assert_eq!(parts.expect("nobody stops it"), [of_stage], "layer {at}");
+        }
+        let layer = trainee.model().hidden.swap_remove(0);
+        assert_eq!(layer.values(), *found, "layer {at}");
+        below = layer.forward(&below).into();
+    }
+}
+
+#[test]
+fn the_best_epoch_by_validation_is_what_is_left() {
+    let mut data = blobs(CLASSES);
+    data.hold_out(20);
+    // The model that each seed leaves, and how it did epoch by epoch.
+    let trained = |epochs, keep| {
+        let mut setting = training(1);
+        setting.training.epochs = epochs;
+        setting.training.learning_rate = 0.05;
+        setting.keep = keep;
+        let plan = plan(vec![classifier("D", setting)], &[0, 1]);
+        let listener = Listener {
+            stop: None,
+            heard: Mutex::default(),
+            work: Mutex::default(),
+            records: Mutex::default(),
+        };
+        let outcome = watched(&plan, &data, &flex(), 1, &listener, &Stop::default());
+        assert_eq!(outcome.ending, Ending::Complete);
+        let records = listener.records.into_inner().expect("nobody panics");
+        let courses = [0, 1].map(|seed| {
+            let epochs = records.classifiers.iter();
+            let epochs = epochs.filter(|of| of.seed == seed && of.epoch > 0);
+            epochs.cloned().collect::<Vec<ClassifierRecord>>()
+        });
+        (outcome, courses)
+    };
+    let kept_epoch = |outcome: &Outcome, seed: usize| {
+        let found = &outcome.members[seed].evidence["accuracy"]["kept_epoch"];
+        found.as_u64().expect("the best epoch was kept") as usize
+    };
+    let (best, courses) = trained(12, Keep::Best { patience: None });
+    let (patient, patient_courses) = trained(12, Keep::Best { patience: Some(1) });
+    for (seed, course) in courses.iter().enumerate() {
+        assert_eq!(course.len(), 12, "curves go on");
+        let score = |of: &ClassifierRecord| {
+            let [accuracy, cost] = [of.validation_accuracy, of.validation_cost];
+            [
+                accuracy.expect("it was scored"),
+                -cost.expect("it was scored"),
+            ]
+        };
+        let mut chosen = &course[0];
+        for record in course {
+            if score(record) > score(chosen) {
+                chosen = record;
+            }
+        }
+        assert_eq!(kept_epoch(&best, seed), chosen.epoch, "seed {seed}");
+        // As if it had been the last: the learning rate is constant.
+        let (last, _) = trained(chosen.epoch, Keep::Last);
+        let name = format!("D/seed {seed}/layer.01.weight");
+        let [best, last] = [&best, &last].map(|of| bits(&(of.weights)(), &name));
+        assert_eq!(best, last);
+
+        let epochs = patient_courses[seed].len();
+        assert_eq!(patient_courses[seed], course[..epochs]);
+        assert!(epochs == 12 || kept_epoch(&patient, seed) == epochs - 1);
+    }
+    let ended_early = patient_courses.iter().any(|course| course.len() < 12);
+    assert!(ended_early, "no epoch was worse than the one before it");
 }
 
 #[test]
@@ -376,7 +479,7 @@ fn stages_come_before_the_start_and_the_epochs_of_the_classifier() {
     );
     // What progress is measured against is what was reported, but for the codes, which are computed in between.
     let codes = (INPUTS * WIDTHS[0] * 50) as u64;
-    let expected = multiply_accumulates(&plan.conditions[0], 50, INPUTS, CLASSES);
+    let expected = multiply_accumulates(&plan.conditions[0], [50, 50], INPUTS, CLASSES);
     assert_eq!(
         *listener.work.lock().expect("nobody panics") + codes,
         expected

@@ -30,14 +30,15 @@ hidden_units = 40
 epochs = 12
 "#;
 
-/// Stages, fine-tuning, momenta, corruption drawn from streams, codes of codes: all that a state may forget.
+/// Stages, fine-tuning, momenta, corruption drawn from streams, codes of codes, best epochs: all that a state may forget.
 const PRETRAINING: &str = r#"
 experiment = "classifier"
 [run]
 seeds = [3, 4]
 [data]
-train_images = 1500
+train_images = 1600
 test_images = 200
+validation_images = 100
 [network]
 activation = "prelu"
 [training]
@@ -50,10 +51,15 @@ corruption = { gaussian = { deviation = 0.1 } }
 network.hidden_units = [24, 16, 12, 10]
 training.optimizer = "adam"
 training.learning_rate = 1e-3
+training.keep = { best = { patience = 2 } }
 [conditions.pretrained]
 network.hidden_units = [24, 16, 12, 10]
+training.keep = "best"
 pretraining.layers = 3
 pretraining.transfer = "shuffled_weights"
+[conditions.supervised]
+network.hidden_units = [24, 16]
+pretraining = { layers = 2, target = "classes" }
 [report]
 differences = ["pretrained - plain"]
 "#;

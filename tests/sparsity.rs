@@ -483,12 +483,11 @@ fn every_kind_pretrains_and_can_be_probed() {
                 ..ClassifierSpec::default()
             },
             stages: stages.to_vec(),
-            transfer: Transfer::Copy,
             training: TrainingSpec {
                 epochs: 1,
                 ..TrainingSpec::default()
             },
-            trained_layers: TrainedLayers::All,
+            ..ClassifierTraining::default()
         };
         let conditions = vec![common::models::classifier("D", classifier)];
         let outcome = train(&common::models::plan(conditions, &[0]), &data, &flex(), 1);

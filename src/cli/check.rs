@@ -47,8 +47,12 @@ fn describe(plan: &Plan, prepared: &Prepared) {
         let count = counted(split.images.count(), &format!("validation {noun}"));
         format!(", {count} held out")
     });
+    let of_others = data.pretraining.as_ref().map_or(String::new(), |split| {
+        let count = counted(split.images.count(), noun);
+        format!(", {count} of other classes to pretrain on")
+    });
     say(&format!(
-        "data        {}: {}{held_out}, {} of {}, {}",
+        "data        {}: {}{held_out}{of_others}, {} of {}, {}",
         data.name.unwrap_or("no set that this program knows"),
         counted(left, &format!("training {noun}")),
         counted(data.test.images.count(), &format!("test {noun}")),
@@ -65,7 +69,8 @@ fn describe(plan: &Plan, prepared: &Prepared) {
     for condition in &plan.conditions {
         let batch = condition.training().batch_size;
         let epochs = condition.training().epochs;
-        let work = multiply_accumulates(condition, left, inputs, classes);
+        let to_pretrain = data.to_pretrain().images.count();
+        let work = multiply_accumulates(condition, [left, to_pretrain], inputs, classes);
         let parameters = match &condition.model {
             Model::Autoencoder(of) => Autoencoder::parameter_count(of, inputs),
             Model::Classifier(of) => Classifier::parameter_count(&of.classifier, inputs, classes),

@@ -30,7 +30,19 @@ pub(super) const SECTIONS: [&str; 8] = [
 ];
 
 /// The keys that are told for all layers at once.
-pub(super) const OF_ALL_LAYERS: [&str; 2] = ["layers", "transfer"];
+pub(super) const OF_ALL_LAYERS: [&str; 3] = ["layers", "target", "transfer"];
+
+/// The keys of a pretraining that mean nothing without a decoder.
+pub(super) const OF_DECODERS: [&str; 8] = [
+    "decoder",
+    "decoder_activation",
+    "decoder_bias",
+    "subtract_decoder_bias",
+    "reconstruction",
+    "corruption",
+    "revive",
+    "sparsity",
+];
 
 /// What keys were called before the choices had keys of their own.
 const MOVED: &[(&[&str], &str, &str)] = &[
@@ -113,6 +125,10 @@ pub(super) const OTHER_NAMES: &[(&[&str], &[&str])] = &[
     (
         &["noise", "dropout"],
         &["autoencoder.corruption", "pretraining.corruption"],
+    ),
+    (
+        &["patience", "early_stopping"],
+        &["training.keep.best.patience"],
     ),
     (&["device", "gpu"], &["run.backend"]),
     (&["dataset", "path", "folder"], &["data.dir"]),

@@ -10,14 +10,14 @@ use super::record::Record;
 use super::rules::{self, Broken};
 use super::sections::{
     self, AutoencoderSection, ClassifierTrainingSection, DataSection, DeepNetworkSection,
-    DeepTrainingSection, NetworkSection, PretrainingSection, RunSection, Section, SparsitySection,
-    StageSection, TrainingSection,
+    DeepTrainingSection, Extent, NetworkSection, PretrainingSection, RunSection, Section,
+    SparsitySection, StageSection, TrainingSection,
 };
 use super::{Origin, Setting};
 use crate::spec::{
     Activation, AutoencoderTraining, ClassifierTraining, Condition, Coordinate,
     DeepAutoencoderTraining, ExperimentName, GridKey, Initialization, Model, Plan, SparsityKind,
-    Transfer,
+    Target, Transfer,
 };
 
 /// The most conditions of a run.
@@ -43,6 +43,7 @@ impl Document {
             all: &self.root,
             own: &nothing,
             condition: name,
+            validation_images: 0,
         };
         let (run_node, data_node) = (of_all.section("run"), of_all.section("data"));
         let run = RunSection::read(&run_node).map_err(|refusal| refusal.problem(&run_node))?;
@@ -74,13 +75,14 @@ impl Document {
                 format!("a run may have {MOST_CONDITIONS} at most"),
             ));
         }
+        let validation_images = data.data.validation_images;
         let mut record = Record::default();
         let mut conditions: Vec<Condition> = Vec::new();
         for group in &groups {
             let grid = grid_of(*group);
             for at in 0..points(&grid) {
                 let values = point(&grid, at);
-                let condition = self.condition(*group, &values, &mut record)?;
+                let condition = self.condition(*group, &values, validation_images, &mut record)?;
                 if conditions.iter().any(|known| known.name == condition.name) {
                     return Err(self.same_name(&condition.name, *group));
                 }
@@ -88,6 +90,8 @@ impl Document {
             }
         }
         self.check_used(&record, &conditions)?;
+        rules::pretraining_classes(&data.data, &conditions)
+            .map_err(|broken| broken.at(|key| origin_in(&data_node, key)))?;
 
         for (name, node, mut keys) in [
             ("run", &run_node, run.write()),
@@ -164,6 +168,7 @@ impl Document {
         &self,
         group: Option<&(String, Node)>,
         point: &[(&GridNode, &Node)],
+        validation_images: usize,
         record: &mut Record,
     ) -> Result<Condition, Problem> {
         let mut own = group.map_or_else(
@@ -178,6 +183,7 @@ impl Document {
             all: &self.root,
             own: &own,
             condition: "",
+            validation_images,
         };
         let kind = sections::kind_of(&trees.section("sparsity"));
         let name = name_at(group.map(|(name, _)| name.as_str()), point, kind);
@@ -257,6 +263,8 @@ struct Trees<'a> {
     own: &'a Node,
     /// The condition's name.
     condition: &'a str,
+    /// As in [`Data::validation_images`].
+    validation_images: usize,
 }
 
 impl Trees<'_> {
@@ -318,16 +326,24 @@ impl Trees<'_> {
             training: fine_tuning,
             trained,
         } = read("training", &training, record)?;
-        rules::training("training", &fine_tuning).map_err(|broken| self.broken(broken, None))?;
+        let broken = |broken| self.broken(broken, None);
+        rules::training("training", &fine_tuning).map_err(broken)?;
+        rules::choice(trained.keep, self.validation_images).map_err(broken)?;
         let widths = &spec.hidden_units;
         let starts = [spec.weight, spec.bias];
-        let (stages, transfer) = self.stages(record, widths, |_| spec.activation, starts)?;
+        let PlannedStages {
+            stages,
+            target,
+            transfer,
+        } = self.stages(record, widths, |_| spec.activation, starts)?;
         Ok(ClassifierTraining {
             classifier: spec,
             stages,
+            target,
             transfer,
             training: fine_tuning,
             trained_layers: trained.trained_layers,
+            keep: trained.keep,
         })
     }
 
@@ -340,8 +356,9 @@ impl Trees<'_> {
         rules::training("training", &training).map_err(broken)?;
         let widths = &spec.hidden_units;
         let starts = [spec.weight, spec.bias];
-        let (stages, transfer) =
-            self.stages(record, widths, |layer| spec.activation_of(layer), starts)?;
+        let PlannedStages {
+            stages, transfer, ..
+        } = self.stages(record, widths, |layer| spec.activation_of(layer), starts)?;
         Ok(DeepAutoencoderTraining {
             network: spec,
             stages,
@@ -357,7 +374,7 @@ impl Trees<'_> {
         widths: &[usize],
         activation: impl Fn(usize) -> Activation,
         starts: [Initialization; 2],
-    ) -> Result<(Vec<AutoencoderTraining>, Transfer), Problem> {
+    ) -> Result<PlannedStages, Problem> {
         let node = self.section("pretraining");
         let pretraining = PretrainingSection::read(&node);
         let extent = pretraining
@@ -365,27 +382,42 @@ impl Trees<'_> {
             .extent;
         let layers = rules::layers(self.condition, extent.layers, widths.len());
         let layers = layers.map_err(|broken| self.broken(broken, None))?;
-        let mut keys = toml::Table::try_from(&extent).expect("two words");
+        let mut keys = toml::Table::try_from(&extent).expect("a few words");
+        keys.retain(|key, _| node.get(key).is_some());
         if layers == 0 {
+            keys.remove("target");
             keys.remove("transfer");
         }
         record.note("pretraining", &only(&node, &keys), &keys);
         let mut stages = Vec::with_capacity(layers);
         for layer in 0..layers {
-            let node = self.put_together("pretraining", Some(layer + 1));
-            let stage: StageSection = read("pretraining", &node, record)?;
+            let mut node = self.put_together("pretraining", Some(layer + 1));
+            let is_unused =
+                |key: &str| extent.target == Target::Classes && keys::OF_DECODERS.contains(&key);
+            for key in keys::OF_DECODERS.into_iter().filter(|key| is_unused(key)) {
+                node = node.without(key).0;
+            }
+            let stage = StageSection::read(&node).map_err(|refusal| refusal.problem(&node))?;
+            let mut keys = stage.write();
+            keys.retain(|key, _| !is_unused(key));
+            record.note("pretraining", &node, &keys);
             let stage = stage.of_layer(widths[layer], activation(layer), starts);
             let below = layer.checked_sub(1).map(&activation);
             rules::stage(&stage, layer + 1, below)
                 .map_err(|broken| self.broken(broken, Some(layer + 1)))?;
             stages.push(stage);
         }
-        let transfer = if layers == 0 {
-            Transfer::Copy
+        // Of nothing, nothing is used.
+        let extent = if layers == 0 {
+            Extent::default()
         } else {
-            extent.transfer
+            extent
         };
-        Ok((stages, transfer))
+        Ok(PlannedStages {
+            stages,
+            target: extent.target,
+            transfer: extent.transfer,
+        })
     }
 
     fn broken(&self, broken: Broken, layer: Option<usize>) -> Problem {
@@ -396,6 +428,19 @@ impl Trees<'_> {
             node.find(&names[1..]).map(|node| node.origin.clone())
         })
     }
+}
+
+/// A pretraining: a stage for each layer, what each learns to give, and what of it is used.
+struct PlannedStages {
+    stages: Vec<AutoencoderTraining>,
+    target: Target,
+    transfer: Transfer,
+}
+
+/// Where a key of a section comes from.
+fn origin_in(section: &Node, key: &str) -> Option<Origin> {
+    let node = section.get(key.rsplit('.').next()?)?;
+    Some(node.origin.clone())
 }
 
 /// Reads a section, and notes its settings.

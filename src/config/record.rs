@@ -7,7 +7,7 @@ use super::keys::{self, Place, SECTIONS, joined, split};
 use super::node::Node;
 use super::problem::{Problem, quoted, shown};
 use super::{Origin, Setting};
-use crate::spec::Condition;
+use crate::spec::{Condition, Target};
 
 /// A value as TOML; of numbers, what is shortest to read.
 pub(super) fn shortest(value: &toml::Value) -> String {
@@ -199,6 +199,19 @@ impl Document {
         if is_pretraining && users.clone().all(|user| user.stages().len() < layer) {
             let most = users.map(|user| user.stages().len()).max().unwrap_or(0);
             return self.not_pretrained(node, place, most, layer);
+        }
+        let name = place.names.get(usize::from(place.layer.is_none()));
+        let is_of_decoders = name.is_some_and(|name| keys::OF_DECODERS.contains(name));
+        let on_classes = |of: &Condition| {
+            let training = of.classifier();
+            training.is_none_or(|of| of.stages.is_empty() || of.target == Target::Classes)
+        };
+        if is_pretraining && is_of_decoders && users.clone().all(on_classes) {
+            return Problem::new(
+                &node.origin,
+                format!("`{path}` is not used because pretraining.target = \"classes\""),
+                "remove it, or set pretraining.target = \"reconstruction\"",
+            );
         }
         let (reason, hint) = match (place.layer, place.condition) {
             (Some(layer), None) => (

@@ -3,9 +3,9 @@
 use super::Origin;
 use super::problem::{Problem, shown};
 use crate::spec::{
-    Activation, AutoencoderSpec, AutoencoderTraining, Decoder, DecoderActivation,
-    DeepAutoencoderSpec, KlSparsity, OptimizerSpec, Reconstruction, Revive, Sparsity, SparsityKind,
-    StageCount, TrainingSpec,
+    Activation, AutoencoderSpec, AutoencoderTraining, Condition, Data, Decoder, DecoderActivation,
+    DeepAutoencoderSpec, Keep, KlSparsity, OptimizerSpec, Reconstruction, Revive, Sparsity,
+    SparsityKind, StageCount, TrainingSpec,
 };
 
 /// A broken rule: at the first of these keys that somebody chose.
@@ -112,6 +112,33 @@ pub(super) fn layers(condition: &str, layers: StageCount, depth: usize) -> Resul
             format!("pretraining.layers may be 0 to {depth}, \"all\" or \"none\""),
         ),
     }
+}
+
+/// The best epoch is chosen by images that are neither learnt from nor tested on.
+pub(super) fn choice(keep: Keep, validation_images: usize) -> Kept {
+    if keep == Keep::Last || validation_images > 0 {
+        return Ok(());
+    }
+    let (keep, images) = ("training.keep", "data.validation_images");
+    broken(
+        &[keep, images],
+        format!("`{keep}` is \"best\", which is chosen by validation images, but `{images}` is 0"),
+        format!("set {images} to hold some training images out, or {keep} = \"last\""),
+    )
+}
+
+/// What is pretrained on other images has to be there.
+pub(super) fn pretraining_classes(data: &Data, conditions: &[Condition]) -> Kept {
+    let mut stages = conditions.iter().flat_map(Condition::stages);
+    if data.pretraining_classes.is_none() || stages.next().is_some() {
+        return Ok(());
+    }
+    let key = "data.pretraining_classes";
+    broken(
+        &[key],
+        format!("`{key}` is not used because no condition pretrains a layer"),
+        "remove it, or set pretraining.layers = \"all\"",
+    )
 }
 
 /// Cross-entropy takes logarithms of outputs.

@@ -9,9 +9,10 @@ use super::node::{Node, Value};
 use super::problem::{Problem, shown};
 use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data,
-    DecoderActivation, DeepAutoencoderSpec, ExperimentName, Form, Initialization, KlSparsity,
+    DecoderActivation, DeepAutoencoderSpec, ExperimentName, Form, Initialization, Keep, KlSparsity,
     MeanActivationEstimator, OptimizerSpec, ProbeEpochs, Reconstruction, Revive, Run, Schedule,
-    Sparsity, SparsityKind, StageCount, Stages, TrainedLayers, TrainingSpec, Transfer, Whole,
+    Sparsity, SparsityKind, StageCount, Stages, Target, TrainedLayers, TrainingSpec, Transfer,
+    Whole,
 };
 
 /// What an autoencoder takes over from the layer that it is the pretraining of.
@@ -104,6 +105,8 @@ pub(super) struct Disturbance {
 pub(super) struct Trained {
     /// Which layers learn.
     pub trained_layers: TrainedLayers,
+    /// Which epoch's model is kept, scored and saved: "best" chooses by `data.validation_images`.
+    pub keep: Keep,
 }
 
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -136,6 +139,8 @@ pub(super) struct Extent {
     /// How many hidden layers are pretrained, from the input up: "none", "all", or a number.
     #[serde(with = "Stages")]
     pub layers: StageCount,
+    /// What each layer is to give while it is pretrained.
+    pub target: Target,
     /// What of a pretrained encoder reaches the classifier.
     pub transfer: Transfer,
 }
@@ -144,6 +149,7 @@ impl Default for Extent {
     fn default() -> Self {
         Self {
             layers: StageCount::First(0),
+            target: Target::default(),
             transfer: Transfer::default(),
         }
     }
@@ -235,9 +241,12 @@ pub(super) fn kind_of(section: &Node) -> Option<SparsityKind> {
 }
 
 /// The keys that only some experiments have, in sections that others have too: section, key, and who has it.
-pub(super) const LIMITED: [(&str, &str, &[ExperimentName]); 5] = [
+pub(super) const LIMITED: [(&str, &str, &[ExperimentName]); 8] = [
     ("training", "trained_layers", &[ExperimentName::Classifier]),
+    ("training", "keep", &[ExperimentName::Classifier]),
     ("data", "validation_images", &[ExperimentName::Classifier]),
+    ("data", "pretraining_classes", &[ExperimentName::Classifier]),
+    ("pretraining", "target", &[ExperimentName::Classifier]),
     ("report", "layers_of", &[ExperimentName::Classifier]),
     (
         "report",
@@ -344,16 +353,17 @@ pub(super) fn defaults(experiment: ExperimentName) -> toml::Table {
         }
     };
     sections.push(("run", table(&run)));
-    let mut data = table(&Data::default());
-    for (section, name, owners) in LIMITED {
-        if section == "data" && !owners.contains(&experiment) {
-            data.remove(name);
-        }
-    }
-    sections.push(("data", data));
+    sections.push(("data", table(&Data::default())));
     let sections = sections.into_iter();
     sections
-        .map(|(name, keys)| (name.to_owned(), keys.into()))
+        .map(|(name, mut keys)| {
+            for (section, key, owners) in LIMITED {
+                if section == name && !owners.contains(&experiment) {
+                    keys.remove(key);
+                }
+            }
+            (name.to_owned(), keys.into())
+        })
         .collect()
 }
 

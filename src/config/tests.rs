@@ -10,10 +10,10 @@ use super::*;
 use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, BatchTopKSparsity, ClassifierSpec,
     ClassifierTraining, Coordinate, Corruption, Data, Decoder, DecoderActivation, DecoderBias,
-    ExperimentName, GridKey, Initialization, JumpReluSparsity, KlSparsity, L1Sparsity, Limit,
+    ExperimentName, GridKey, Initialization, JumpReluSparsity, Keep, KlSparsity, L1Sparsity, Limit,
     MeanActivationEstimator, Model, OptimizerSpec, Patches, Promise, Reconstruction, Revive, Run,
-    Schedule, Source, Sparsity, SparsityKind, Standardised, TrainedLayers, TrainingSpec, Transfer,
-    Transform, Variance, Whitening,
+    Schedule, Source, Sparsity, SparsityKind, Standardised, Target, TrainedLayers, TrainingSpec,
+    Transfer, Transform, Variance, Whitening,
 };
 
 const FILE: &str = "configs/mine.toml";
@@ -182,9 +182,11 @@ fn an_almost_empty_classifier_holds_the_defaults_of_the_post() {
     let softmax_regression = ClassifierTraining {
         classifier: ClassifierSpec::default(),
         stages: vec![],
+        target: Target::Reconstruction,
         transfer: Transfer::Copy,
         training: fine_tuning,
         trained_layers: TrainedLayers::All,
+        keep: Keep::Last,
     };
     let stage = AutoencoderTraining {
         autoencoder: AutoencoderSpec {
@@ -1129,6 +1131,18 @@ fn keys_that_disagree_are_told_where_somebody_chose_one() {
                 "[conditions.E]\npretraining.layers = 1",
                 "[conditions.E]\npretraining.layers = \"all\"",
                 "[conditions.E]\npretraining.layers = 3\nnetwork.hidden_units = [5, 6]",
+                "pretraining.target = \"classes\"\npretraining.reconstruction = \"squared_error\"",
+                "pretraining.target = \"classes\"\npretraining.layer.2.sparsity.weight = 1",
+                "training.keep = \"best\"",
+                "training.keep.best.patience = 0",
+                "training.patience = 3",
+            ],
+        ) + &told(
+            CLASSIFIER,
+            &[
+                "[data]\npretraining_classes = [5]",
+                "[data]\nclasses = []",
+                "[data]\nclasses = [0, 255]",
             ],
         )),
     );

@@ -201,7 +201,8 @@ fn assemble(parts: Parts, data: &Data, limits: Limits, path: &Path) -> Result<Da
     }
     let labels = train.labels.iter().chain(&test.labels).flatten();
     let highest = labels.max().map(|&label| usize::from(label) + 1);
-    Ok(Dataset {
+    let files_of = [train.file.clone(), test.file.clone()];
+    let mut found = Dataset {
         name: four_files::name(&files),
         classes: if class_names.is_empty() {
             highest.unwrap_or(0)
@@ -210,11 +211,81 @@ fn assemble(parts: Parts, data: &Data, limits: Limits, path: &Path) -> Result<Da
         },
         class_names,
         train: train.first(limits.train, "data.train_images")?,
+        pretraining: None,
         validation: None,
         test: test.first(limits.test, "data.test_images")?,
         files,
         transforms: Transforms::default(),
-    })
+    };
+    choose_classes(&mut found, data, files_of)?;
+    Ok(found)
+}
+
+/// Leaves the rows of the classes that `data` chooses. What it holds out later is not among those to pretrain on.
+fn choose_classes(
+    found: &mut Dataset,
+    data: &Data,
+    [train, test]: [PathBuf; 2],
+) -> Result<(), DataError> {
+    let (all, highest) = (found.train.clone(), found.classes.saturating_sub(1));
+    let mut learnt: Vec<usize> = (0..all.images.count()).collect();
+    if let Some(classes) = &data.classes {
+        let key = "data.classes";
+        learnt = of_classes(&all, classes, highest, key, &train)?;
+        let tested = of_classes(&found.test, classes, highest, key, &test)?;
+        found.train = picked(&all, &learnt, classes);
+        found.test = picked(&found.test, &tested, classes);
+        let name = |class: &u8| {
+            let name = found.class_names.get(usize::from(*class));
+            name.cloned().unwrap_or_else(|| class.to_string())
+        };
+        found.class_names = classes.iter().map(name).collect();
+        found.classes = classes.len();
+    }
+    if let Some(classes) = &data.pretraining_classes {
+        let mut rows = of_classes(&all, classes, highest, "data.pretraining_classes", &train)?;
+        let held_out = learnt.len().saturating_sub(data.validation_images);
+        rows.retain(|row| learnt[held_out..].binary_search(row).is_err());
+        found.pretraining = Some(picked(&all, &rows, classes)).filter(|of| of.images.count() > 0);
+    }
+    Ok(())
+}
+
+/// The places of the rows of these classes; each class has one.
+fn of_classes(
+    split: &Split,
+    classes: &[u8],
+    highest: usize,
+    key: &'static str,
+    file: &Path,
+) -> Result<Vec<usize>, DataError> {
+    let Some(labels) = &split.labels else {
+        let file = file.into();
+        return Err(DataError::NoLabels { file, key });
+    };
+    if let Some(&class) = classes.iter().find(|class| !labels.contains(class)) {
+        return Err(DataError::NoneOfClass {
+            file: file.into(),
+            key,
+            class,
+            highest,
+        });
+    }
+    let rows = (0..labels.len()).filter(|&row| classes.contains(&labels[row]));
+    Ok(rows.collect())
+}
+
+/// These rows, with the place of each label among `classes`.
+fn picked(split: &Split, rows: &[usize], classes: &[u8]) -> Split {
+    let place = |label: u8| classes.iter().position(|class| *class == label);
+    let label = |labels: &Vec<u8>| -> Vec<u8> {
+        let places = rows.iter().filter_map(|&row| place(labels[row]));
+        places.map(|place| place as u8).collect()
+    };
+    Split {
+        images: split.images.select(rows),
+        labels: split.labels.as_ref().map(label),
+    }
 }
 
 /// Takes a share of the rows away, which the seed alone chooses; both parts keep their order.
@@ -957,6 +1028,78 @@ mod tests {
             (Some(&[7, 8][..]), Some(vec![1]))
         );
         assert_eq!((some.files, some.classes), (all.files, all.classes));
+    }
+
+    #[test]
+    fn chosen_classes_are_counted_in_the_order_of_the_choice() {
+        let dir = folder(&[
+            encode(&[8, 1, 1], &[10, 11, 12, 13, 14, 15, 16, 17]),
+            encode(&[8], &[5, 0, 7, 5, 1, 7, 0, 7]),
+            encode(&[4, 1, 1], &[20, 21, 22, 23]),
+            encode(&[4], &[7, 0, 5, 1]),
+        ]);
+        let data = Data {
+            classes: Some(vec![7, 5]),
+            pretraining_classes: Some(vec![0, 7]),
+            validation_images: 2,
+            ..Data::default()
+        };
+        let mut found = load_as(&data, dir.path()).expect("sound files");
+        let of = |split: &Split| {
+            let bytes = split.images.bytes().map(<[u8]>::to_vec);
+            (bytes.expect("bytes"), split.labels.clone().expect("labels"))
+        };
+        assert_eq!(
+            (found.classes, &found.class_names[..]),
+            (2, &["7".into(), "5".into()][..])
+        );
+        assert_eq!(
+            of(&found.train),
+            (vec![10, 12, 13, 15, 17], vec![1, 0, 1, 0, 0])
+        );
+        assert_eq!(of(&found.test), (vec![20, 22], vec![0, 1]));
+        // All but the last two of those that are trained on, which are held out.
+        found.hold_out(data.validation_images);
+        assert_eq!(of(&found.train), (vec![10, 12, 13], vec![1, 0, 1]));
+        let others = (vec![11, 12, 16], vec![0, 1, 0]);
+        assert_eq!(of(found.to_pretrain()), others);
+        // Limits count all images of the file.
+        let first = Data {
+            train_images: Limit::First(4),
+            pretraining_classes: None,
+            ..data
+        };
+        let first = load_as(&first, dir.path()).expect("sound files");
+        assert_eq!(of(first.to_pretrain()), (vec![10, 12, 13], vec![1, 0, 1]));
+    }
+
+    #[test]
+    fn classes_that_are_not_there_are_told() {
+        let dir = folder(&tiny());
+        let told = |data: Data| {
+            let error = load_as(&data, dir.path()).expect_err("not there");
+            assert!(error.is_request());
+            error
+                .to_string()
+                .replace(&*dir.path().to_string_lossy(), "DIR")
+        };
+        assert_eq!(
+            told(Data {
+                pretraining_classes: Some(vec![0, 9]),
+                ..Data::default()
+            }),
+            "DIR/train-images-idx3-ubyte: `data.pretraining_classes` holds 9, but no image is of that class\n  hint: classes \
+             are counted from 0 to 3; or raise data.train_images and data.test_images"
+        );
+        // To learn from, but not to test on.
+        assert_eq!(
+            told(Data {
+                classes: Some(vec![1, 2]),
+                ..Data::default()
+            }),
+            "DIR/t10k-images-idx3-ubyte: `data.classes` holds 2, but no image is of that class\n  hint: classes are counted \
+             from 0 to 3; or raise data.train_images and data.test_images"
+        );
     }
 
     #[test]

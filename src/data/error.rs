@@ -10,11 +10,9 @@ use super::Frame;
 use super::idx::IdxError;
 use super::pictures::PictureError;
 use super::tensors::ArrayError;
+pub(super) use crate::spec::HIGHEST_CLASS as HIGHEST_LABEL;
 use crate::spec::Patches;
 use crate::words::counted;
-
-/// 255 is what label files hold where there is no label, so it is no class.
-pub(super) const HIGHEST_LABEL: u8 = 254;
 
 /// Why a data set was refused: which file, what was found, what was expected, and the cure.
 #[derive(Debug, Error)]
@@ -330,6 +328,33 @@ pub enum DataError {
         /// How many images the file has.
         has: usize,
     },
+    /// Classes are chosen of data without any.
+    #[error(
+        "{}: there are no labels, and `{key}` chooses classes\n  hint: add them to the data, or leave {key} out",
+        shown(file)
+    )]
+    NoLabels {
+        /// The file of images.
+        file: PathBuf,
+        /// The key that chooses.
+        key: &'static str,
+    },
+    /// A class is chosen that no image is of.
+    #[error(
+        "{}: `{key}` holds {class}, but no image is of that class\n  hint: classes are counted from 0 to {highest}; or raise \
+         data.train_images and data.test_images",
+        shown(file)
+    )]
+    NoneOfClass {
+        /// The file of images.
+        file: PathBuf,
+        /// The key that chooses.
+        key: &'static str,
+        /// The class.
+        class: u8,
+        /// The highest label of all.
+        highest: usize,
+    },
     /// The numbers do not make up whole rows.
     #[error(
         "{} are not whole rows of {frame}\n  hint: give rows × numbers of a row, each at least 1",
@@ -393,6 +418,8 @@ impl DataError {
             Self::NoFolder { .. }
                 | Self::NotAFolder { .. }
                 | Self::Limit { .. }
+                | Self::NoLabels { .. }
+                | Self::NoneOfClass { .. }
                 | Self::NoTest { .. }
                 | Self::HasTest { .. }
                 | Self::Several { .. }

@@ -30,12 +30,16 @@ use crate::spec::Transform;
 pub struct Dataset {
     /// Set only when all four files are, byte for byte, those of a set that this program knows.
     pub name: Option<&'static str>,
-    /// Highest label + 1 over both parts, whatever the limits left of them; 0 without labels.
+    /// Highest label + 1 over both parts, whatever the limits left of them; 0 without labels. Where classes were chosen,
+    /// how many, and labels count them in the order of the choice.
     pub classes: usize,
-    /// What they are called, where they are folders of pictures; empty elsewhere.
+    /// What they are called, where they are folders of pictures or were chosen; empty elsewhere.
     pub class_names: Vec<String>,
     /// The part to learn from.
     pub train: Split,
+    /// What pretraining learns from instead of [`train`](Self::train), where other classes were chosen for it; labels count
+    /// these classes. No image of it is one of those that are held out.
+    pub pretraining: Option<Split>,
     /// Held out of the training images for choices that data make; absent unless [`hold_out`](Self::hold_out) was
     /// asked for it.
     pub validation: Option<Split>,
@@ -66,11 +70,18 @@ impl Dataset {
 }
 
 impl Dataset {
+    /// What pretraining learns from.
+    #[must_use]
+    pub fn to_pretrain(&self) -> &Split {
+        self.pretraining.as_ref().unwrap_or(&self.train)
+    }
+
     /// Why rows could not be read that were there at first, if there were any.
     #[must_use]
     pub fn lost(&self) -> Option<&str> {
         let parts = [
             Some(&self.train),
+            self.pretraining.as_ref(),
             self.validation.as_ref(),
             Some(&self.test),
         ];
@@ -90,6 +101,7 @@ impl Dataset {
         self.transforms = Transforms::fit(wanted, &self.train.images)?;
         let parts = [
             Some(&mut self.train),
+            self.pretraining.as_mut(),
             self.validation.as_mut(),
             Some(&mut self.test),
         ];
@@ -144,6 +156,7 @@ mod tests {
             classes: 10,
             class_names: Vec::new(),
             train: split(),
+            pretraining: None,
             validation: None,
             test: split(),
             files: Vec::new(),

@@ -5,17 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use maud::{Markup, html};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::figures::RedrawError;
 use super::quantities::{Finding, Quantity, record};
 use super::reading::{grouped, how_learning_is_judged, points, reading, with_range};
 use super::{Evidence, Found, Run, accuracy_charts, is_classifier, remarks, value};
+use crate::experiment::{Models, Trained};
 use crate::model::{Autoencoder, Classifier};
 use crate::report::{self, Figures, Glossary, GridShape, MOST_NAMES, Term, Words, number, table};
 use crate::results::{ClassifierRecord, Ended, MemberSeconds, Spread};
 use crate::run_dir::{self, Records, Status};
-use crate::spec::{ClassifierTraining, Plan, TrainedLayers};
+use crate::spec::{ClassifierTraining, Plan, Target, TrainedLayers};
+use crate::train::pretraining::of_one_layer;
 use crate::words::listed;
 
 /// The test accuracy of classifiers, epoch by epoch.
@@ -57,6 +59,20 @@ pub struct ConditionSummary {
     pub accuracy: Vec<Spread>,
     /// The highest accuracy of any seed after any epoch; absent before there is one.
     pub best: Option<f64>,
+    /// What was kept, where the best epoch was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kept: Option<KeptEpochs>,
+}
+
+/// The epochs whose models a condition left: those of each seed that are best by validation.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct KeptEpochs {
+    /// Which epochs they are, counted from 1.
+    pub epoch: Spread,
+    /// Validation accuracy after them, in [0, 1].
+    pub validation_accuracy: Spread,
+    /// Test accuracy after them, in [0, 1].
+    pub test_accuracy: Spread,
 }
 
 /// One condition minus another, paired by seed; seeds that ended early in one of them are left out.
@@ -101,6 +117,15 @@ impl Evidence for Accuracy {
         is_classifier(plan)
     }
 
+    /// The epoch whose model is left, where the best one was kept.
+    fn measure(&self, _: &Plan, trained: &Trained<'_>) -> Vec<Value> {
+        let Models::Classifiers { kept_epochs, .. } = &trained.models else {
+            return Vec::new();
+        };
+        let epochs = kept_epochs.iter().flatten();
+        epochs.map(|epoch| json!({ "kept_epoch": epoch })).collect()
+    }
+
     fn conclude(&self, found: &Found<'_>) -> Option<Value> {
         Some(value(&compare(found)))
     }
@@ -114,6 +139,7 @@ impl Evidence for Accuracy {
                     words: &[],
                     of: |of, member, epoch| {
                         let records = &of.records.classifiers;
+                        let epoch = epoch.or_else(|| of.kept_epoch(member));
                         let record = record(records, |r| (r.epoch, r.member), member, epoch)?;
                         let value: fn(&ClassifierRecord) -> Option<f64> = $value;
                         value(record).map(Finding::Number)
@@ -121,15 +147,24 @@ impl Evidence for Accuracy {
                 }
             };
         }
-        const OF_RECORDS: [Quantity; 4] = [
+        const ALL: [Quantity; 6] = [
             of_record!("test accuracy", "%", |of| Some(100.0 * of.test_accuracy)),
+            of_record!("test error", "%", |of| Some(
+                100.0 * (1.0 - of.test_accuracy)
+            )),
             of_record!("validation accuracy", "%", |of| of
                 .validation_accuracy
                 .map(|share| 100.0 * share)),
             of_record!("test cost", "nats", |of| Some(of.test_cost)),
             of_record!("training cost", "nats", |of| of.cost),
+            Quantity {
+                name: "best epoch",
+                unit: "",
+                words: &[],
+                of: |of, member, _| Some(Finding::Number(of.kept_epoch(member)? as f64)),
+            },
         ];
-        &OF_RECORDS
+        &ALL
     }
 
     fn lines(&self, found: &Found<'_>) -> Vec<String> {
@@ -170,7 +205,14 @@ fn what_was_reached(comparison: &Comparison) -> Vec<String> {
                 percent(last)
             ),
         };
-        format!("{:<width$}  {reached}  {}", of.condition, of.description)
+        let kept = of.kept.map_or(String::new(), |kept| {
+            let [reached, epoch] = [percent(&kept.test_accuracy), number(kept.epoch.median)];
+            format!(", {reached} after the kept one ({epoch})")
+        });
+        format!(
+            "{:<width$}  {reached}{kept}  {}",
+            of.condition, of.description
+        )
     };
     conditions.iter().map(line).collect()
 }
@@ -197,6 +239,7 @@ fn compare(found: &Found<'_>) -> Comparison {
                 .copied()
                 .max_by(f64::total_cmp),
             accuracy: by_epoch(by_seed.values()),
+            kept: kept_epochs(found, &condition.name),
         })
     });
     let names: Vec<&str> = plan.names().collect();
@@ -215,6 +258,28 @@ fn compare(found: &Found<'_>) -> Comparison {
     }
 }
 
+/// The epochs that the seeds of a condition left, of those that were trained to their end.
+fn kept_epochs(found: &Found<'_>, condition: &str) -> Option<KeptEpochs> {
+    let outcomes = found.outcomes();
+    let members = found.results.members.iter().map(|of| &of.member);
+    let of_condition = members.filter(|member| member.condition == condition);
+    let kept: Vec<&ClassifierRecord> = of_condition
+        .filter_map(|member| {
+            let epoch = outcomes.kept_epoch(member.index)?;
+            let records = &found.records.classifiers;
+            record(records, |r| (r.epoch, r.member), member.index, Some(epoch))
+        })
+        .collect();
+    let spread = |value: fn(&ClassifierRecord) -> Option<f64>| {
+        Spread::of(kept.iter().filter_map(|record| value(record)))
+    };
+    Some(KeptEpochs {
+        epoch: spread(|of| Some(of.epoch as f64))?,
+        validation_accuracy: spread(|of| of.validation_accuracy)?,
+        test_accuracy: spread(|of| Some(of.test_accuracy))?,
+    })
+}
+
 fn difference(found: &Found<'_>, minuend: &str, subtrahend: &str) -> Difference {
     let subtracted = accuracies(found, subtrahend);
     let pairs = accuracies(found, minuend)
@@ -231,14 +296,20 @@ fn difference(found: &Found<'_>, minuend: &str, subtrahend: &str) -> Difference 
     }
 }
 
-/// Numbers in a classifier; and numbers learnt in all, those of its pretraining's autoencoders among them.
+/// Numbers in a classifier; and numbers learnt in all, those of its pretraining's autoencoders or classifiers among them.
 fn parameter_counts(training: &ClassifierTraining, inputs: usize, classes: usize) -> [usize; 2] {
     let spec = &training.classifier;
     let parameters = Classifier::parameter_count(spec, inputs, classes);
     let below = std::iter::once(&inputs).chain(&spec.hidden_units);
     let stages = training.stages.iter().zip(below);
     let pretraining: usize = stages
-        .map(|(stage, &inputs)| Autoencoder::parameter_count(stage, inputs))
+        .map(|(stage, &inputs)| match training.target {
+            Target::Reconstruction => Autoencoder::parameter_count(stage, inputs),
+            Target::Classes => {
+                let spec = of_one_layer(&stage.autoencoder);
+                Classifier::parameter_count(&spec, inputs, classes)
+            }
+        })
         .sum();
     let learnt = match training.trained_layers {
         TrainedLayers::All => parameters,
@@ -331,6 +402,7 @@ fn section(
         @if let Some(comparison) = comparison {
             @if run.manifest.status == Status::Complete { (findings(comparison, kept)) }
             (conditions(comparison, &kept.classifiers, seconds, has_seeds, &mut figures.glossary))
+            (kept_models(comparison))
             (differences(&comparison.differences, has_seeds))
         }
     }
@@ -341,10 +413,12 @@ fn at_the_end(comparison: Option<&Comparison>) -> String {
     let conditions = comparison.into_iter().flat_map(|of| &of.conditions);
     let ends: Vec<String> = conditions
         .filter_map(|of| {
+            let last = of.accuracy.last()?;
+            let end = of.kept.map_or(*last, |kept| kept.test_accuracy);
             Some(format!(
                 "{} at {} %",
                 of.condition,
-                plain_percent(of.accuracy.last()?.median)
+                plain_percent(end.median)
             ))
         })
         .collect();
@@ -498,6 +572,34 @@ fn cost_row(
     ]
 }
 
+/// Which epochs' models were kept, and why.
+fn kept_models(comparison: &Comparison) -> Markup {
+    let conditions = comparison.conditions.iter();
+    let rows: Vec<Vec<String>> = conditions
+        .filter_map(|of| {
+            let kept = of.kept?;
+            Some(vec![
+                of.condition.clone(),
+                with_range(&kept.epoch, number),
+                with_range(&kept.validation_accuracy, plain_percent),
+                with_range(&kept.test_accuracy, plain_percent),
+            ])
+        })
+        .collect();
+    html! {
+        @if !rows.is_empty() {
+            p {
+                "Of these conditions, each model that is saved, looked into and compared at the end is that of the epoch after which most validation images were put into their class; of equals that of the lower cost on them, then the earlier. Validation images were held out of the training images; test images have no part in the choice."
+            }
+            (table(
+                "The epochs that were kept; accuracies in %: median (smallest to largest of the seeds)",
+                &["condition", "epoch", "validation accuracy", "test accuracy"],
+                &rows,
+            ))
+        }
+    }
+}
+
 fn differences(differences: &[Difference], has_seeds: bool) -> Markup {
     if differences.is_empty() {
         return html! {};
@@ -591,6 +693,7 @@ mod tests {
                 seeds: 2,
                 accuracy: vec![spread(0.1), spread(0.95)],
                 best: Some(0.96),
+                kept: None,
             }],
             differences: vec![Difference {
                 minuend: "D <i>".to_owned(),

@@ -174,6 +174,7 @@ pub(crate) mod tests {
             test_cost: 0.2,
             test_accuracy: accuracy,
             validation_accuracy: None,
+            validation_cost: None,
             updates: 600 * epoch as u64,
             giga_multiply_accumulates: 10.0 * epoch as f64,
         }

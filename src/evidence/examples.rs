@@ -200,6 +200,7 @@ mod tests {
             class_names: Vec::new(),
             train: split.clone(),
             validation: None,
+            pretraining: None,
             test: split,
             files: Vec::new(),
             transforms: crate::data::Transforms::default(),

@@ -238,8 +238,12 @@ fn who_ended(run: &Run) -> Vec<String> {
 
 /// A data set in a reader's words.
 fn described(data: &DataRecord) -> String {
+    let of_others = data.pretraining_images.map_or(String::new(), |count| {
+        let count = counted(count, data.frame.noun());
+        format!("; pretraining learns from {count} of classes of its own")
+    });
     format!(
-        "{}: {} and {} of {}{}, {}",
+        "{}: {} and {} of {}{}, {}{of_others}",
         data.name
             .as_deref()
             .unwrap_or("A data set of unknown hashes"),
@@ -349,6 +353,7 @@ mod tests {
                 dir: "data".to_owned(),
                 name: None,
                 train_images: 1,
+                pretraining_images: None,
                 test_images: 2,
                 frame: Frame::grey(784, 1),
                 raw_frame: None,

@@ -26,6 +26,7 @@ mod reconstructions;
 pub mod regimes;
 pub mod scores;
 mod silence;
+mod solutions;
 pub mod sparsity;
 mod stages;
 mod transfers;
@@ -95,7 +96,7 @@ pub trait Evidence: Sync {
 }
 
 /// All pieces, in the order in which a page shows them.
-pub const ALL: [&dyn Evidence; 20] = [
+pub const ALL: [&dyn Evidence; 21] = [
     &play::Play,
     &accuracy::Accuracy,
     &pictures::Pictures,
@@ -113,6 +114,7 @@ pub const ALL: [&dyn Evidence; 20] = [
     &end_results::EndResults,
     &costs::Costs,
     &layers::Layers,
+    &solutions::Solutions,
     &stages::Stages,
     &units::Units,
     &transfers::Transfers,

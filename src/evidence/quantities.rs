@@ -101,6 +101,12 @@ impl Outcomes<'_> {
         }
     }
 
+    /// The epoch whose model a member's training left, where the best one was kept.
+    pub(super) fn kept_epoch(&self, member: usize) -> Option<usize> {
+        let epoch = self.measured(&super::accuracy::Accuracy, member, "/kept_epoch")?;
+        Some(epoch.number()? as usize)
+    }
+
     /// A quantity of each seed of a condition that has it after the epoch, or at the end.
     #[must_use]
     pub fn of_condition(

@@ -581,6 +581,7 @@ mod tests {
             conditions: conditions
                 .iter()
                 .map(|made| ConditionSummary {
+                    kept: None,
                     condition: made.name.to_owned(),
                     description: format!("what {} is", made.name),
                     hidden_units: vec![100; made.hidden_layers],

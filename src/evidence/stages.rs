@@ -12,7 +12,7 @@ use crate::report::{
 };
 use crate::results::{Spread, StageRecord};
 use crate::run_dir;
-use crate::spec::{Condition, Plan};
+use crate::spec::{Condition, Plan, Target};
 use crate::words::listed;
 
 pub struct Stages;
@@ -20,6 +20,12 @@ pub struct Stages;
 /// Whether any layer of it is pretrained.
 pub(super) fn is_pretrained(condition: &Condition) -> bool {
     !condition.stages().is_empty()
+}
+
+/// Whether its layers were to give classes in their pretraining.
+fn learns_classes(condition: &Condition) -> bool {
+    let training = condition.classifier();
+    is_pretrained(condition) && training.is_some_and(|of| of.target == Target::Classes)
 }
 
 impl Evidence for Stages {
@@ -47,7 +53,11 @@ impl Evidence for Stages {
                 "Reconstruction cost and sparsity of every stage of the pretraining of {}",
                 listed(&names, MOST_NAMES)
             ),
-            caption: "The autoencoder of each layer after each of its epochs, on the codes of the layers below; a stage ends on its layer’s tick.",
+            caption: if run.plan.conditions.iter().any(learns_classes) {
+                "The autoencoder of each layer after each of its epochs, on the codes of the layers below; where layers were to give classes, the cross-entropy of the softmax layer on each, in nats; a stage ends on its layer’s tick."
+            } else {
+                "The autoencoder of each layer after each of its epochs, on the codes of the layers below; a stage ends on its layer’s tick."
+            },
             numbers: Some(run_dir::STAGES_CSV),
         };
         let chart = chart(&records, &run.conditions());

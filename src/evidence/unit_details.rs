@@ -186,10 +186,7 @@ fn measured(plan: &Plan, trained: &Trained<'_>) -> Vec<Value> {
             let model = trainee.model();
             Box::new(move |x| vec![model.encode(x)])
         }
-        Models::Classifiers { trainee, .. } => {
-            let model = trainee.model();
-            Box::new(move |x| model.activations(x))
-        }
+        Models::Classifiers { model, .. } => Box::new(|x| model.activations(x)),
         Models::DeepAutoencoders { .. } => return Vec::new(),
     };
     for x in rows.parts(BATCH).take(LOOKED_AT / BATCH) {
@@ -211,7 +208,7 @@ fn measured(plan: &Plan, trained: &Trained<'_>) -> Vec<Value> {
 }
 
 /// Of every layer of a model, from its inputs.
-type Activations = Box<dyn Fn(&Rows) -> Vec<Tensor<3>>>;
+type Activations<'a> = Box<dyn Fn(&Rows) -> Vec<Tensor<3>> + 'a>;
 
 /// The activations of a layer, batch by batch.
 struct Collected {

@@ -17,22 +17,27 @@ use crate::results::{
     ClassifierRecord, Ended, LayerRecord, Member, MemberSeconds, Numbers, StageRecord,
     TransferProof,
 };
-use crate::spec::{AutoencoderTraining, ClassifierTraining, Condition, Model, Plan, Transfer};
-use crate::train::pretraining::{
-    Pretraining, StageEpoch, copy_into, fits, layers_state, restored_layers, transferred,
+use crate::spec::{
+    AutoencoderTraining, ClassifierTraining, Condition, Keep, Model, Plan, Target, TrainedLayers,
+    Transfer,
 };
-use crate::train::{ClassifierTrainee, MemberObserver, Order, Record, State};
+use crate::train::pretraining::{
+    Pretraining, StageEpoch, copy_into, fits, layers_state, of_one_layer, restored_layers,
+    transferred,
+};
+use crate::train::{ClassifierTrainee, Kept, MemberObserver, Order, Record, State};
 use crate::weights::{Weights, hash_of, layer_name};
 
 /// Images of the fixed batch, the first of the training images, that is sent through every layer after each epoch:
 /// enough to find a unit that is ever on, few enough to cost under 3 % of an epoch.
 pub const PROBE_IMAGES: usize = 1000;
 
-/// Multiply–accumulate operations of the whole training of one member of a condition.
+/// Multiply–accumulate operations of the whole training of one member of a condition, on so many training images and so
+/// many to pretrain on.
 #[must_use]
 pub fn multiply_accumulates(
     condition: &Condition,
-    images: usize,
+    [images, to_pretrain]: [usize; 2],
     inputs: usize,
     classes: usize,
 ) -> u64 {
@@ -44,9 +49,12 @@ pub fn multiply_accumulates(
         }
     };
     let stages = condition.stages();
+    let target = condition
+        .classifier()
+        .map_or(Target::default(), |of| of.target);
     let pretraining: u64 = (0..stages.len())
         .map(|stage| {
-            let [epoch, codes] = stage_work(stages, stage, images, inputs);
+            let [epoch, codes] = stage_work(stages, target, stage, [to_pretrain, inputs, classes]);
             let epochs = stages[stage].training.epochs as u64;
             epoch.saturating_mul(epochs).saturating_add(codes)
         })
@@ -70,7 +78,7 @@ pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
             let task = tasks.len();
             let whole = multiply_accumulates(
                 condition,
-                setting.data.train.images.count(),
+                [&setting.data.train, setting.data.to_pretrain()].map(|of| of.images.count()),
                 setting.data.train.images.inputs(),
                 setting.data.classes,
             );
@@ -95,6 +103,8 @@ struct Group {
     stage_records: Vec<StageRecord>,
     records: Vec<ClassifierRecord>,
     layers: Vec<LayerRecord>,
+    /// The best of the epochs so far, where that is kept.
+    kept: Option<Kept>,
     proofs: Vec<TransferProof>,
     /// The members that could not go on; the others do.
     ended: Vec<Ended>,
@@ -117,6 +127,10 @@ impl Group {
             member: member.index,
             ..MemberSeconds::default()
         };
+        let kept = match condition.keep {
+            Keep::Last => None,
+            Keep::Best { patience } => Some(Kept::new(members.len(), patience)),
+        };
         Self {
             task,
             condition,
@@ -128,6 +142,7 @@ impl Group {
             stage_records: Vec::new(),
             records: Vec::new(),
             layers: Vec::new(),
+            kept,
             proofs: Vec::new(),
             ended: Vec::new(),
             numbers: None,
@@ -145,7 +160,7 @@ impl Group {
         }
     }
 
-    /// Operations that will never be done, as all members have ended.
+    /// Operations that will never be done, as all members have ended or can wait no longer for a better epoch.
     fn work_left(&self) -> u64 {
         self.whole.saturating_sub(self.multiply_accumulates) * self.members.len() as u64
     }
@@ -156,8 +171,12 @@ impl Group {
 
     /// The group at its start, or where an earlier run left it, with what was found so far told again.
     fn begin(&mut self, setting: &Setting<'_>) -> Result<(), Failure> {
-        let images = &setting.examples.train.images;
-        let fresh = Pretraining::new(&self.condition.stages, &self.seeds(), images);
+        let examples = setting.examples.to_pretrain();
+        let (stages, seeds) = (&self.condition.stages, self.seeds());
+        let fresh = match self.condition.target {
+            Target::Reconstruction => Pretraining::new(stages, &seeds, &examples.images),
+            Target::Classes => Pretraining::of_classes(stages, &seeds, examples),
+        };
         let Some(state) = setting.shelf.take(self.task) else {
             self.phase = Phase::Pretraining(Box::new(fresh));
             return Ok(());
@@ -176,7 +195,7 @@ impl Group {
             let layers: Vec<LayerRecord> = self.layers.iter().filter(of_record).cloned().collect();
             setting.observer.recall(Record::Classifier(record, &layers));
         }
-        if self.all_have_ended() {
+        if self.is_through() {
             setting.observer.worked_before(self.work_left());
         }
         Ok(())
@@ -207,21 +226,25 @@ impl Group {
         }
         let training = state.take_part("training");
         self.phase = if training.is_empty() {
-            let images = &setting.examples.train.images;
+            let images = &setting.examples.to_pretrain().images;
             let pretraining = fresh.restored(state.take_part("pretraining"), images)?;
             Phase::Pretraining(Box::new(pretraining))
         } else {
             let fresh = self.fresh_classifier(setting);
+            let model = fresh.model();
             let trainee = fresh.restored(training, &setting.backend.device)?;
+            if let Some(kept) = &mut self.kept {
+                kept.restore(model, state.take_part("kept"), &setting.backend.device)?;
+            }
             // Of a training that was to be shorter, the end is no end any more.
-            self.numbers = numbers.filter(|_| trainee.is_trained());
+            self.numbers = numbers.filter(|_| self.is_trained(&trainee));
             Phase::Training(Box::new(trainee))
         };
         Some(())
     }
 
     fn pretrain(&mut self, mut pretraining: Pretraining, setting: &Setting<'_>) -> Advance {
-        let images = &setting.examples.train.images;
+        let images = &setting.examples.to_pretrain().images;
         let start = Instant::now();
         let observer = MemberObserver {
             observer: setting.observer,
@@ -236,8 +259,9 @@ impl Group {
             return Advance::Done;
         };
         let stage = &self.condition.stages[epoch.stage];
-        let inputs = images.inputs();
-        let [work, codes] = stage_work(&self.condition.stages, epoch.stage, images.count(), inputs);
+        let (stages, target) = (&self.condition.stages, self.condition.target);
+        let sizes = [images.count(), images.inputs(), setting.data.classes];
+        let [work, codes] = stage_work(stages, target, epoch.stage, sizes);
         self.multiply_accumulates += work + codes * u64::from(finished > epoch.stage);
         self.updates += images.count().div_ceil(stage.training.batch_size) as u64;
         let sparsity_weight = stage.sparsity.weight();
@@ -322,17 +346,25 @@ impl Group {
             member.epochs.push(seconds);
         }
         self.record(&trainee, Some(&parts[0]), setting);
-        if trainee.is_trained() && !self.all_have_ended() {
+        if self.is_trained(&trainee) && !self.all_have_ended() {
+            let kept_epochs = self.kept.as_ref().map(|kept| {
+                let epochs = (0..self.members.len()).map(|at| kept.epoch(at));
+                epochs
+                    .map(|of| of.unwrap_or(trainee.epochs_done()))
+                    .collect()
+            });
             self.numbers = Some((setting.measure)(&Trained {
                 members: &self.members,
                 models: Models::Classifiers {
                     setting: &self.condition,
-                    trainee: &trainee,
+                    model: &self.left(&trainee),
+                    kept_epochs,
                     proofs: &self.proofs,
                 },
                 data: setting.data,
                 examples: setting.examples,
             }));
+            setting.observer.worked_before(self.work_left());
         }
         self.phase = Phase::Training(Box::new(trainee));
         if self.is_through() {
@@ -340,6 +372,21 @@ impl Group {
         } else {
             Advance::More
         }
+    }
+
+    /// Whether no member goes on: all epochs are done, or none of the members may wait for a better one any longer.
+    fn is_trained(&self, trainee: &ClassifierTrainee) -> bool {
+        let waits = |(at, member): (usize, &Member)| {
+            let kept = self.kept.as_ref();
+            !self.has_ended(member) && !kept.is_some_and(|of| of.is_over(at, trainee.epochs_done()))
+        };
+        trainee.is_trained() || !self.members.iter().enumerate().any(waits)
+    }
+
+    /// The models that the training leaves, or would leave if it ended now.
+    fn left(&self, trainee: &ClassifierTrainee) -> Classifier {
+        let kept = self.kept.as_ref().and_then(Kept::model);
+        kept.cloned().unwrap_or_else(|| trainee.model())
     }
 
     /// Records how the classifiers do now, and what is in their layers. `costs` are those of the epoch before.
@@ -359,8 +406,11 @@ impl Group {
         let probes = trainee.probe(&setting.examples.train, PROBE_IMAGES);
         let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
         let epoch = trainee.epochs_done();
+        let mut scores = vec![None; self.members.len()];
         for (at, member) in self.members.clone().iter().enumerate() {
-            if self.has_ended(member) {
+            // Of members that are trained together, one may be over before the others.
+            let is_over = |kept: &Kept| kept.is_over(at, epoch.saturating_sub(1));
+            if self.has_ended(member) || self.kept.as_ref().is_some_and(is_over) {
                 continue;
             }
             self.seconds[at].probes += seconds;
@@ -378,6 +428,7 @@ impl Group {
                 test_cost: test[at].cost,
                 test_accuracy: test[at].accuracy,
                 validation_accuracy: validation.as_ref().map(|scores| scores[at].accuracy),
+                validation_cost: validation.as_ref().map(|scores| scores[at].cost),
                 updates: self.updates,
                 giga_multiply_accumulates: self.multiply_accumulates as f64 / 1e9,
             };
@@ -408,6 +459,10 @@ impl Group {
                 .record(Record::Classifier(&record, &layers));
             self.records.push(record);
             self.layers.extend(layers);
+            scores[at] = validation.as_ref().map(|scores| scores[at]);
+        }
+        if let Some(kept) = self.kept.as_mut().filter(|_| epoch > 0) {
+            kept.offer(epoch, trainee.model(), &scores);
         }
     }
 }
@@ -417,6 +472,10 @@ fn end_after(member: &Member, record: &ClassifierRecord, layers: &[LayerRecord])
     let costs = [
         ("the training cost", record.cost.unwrap_or(0.0)),
         ("the cost on the test images", record.test_cost),
+        (
+            "the cost on the validation images",
+            record.validation_cost.unwrap_or(0.0),
+        ),
     ]
     .map(|(quantity, value)| (quantity.to_owned(), value));
     let in_layers = layers.iter().flat_map(|layer| {
@@ -503,6 +562,9 @@ impl Task for Group {
             }
             Phase::Training(trainee) => state.put_part("training", trainee.state()),
         }
+        if let Some(kept) = &self.kept {
+            state.put_part("kept", kept.state());
+        }
         state
     }
 
@@ -521,7 +583,7 @@ impl Task for Group {
             }
         }
         if let Phase::Training(trainee) = &self.phase {
-            for (name, shape, values) in named_parameters(&trainee.model()) {
+            for (name, shape, values) in named_parameters(&self.left(trainee)) {
                 weights.insert_members(&self.members, &name, shape, &values);
             }
         }
@@ -627,19 +689,26 @@ fn step(condition: &ClassifierTraining, inputs: usize, classes: usize) -> u64 {
     Classifier::step_multiply_accumulates(spec, inputs, classes, trained)
 }
 
-/// Operations of one epoch of a stage (counted from 0), and of computing the codes after it.
+/// Operations of one epoch of a stage (counted from 0) on so many images of so many inputs and classes, and of computing
+/// the codes after it.
 pub(super) fn stage_work(
     stages: &[AutoencoderTraining],
+    target: Target,
     stage: usize,
-    images: usize,
-    inputs: usize,
+    [images, inputs, classes]: [usize; 3],
 ) -> [u64; 2] {
     let inputs = match stage {
         0 => inputs,
         stage => stages[stage - 1].autoencoder.hidden_units,
     };
     let spec = &stages[stage].autoencoder;
-    let step = Autoencoder::step_multiply_accumulates(spec, inputs);
+    let step = match target {
+        Target::Reconstruction => Autoencoder::step_multiply_accumulates(spec, inputs),
+        Target::Classes => {
+            let (spec, trained) = (of_one_layer(spec), TrainedLayers::All);
+            Classifier::step_multiply_accumulates(&spec, inputs, classes, trained)
+        }
+    };
     // Nobody needs the codes of the last stage.
     let codes = if stage + 1 < stages.len() {
         (inputs * spec.hidden_units) as u64

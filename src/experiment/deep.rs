@@ -9,7 +9,7 @@ use super::{Failure, Models, Setting, Trained, Watched, by_condition, end_of};
 use crate::backend::Kind;
 use crate::model::{DeepAutoencoder, LayerValues, parameters};
 use crate::results::{Ended, EpochRecord, Member, Numbers, StageRecord, TransferProof};
-use crate::spec::{DeepAutoencoderTraining, Plan};
+use crate::spec::{DeepAutoencoderTraining, Plan, Target};
 use crate::train::pretraining::{
     Pretraining, are_ways_back, fits, layers_state, restored_layers, transferred, unroll_into,
 };
@@ -107,12 +107,8 @@ impl Group {
 
     fn stage_work(&self, stage: usize, setting: &Setting<'_>) -> [u64; 2] {
         let images = &setting.data.train.images;
-        stage_work(
-            &self.condition.stages,
-            stage,
-            images.count(),
-            images.inputs(),
-        )
+        let sizes = [images.count(), images.inputs(), setting.data.classes];
+        stage_work(&self.condition.stages, Target::Reconstruction, stage, sizes)
     }
 
     /// Operations of an epoch of one member.

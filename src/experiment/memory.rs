@@ -13,7 +13,7 @@ use crate::machine::readable;
 use crate::model::{Autoencoder, Classifier, DeepAutoencoder};
 use crate::spec::{
     Activation, AutoencoderTraining, ClassifierTraining, DeepAutoencoderTraining, ExperimentName,
-    Limit, Model, OptimizerSpec, Plan, TrainingSpec, Transform, Whitening,
+    Keep, Limit, Model, OptimizerSpec, Plan, TrainingSpec, Transform, Whitening,
 };
 
 use super::PROBE_IMAGES;
@@ -206,6 +206,7 @@ pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
         + sum(&|load| load.drawn).min(DRAWN_AT_MOST);
     let images = [
         Some(&data.train),
+        data.pretraining.as_ref(),
         data.validation.as_ref(),
         Some(&data.test),
     ];
@@ -362,7 +363,7 @@ fn deep_autoencoder(condition: &DeepAutoencoderTraining, data: &Dataset) -> Load
 
 fn classifier(condition: &ClassifierTraining, data: &Dataset) -> Load {
     let spec = &condition.classifier;
-    let images = data.train.images.count() as f64;
+    let images = data.to_pretrain().images.count() as f64;
     let inputs = data.train.images.inputs();
     let units: f64 = spec.hidden_units.iter().map(|&units| units as f64).sum();
     let widths = inputs as f64 + units + data.classes as f64;
@@ -372,6 +373,11 @@ fn classifier(condition: &ClassifierTraining, data: &Dataset) -> Load {
     let probe = PROBE_IMAGES.min(data.train.images.count()) as f64;
 
     let stages = stages(&condition.stages, images, inputs);
+    let kept = match condition.keep {
+        Keep::Last => 0.0,
+        Keep::Best { .. } => parameters,
+    };
+    let state = state + kept;
     let checkpoint = 3.0 * (state + stages.encoders);
     let copies = if is_one_operation(spec.activation) {
         1.0

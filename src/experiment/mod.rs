@@ -30,11 +30,10 @@ use crate::results::{
 };
 use crate::spec::{
     AutoencoderTraining, ClassifierTraining, Condition, Decoder, DeepAutoencoderTraining,
-    ExperimentName, Model, Plan, Sparsity, TrainedLayers, Transfer,
+    ExperimentName, Keep, Model, Plan, Sparsity, Target, TrainedLayers, Transfer,
 };
 use crate::train::{
-    ClassifierTrainee, DeepEvaluation, DeepTrainee, Evaluation, Labelled, Observer, State, Stop,
-    Trainee, untrained,
+    DeepEvaluation, DeepTrainee, Evaluation, Labelled, Observer, State, Stop, Trainee, untrained,
 };
 use crate::weights::Weights;
 use crate::words::counted;
@@ -96,8 +95,10 @@ pub enum Models<'a> {
     Classifiers {
         /// The setting of all of them.
         setting: &'a ClassifierTraining,
-        /// The models at the end of their training.
-        trainee: &'a ClassifierTrainee,
+        /// The models that their training left.
+        model: &'a Classifier,
+        /// The epoch of each, where the best one was kept.
+        kept_epochs: Option<Vec<usize>>,
         /// Of all members, that they started from what their pretraining learnt.
         proofs: &'a [TransferProof],
     },
@@ -118,6 +119,8 @@ pub enum Models<'a> {
 pub struct Examples {
     /// The training images.
     pub train: Labelled,
+    /// What pretraining learns from instead, where that is not the same.
+    pub pretraining: Option<Labelled>,
     /// The images held out of the training images, if there are any.
     pub validation: Option<Labelled>,
     /// The test images.
@@ -128,15 +131,28 @@ impl Examples {
     /// Puts every split of `data` on `device`.
     #[must_use]
     pub fn new(data: &Dataset, device: &Device) -> Self {
-        let labelled = |split: &Split| {
+        let of_classes = |split: &Split, classes: usize| {
             let images = rows(&split.images, device);
-            Labelled::new(images, split.labels.as_deref(), data.classes)
+            Labelled::new(images, split.labels.as_deref(), classes)
         };
+        let labelled = |split: &Split| of_classes(split, data.classes);
+        let to_pretrain = data.pretraining.as_ref();
         Self {
             train: labelled(&data.train),
+            pretraining: to_pretrain.map(|split| {
+                let labels = split.labels.iter().flatten();
+                let highest = labels.max().map_or(0, |&label| usize::from(label));
+                of_classes(split, highest + 1)
+            }),
             validation: data.validation.as_ref().map(labelled),
             test: labelled(&data.test),
         }
+    }
+
+    /// What pretraining learns from.
+    #[must_use]
+    pub fn to_pretrain(&self) -> &Labelled {
+        self.pretraining.as_ref().unwrap_or(&self.train)
     }
 }
 
@@ -439,9 +455,11 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
     let ClassifierTraining {
         classifier,
         stages,
+        target,
         transfer,
         training,
         trained_layers,
+        keep,
     } = training;
     let mut words = vec![layers(&classifier.hidden_units, inputs, classes)];
     if !classifier.hidden_units.is_empty() {
@@ -453,8 +471,18 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
     if *trained_layers == TrainedLayers::Output {
         words.push("only the softmax layer trained".to_owned());
     }
+    if let Keep::Best { patience } = keep {
+        let ends = patience.map_or(String::new(), |patience| {
+            format!(
+                ", ended by {} without a better one",
+                counted(patience, "epoch")
+            )
+        });
+        words.push(format!("best epoch by validation{ends}"));
+    }
     words.extend(describe_pretraining(
         stages,
+        *target,
         *transfer,
         classifier.hidden_units.len(),
     ));
@@ -483,13 +511,19 @@ fn describe_deep_autoencoder(training: &DeepAutoencoderTraining, inputs: usize) 
         format!("W ~ {}", network.weight),
         training.to_string(),
     ];
-    words.extend(describe_pretraining(stages, *transfer, depth));
+    words.extend(describe_pretraining(
+        stages,
+        Target::Reconstruction,
+        *transfer,
+        depth,
+    ));
     words.join("; ")
 }
 
 /// What is pretrained of so many layers, and how; nothing where nothing is.
 fn describe_pretraining(
     stages: &[AutoencoderTraining],
+    target: Target,
     transfer: Transfer,
     depth: usize,
 ) -> Vec<String> {
@@ -498,7 +532,9 @@ fn describe_pretraining(
         let alike = stages
             .iter()
             .all(|stage| stage.sparsity == first.sparsity && stage.training == first.training);
-        let setting = if alike {
+        let setting = if alike && target == Target::Classes {
+            format!("a softmax layer on each, {}", first.training)
+        } else if alike {
             format!("{}, {}", first.sparsity, first.training)
         } else {
             "settings differ by layer".to_owned()
@@ -528,9 +564,9 @@ fn layers(hidden_units: &[usize], inputs: usize, classes: usize) -> String {
     format!("{inputs}{} → {classes}", runs.collect::<String>())
 }
 
-/// How much there is to do, on `images` training images of `inputs` pixels in `classes` classes.
+/// How much there is to do, on so many training images and so many to pretrain on, of `inputs` pixels in `classes` classes.
 #[must_use]
-pub fn extent(plan: &Plan, images: usize, inputs: usize, classes: usize) -> Extent {
+pub fn extent(plan: &Plan, images: [usize; 2], inputs: usize, classes: usize) -> Extent {
     let seeds = plan.run.seeds.len();
     let mut extent = Extent {
         epochs: 0,

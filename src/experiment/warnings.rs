@@ -18,7 +18,7 @@ const USUAL_INPUTS: f64 = 784.0;
 pub fn warnings(plan: &Plan, data: &Dataset) -> Vec<String> {
     let mut warnings = Warnings {
         inputs: data.train.images.inputs(),
-        images: data.train.images.count(),
+        images: data.to_pretrain().images.count(),
         inputs_range: None,
         found: Vec::new(),
     };
@@ -212,6 +212,7 @@ mod tests {
             class_names: Vec::new(),
             train: split.clone(),
             validation: None,
+            pretraining: None,
             test: split,
             files: Vec::new(),
             transforms: Transforms::default(),

@@ -54,6 +54,8 @@ pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
     let (images, held_out) = (data.train.images.count(), plan.data.validation_images);
     let inputs = data.train.images.inputs();
     let left = images.saturating_sub(held_out);
+    let to_pretrain = data.pretraining.as_ref().map(|of| of.images.count());
+    let left = [left, to_pretrain.unwrap_or(left)];
     let extent = experiment::extent(plan, left, inputs, data.classes);
     fits(extent.largest_batch, images, held_out)?;
     if plan.experiment == ExperimentName::Classifier && data.classes == 0 {
@@ -131,6 +133,7 @@ impl Prepared {
             name: data.name.map(str::to_owned),
             train_images: data.train.images.count(),
             test_images: data.test.images.count(),
+            pretraining_images: data.pretraining.as_ref().map(|of| of.images.count()),
             frame: data.train.images.frame(),
             raw_frame: Some(self.raw_frame).filter(|_| !data.transforms.is_identity()),
             border: self.border,

@@ -139,6 +139,9 @@ pub struct DataRecord {
     pub train_images: usize,
     /// Number of test images.
     pub test_images: usize,
+    /// Number of training images of other classes, where pretraining learns from these.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pretraining_images: Option<usize>,
     /// What an image is, as a model sees it.
     pub frame: Frame,
     /// What an image is before the transforms, where there are any.
@@ -150,7 +153,7 @@ pub struct DataRecord {
     pub border: Option<u8>,
     /// Number of classes; 0 of data without labels.
     pub classes: usize,
-    /// What they are called, where they are folders of pictures; empty elsewhere.
+    /// What they are called, where they are folders of pictures or were chosen; empty elsewhere.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub class_names: Vec<String>,
     /// The files it was read from.

@@ -216,20 +216,13 @@ fn read<T: for<'a> Deserialize<'a>>(run: &RunDir, file: &str) -> Result<Vec<T>, 
 mod tests {
     use super::*;
     use crate::spec::{
-        BackendName, ClassifierSpec, ClassifierTraining, Condition, Coordinate, Data, GridKey,
-        Limit, Model, Report, Run, TrainedLayers, TrainingSpec, Transfer,
+        BackendName, ClassifierTraining, Condition, Coordinate, Data, GridKey, Limit, Model,
+        Report, Run,
     };
 
     /// A condition at one place of a grid.
     fn plan() -> Plan {
         let key = "training.epochs".to_owned();
-        let training = ClassifierTraining {
-            classifier: ClassifierSpec::default(),
-            stages: Vec::new(),
-            transfer: Transfer::Copy,
-            training: TrainingSpec::default(),
-            trained_layers: TrainedLayers::All,
-        };
         Plan {
             experiment: ExperimentName::Classifier,
             run: Run {
@@ -255,7 +248,7 @@ mod tests {
                     key,
                     value: "3".to_owned(),
                 }],
-                model: Model::Classifier(training),
+                model: Model::Classifier(ClassifierTraining::default()),
             }],
             report: Report::default(),
             expectations: Vec::new(),

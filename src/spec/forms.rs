@@ -23,6 +23,8 @@ pub(crate) const ROUNDS_OUT: &str = "out of range once it is a 32-bit float";
 pub(crate) const LARGEST_SEED: u64 = i64::MAX.unsigned_abs();
 /// As many images as an IDX file can hold.
 pub(crate) const MOST_IMAGES: u64 = u32::MAX as u64;
+/// 255 is what files of labels hold where there is no label.
+pub(crate) const HIGHEST_CLASS: u8 = 254;
 const MOST_SEEDS: usize = 10_000;
 /// The most layers that a classifier may have.
 const DEEPEST: u64 = 1000;
@@ -608,6 +610,30 @@ impl Form for Seeds {
             }
             _ => seeds.serialize(serializer),
         }
+    }
+}
+
+/// Distinct classes: a list, or `"0..5"` for 0 to 4.
+pub(crate) struct Classes;
+
+impl Form for Classes {
+    type Value = Vec<u8>;
+    type Item = Seed;
+
+    fn expected() -> String {
+        format!("a list of classes from 0 to {HIGHEST_CLASS}, such as [0, 1]")
+    }
+    fn read(written: Written<Seed>) -> Result<Vec<u8>, Flaw> {
+        let class = |class: u64| u8::try_from(class).ok().filter(|of| *of <= HIGHEST_CLASS);
+        let classes = Seeds::read(written)?.into_iter().map(class);
+        classes.collect::<Option<_>>().ok_or(Flaw::Range)
+    }
+    fn schema() -> Schema {
+        let class = Whole::<0, { HIGHEST_CLASS as u64 }>::schema();
+        json_schema!({ "anyOf": [
+            { "type": "array", "items": class, "minItems": 1, "uniqueItems": true },
+            { "type": "string", "pattern": r"^\s*\d+\s*\.\.\s*\d+\s*$" }
+        ] })
     }
 }
 

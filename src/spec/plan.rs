@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::forms::Form;
+use super::forms::{Form, Perhaps};
 use super::{
-    AutoencoderTraining, BackendName, ClassifierSpec, DeepAutoencoderSpec, Patches, TrainedLayers,
-    TrainingSpec, Transfer, Transform, Whole, forms,
+    AutoencoderTraining, BackendName, ClassifierSpec, DeepAutoencoderSpec, Keep, Patches, Target,
+    TrainedLayers, TrainingSpec, Transfer, Transform, Whole, forms,
 };
 
 /// What a run trains, by the name that configs and run folders use.
@@ -42,19 +42,23 @@ pub struct DeepAutoencoderTraining {
 }
 
 /// Everything about the training of one classifier but its seed and its data.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct ClassifierTraining {
     /// The classifier itself.
     pub classifier: ClassifierSpec,
     /// One stage for each pretrained layer, from the input up: none, or as many as there are hidden layers at
     /// most. Stage k's autoencoder has as many hidden units as hidden layer k, and its activation.
     pub stages: Vec<AutoencoderTraining>,
+    /// What each stage is to give; of stages whose target are the classes, the encoder and its training alone are used.
+    pub target: Target,
     /// What reaches it of each pretrained encoder.
     pub transfer: Transfer,
     /// The training of the whole: fine-tuning where there are stages.
     pub training: TrainingSpec,
     /// Which layers learn in the training of the whole.
     pub trained_layers: TrainedLayers,
+    /// Which epoch's model it leaves.
+    pub keep: Keep,
 }
 
 /// Everything that a run needs to know: conditions × seeds, on which data and where to compute. It can no longer be wrong.
@@ -132,6 +136,20 @@ pub struct Data {
     /// "all", or the first so many test images.
     #[serde(with = "forms::Images")]
     pub test_images: Limit,
+    /// The classes that are used, as labels count them: training and test images of others are left out. All where it is
+    /// left out.
+    #[serde(
+        with = "Perhaps::<forms::Classes>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub classes: Option<Vec<u8>>,
+    /// Pretraining learns from the training images of these classes instead of those that the classifier learns from:
+    /// self-taught learning (Raina et al. 2007).
+    #[serde(
+        with = "Perhaps::<forms::Classes>",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub pretraining_classes: Option<Vec<u8>>,
     /// The last so many training images are held out of the training of classifiers and scored as well.
     #[serde(with = "Whole::<0, { forms::MOST_IMAGES }>")]
     pub validation_images: usize,
@@ -423,6 +441,8 @@ impl Default for Data {
             transforms: Vec::new(),
             train_images: Limit::All,
             test_images: Limit::All,
+            classes: None,
+            pretraining_classes: None,
             validation_images: 0,
         }
     }

@@ -49,6 +49,19 @@ impl Labelled {
         targets.expect("classifiers are given images with labels")
     }
 
+    /// Others in their place, of the same classes.
+    pub(super) fn with_images(&self, images: Rows) -> Self {
+        Self {
+            images,
+            targets: self.targets.clone(),
+        }
+    }
+
+    /// How many classes there are.
+    pub(super) fn classes(&self) -> usize {
+        self.targets.as_ref().map_or(0, |targets| targets.dims()[2])
+    }
+
     fn part(&self, start: usize, count: usize) -> Self {
         let images = self.images.part(start, count);
         let targets = self.targets.clone();

@@ -8,6 +8,7 @@ mod classifier;
 mod corruption;
 mod dead;
 mod deep;
+mod kept;
 pub mod lanes;
 mod observe;
 mod optimizer;
@@ -21,6 +22,7 @@ pub use autoencoder::{ACTIVE_ABOVE, EVALUATION_BATCH, Evaluation, Trainee, encod
 pub use classifier::{ClassifierTrainee, Labelled, LayerProbe, Score};
 pub use corruption::disturbed;
 pub use deep::{DeepEvaluation, DeepTrainee};
+pub use kept::Kept;
 pub use observe::{MemberObserver, Observer, Reading, Record, Stop};
 pub use optimizer::Optimizer;
 pub use revive::SilenceCounts;

@@ -1,26 +1,32 @@
 //! Greedy layer-wise pretraining (Bengio et al. 2007, algorithm 1; Okatani, *Deep Learning*, chapter 5): an
 //! autoencoder on the pictures, another on the first one's codes, and so on, each trained alone; their encoders
-//! become the hidden layers of a classifier.
+//! become the hidden layers of a classifier. Or, as a control, classifiers of one hidden layer in the place of
+//! autoencoders (section 4.2).
 
 use std::mem;
 
 use burn::tensor::{Device, Tensor};
 
-use super::autoencoder::{Trainee, encode_all};
+use super::autoencoder::{Trainee, encode_all, untrained};
+use super::classifier::{ClassifierTrainee, Labelled};
 use super::observe::{Observer, Stop};
 use super::state::State;
 use super::training::Order;
-use crate::model::{DeepAutoencoder, Layer, LayerValues};
+use crate::model::{Classifier, DeepAutoencoder, Layer, LayerValues};
 use crate::ops::Rows;
 use crate::seed::{Purpose, shuffle, stream};
-use crate::spec::{Activation, AutoencoderTraining, Transfer};
+use crate::spec::{
+    Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, TrainedLayers, Transfer,
+};
 
 /// A group of members, one for each seed, at some point of their pretraining.
 pub struct Pretraining {
     stages: Vec<AutoencoderTraining>,
     seeds: Vec<u64>,
-    /// The autoencoder of the stage that is on; absent once all are done.
-    trainee: Option<Trainee>,
+    /// What the stage that is on trains; absent once all are done.
+    trainee: Option<OfStage>,
+    /// The images with their classes, where these are what layers are to give.
+    labelled: Option<Labelled>,
     /// What it learns: the codes of the layers below; absent in the first stage, which learns pictures.
     codes: Option<Rows>,
     /// Those of the finished stages.
@@ -39,18 +45,61 @@ pub struct StageEpoch {
     pub epoch: usize,
     /// The learning rate of this epoch.
     pub learning_rate: f64,
-    /// Each member's mean reconstruction error, and its Σⱼ KL(ρ‖ρ̂ⱼ), without β.
+    /// Each member's mean reconstruction error, and its Σⱼ KL(ρ‖ρ̂ⱼ), without β; where it learns classes, the mean
+    /// cross-entropy, and 0.
     pub costs: Vec<[f64; 2]>,
+}
+
+/// A layer on its way, with what is on top of it.
+enum OfStage {
+    Reconstruction(Box<Trainee>),
+    Classes(Box<ClassifierTrainee>),
+}
+
+/// The same of both kinds.
+macro_rules! of_both {
+    ($stage:expr, $of:ident => $value:expr) => {
+        match $stage {
+            OfStage::Reconstruction($of) => $value,
+            OfStage::Classes($of) => $value,
+        }
+    };
+}
+
+impl OfStage {
+    /// The layer as it is.
+    fn layer(&self) -> Layer {
+        match self {
+            Self::Reconstruction(trainee) => trainee.model().as_layer(),
+            Self::Classes(trainee) => trainee.model().hidden.swap_remove(0),
+        }
+    }
 }
 
 impl Pretraining {
     /// A group about to start its first stage, on `images`.
     #[must_use]
     pub fn new(stages: &[AutoencoderTraining], seeds: &[u64], images: &Rows) -> Self {
+        Self::started(stages, seeds, images, None)
+    }
+
+    /// The same of layers that are to give classes.
+    #[must_use]
+    pub fn of_classes(stages: &[AutoencoderTraining], seeds: &[u64], examples: &Labelled) -> Self {
+        Self::started(stages, seeds, &examples.images, Some(examples.clone()))
+    }
+
+    fn started(
+        stages: &[AutoencoderTraining],
+        seeds: &[u64],
+        images: &Rows,
+        labelled: Option<Labelled>,
+    ) -> Self {
         let mut pretraining = Self {
             stages: stages.to_vec(),
             seeds: seeds.to_vec(),
             trainee: None,
+            labelled,
             codes: None,
             encoders: Vec::new(),
             decoders: None,
@@ -105,22 +154,32 @@ impl Pretraining {
             stage: stage as u64 + 1,
         };
         let examples = self.codes.as_ref().unwrap_or(images);
-        let parts = trainee.epoch(examples, order, observer, stop)?;
-        let costs = parts[0].iter().zip(&parts[1]);
+        let parts = match trainee {
+            OfStage::Reconstruction(trainee) => trainee.epoch(examples, order, observer, stop)?,
+            OfStage::Classes(trainee) => {
+                let labelled = self
+                    .labelled
+                    .as_ref()
+                    .map(|of| of.with_images(examples.clone()));
+                trainee.epoch(&labelled?, order, observer, stop)?
+            }
+        };
+        let costs = parts[0].iter().enumerate();
+        let term = |at: usize| parts.get(1).map_or(0.0, |terms| terms[at]);
         let epoch = StageEpoch {
             stage,
-            epoch: trainee.epochs_done(),
-            learning_rate: trainee.last_learning_rate(examples.count()),
-            costs: costs
-                .map(|(&error, &divergence)| [error, divergence])
-                .collect(),
+            epoch: of_both!(trainee, of => of.epochs_done()),
+            learning_rate: of_both!(trainee, of => of.last_learning_rate(examples.count())),
+            costs: costs.map(|(at, &error)| [error, term(at)]).collect(),
         };
-        if trainee.is_trained() {
-            let model = trainee.model();
-            if let Some(decoders) = &mut self.decoders {
-                decoders.push(model.decoder_values());
+        if of_both!(trainee, of => of.is_trained()) {
+            let encoder = trainee.layer();
+            if let (Some(decoders), OfStage::Reconstruction(trainee)) =
+                (&mut self.decoders, trainee)
+            {
+                decoders.push(trainee.model().decoder_values());
             }
-            self.finish_stage(&model.as_layer(), images);
+            self.finish_stage(&encoder, images);
         }
         Some(epoch)
     }
@@ -135,7 +194,7 @@ impl Pretraining {
             state.put_part("decoders", layers_state(decoders));
         }
         if let Some(trainee) = &self.trainee {
-            state.put_part("trainee", trainee.state());
+            state.put_part("trainee", of_both!(trainee, of => of.state()));
         }
         state
     }
@@ -167,7 +226,14 @@ impl Pretraining {
         }
         let trainee = state.take_part("trainee");
         if let Some(fresh) = self.trainee.take() {
-            self.trainee = Some(fresh.restored(trainee, &self.device)?);
+            self.trainee = Some(match fresh {
+                OfStage::Reconstruction(fresh) => {
+                    OfStage::Reconstruction(Box::new(fresh.restored(trainee, &self.device)?))
+                }
+                OfStage::Classes(fresh) => {
+                    OfStage::Classes(Box::new(fresh.restored(trainee, &self.device)?))
+                }
+            });
         }
         Some(self)
     }
@@ -185,18 +251,36 @@ impl Pretraining {
         self.trainee = self.next_trainee(images);
     }
 
-    fn next_trainee(&self, images: &Rows) -> Option<Trainee> {
+    fn next_trainee(&self, images: &Rows) -> Option<OfStage> {
         let layer = self.encoders.len();
         let stage = self.stages.get(layer)?;
         let sparsity = vec![stage.sparsity; self.seeds.len()];
         let examples = self.codes.as_ref().unwrap_or(images);
-        Some(Trainee::autoencoders(
-            stage,
-            &self.seeds,
-            &sparsity,
-            examples,
-            layer as u64,
-        ))
+        let Some(labelled) = &self.labelled else {
+            let (seeds, layer) = (&self.seeds, layer as u64);
+            let trainee = Trainee::autoencoders(stage, seeds, &sparsity, examples, layer);
+            return Some(OfStage::Reconstruction(Box::new(trainee)));
+        };
+        let spec = of_one_layer(&stage.autoencoder);
+        let (inputs, classes) = (examples.inputs(), labelled.classes());
+        let mut model = Classifier::new(&spec, inputs, classes, &self.seeds, &self.device);
+        // The layer starts as that of an autoencoder would.
+        model.hidden = vec![untrained(stage, &self.seeds, examples, layer as u64).as_layer()];
+        let trained = TrainedLayers::All;
+        let work = Classifier::step_multiply_accumulates(&spec, inputs, classes, trained);
+        let trainee = ClassifierTrainee::classifiers(model, &stage.training, trained, work);
+        Some(OfStage::Classes(Box::new(trainee)))
+    }
+}
+
+/// The classifier that teaches a layer classes: a softmax layer on it alone.
+#[must_use]
+pub fn of_one_layer(layer: &AutoencoderSpec) -> ClassifierSpec {
+    ClassifierSpec {
+        hidden_units: vec![layer.hidden_units],
+        activation: layer.activation,
+        weight: layer.encoder_weight,
+        bias: layer.encoder_bias,
     }
 }
 

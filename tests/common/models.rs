@@ -39,6 +39,7 @@ pub fn blobs(classes: usize) -> Dataset {
         class_names: Vec::new(),
         train: split(50, 0),
         validation: None,
+        pretraining: None,
         test: split(20, 50),
         files: Vec::new(),
         transforms: Transforms::default(),
