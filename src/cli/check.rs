@@ -63,8 +63,7 @@ fn describe(plan: &Plan, prepared: &Prepared) {
         ));
     }
     for condition in &plan.conditions {
-        let batch = condition.training().batch_size;
-        let epochs = condition.training().epochs;
+        let training = condition.training();
         let work = multiply_accumulates(condition, left, inputs, classes);
         let parameters = match &condition.model {
             Model::Autoencoder(of) => Autoencoder::parameter_count(of, inputs),
@@ -75,8 +74,8 @@ fn describe(plan: &Plan, prepared: &Prepared) {
             condition.name,
             in_words(condition, inputs, classes),
             counted(parameters, "parameter"),
-            counted(left.div_ceil(batch) * epochs, "step"),
-            counted(batch, "image"),
+            counted(training.steps(left) * training.epochs, "step"),
+            counted(training.batch(left), "image"),
             2.0 * work as f64 / 1e12
         ));
     }

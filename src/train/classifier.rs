@@ -48,15 +48,6 @@ impl Labelled {
         let targets = self.targets.clone();
         targets.expect("classifiers are given images with labels")
     }
-
-    fn part(&self, start: usize, count: usize) -> Self {
-        let images = self.images.part(start, count);
-        let targets = self.targets.clone();
-        Self {
-            targets: targets.map(|all| all.narrow(1, start, images.count())),
-            images,
-        }
-    }
 }
 
 impl Examples for Labelled {
@@ -69,6 +60,15 @@ impl Examples for Labelled {
         Self {
             targets: targets.map(|all| all.select(1, on_device(indices, &self.images.device()))),
             images: self.images.select(indices),
+        }
+    }
+
+    fn part(&self, start: usize, count: usize) -> Self {
+        let images = self.images.part(start, count);
+        let targets = self.targets.clone();
+        Self {
+            targets: targets.map(|all| all.narrow(1, start, images.count())),
+            images,
         }
     }
 }
