@@ -479,6 +479,16 @@ pub enum OptimizerSpec {
         )]
         momentum_epochs: usize,
     },
+    /// L-BFGS over all training images at once, with a line search (Nocedal and Wright 2006, algorithms 7.5 and 3.5). It has no
+    /// learning rate and no batches.
+    Lbfgs {
+        /// Iterations of an epoch.
+        #[serde(with = "Count", default = "lbfgs_iterations")]
+        iterations: usize,
+        /// How many of the last steps it remembers, each with twice as many numbers as the model has.
+        #[serde(with = "Whole::<1, 1000>", default = "lbfgs_history")]
+        history: usize,
+    },
 }
 
 /// How the learning rate moves.
@@ -663,7 +673,24 @@ fn adam_epsilon() -> f64 {
     1e-8
 }
 
+fn lbfgs_iterations() -> usize {
+    20
+}
+
+fn lbfgs_history() -> usize {
+    100
+}
+
 impl OptimizerSpec {
+    /// What L-BFGS has no use for of the keys beside it.
+    pub(crate) const NOT_OF_LBFGS: [&str; 5] = [
+        "learning_rate",
+        "schedule",
+        "warm_up_steps",
+        "largest_gradient_norm",
+        "batch_size",
+    ];
+
     /// Gradient descent with this momentum throughout.
     #[must_use]
     pub fn sgd(momentum: f64) -> Self {
@@ -674,11 +701,11 @@ impl OptimizerSpec {
         }
     }
 
-    /// The momentum of epoch `epoch`, counted from 0; that of Adam is its own.
+    /// The momentum of gradient descent in epoch `epoch`, counted from 0; other rules have none.
     #[must_use]
     pub fn momentum_at(self, epoch: usize) -> f64 {
         match self {
-            Self::Adam { .. } => 0.0,
+            Self::Adam { .. } | Self::Lbfgs { .. } => 0.0,
             Self::Sgd {
                 momentum,
                 final_momentum,
@@ -712,9 +739,13 @@ impl Initialization {
 }
 
 impl TrainingSpec {
-    /// The learning rate of step `step` of an epoch that has so many, all counted from 0.
+    /// The learning rate of step `step` of an epoch that has so many, all counted from 0; of L-BFGS, the length of the step
+    /// that is tried first.
     #[must_use]
     pub fn learning_rate_at(&self, epoch: usize, step: usize, steps: usize) -> f64 {
+        if self.iterations().is_some() {
+            return 1.0;
+        }
         let done = (epoch * steps + step) as f64;
         let moved = match self.schedule {
             Schedule::Constant => self.learning_rate,
@@ -736,10 +767,32 @@ impl TrainingSpec {
         moved * (done + 1.0) / self.warm_up_steps as f64
     }
 
+    /// Iterations of an epoch, each over all examples at once, where that is how it is trained.
+    #[must_use]
+    pub fn iterations(&self) -> Option<usize> {
+        match self.optimizer {
+            OptimizerSpec::Lbfgs { iterations, .. } => Some(iterations),
+            _ => None,
+        }
+    }
+
     /// Steps of an epoch on so many examples.
     #[must_use]
     pub fn steps(&self, examples: usize) -> usize {
-        examples.div_ceil(self.batch_size)
+        let batches = || examples.div_ceil(self.batch_size);
+        self.iterations().unwrap_or_else(batches)
+    }
+
+    /// Examples of a step, of so many.
+    #[must_use]
+    pub fn batch(&self, examples: usize) -> usize {
+        self.iterations().map_or(self.batch_size, |_| examples)
+    }
+
+    /// How often an epoch goes over all examples; line searches that need more than one look at them are not counted.
+    #[must_use]
+    pub fn passes(&self) -> usize {
+        self.iterations().unwrap_or(1)
     }
 }
 
@@ -842,6 +895,7 @@ impl fmt::Display for Variance {
 impl fmt::Display for TrainingSpec {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.optimizer {
+            OptimizerSpec::Lbfgs { .. } => f.write_str("L-BFGS")?,
             OptimizerSpec::Sgd {
                 momentum,
                 final_momentum: Some(last),
@@ -851,20 +905,24 @@ impl fmt::Display for TrainingSpec {
             OptimizerSpec::Sgd { momentum, .. } => write!(f, "SGD with momentum {momentum}")?,
             OptimizerSpec::Adam { .. } => f.write_str("Adam")?,
         }
-        write!(f, " {}", self.learning_rate)?;
-        match self.schedule {
-            Schedule::Constant => {}
-            Schedule::LinearToZero => f.write_str(" falling to 0")?,
-            Schedule::Cosine => f.write_str(" falling as a cosine")?,
-            Schedule::Exponential { factor } => write!(f, " times {factor} an epoch")?,
-            Schedule::Inverse { epochs } => {
-                write!(f, " halved after {}", counted(epochs, "epoch"))?
+        if let Some(iterations) = self.iterations() {
+            write!(f, ", {}", counted(iterations * self.epochs, "iteration"))?;
+        } else {
+            write!(f, " {}", self.learning_rate)?;
+            match self.schedule {
+                Schedule::Constant => {}
+                Schedule::LinearToZero => f.write_str(" falling to 0")?,
+                Schedule::Cosine => f.write_str(" falling as a cosine")?,
+                Schedule::Exponential { factor } => write!(f, " times {factor} an epoch")?,
+                Schedule::Inverse { epochs } => {
+                    write!(f, " halved after {}", counted(epochs, "epoch"))?;
+                }
             }
+            if self.warm_up_steps > 0 {
+                write!(f, " after {}", counted(self.warm_up_steps, "warm-up step"))?;
+            }
+            write!(f, ", {}", counted(self.epochs, "epoch"))?;
         }
-        if self.warm_up_steps > 0 {
-            write!(f, " after {}", counted(self.warm_up_steps, "warm-up step"))?;
-        }
-        write!(f, ", {}", counted(self.epochs, "epoch"))?;
         if self.weight_decay > 0.0 {
             write!(f, ", weight decay {}", self.weight_decay)?;
         }

@@ -67,8 +67,7 @@ fn describe(plan: &Plan, prepared: &Prepared) {
         ));
     }
     for condition in &plan.conditions {
-        let batch = condition.training().batch_size;
-        let epochs = condition.training().epochs;
+        let training = condition.training();
         let to_pretrain = data.to_pretrain().images.count();
         let work = multiply_accumulates(condition, [left, to_pretrain], inputs, classes);
         let parameters = match &condition.model {
@@ -81,8 +80,8 @@ fn describe(plan: &Plan, prepared: &Prepared) {
             condition.name,
             in_words(condition, inputs, classes),
             counted(parameters, "parameter"),
-            counted(left.div_ceil(batch) * epochs, "step"),
-            counted(batch, "image"),
+            counted(training.steps(left) * training.epochs, "step"),
+            counted(training.batch(left), "image"),
             2.0 * work as f64 / 1e12
         ));
     }

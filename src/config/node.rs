@@ -11,7 +11,7 @@ use toml::de::{DeTable, DeValue};
 use super::Origin;
 use super::keys::{holds_keys, joined};
 use super::problem::{Problem, quoted};
-use super::sections::kind_of;
+use super::sections::{keys_without_use, kind_of};
 
 /// A value as it was written.
 #[derive(Debug, Clone, PartialEq)]
@@ -209,10 +209,15 @@ impl Node {
     /// Puts another tree over this one, both of which stand at `place`: the names that lead there in a config.
     ///
     /// Sections are merged key by key. A choice is merged if it is the same choice, and a word alone is a choice; all else
-    /// is replaced. A section of sparsity that names another kind leaves nothing of the kind before.
+    /// is replaced. A section of sparsity that names another kind leaves nothing of the kind before, and one that names an
+    /// optimizer nothing that this has no use for.
     pub fn put_over(&mut self, over: Self, place: &[&str]) {
         if place.last() == Some(&"sparsity") && holds_keys(place) {
             self.leave_kind(&over);
+        }
+        if let Value::Table(entries) = &mut self.value {
+            let useless = keys_without_use(&over);
+            entries.retain(|(name, _)| !useless.contains(&name.as_str()));
         }
         let merged = match (&mut self.value, &over.value) {
             (Value::Table(_), Value::Table(_)) if holds_keys(place) => true,

@@ -3,9 +3,9 @@
 use super::Origin;
 use super::problem::{Problem, shown};
 use crate::spec::{
-    Activation, AutoencoderSpec, AutoencoderTraining, Condition, Data, Decoder, DecoderActivation,
-    DeepAutoencoderSpec, Keep, KlSparsity, OptimizerSpec, Reconstruction, Revive, Sparsity,
-    SparsityKind, StageCount, TrainingSpec,
+    Activation, AutoencoderSpec, AutoencoderTraining, Condition, Corruption, Data, Decoder,
+    DecoderActivation, DeepAutoencoderSpec, Keep, KlSparsity, MeanActivationEstimator,
+    OptimizerSpec, Reconstruction, Revive, Sparsity, SparsityKind, StageCount, TrainingSpec,
 };
 
 /// A broken rule: at the first of these keys that somebody chose.
@@ -45,6 +45,7 @@ pub(super) fn autoencoder(model: &AutoencoderTraining) -> Kept {
     decoder("autoencoder", &model.autoencoder)?;
     let units = "autoencoder";
     sparsity(["sparsity", units, units], model)?;
+    line_search(["training", "sparsity", units], model)?;
     training("training", &model.training)
 }
 
@@ -88,6 +89,10 @@ pub(super) fn stage(stage: &AutoencoderTraining, layer: usize, below: Option<Act
     }
     decoder("pretraining", &stage.autoencoder)?;
     sparsity(["pretraining.sparsity", "network", "pretraining"], stage)?;
+    line_search(
+        ["pretraining", "pretraining.sparsity", "pretraining"],
+        stage,
+    )?;
     training("pretraining", &stage.training)
 }
 
@@ -241,6 +246,67 @@ fn sparsity([section, of_units, of_revive]: [&str; 3], model: &AutoencoderTraini
     Ok(())
 }
 
+/// A line search compares costs of the same examples, so that nothing may change them but weights, and nothing by leaps. The
+/// sections are those of the training, of the sparsity and of all else.
+fn line_search(
+    [of_training, of_sparsity, of_all_else]: [&str; 3],
+    model: &AutoencoderTraining,
+) -> Kept {
+    if model.training.iterations().is_none() {
+        return Ok(());
+    }
+    let refuse = |section: &str, name: &str, does: &str, allowed: &str| {
+        let (key, optimizer) = (
+            format!("{section}.{name}"),
+            format!("{of_training}.optimizer"),
+        );
+        broken(
+            &[&key, &optimizer],
+            format!(
+                "`{key}` {does}, which `{optimizer}` = \"lbfgs\" cannot have: it compares costs"
+            ),
+            format!("set {key} = {allowed}, or choose another optimizer"),
+        )
+    };
+    match model.sparsity {
+        Sparsity::TopK { .. } | Sparsity::BatchTopK(_) | Sparsity::JumpRelu(_) => {
+            let does = "turns units on and off, so that the cost leaps";
+            return refuse(of_sparsity, "kind", does, "\"kl\", \"l1\" or \"none\"");
+        }
+        Sparsity::Kl(KlSparsity {
+            weight,
+            estimator: MeanActivationEstimator::RunningMean { .. },
+            ..
+        }) if weight > 0.0 => {
+            let does = "is a running mean, so that the cost depends on earlier steps";
+            return refuse(
+                of_sparsity,
+                "estimator",
+                does,
+                "\"batch\", which takes the mean over all images",
+            );
+        }
+        sparsity if sparsity.warm_up_steps() > 0 => {
+            let does = "makes the cost another one at every step";
+            return refuse(of_sparsity, "warm_up_steps", does, "0");
+        }
+        _ => {}
+    }
+    if model.corruption != Corruption::None {
+        let does = "disturbs inputs anew each time, so that the cost changes by chance";
+        return refuse(of_all_else, "corruption", does, "\"none\"");
+    }
+    if model.revive != Revive::None {
+        let does = "changes units and the cost between steps";
+        return refuse(of_all_else, "revive", does, "\"none\"");
+    }
+    if model.autoencoder.decoder.has_unit_norm() {
+        let does = "changes weights after every step";
+        return refuse(of_all_else, "decoder.untied.unit_norm", does, "false");
+    }
+    Ok(())
+}
+
 pub(super) fn training(section: &str, training: &TrainingSpec) -> Kept {
     let key = |name: &str| format!("{section}.{name}");
     match training.optimizer {
@@ -296,6 +362,7 @@ pub(super) fn training(section: &str, training: &TrainingSpec) -> Kept {
                 );
             }
         }
+        OptimizerSpec::Lbfgs { .. } => {}
     }
     Ok(())
 }

@@ -43,6 +43,7 @@ macro_rules! section {
         impl Section for $name {
             fn read(node: &Node) -> Result<Self, Refusal> {
                 check_kind(node)?;
+                check_optimizer(node)?;
                 let fields = Fields::of(node, $hidden);
                 let section = Self { $($part: fields.part()?,)* };
                 fields.finish()?;
@@ -53,6 +54,9 @@ macro_rules! section {
                 let mut keys = toml::Table::new();
                 $(keys.extend(table(&self.$part));)*
                 keys.retain(|name, _| $hidden.iter().all(|hidden| *hidden != name));
+                let word = keys.get("optimizer").and_then(|of| of.as_table()?.keys().next());
+                let useless = useless_beside(word.map(String::as_str));
+                keys.retain(|name, _| useless.iter().all(|key| *key != name));
                 keys
             }
 
@@ -228,6 +232,47 @@ fn check_kind(node: &Node) -> Result<(), Refusal> {
         ),
         format!("remove it, or set {kind_path} to {}", owners.join(" or ")),
     ))))
+}
+
+/// Refuses the keys that the optimizer has no use for.
+fn check_optimizer(node: &Node) -> Result<(), Refusal> {
+    let useless = keys_without_use(node);
+    let mut entries = node.entries().iter();
+    let Some((_, foreign)) = entries.find(|(name, _)| useless.contains(&name.as_str())) else {
+        return Ok(());
+    };
+    let optimizer = node
+        .get("optimizer")
+        .map_or("", |optimizer| &optimizer.path);
+    let (path, optimizer) = (shown(&foreign.path), shown(optimizer));
+    Err(Refusal::Located(Box::new(Problem::new(
+        &foreign.origin,
+        format!(
+            "`{path}` is not used because {optimizer} = \"lbfgs\", which takes all images at once and finds its own steps"
+        ),
+        format!("remove it, or set {optimizer} = \"adam\""),
+    ))))
+}
+
+/// The keys that the optimizer has no use for which a section names.
+pub(super) fn keys_without_use(section: &Node) -> &'static [&'static str] {
+    useless_beside(
+        section
+            .get("optimizer")
+            .and_then(|optimizer| match &optimizer.value {
+                Value::Text(word) => Some(word.as_str()),
+                Value::Table(entries) => entries.first().map(|(word, _)| word.as_str()),
+                _ => None,
+            }),
+    )
+}
+
+/// The same, of an optimizer by its word.
+fn useless_beside(optimizer: Option<&str>) -> &'static [&'static str] {
+    match optimizer {
+        Some("lbfgs") => &OptimizerSpec::NOT_OF_LBFGS,
+        _ => &[],
+    }
 }
 
 /// The kind of sparsity that a section names, if it names one.

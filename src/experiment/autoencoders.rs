@@ -28,7 +28,7 @@ struct Group {
 }
 
 /// The tasks of a plan. On a CPU every member is a task of its own and tasks share the lanes; on a GPU, members that
-/// differ in seed and in β or λ alone are one batched model.
+/// differ in seed and in β or λ alone are one batched model, unless each searches its own way.
 pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
     let mut groups: Vec<Group> = Vec::new();
     for (condition, members) in plan.conditions.iter().zip(by_condition(plan)) {
@@ -37,7 +37,7 @@ pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
         };
         for member in members {
             let sparsity = training.sparsity;
-            let alone = setting.backend.kind == Kind::Cpu;
+            let alone = setting.backend.kind == Kind::Cpu || condition.searches();
             let shared = groups.iter_mut().find(|group| {
                 let other = AutoencoderTraining {
                     sparsity: group.setting.sparsity.with_weight(sparsity.weight()),
@@ -214,7 +214,7 @@ impl Group {
         let images = &setting.data.train.images;
         let spec = &self.setting.autoencoder;
         let step = Autoencoder::step_multiply_accumulates(spec, images.inputs());
-        step * (images.count() * epochs) as u64
+        step * (images.count() * epochs * self.setting.training.passes()) as u64
     }
 
     /// Operations that will never be done, as all members have ended.

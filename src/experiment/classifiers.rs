@@ -59,11 +59,12 @@ pub fn multiply_accumulates(
             epoch.saturating_mul(epochs).saturating_add(codes)
         })
         .fold(0, u64::saturating_add);
-    let images = (images * condition.training().epochs) as u64;
+    let training = condition.training();
+    let images = (images * training.epochs * training.passes()) as u64;
     pretraining.saturating_add(of_model.saturating_mul(images))
 }
 
-/// The tasks of a plan: each member alone, or on a GPU all seeds of a condition together.
+/// The tasks of a plan: each member alone, or on a GPU all seeds of a condition together, unless each searches its own way.
 pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
     let mut tasks: Vec<Box<dyn Task>> = Vec::new();
     for (condition, members) in plan.conditions.iter().zip(by_condition(plan)) {
@@ -71,8 +72,8 @@ pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
             continue;
         };
         let size = match setting.backend.kind {
-            Kind::Cpu => 1,
-            Kind::Gpu | Kind::SoftwareGpu => members.len(),
+            Kind::Gpu | Kind::SoftwareGpu if !condition.searches() => members.len(),
+            _ => 1,
         };
         for members in members.chunks(size) {
             let task = tasks.len();
@@ -263,7 +264,7 @@ impl Group {
         let sizes = [images.count(), images.inputs(), setting.data.classes];
         let [work, codes] = stage_work(stages, target, epoch.stage, sizes);
         self.multiply_accumulates += work + codes * u64::from(finished > epoch.stage);
-        self.updates += images.count().div_ceil(stage.training.batch_size) as u64;
+        self.updates += stage.training.steps(images.count()) as u64;
         let sparsity_weight = stage.sparsity.weight();
         for (at, member) in self.members.clone().iter().enumerate() {
             if self.has_ended(member) {
@@ -340,8 +341,9 @@ impl Group {
         };
         let (images, inputs) = (examples.images.count(), examples.images.inputs());
         let step = step(&self.condition, inputs, setting.data.classes);
-        self.multiply_accumulates += step * images as u64;
-        self.updates += images.div_ceil(self.condition.training.batch_size) as u64;
+        let training = &self.condition.training;
+        self.multiply_accumulates += step * (images * training.passes()) as u64;
+        self.updates += training.steps(images) as u64;
         for member in &mut self.seconds {
             member.epochs.push(seconds);
         }
@@ -715,5 +717,6 @@ pub(super) fn stage_work(
     } else {
         0
     };
-    [step * images as u64, codes * images as u64]
+    let passes = stages[stage].training.passes() as u64;
+    [step * passes * images as u64, codes * images as u64]
 }

@@ -17,6 +17,7 @@ use crate::spec::{
 };
 
 use super::PROBE_IMAGES;
+use crate::train::PART;
 
 /// The program itself, its threads, and the blocks that its allocator keeps.
 const PROGRAM: f64 = 75e6;
@@ -253,7 +254,16 @@ fn moments(training: &TrainingSpec) -> f64 {
             ..
         } => 0.0,
         OptimizerSpec::Sgd { .. } => 1.0,
+        OptimizerSpec::Lbfgs {
+            iterations,
+            history,
+        } => 2.0 * history.min(iterations * training.epochs) as f64,
     }
+}
+
+/// Images that go through the model together.
+fn batch(training: &TrainingSpec) -> f64 {
+    training.batch(PART) as f64
 }
 
 /// Whether a layer of it is one operation, which keeps nothing but what it gives.
@@ -264,7 +274,7 @@ fn is_one_operation(activation: Activation) -> bool {
 fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
     let spec = &setting.autoencoder;
     let (n, units) = (inputs as f64, spec.hidden_units as f64);
-    let batch = setting.training.batch_size as f64;
+    let batch = batch(&setting.training);
     let weights = n * units;
     let parameters = Autoencoder::parameter_count(setting, inputs) as f64;
     let state = parameters * (1.0 + moments(&setting.training));
@@ -369,7 +379,7 @@ fn classifier(condition: &ClassifierTraining, data: &Dataset) -> Load {
     let widths = inputs as f64 + units + data.classes as f64;
     let parameters = Classifier::parameter_count(spec, inputs, data.classes) as f64;
     let state = parameters * (1.0 + moments(&condition.training));
-    let of_training = condition.training.batch_size as f64;
+    let of_training = self::batch(&condition.training);
     let probe = PROBE_IMAGES.min(data.train.images.count()) as f64;
 
     let stages = stages(&condition.stages, images, inputs);

@@ -579,7 +579,7 @@ pub fn extent(plan: &Plan, images: [usize; 2], inputs: usize, classes: usize) ->
         let stages = condition.stages().iter().map(|stage| &stage.training);
         for training in stages.chain([condition.training()]) {
             extent.epochs_of_all += seeds * training.epochs;
-            extent.largest_batch = extent.largest_batch.max(training.batch_size);
+            extent.largest_batch = extent.largest_batch.max(training.batch(images));
         }
         let work = multiply_accumulates(condition, images, inputs, classes);
         let of_seeds = work.saturating_mul(seeds as u64);

@@ -147,7 +147,7 @@ impl Warnings {
             MeanActivationEstimator::Batch => true,
             MeanActivationEstimator::RunningMean { decay } => decay == 0.0,
         };
-        let batch = setting.training.batch_size;
+        let batch = setting.training.batch(self.images);
         let (last, few) = match self.images % batch {
             0 => (batch, "every batch"),
             last => (last, "the last batch of every epoch"),

@@ -21,7 +21,7 @@ use crate::spec::{self, KlSparsity, L1Sparsity, MeanActivationEstimator};
 #[derive(Debug, Clone)]
 pub struct Sparsity {
     /// β or λ, `[member, 1, 1]`.
-    weight: Tensor<3>,
+    pub weight: Tensor<3>,
     /// Steps over which the weight grows from 0, and how many are done.
     warm_up_steps: usize,
     /// How many batches it has seen.
@@ -30,6 +30,8 @@ pub struct Sparsity {
     /// ρ̂ so far, `[member, 1, unit]`, outside of any graph; ρ for every unit before the first batch, and for good where the
     /// term is no divergence.
     pub mean_activation: Tensor<3>,
+    /// Of a divergence whose ρ̂ is that of all examples: its value and its slope, β·dKL/dρ̂ⱼ.
+    of_all: Option<[Tensor<3>; 2]>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -84,7 +86,38 @@ impl Sparsity {
             steps: 0,
             term,
             mean_activation: Tensor::full([members, 1, units], target, device),
+            of_all: None,
         }
+    }
+
+    /// Whether it is a divergence.
+    #[must_use]
+    pub fn needs_mean_activation(&self) -> bool {
+        matches!(self.term, Term::Divergence(_))
+    }
+
+    /// From now on takes ρ̂, the mean over all examples, from `mean_activation` and no batch: so examples may come in parts.
+    ///
+    /// Beyond the clamp the divergence then goes on straight with the slope that it has there, as value and slope have to
+    /// agree.
+    pub fn take_mean_activation(&mut self, mean_activation: Tensor<3>) {
+        let Term::Divergence(rates) = self.term else {
+            return;
+        };
+        let rates = SparsityRates {
+            kept: 0.0,
+            news: 1.0,
+            ..rates
+        };
+        let before = self.mean_activation.clone();
+        // A batch of one is its own mean.
+        let [of_all, divergence, slope] =
+            ops::sparsity(mean_activation, before, self.weight.ones_like(), rates);
+        let held = of_all.clone().clamp(rates.clamp, 1.0 - rates.clamp);
+        let beyond = (of_all.clone() - held) * slope.clone();
+        self.mean_activation = of_all;
+        let divergence = divergence + beyond.sum_dim(2);
+        self.of_all = Some([divergence, slope * self.weight.clone()]);
     }
 
     /// Takes note of a batch's code. Gives the term as it enters the cost, if there is one, and for the record what it is
@@ -104,6 +137,10 @@ impl Sparsity {
         self.steps += 1;
         let unweighted = match self.term {
             Term::None => return (None, self.weight.zeros_like()),
+            Term::Divergence(_) if let Some([divergence, slope]) = &self.of_all => {
+                let term = ops::weighted_means(code.h.clone(), slope.clone());
+                return (Some(term), divergence.clone());
+            }
             Term::Divergence(rates) => {
                 let h = code.h.clone();
                 let before = self.mean_activation.clone();

@@ -348,6 +348,14 @@ impl Condition {
             Model::DeepAutoencoder(training) => &training.stages,
         }
     }
+
+    /// Whether any of its training is by line searches, which each model makes for itself.
+    #[must_use]
+    pub fn searches(&self) -> bool {
+        let stages = self.stages().iter().map(|stage| &stage.training);
+        let mut all = stages.chain([self.training()]);
+        all.any(|training| training.iterations().is_some())
+    }
 }
 
 /// What a run shows.

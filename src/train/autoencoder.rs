@@ -1,5 +1,6 @@
 //! The training of autoencoders, for their own sake or as a layer's pretraining, and what they make of images.
 
+use burn::module::Module;
 use burn::tensor::{Gradients, Tensor, TensorData};
 
 use super::corruption::corrupt;
@@ -54,6 +55,18 @@ impl Learner for Autoencoding {
         }
         self.h = Some(code.h.inner());
         cost
+    }
+
+    fn look_ahead(&mut self, model: &Autoencoder, examples: &Rows) {
+        if self.sparsity.needs_mean_activation() {
+            let model = model.valid();
+            let mean = mean(examples, |x| model.encode(x));
+            self.sparsity.take_mean_activation(mean);
+        }
+    }
+
+    fn value(&self, parts: &[f64]) -> f64 {
+        parts[0] + f64::from(numbers(self.sparsity.weight.clone())[0]) * parts[1]
     }
 
     fn shape_gradients(&self, model: &Autoencoder, gradients: &mut Gradients) {
@@ -250,20 +263,21 @@ pub fn untrained(
     let inputs = examples.inputs();
     let model = Autoencoder::new(spec, &setting.sparsity, inputs, layer, seeds, &device);
     match spec.decoder_bias {
-        DecoderBias::DataMean => model.with_decoder_bias(mean(examples)),
+        DecoderBias::DataMean => model.with_decoder_bias(mean(examples, Rows::numbers)),
         DecoderBias::Drawn(_) => model,
     }
 }
 
-/// The mean of rows, `[member, 1, input]` or `[1, 1, input]`; summed up in double precision.
-fn mean(rows: &Rows) -> Tensor<3> {
-    let [members, count, inputs] = rows.dims();
-    let mut sums = vec![0.0_f64; members * inputs];
+/// The mean of what `of` makes of rows, `[member, row, column]`: `[member, 1, column]`; summed up in double precision.
+fn mean(rows: &Rows, of: impl Fn(&Rows) -> Tensor<3>) -> Tensor<3> {
+    let (mut sums, mut shape) = (Vec::new(), [0; 3]);
     for part in rows.parts(EVALUATION_BATCH) {
-        add(&mut sums, part.numbers().sum_dim(1));
+        let sum = of(&part).sum_dim(1);
+        shape = sum.dims();
+        sums.resize(shape.iter().product(), 0.0_f64);
+        add(&mut sums, sum);
     }
-    let means = sums.iter().map(|sum| (sum / count as f64) as f32);
-    let shape = [members, 1, inputs];
+    let means = sums.iter().map(|sum| (sum / rows.count() as f64) as f32);
     Tensor::from_data(TensorData::new(means.collect(), shape), &rows.device())
 }
 

@@ -61,15 +61,6 @@ impl Labelled {
     pub(super) fn classes(&self) -> usize {
         self.targets.as_ref().map_or(0, |targets| targets.dims()[2])
     }
-
-    fn part(&self, start: usize, count: usize) -> Self {
-        let images = self.images.part(start, count);
-        let targets = self.targets.clone();
-        Self {
-            targets: targets.map(|all| all.narrow(1, start, images.count())),
-            images,
-        }
-    }
 }
 
 impl Examples for Labelled {
@@ -82,6 +73,15 @@ impl Examples for Labelled {
         Self {
             targets: targets.map(|all| all.select(1, on_device(indices, &self.images.device()))),
             images: self.images.select(indices),
+        }
+    }
+
+    fn part(&self, start: usize, count: usize) -> Self {
+        let images = self.images.part(start, count);
+        let targets = self.targets.clone();
+        Self {
+            targets: targets.map(|all| all.narrow(1, start, images.count())),
+            images,
         }
     }
 }

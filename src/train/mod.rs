@@ -8,8 +8,10 @@ mod classifier;
 mod corruption;
 mod dead;
 mod deep;
+mod full_batch;
 mod kept;
 pub mod lanes;
+mod lbfgs;
 mod observe;
 mod optimizer;
 pub mod pretraining;
@@ -22,6 +24,7 @@ pub use autoencoder::{ACTIVE_ABOVE, EVALUATION_BATCH, Evaluation, Trainee, encod
 pub use classifier::{ClassifierTrainee, Labelled, LayerProbe, Score};
 pub use corruption::disturbed;
 pub use deep::{DeepEvaluation, DeepTrainee};
+pub use full_batch::PART;
 pub use kept::Kept;
 pub use observe::{MemberObserver, Observer, Reading, Record, Stop};
 pub use optimizer::Optimizer;

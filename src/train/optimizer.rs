@@ -72,6 +72,7 @@ impl Rule {
                 beta_2: beta_2 as f32,
                 epsilon: epsilon as f32,
             }),
+            OptimizerSpec::Lbfgs { .. } => unreachable!("it takes no batches"),
         }
     }
 }
@@ -134,7 +135,7 @@ pub struct Optimizer {
 }
 
 impl Optimizer {
-    /// The rule of a training, before its first step.
+    /// The rule of a training in batches, before its first step.
     pub(super) fn new(training: &TrainingSpec) -> Self {
         Self {
             rule: Rule::of(training.optimizer, 0),
@@ -330,7 +331,7 @@ impl ModuleMapper for Step<'_> {
 }
 
 /// The same tensor, of which the compiler does not know that it has three dimensions.
-fn three_dimensional<const D: usize>(tensor: Tensor<D>) -> Tensor<3> {
+pub(super) fn three_dimensional<const D: usize>(tensor: Tensor<D>) -> Tensor<3> {
     assert_eq!(D, 3, "every parameter has a member dimension and two more");
     Tensor::from_dispatch(tensor.into_dispatch())
 }

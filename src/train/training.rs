@@ -7,13 +7,14 @@
 use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor};
 
+use super::full_batch::FullBatch;
 use super::observe::{Meter, Observer, Stop};
 use super::optimizer::Optimizer;
 use super::state::{State, parameters_state, restored_parameters, tensor};
 use crate::model::{Cost, numbers};
 use crate::ops::Rows;
 use crate::seed::epoch_order;
-use crate::spec::TrainingSpec;
+use crate::spec::{OptimizerSpec, TrainingSpec};
 
 /// What is learnt from: a data set, or a batch of one.
 pub trait Examples: Sized {
@@ -23,6 +24,10 @@ pub trait Examples: Sized {
     /// Those at `indices`, in that order.
     #[must_use]
     fn select(&self, indices: &[u32]) -> Self;
+
+    /// Those from `start` on, at most `count` of them.
+    #[must_use]
+    fn part(&self, start: usize, count: usize) -> Self;
 }
 
 impl Examples for Rows {
@@ -32,6 +37,10 @@ impl Examples for Rows {
 
     fn select(&self, indices: &[u32]) -> Self {
         self.select(indices)
+    }
+
+    fn part(&self, start: usize, count: usize) -> Self {
+        self.part(start, count)
     }
 }
 
@@ -58,6 +67,15 @@ pub trait Learner {
 
     /// The cost of a batch.
     fn cost(&mut self, model: &Self::Model, batch: &Self::Examples, place: Place) -> Cost;
+
+    /// Before the examples of a step over all of them go through [`cost`](Self::cost), part by part: what of all of them that
+    /// needs to know.
+    fn look_ahead(&mut self, _: &Self::Model, _: &Self::Examples) {}
+
+    /// The cost of one model whose gradient `cost` has, by its parts.
+    fn value(&self, parts: &[f64]) -> f64 {
+        parts.iter().sum()
+    }
 
     /// Changes the gradients of a batch before the step that they lead to.
     fn shape_gradients(&self, _: &Self::Model, _: &mut Gradients) {}
@@ -93,12 +111,18 @@ pub struct Order {
     pub stage: u64,
 }
 
+/// How steps are made.
+enum Way {
+    Batches(Optimizer),
+    All(FullBatch),
+}
+
 /// A group of models at some point of their training.
 pub struct Training<L: Learner> {
     /// With autodiff; absent only during a step.
     model: Option<L::Model>,
     pub(super) learner: L,
-    optimizer: Optimizer,
+    way: Way,
     spec: TrainingSpec,
     members: usize,
     /// Multiply–accumulate operations of a step, for each image and member.
@@ -112,6 +136,10 @@ pub struct Training<L: Learner> {
 
 impl<L: Learner> Training<L> {
     /// A group of `members` about to start its first epoch, from a model on a device without autodiff.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a line search is to be made for several members together: each makes its own.
     #[must_use]
     pub fn new(
         model: L::Model,
@@ -120,10 +148,17 @@ impl<L: Learner> Training<L> {
         members: usize,
         work: u64,
     ) -> Self {
+        let way = match spec.optimizer {
+            OptimizerSpec::Lbfgs { history, .. } => {
+                assert_eq!(members, 1, "a line search is one model's own");
+                Way::All(FullBatch::new(history, spec.weight_decay))
+            }
+            _ => Way::Batches(Optimizer::new(spec)),
+        };
         Self {
             model: Some(model.train()),
             learner,
-            optimizer: Optimizer::new(spec),
+            way,
             spec: spec.clone(),
             members,
             work,
@@ -167,8 +202,8 @@ impl<L: Learner> Training<L> {
         self.model.as_ref().expect(BETWEEN_STEPS)
     }
 
-    /// Trains every member on all of `examples` once, or on what is left of an epoch. Gives for each part of the cost every
-    /// member's mean over the images; `None` if a stop came in between, which leaves the epoch unfinished.
+    /// Trains every member on all of `examples` once (with L-BFGS: by so many iterations), or what is left of an epoch. Gives for
+    /// each part of the cost every member's mean over the images; `None` if a stop came in between, which leaves the epoch unfinished.
     #[must_use]
     pub fn epoch(
         &mut self,
@@ -177,22 +212,38 @@ impl<L: Learner> Training<L> {
         observer: &dyn Observer,
         stop: &Stop,
     ) -> Option<Vec<Vec<f64>>> {
-        let epoch = self.epochs_done as u64;
-        let steps = self.spec.steps(examples.count());
-        let rows = epoch_order(order.seed, order.stage, epoch, examples.count());
-        let mut meter = Meter::new(observer, rows.len());
-        self.optimizer.begin_epoch(self.epochs_done);
+        let (epoch, count) = (self.epochs_done, examples.count());
+        let steps = self.spec.steps(count);
+        let rows = match &mut self.way {
+            Way::Batches(optimizer) => {
+                optimizer.begin_epoch(epoch);
+                let (seed, stage) = (order.seed, order.stage);
+                Some(epoch_order(seed, stage, epoch as u64, count))
+            }
+            Way::All(_) => None,
+        };
+        let mut meter = Meter::new(observer, count);
 
-        for indices in rows.chunks(self.spec.batch_size).skip(self.batches_done) {
+        for step in self.batches_done..steps {
             if stop.requested() {
                 return None;
             }
-            let batch = examples.select(indices);
-            let (epoch, step) = (self.epochs_done, self.batches_done);
-            self.step(&batch, self.spec.learning_rate_at(epoch, step, steps));
-            observer.worked(self.work * (indices.len() * self.members) as u64);
-            let done = rows.len().min(self.batches_done * self.spec.batch_size);
-            meter.after(done, || numbers(self.sums[0].clone()));
+            let chosen;
+            let batch = match &rows {
+                Some(rows) => {
+                    let indices = rows.chunks(self.spec.batch_size).nth(step);
+                    chosen = examples.select(indices.expect("as many as steps"));
+                    &chosen
+                }
+                None => examples,
+            };
+            self.step(batch, self.spec.learning_rate_at(epoch, step, steps));
+            observer.worked(self.work * (batch.count() * self.members) as u64);
+            // Over all there is one cost, and no mean of costs so far.
+            if rows.is_some() {
+                let done = count.min(self.batches_done * self.spec.batch_size);
+                meter.after(done, || numbers(self.sums[0].clone()));
+            }
         }
 
         self.epochs_done += 1;
@@ -212,13 +263,21 @@ impl<L: Learner> Training<L> {
             epochs: self.spec.epochs,
             batch: self.batches_done,
         };
-        let Cost { total, parts } = self.learner.cost(&model, batch, place);
-        let mut gradients = total.backward();
-        self.learner.shape_gradients(&model, &mut gradients);
-        let model = self.optimizer.step(learning_rate, model, gradients);
-        let model = self
-            .learner
-            .after_step(model, batch, &mut self.optimizer, place);
+        let learner = &mut self.learner;
+        let (model, parts) = match &mut self.way {
+            Way::All(descent) => {
+                // The cost of an epoch is that at its end.
+                self.sums.clear();
+                descent.step(&model, learner, batch, place)
+            }
+            Way::Batches(optimizer) => {
+                let Cost { total, parts } = learner.cost(&model, batch, place);
+                let mut gradients = total.backward();
+                learner.shape_gradients(&model, &mut gradients);
+                let model = optimizer.step(learning_rate, model, gradients);
+                (learner.after_step(model, batch, optimizer, place), parts)
+            }
+        };
         self.model = Some(model);
         // A last batch may be a short one.
         let images = batch.count() as f64;
@@ -237,7 +296,11 @@ impl<L: Learner> Training<L> {
     pub fn state(&self) -> State {
         let mut state = State::default();
         state.put_part("model", parameters_state(self.learning()));
-        state.put_part("optimizer", self.optimizer.state());
+        let optimizer = match &self.way {
+            Way::Batches(optimizer) => optimizer.state(),
+            Way::All(descent) => descent.state(),
+        };
+        state.put_part("optimizer", optimizer);
         state.put_part("learner", self.learner.state());
         state.put("epochs_done", &self.epochs_done);
         state.put("batches_done", &self.batches_done);
@@ -253,8 +316,11 @@ impl<L: Learner> Training<L> {
     pub fn restored(mut self, mut state: State, device: &Device) -> Option<Self> {
         let (model, shapes) = restored_parameters(self.model(), state.take_part("model"), device)?;
         self.model = Some(model.train());
-        self.optimizer
-            .restore(state.take_part("optimizer"), &shapes, device)?;
+        let optimizer = state.take_part("optimizer");
+        match &mut self.way {
+            Way::Batches(rule) => rule.restore(optimizer, &shapes, device)?,
+            Way::All(descent) => descent.restore(optimizer, &shapes)?,
+        }
         self.learner.restore(state.take_part("learner"))?;
         self.epochs_done = state.take("epochs_done")?;
         self.batches_done = state.take("batches_done")?;
