@@ -447,7 +447,11 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
     if !classifier.hidden_units.is_empty() {
         words.push(classifier.activation.to_string());
     }
-    words.push(format!("W ~ {}", classifier.weight));
+    let of_output = match classifier.output_weight {
+        None => String::new(),
+        Some(weight) => format!(" ({weight} in the softmax layer)"),
+    };
+    words.push(format!("W ~ {}{of_output}", classifier.weight));
     words.push(format!("b ~ {}", classifier.bias));
     words.push(training.to_string());
     if *trained_layers == TrainedLayers::Output {
