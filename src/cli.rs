@@ -29,7 +29,7 @@ use crate::spec::BackendName;
 use crate::train::Stop;
 use crate::ui::Style;
 use crate::ui::print::{lost, say, say_bytes, tell};
-use crate::words::{counted, in_shell, printable};
+use crate::words::{counted, in_shell, listed, printable};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -83,6 +83,8 @@ enum Verb {
         #[arg(long, value_name = "DIR", default_value = "runs")]
         out: PathBuf,
     },
+    /// Run several configs, going on with what is there, and print one table of what they promise and what came out
+    Promises(PromisesArgs),
     /// Draw figures, curves and page of a run again from its folder; train nothing
     Report {
         /// A run folder, such as runs/figure56-001
@@ -132,6 +134,18 @@ struct ResumeArgs {
     /// Raise the number of epochs, as in --set training.epochs=30; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+    #[command(flatten)]
+    watch: WatchArgs,
+}
+
+#[derive(Debug, Args)]
+struct PromisesArgs {
+    /// Configs, such as configs/museum/*.toml
+    #[arg(required = true, value_name = "CONFIG")]
+    configs: Vec<PathBuf>,
+    /// Write a run folder for each config, promises.csv and promises.md to this folder
+    #[arg(long, value_name = "DIR", default_value = "runs/promises")]
+    out: PathBuf,
     #[command(flatten)]
     watch: WatchArgs,
 }
@@ -274,6 +288,7 @@ fn carry_out(verb: Verb) -> Result<(), Failure> {
         }) => resume(&run_dir, &overrides.set, &watch),
         Verb::Run(args) => train(args),
         Verb::Resume(args) => resume(&args.run_dir, &args.set, &args.watch),
+        Verb::Promises(args) => promises(args),
         Verb::Report { run_dir } => report(&run_dir),
         Verb::Compare { runs, out } => {
             let page = run::compare(&runs, &out)?;
@@ -374,6 +389,47 @@ fn tell_resumed(resumed: &Resumed, path: &Path, watch: &WatchArgs) -> Result<(),
         )),
     }
     Ok(())
+}
+
+/// Runs several configs, and prints what became of their promises.
+fn promises(args: PromisesArgs) -> Result<(), Failure> {
+    let load = |path: PathBuf| {
+        let config = config::load(&path, &Overrides::default());
+        let config = config.map_err(|error| Failure::Request(error.to_string()))?;
+        Ok((path, config))
+    };
+    let configs: Vec<_> = args
+        .configs
+        .into_iter()
+        .map(load)
+        .collect::<Result<_, Failure>>()?;
+    let exhibits = run::exhibit(configs, &args.out, &args.watch.options())?;
+    for line in exhibits.lines() {
+        say(&line);
+    }
+    if exhibits.is_stopped {
+        tell("stopped; the same command goes on");
+        return Err(Failure::Interrupted);
+    }
+    tell(&format!(
+        "the table is in {}",
+        args.out.join("promises.md").display()
+    ));
+    match (exhibits.failed().as_slice(), exhibits.broken()) {
+        ([], broken) if broken > 0 && args.watch.strict => Err(Failure::Work(format!(
+            "{} not hold, or cannot be judged",
+            match broken {
+                1 => "a promise does".to_owned(),
+                count => format!("{count} promises do"),
+            }
+        ))),
+        ([], _) => all_printed(lost()),
+        (failed, _) => Err(Failure::Work(format!(
+            "{} failed: {}",
+            counted(failed.len(), "config"),
+            listed(failed, failed.len())
+        ))),
+    }
 }
 
 /// Tells how a run ended.

@@ -19,13 +19,13 @@ pub(crate) use forms::Form;
 use forms::{Perhaps, WrittenDecoderBias, WrittenInitialization};
 
 pub(crate) use forms::{
-    HIGHEST_CLASS, LARGEST_SEED, ROUNDS_OUT, Seeds, Stages, Whole, words_alone,
+    HIGHEST_CLASS, LARGEST_SEED, PublishedForm, ROUNDS_OUT, Seeds, Stages, Whole, words_alone,
 };
 pub(crate) use plan::StageCount;
 pub use plan::{
     Arrays, ClassifierTraining, Colour, Condition, Coordinate, Data, DeepAutoencoderTraining,
-    Expectation, ExperimentName, Fit, GridKey, Limit, Model, Over, Pictures, Plan, Promise, Report,
-    Run, Source,
+    Expectation, ExperimentName, Fit, GridKey, Limit, Model, Over, Pictures, Plan, Promise,
+    Published, Report, Run, Source,
 };
 
 pub(crate) use sparsity::ProbeEpochs;
@@ -328,8 +328,11 @@ pub struct ClassifierSpec {
     pub hidden_units: Vec<usize>,
     /// The nonlinearity of the hidden layers.
     pub activation: Activation,
-    /// Initial weights of every layer, the softmax layer's too.
+    /// Initial weights of every layer; of the softmax layer, too, unless `output_weight` says otherwise.
     pub weight: Initialization,
+    /// Initial weights of the softmax layer. Those of sigmoid units are too large for it: { constant = 0 } is usual.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub output_weight: Option<Initialization>,
     /// Initial biases of every layer.
     #[serde(deserialize_with = "forms::bias")]
     pub bias: Initialization,
@@ -605,6 +608,7 @@ impl Default for ClassifierSpec {
             hidden_units: Vec::new(),
             activation: Activation::Relu,
             weight: Initialization::normal(1.0 / 784.0),
+            output_weight: None,
             bias: Initialization::normal(1.0 / 7840.0),
         }
     }

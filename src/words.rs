@@ -1,8 +1,9 @@
-//! Counts, lists and paths in words: how English counts, and how a shell reads.
+//! Counts, lists, durations and paths in words: how English counts, and how a shell reads.
 
 use std::borrow::Cow;
 use std::fmt;
 use std::path::Path;
+use std::time::Duration;
 
 /// `1 seed`, `2 seeds`, `0 seeds`: a count with its noun, which is given in the singular and has a regular plural.
 pub fn counted(count: impl fmt::Display, noun: &str) -> String {
@@ -56,6 +57,16 @@ pub fn listed(names: &[&str], most: usize) -> String {
     }
 }
 
+/// A duration as a person writes it: `42 s`, `3 min 05 s`, `2 h 10 min`.
+pub fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs_f64().round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
 /// A message without anything that a terminal would obey; it may quote files that anybody wrote.
 pub fn printable(message: &str) -> String {
     let lines: Vec<String> = message.lines().map(crate::config::escaped).collect();
@@ -85,6 +96,15 @@ mod tests {
         assert_eq!(
             [two("key"), two("epoch"), two("hidden unit")],
             ["2 keys", "2 epochs", "2 hidden units"]
+        );
+    }
+
+    #[test]
+    fn durations_read_well() {
+        let text = |seconds| duration(Duration::from_secs_f64(seconds));
+        assert_eq!(
+            [text(59.4), text(59.6), text(61.0), text(7260.0)],
+            ["59 s", "1 min 00 s", "1 min 01 s", "2 h 01 min"]
         );
     }
 

@@ -66,6 +66,7 @@ fn check(activation: Activation, variance: f64) {
         bias: Initialization::Normal {
             variance: Variance::Fixed { value: 0.1 },
         },
+        ..ClassifierSpec::default()
     };
     let device = Device::flex();
     let model = Classifier::new(&spec, INPUTS, CLASSES, &[1, 2], &device.clone().autodiff());

@@ -109,6 +109,7 @@ fn classifier(activation: Activation) -> ClassifierTrainee {
         activation,
         weight: NORMAL,
         bias: NORMAL,
+        ..ClassifierSpec::default()
     };
     let model = Classifier::new(&spec, 36, 10, &[0], &Device::flex());
     let training = training(OptimizerSpec::sgd(0.0));

@@ -67,6 +67,7 @@ fn training(copied: usize) -> ClassifierTraining {
             activation: PRELU,
             weight: Initialization::normal(0.05),
             bias: Initialization::normal(0.01),
+            ..ClassifierSpec::default()
         },
         stages: WIDTHS.into_iter().take(copied).map(stage).collect(),
         training: adam(2),

@@ -3,8 +3,9 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
-use common::{bytes, folder, json, read, run, transcript};
+use common::{bytes, folder, json, manifest, read, run, transcript};
 use layerwise::evidence::promises::Kept;
 use layerwise::results::Results;
 
@@ -233,4 +234,130 @@ fn the_quick_configs_keep_their_promises() {
         let (code, _, stderr) = transcript(&[config, "--strict", "--quiet", "--out", &out]);
         assert_eq!(code, 0, "{config}: {stderr}");
     }
+}
+
+/// Configs of these names and texts beside the run folder.
+fn configs<const N: usize>(out: &Path, of: [(&str, &str); N]) -> [String; N] {
+    of.map(|(name, text)| {
+        let path = out.with_file_name(name);
+        fs::create_dir_all(path.parent().expect("it has one")).expect("room");
+        fs::write(&path, text).expect("room");
+        path.display().to_string()
+    })
+}
+
+#[test]
+fn several_configs_run_into_one_table() {
+    let (_parent, out) = folder();
+    let kept = "[[expect]]\nthat = \"dead units\"\nat = { \"autoencoder.hidden_units\" = 4 }\nwithin = [0, 4]\npublished = 2\nsource = \"Ann | 2001\"\n";
+    let broken = "[[expect]]\nthat = \"regime\"\nis = \"strokes\"\npublished = \"pen strokes\"\nsource = \"Ann 2002\"\n";
+    let [first, second, third] = configs(
+        &out,
+        [
+            ("first.toml", &format!("{TINY}{kept}{broken}")),
+            ("second.toml", TINY),
+            // The run that is begun below is of another plan.
+            ("third.toml", TINY),
+        ],
+    );
+    let folder = out.display().to_string();
+    let other = out.join("third").display().to_string();
+    let set = ["--set", "training.batch_size=7"];
+    let (code, _, stderr) =
+        transcript(&[&[&*third, "--quiet", "--out", &other], &set[..]].concat());
+    assert_eq!(code, 0, "{stderr}");
+    // Times are those of the day.
+    let timeless = |text: &str| text.replace("1 s", "0 s").replace("2 s", "0 s");
+    let args = ["promises", &first, &second, "--quiet", "--out", &folder];
+    let (code, stdout, stderr) = transcript(&args);
+    let (first_run, table) = (out.join("first"), out.join("promises.md"));
+    assert_eq!(code, 0, "{stderr}");
+    assert_eq!(
+        timeless(&stdout),
+        "\
+exhibit  time  quantity                          published    promised            here     verdict
+first    0 s   dead units of “hidden units = 4”  2            0 to 4, each seed   0        holds
+               regime of all conditions          pen strokes  strokes, each seed  unclear  does not hold
+second   0 s   it promises nothing
+1 of 2 promises of 2 configs held; 0 s
+"
+    );
+    assert_eq!(
+        stderr,
+        format!(
+            "run folder: {}\nrun folder: {}\nthe table is in {}\n",
+            first_run.display(),
+            out.join("second").display(),
+            table.display()
+        )
+    );
+    let page = read(&first_run, "index.html");
+    assert!(page.contains("<th scope=\"col\">published</th>") && page.contains(">pen strokes<"));
+    let in_markdown = fs::read_to_string(table).expect("it was written");
+    assert!(
+        timeless(&in_markdown).contains(
+            "\n| first | 0 s | regime of all conditions | pen strokes | strokes, each seed | unclear | does not hold |\n"
+        ),
+        "{in_markdown}"
+    );
+    let in_csv = read(&out, "promises.csv");
+    let mut lines = in_csv.lines();
+    assert_eq!(
+        lines.next(),
+        Some("exhibit,seconds,threads,quantity,published,promised,here,verdict,source")
+    );
+    let line = lines.next().expect("a promise");
+    assert!(
+        line.ends_with(
+            ",dead units of “hidden units = 4”,2,\"0 to 4, each seed\",0,holds,Ann | 2001"
+        ),
+        "{line}"
+    );
+
+    // What is there is not run again.
+    let weights = bytes(&first_run, "weights.safetensors");
+    let begun = manifest(&first_run)["started"].clone();
+    let (code, again, stderr) = transcript(&[&args[..], &["--strict"]].concat());
+    assert_eq!((code, again), (1, stdout));
+    assert!(
+        stderr.ends_with("\nerror: a promise does not hold, or cannot be judged\n"),
+        "{stderr}"
+    );
+    assert_eq!(manifest(&first_run)["started"], begun);
+    assert!(bytes(&first_run, "weights.safetensors") == weights);
+
+    // One that cannot be run does not keep the others from it.
+    let (code, stdout, stderr) =
+        transcript(&["promises", &third, &first, "--quiet", "--out", &folder]);
+    assert_eq!(code, 1);
+    assert!(
+        timeless(&stdout).contains("\nthird    0 s   the run did not come to its end ")
+            && timeless(&stdout).contains("\nfirst    0 s "),
+        "{stdout}"
+    );
+    assert!(
+        stderr.contains("error: third: ")
+            && stderr.contains("`training.batch_size` was 7 and is 100\n  hint: "),
+        "{stderr}"
+    );
+    assert!(
+        stderr.ends_with("\nerror: 1 config failed: third\n"),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn two_configs_of_one_name_have_no_room_in_one_folder() {
+    let (_parent, out) = folder();
+    let [one, other] = configs(&out, [("mine.toml", TINY), ("short/mine.toml", TINY)]);
+    let folder = out.display().to_string();
+    let (code, stdout, stderr) = transcript(&["promises", &one, &other, "--out", &folder]);
+    assert_eq!((code, stdout.as_str()), (2, ""));
+    assert_eq!(
+        stderr,
+        format!(
+            "error: {one} and {other} are both called mine, and each run has the folder of its name\n  hint: give them to two commands, with another `--out` each\n"
+        )
+    );
+    assert!(!out.exists());
 }

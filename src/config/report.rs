@@ -12,7 +12,10 @@ use super::document::{Document, GridNode, flatten, same};
 use super::node::{Node, Value};
 use super::problem::{Problem, listed, quoted, shown};
 use super::sections::{ReportKeys, ReportSection, Section};
-use crate::spec::{Condition, Coordinate, Expectation, Form, Over, Promise, Report, Seeds};
+use crate::spec::{
+    Condition, Coordinate, Expectation, Form, Over, Promise, Published, PublishedForm, Report,
+    Seeds,
+};
 
 impl Document {
     pub fn report(&self, conditions: &[Condition]) -> Result<Report, Problem> {
@@ -93,6 +96,7 @@ impl Document {
                 promise,
                 over: keys.over,
                 seeds: keys.seeds.map(|SeedList(seeds)| seeds),
+                published: keys.published.map(|Beside(published)| published),
                 source: keys.source,
             });
         }
@@ -351,9 +355,16 @@ pub(super) struct ExpectKeys {
     /// Of which seeds; left out: all of the run's.
     #[serde(default)]
     seeds: Option<SeedList>,
+    /// What was published of it, to stand beside: a number in the quantity's unit, or words such as "1.40 ± 0.23 %". What is
+    /// promised is then what this program comes to, and `source` says who published.
+    #[serde(default)]
+    published: Option<Beside>,
     /// Who says so: a paper's table, or this program's own runs.
     source: String,
 }
+
+#[derive(Deserialize, JsonSchema)]
+struct Beside(#[serde(with = "PublishedForm")] Published);
 
 #[derive(Deserialize, JsonSchema)]
 struct SeedList(#[serde(with = "Seeds")] Vec<u64>);

@@ -9,8 +9,8 @@ use super::quantities::{self, Finding, Outcomes, Quantity};
 use super::sparsity::strengths::{self, Group};
 use super::{Evidence, Figures, Found, Run, value};
 use crate::report::table;
-use crate::results::{Member, Spread};
-use crate::spec::{Coordinate, Expectation, Over, Plan, Promise};
+use crate::results::{Member, Results, Spread};
+use crate::spec::{Coordinate, Expectation, Over, Plan, Promise, Published};
 use crate::words::{counted, listed};
 
 /// The evidence of what the config promises: each promise, and whether it holds.
@@ -21,6 +21,9 @@ pub struct Promises;
 pub struct Kept {
     /// `test accuracy of C, after epoch 1`.
     pub that: String,
+    /// `1.3 %`: what the source says, where that is told beside what is promised.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub published: Option<String>,
     /// `11.35 to 11.35 %, each seed`.
     pub promised: String,
     /// What came out.
@@ -32,7 +35,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    /// `test error of “C”: promised 4.1 to 4.3, here 4.2: holds (a source)`.
+    /// `test error of “C”: published 4, promised 4.1 to 4.3, here 4.2: holds (a source)`.
     fn line(&self) -> String {
         let Self {
             that,
@@ -41,13 +44,17 @@ impl Kept {
             source,
             ..
         } = self;
+        let published = self.published.as_ref();
+        let published = published.map_or(String::new(), |of| format!("published {of}, "));
         format!(
-            "{that}: promised {promised}, here {here}: {} ({source})",
+            "{that}: {published}promised {promised}, here {here}: {} ({source})",
             self.verdict()
         )
     }
 
-    fn verdict(&self) -> &'static str {
+    /// `holds`, `does not hold`, or `cannot be judged`.
+    #[must_use]
+    pub fn verdict(&self) -> &'static str {
         match self.holds {
             Some(true) => "holds",
             Some(false) => "does not hold",
@@ -75,25 +82,30 @@ impl Evidence for Promises {
     }
 
     fn lines(&self, found: &Found<'_>) -> Vec<String> {
-        let kept: Vec<Kept> = found.results.of_run(self.name()).unwrap_or_default();
-        kept.iter().map(Kept::line).collect()
+        of(found.results).iter().map(Kept::line).collect()
     }
 
     fn show(&self, run: &Run<'_>, _: &mut Figures) -> Result<Option<Markup>, RedrawError> {
-        let kept: Vec<Kept> = run.results.of_run(self.name()).unwrap_or_default();
+        let kept = of(run.results);
         if kept.is_empty() {
             return Ok(None);
         }
+        let is_beside = kept.iter().any(|of| of.published.is_some());
+        let published = |of: &Kept| is_beside.then(|| of.published.clone().unwrap_or_default());
         let row = |of: &Kept| {
-            vec![
-                of.that.clone(),
-                of.promised.clone(),
-                of.here.clone(),
-                of.verdict().to_owned(),
-                of.source.clone(),
-            ]
+            let told = [&of.promised, &of.here, of.verdict(), &of.source];
+            let told = told.map(str::to_owned).into_iter();
+            [of.that.clone()]
+                .into_iter()
+                .chain(published(of))
+                .chain(told)
+                .collect()
         };
         let rows: Vec<Vec<String>> = kept.iter().map(row).collect();
+        let mut head = vec!["quantity", "promised", "here", "verdict", "source"];
+        if is_beside {
+            head.insert(1, "published");
+        }
         let holding = kept.iter().filter(|of| of.holds == Some(true)).count();
         Ok(Some(html! {
             h2 { "What was promised" }
@@ -105,17 +117,23 @@ impl Evidence for Promises {
             }
             (table(
                 "Promises of the config",
-                &["quantity", "promised", "here", "verdict", "source"],
+                &head,
                 &rows,
             ))
         }))
     }
 }
 
+/// What became of the promises of a run.
+#[must_use]
+pub fn of(results: &Results) -> Vec<Kept> {
+    results.of_run(Promises.name()).unwrap_or_default()
+}
+
 /// The promises that do not hold, or cannot be judged, a line for each.
 #[must_use]
-pub fn broken(results: &crate::results::Results) -> Vec<String> {
-    let kept: Vec<Kept> = results.of_run(Promises.name()).unwrap_or_default();
+pub fn broken(results: &Results) -> Vec<String> {
+    let kept = of(results);
     let broken = kept.iter().filter(|of| of.holds != Some(true));
     broken.map(Kept::line).collect()
 }
@@ -295,8 +313,13 @@ fn judge(
         Over::EachSeed => "",
         Over::Median => ", median",
     };
+    let published = expectation.published.as_ref();
     Kept {
         that,
+        published: published.map(|of| match of {
+            Published::Number(number) => format!("{number}{unit}"),
+            Published::Words(words) => words.clone(),
+        }),
         promised: format!("{}{over}", promised(&expectation.promise, &unit)),
         here: here(&found, expectation.over, &unit),
         holds: holds(expectation, &found),

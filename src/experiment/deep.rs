@@ -16,7 +16,7 @@ use crate::train::pretraining::{
 use crate::train::{DeepEvaluation, DeepTrainee, MemberObserver, Order, Record, State};
 use crate::weights::{Weights, decoder_name, layer_name};
 
-/// The tasks of a plan: each member alone, or on a GPU all seeds of a condition together.
+/// The tasks of a plan: each member alone, or on a GPU all seeds of a condition together, unless each searches its own way.
 pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
     let mut tasks: Vec<Box<dyn Task>> = Vec::new();
     for (condition, members) in plan.conditions.iter().zip(by_condition(plan)) {
@@ -24,8 +24,8 @@ pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
             continue;
         };
         let size = match setting.backend.kind {
-            Kind::Cpu => 1,
-            Kind::Gpu | Kind::SoftwareGpu => members.len(),
+            Kind::Gpu | Kind::SoftwareGpu if !condition.searches() => members.len(),
+            _ => 1,
         };
         for members in members.chunks(size) {
             tasks.push(Box::new(Group {
@@ -115,7 +115,8 @@ impl Group {
     fn epoch_work(&self, setting: &Setting<'_>) -> u64 {
         let images = &setting.data.train.images;
         let (network, inputs) = (&self.condition.network, images.inputs());
-        images.count() as u64 * DeepAutoencoder::step_multiply_accumulates(network, inputs)
+        let seen = images.count() * self.condition.training.passes();
+        seen as u64 * DeepAutoencoder::step_multiply_accumulates(network, inputs)
     }
 
     /// The group at its start, or where an earlier run left it, with what was found so far told again.

@@ -465,7 +465,11 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
     if !classifier.hidden_units.is_empty() {
         words.push(classifier.activation.to_string());
     }
-    words.push(format!("W ~ {}", classifier.weight));
+    let of_output = match classifier.output_weight {
+        None => String::new(),
+        Some(weight) => format!(" ({weight} in the softmax layer)"),
+    };
+    words.push(format!("W ~ {}{of_output}", classifier.weight));
     words.push(format!("b ~ {}", classifier.bias));
     words.push(training.to_string());
     if *trained_layers == TrainedLayers::Output {
@@ -579,7 +583,7 @@ pub fn extent(plan: &Plan, images: [usize; 2], inputs: usize, classes: usize) ->
         let stages = condition.stages().iter().map(|stage| &stage.training);
         for training in stages.chain([condition.training()]) {
             extent.epochs_of_all += seeds * training.epochs;
-            extent.largest_batch = extent.largest_batch.max(training.batch(images));
+            extent.largest_batch = extent.largest_batch.max(training.batch(images[0]));
         }
         let work = multiply_accumulates(condition, images, inputs, classes);
         let of_seeds = work.saturating_mul(seeds as u64);

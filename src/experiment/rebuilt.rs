@@ -49,6 +49,7 @@ pub fn classifier(
 ) -> Result<Classifier, String> {
     let spec = ClassifierSpec {
         weight: ZEROS,
+        output_weight: None,
         ..training.classifier.clone()
     };
     let mut model = Classifier::new(&spec, inputs, classes, &[0], &Device::flex());

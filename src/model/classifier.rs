@@ -50,7 +50,11 @@ impl Classifier {
         };
         let output = Layer::from_values(
             [seeds.len(), inputs, classes],
-            draw(spec.weight, Purpose::OutputWeight, [inputs, classes]),
+            draw(
+                spec.output_weight.unwrap_or(spec.weight),
+                Purpose::OutputWeight,
+                [inputs, classes],
+            ),
             draw(spec.bias, Purpose::OutputBias, [1, classes]),
             Activation::Identity,
             device,
@@ -170,7 +174,22 @@ mod tests {
             activation: Activation::Relu,
             weight: normal(0.1),
             bias: normal(0.01),
+            ..ClassifierSpec::default()
         }
+    }
+
+    #[test]
+    fn the_softmax_layer_may_start_by_itself() {
+        let zero = ClassifierSpec {
+            output_weight: Some(Initialization::Constant { value: 0.0 }),
+            ..spec(&[5])
+        };
+        let new = |spec: &_| Classifier::new(spec, 6, 3, &[1], &Device::flex());
+        let (drawn, zero) = (new(&spec(&[5])), new(&zero));
+        let of = |layer: &Layer| numbers(layer.weight.val());
+        assert_eq!(of(&zero.output), [0.0; 15]);
+        assert_eq!(of(&zero.hidden[0]), of(&drawn.hidden[0]));
+        assert_ne!(of(&drawn.output), [0.0; 15]);
     }
 
     #[test]

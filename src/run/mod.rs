@@ -5,6 +5,7 @@
 
 pub mod checkpoint;
 mod compare;
+mod exhibits;
 mod prepare;
 mod resume;
 
@@ -30,6 +31,7 @@ use crate::weights::Weights;
 use checkpoint::{Checkpoints, Found, Identity};
 
 pub use compare::compare;
+pub use exhibits::{Exhibits, exhibit};
 pub use prepare::{Prepared, prepare};
 pub use resume::{Resumed, draw_again, go_on, is_begun, own_data, resume};
 

@@ -15,7 +15,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeOwned, Error, IgnoredAny, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{DecoderBias, Initialization, Limit, StageCount, Variance};
+use super::{DecoderBias, Initialization, Limit, Published, StageCount, Variance};
 
 /// What [`serde::de::Error::invalid_value`] is told of a number that only rounding takes out of its range.
 pub(crate) const ROUNDS_OUT: &str = "out of range once it is a 32-bit float";
@@ -637,6 +637,31 @@ impl Form for Classes {
     }
 }
 
+/// What was published: a number in the quantity's unit, or words with theirs.
+pub(crate) struct PublishedForm;
+
+impl Form for PublishedForm {
+    type Value = Published;
+    type Item = IgnoredAny;
+
+    fn expected() -> String {
+        "a number in the quantity's unit, or words such as \"1.40 ± 0.23 %\"".to_owned()
+    }
+    fn read(written: Written<IgnoredAny>) -> Result<Published, Flaw> {
+        match written {
+            Written::Whole(number) => Ok(Published::Number(number as f64)),
+            Written::Real(number) if number.is_finite() => Ok(Published::Number(number)),
+            Written::Text(words) if !words.trim().is_empty() => {
+                Ok(Published::Words(words.trim().to_owned()))
+            }
+            _ => Err(Flaw::Form("")),
+        }
+    }
+    fn schema() -> Schema {
+        json_schema!({ "anyOf": [{ "type": "number" }, { "type": "string", "minLength": 1 }] })
+    }
+}
+
 /// The widths of layers: a list, in which a width may be repeated, or `"15 x 100"`.
 pub(crate) struct Widths;
 
@@ -839,6 +864,7 @@ with_schema! {
     Ratio;
     BiasRatio;
     Seeds;
+    PublishedForm;
     Widths;
     Images;
     PictureSize;

@@ -388,8 +388,20 @@ pub struct Expectation {
     pub over: Over,
     /// Absent for all of the run's.
     pub seeds: Option<Vec<u64>>,
+    /// What was published, where it is told beside what is promised.
+    pub published: Option<Published>,
     /// A paper with its table, a book, or this program's own runs.
     pub source: String,
+}
+
+/// What a paper or a tutorial says of a quantity. It is shown, and nothing is held against it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Published {
+    /// In the quantity's unit.
+    Number(f64),
+    /// With its unit, where it has one: `1.40 ± 0.23 %`, `pen strokes`.
+    Words(String),
 }
 
 /// What is promised of a quantity.

@@ -281,6 +281,7 @@ pub fn of_one_layer(layer: &AutoencoderSpec) -> ClassifierSpec {
         activation: layer.activation,
         weight: layer.encoder_weight,
         bias: layer.encoder_bias,
+        output_weight: None,
     }
 }
 

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::words::duration;
+
 /// Measures the speed of a run in multiply–accumulate operations.
 pub struct Clock {
     started: Instant,
@@ -50,16 +52,6 @@ fn time_left(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
     (done > 0).then(|| elapsed.mul_f64(rest))
 }
 
-/// A duration as a person writes it: `42 s`, `3 min 05 s`, `2 h 10 min`.
-fn duration(duration: Duration) -> String {
-    let seconds = duration.as_secs_f64().round() as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
-        _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,15 +61,6 @@ mod tests {
         let half_a_minute = Duration::from_secs(30);
         let left = |done| time_left(half_a_minute, done, 300).map(|left| left.as_secs());
         assert_eq!([left(100), left(300), left(0)], [Some(60), Some(0), None]);
-    }
-
-    #[test]
-    fn durations_read_well() {
-        let text = |seconds| duration(Duration::from_secs_f64(seconds));
-        assert_eq!(
-            [text(59.4), text(59.6), text(61.0), text(7260.0)],
-            ["59 s", "1 min 00 s", "1 min 01 s", "2 h 01 min"]
-        );
     }
 
     #[test]
