@@ -94,6 +94,19 @@ pretraining.epochs = 1
     )
 }
 
+/// Three layers down to a code of two units, and back.
+fn deep_autoencoder() -> String {
+    format!(
+        "experiment = \"deep_autoencoder\"{DATA}
+[network]
+hidden_units = [20, 10, 2]
+[pretraining]
+layers = 2
+epochs = 1
+"
+    )
+}
+
 /// What each model's own training makes of the test images at its end: bits by the model's label and what they are.
 type Bits = BTreeMap<String, Vec<u32>>;
 
@@ -143,6 +156,13 @@ fn evaluated(config: &str) -> Bits {
                         }
                         keep(format!("{label}: classes"), &numbers(model.forward(&batch)));
                     }
+                }
+                Models::DeepAutoencoders { trainee, .. } => {
+                    let model = trainee.model();
+                    let code = |x: &_| model.encode(x);
+                    encode_all(code, images, |h| {
+                        keep(format!("{label}: code"), &numbers(h));
+                    });
                 }
             }
             Vec::new()
@@ -791,7 +811,12 @@ fn pytorch_loads_an_export_with_the_printed_lines_and_computes_the_same() {
         println!("no Python with numpy, torch and safetensors: exports were not loaded");
         return;
     };
-    for (config, models) in [(autoencoders(), 24), (sparse(), 6), (classifiers("[3]"), 3)] {
+    for (config, models) in [
+        (autoencoders(), 24),
+        (sparse(), 6),
+        (classifiers("[3]"), 3),
+        (deep_autoencoder(), 1),
+    ] {
         let found = agreeing(&python, &config, "pytorch", |network| match network {
             Network::Classifier(_) => vec![(Output::Probabilities, "model(x).softmax(1).detach()")],
             Network::Autoencoder(_) => vec![
@@ -800,6 +825,10 @@ fn pytorch_loads_an_export_with_the_printed_lines_and_computes_the_same() {
                     Output::Codes(None),
                     "model[:list(parts).index(\"decoder\")](x).detach()",
                 ),
+            ],
+            Network::DeepAutoencoder(_) => vec![
+                (Output::Reconstructions, "model(x).detach()"),
+                (Output::Codes(None), "model[:6](x).detach()"),
             ],
         });
         assert_eq!(found, models);

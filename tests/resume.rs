@@ -64,6 +64,30 @@ pretraining = { layers = 2, target = "classes" }
 differences = ["pretrained - plain"]
 "#;
 
+/// Stages and their ways back, and the whole.
+const DEEP: &str = r#"
+experiment = "deep_autoencoder"
+[run]
+seeds = [3, 4]
+[data]
+train_images = 1200
+test_images = 100
+[network]
+hidden_units = [40, 20, 5]
+[training]
+epochs = 4
+batch_size = 50
+[pretraining]
+epochs = 2
+batch_size = 50
+[conditions.pretrained]
+pretraining.layers = 2
+pretraining.transfer = "shuffled_weights_zero_biases"
+[conditions.random]
+training.optimizer = { sgd = { momentum = 0.2, final_momentum = 0.8, momentum_epochs = 3 } }
+training.schedule = { exponential = { factor = 0.5 } }
+"#;
+
 /// Everything that is remembered of units and of steps, in every kind of sparsity.
 const SPARSE: &str = r#"
 experiment = "autoencoder"
@@ -210,6 +234,11 @@ fn a_pretraining_killed_at_any_moment_ends_in_the_same_bytes() {
 #[test]
 fn sparse_codes_killed_at_any_moment_end_in_the_same_bytes() {
     torture(SPARSE, 6);
+}
+
+#[test]
+fn deep_autoencoders_killed_at_any_moment_end_in_the_same_bytes() {
+    torture(DEEP, 6);
 }
 
 #[test]

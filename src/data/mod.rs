@@ -21,7 +21,7 @@ pub use dataset::{Input, load, load_as, locate, read_input, read_input_bytes};
 pub use error::DataError;
 pub use four_files::FILE_NAMES;
 pub use images::{Frame, Images, RowSource, Values};
-pub use transform::Transforms;
+pub use transform::{Transforms, left_over_by_components};
 
 use crate::spec::Transform;
 

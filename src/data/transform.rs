@@ -642,6 +642,26 @@ impl Step {
     }
 }
 
+/// ‖x − x̂‖² of a row of `test`, the mean over them, where x̂ is what the first so many principal components of the rows of
+/// `train`, which vary about their mean, keep of it: for each of `components`. The best that a linear autoencoder with as many
+/// units can do on the rows that it learns from (Baldi and Hornik 1989).
+#[must_use]
+pub fn left_over_by_components(train: &Images, test: &Images, components: &[usize]) -> Vec<f64> {
+    let mut covariance = Covariance::new(&train.row(0));
+    let mut block = Vec::new();
+    train.each_row(|row| {
+        block.extend_from_slice(row);
+        if block.len() == ROWS_OF_A_PIECE * row.len() {
+            covariance.add(&block);
+            block.clear();
+        }
+    });
+    if !block.is_empty() {
+        covariance.add(&block);
+    }
+    covariance.left_over(test, components)
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -1096,6 +1116,32 @@ mod tests {
                     }
                 }
             }
+        }
+    }
+
+    #[test]
+    fn components_leave_over_what_they_do_not_span() {
+        let images = |rows: &[[f32; 3]]| {
+            Images::of_numbers(rows.concat(), Frame::grey(1, 3)).expect("whole rows")
+        };
+        // About the mean (1, 1, 1): twice as far along the first input as along the second, nothing along the third.
+        let train = images(&[
+            [3.0, 1.0, 1.0],
+            [-1.0, 1.0, 1.0],
+            [1.0, 2.0, 1.0],
+            [1.0, 0.0, 1.0],
+        ]);
+        let test = images(&[[4.0, 3.0, 1.5], [1.0, 1.0, 1.0]]);
+        let left = left_over_by_components(&train, &test, &[1, 2, 0, 3]);
+        // Of 3² + 2² + ½² in all, half a row each.
+        let expected = [
+            (4.0 + 0.25) / 2.0,
+            0.25 / 2.0,
+            (9.0 + 4.0 + 0.25) / 2.0,
+            0.0,
+        ];
+        for (left, expected) in left.iter().zip(expected) {
+            assert!((left - expected).abs() < 1e-12, "{left} {expected}");
         }
     }
 }

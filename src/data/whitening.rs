@@ -3,9 +3,10 @@
 //! Sums are of f64, in an order that depends on the rows alone: threads share out the columns of the covariance, never the
 //! rows. Eigenvectors are nalgebra's.
 
-use nalgebra::{DMatrix, DMatrixView, SymmetricEigen};
+use nalgebra::{DMatrix, DMatrixView, DVector, SymmetricEigen};
 use rayon::prelude::*;
 
+use super::images::Images;
 use crate::spec::Whitening;
 
 /// A direction with less than this share of the largest variance has none: what is left there is rounding.
@@ -92,6 +93,31 @@ impl Covariance {
             .zip(&means)
             .map(|(shift, mean)| shift + mean);
         (mean.collect(), covariance)
+    }
+
+    /// ‖x − x̂‖² of a row of `test`, the mean over them, where x̂ is what the mean of the rows that were added and their first
+    /// so many principal components keep of it: for each of `components`.
+    pub(super) fn left_over(self, test: &Images, components: &[usize]) -> Vec<f64> {
+        let (mean, covariance) = self.finish();
+        let eigen = SymmetricEigen::new(covariance);
+        let mut order: Vec<usize> = (0..mean.len()).collect();
+        order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+        order.truncate(components.iter().copied().max().unwrap_or(0));
+        let mut left = vec![0.0; components.len()];
+        test.each_row(|row| {
+            let centred = row.iter().zip(&mean).map(|(&x, mean)| f64::from(x) - mean);
+            let centred = DVector::from_iterator(mean.len(), centred);
+            let along = order
+                .iter()
+                .map(|&at| eigen.eigenvectors.column(at).dot(&centred));
+            let squares: Vec<f64> = along.map(|along| along * along).collect();
+            for (left, &components) in left.iter_mut().zip(components) {
+                let kept: f64 = squares.iter().take(components).sum();
+                *left += centred.norm_squared() - kept;
+            }
+        });
+        let count = test.count() as f64;
+        left.into_iter().map(|left| left / count).collect()
     }
 
     /// The map that whitens rows of this covariance, along the first `components` directions at most.

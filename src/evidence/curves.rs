@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use serde_json::Value;
 
 use super::figures::RedrawError;
-use super::quantities::{Finding, Quantity, record};
+use super::quantities::{Quantity, of_record};
 use super::{Evidence, Run, is_autoencoder, remarks, value};
 use crate::experiment::{Models, Trained};
 use crate::report::{
@@ -41,21 +41,6 @@ impl Evidence for Curves {
     }
 
     fn quantities(&self) -> &'static [Quantity] {
-        macro_rules! of_record {
-            ($name:literal, $value:expr) => {
-                Quantity {
-                    name: $name,
-                    unit: "",
-                    words: &[],
-                    of: |of, member, epoch| {
-                        let records = &of.records.epochs;
-                        let record = record(records, |r| (r.epoch, r.member), member, epoch)?;
-                        let value: fn(&EpochRecord) -> Option<f64> = $value;
-                        value(record).map(Finding::Number)
-                    },
-                }
-            };
-        }
         const OF_RECORDS: [Quantity; 8] = [
             of_record!("training cost", |of| Some(of.cost)),
             of_record!("test error", |of| Some(of.test_reconstruction)),

@@ -10,6 +10,7 @@ mod code_accuracy;
 mod costs;
 mod curves;
 pub mod dead_units;
+mod deep_autoencoders;
 mod end_results;
 pub mod examples;
 mod figures;
@@ -96,7 +97,7 @@ pub trait Evidence: Sync {
 }
 
 /// All pieces, in the order in which a page shows them.
-pub const ALL: [&dyn Evidence; 21] = [
+pub const ALL: [&dyn Evidence; 22] = [
     &play::Play,
     &accuracy::Accuracy,
     &pictures::Pictures,
@@ -105,6 +106,7 @@ pub const ALL: [&dyn Evidence; 21] = [
     &reconstructions::Reconstructions,
     &dead_units::DeadUnits,
     &curves::Curves,
+    &deep_autoencoders::DeepAutoencoders,
     &silence::SilentUnits,
     &matching::Matching,
     &code_accuracy::CodeAccuracy,

@@ -32,6 +32,30 @@ impl Quantity {
     }
 }
 
+/// A quantity of the records of autoencoders, with its name.
+macro_rules! of_record {
+    ($name:literal, $value:expr) => {
+        $crate::evidence::quantities::Quantity {
+            name: $name,
+            unit: "",
+            words: &[],
+            of: |of, member, epoch| {
+                let records = &of.records.epochs;
+                let record = $crate::evidence::quantities::record(
+                    records,
+                    |of| (of.epoch, of.member),
+                    member,
+                    epoch,
+                )?;
+                let value: fn(&$crate::results::EpochRecord) -> Option<f64> = $value;
+                value(record).map($crate::evidence::quantities::Finding::Number)
+            },
+        }
+    };
+}
+
+pub(super) use of_record;
+
 /// What there is to know of the members of a run.
 #[derive(Clone, Copy)]
 pub struct Outcomes<'a> {

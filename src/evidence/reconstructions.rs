@@ -6,16 +6,16 @@ use maud::{Markup, html};
 
 use super::examples::{Example, Examples};
 use super::figures::RedrawError;
-use super::{Evidence, Run, is_autoencoder, picture, spaced};
+use super::{Evidence, Run, is_autoencoder, is_deep_autoencoder, picture, spaced};
 use crate::experiment::rebuilt;
-use crate::model::{Autoencoder, numbers};
+use crate::model::numbers;
 use crate::ops::Rows;
 use crate::report::{
     Figures, MOST_NAMES, PictureShape, StripGroup, StripRow, Term, Words, number, strip,
 };
 use crate::results::Member;
 use crate::run_dir;
-use crate::spec::{AutoencoderTraining, Corruption, Plan};
+use crate::spec::{Corruption, Model, Plan};
 use crate::train::disturbed;
 use crate::weights::member_prefix;
 use crate::words::{counted, listed};
@@ -36,7 +36,7 @@ impl Evidence for Reconstructions {
     }
 
     fn applies(&self, plan: &Plan) -> bool {
-        is_autoencoder(plan)
+        is_autoencoder(plan) || is_deep_autoencoder(plan)
     }
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
@@ -55,13 +55,12 @@ impl Evidence for Reconstructions {
             let mut members = run.manifest.members.iter();
             let member = members
                 .find(|of| of.condition == condition.name && !run.results.has_ended(of.index));
-            if let (Some(member), Some(training)) = (member, condition.autoencoder())
-                && let Some(model) = model(run, member, training)?
+            if let Some(member) = member
+                && let Some(model) = model(run, member, &condition.model)?
             {
-                found.push((
-                    member,
-                    Made::of(&model, training.corruption, member, &shown),
-                ));
+                let corruption = condition.autoencoder().map(|of| of.corruption);
+                let corruption = corruption.unwrap_or_default();
+                found.push((member, Made::of(&model, corruption, member, &shown)));
             }
         }
         if found.is_empty() || shown.is_empty() {
@@ -96,29 +95,46 @@ pub(super) fn shown_images(labels: impl IntoIterator<Item = (usize, Option<u8>)>
     first.chain(others).take(MOST_IMAGES).collect()
 }
 
+/// What x is reconstructed as.
+type Rebuild = dyn Fn(&Rows) -> Tensor<3>;
+
 /// The member's model; none of a stopped run whose member never had a turn.
 fn model(
     run: &Run<'_>,
     member: &Member,
-    training: &AutoencoderTraining,
-) -> Result<Option<Autoencoder>, RedrawError> {
+    model: &Model,
+) -> Result<Option<Box<Rebuild>>, RedrawError> {
     let prefix = member_prefix(member) + "/";
-    let Ok(encoder) = run.weights.get(&format!("{prefix}encoder.weight")) else {
-        return Ok(None);
-    };
-    let [inputs, _] = encoder.shape;
-    let model = rebuilt::autoencoder(training, inputs, run.weights, &prefix);
     let damaged = |reason: String| run.dir.damaged(run_dir::WEIGHTS, &reason);
-    Ok(Some(model.map_err(damaged)?))
+    let inputs = |name: &str| Some(run.weights.get(&format!("{prefix}{name}")).ok()?.shape[0]);
+    match model {
+        Model::Autoencoder(training) => {
+            let Some(inputs) = inputs("encoder.weight") else {
+                return Ok(None);
+            };
+            let model = rebuilt::autoencoder(training, inputs, run.weights, &prefix);
+            let model = model.map_err(damaged)?;
+            Ok(Some(Box::new(move |x| model.decode(model.encode(x)))))
+        }
+        Model::DeepAutoencoder(training) => {
+            let Some(inputs) = inputs("layer.01.weight") else {
+                return Ok(None);
+            };
+            let model = rebuilt::deep_autoencoder(training, inputs, run.weights, &prefix);
+            let model = model.map_err(damaged)?;
+            Ok(Some(Box::new(move |x| model.decode(model.encode(x)))))
+        }
+        Model::Classifier(_) => Ok(None),
+    }
 }
 
-/// What a model makes of some rows.
-fn reconstructions(model: &Autoencoder, rows: &[&Vec<f32>]) -> Vec<Vec<f32>> {
-    let inputs = model.encoder.weight.dims()[1];
+/// What a model makes of some rows, which are equally long.
+fn reconstructions(model: &Rebuild, rows: &[&Vec<f32>]) -> Vec<Vec<f32>> {
+    let inputs = rows.first().map_or(1, |row| row.len());
     let all: Vec<f32> = rows.iter().copied().flatten().copied().collect();
     let data = TensorData::new(all, [1, rows.len(), inputs]);
     let x = Rows::Numbers(Tensor::from_data(data, &Device::flex()));
-    let made = numbers(model.decode(model.encode(&x)));
+    let made = numbers(model(&x));
     made.chunks_exact(inputs).map(<[f32]>::to_vec).collect()
 }
 
@@ -133,7 +149,7 @@ struct Made {
 
 impl Made {
     fn of(
-        model: &Autoencoder,
+        model: &Rebuild,
         corruption: Corruption,
         member: &Member,
         shown: &[(usize, &Example)],
@@ -184,13 +200,16 @@ fn section(
     }];
     let mut outcomes = Vec::new();
     for (member, made) in found {
-        let title = match explained(run, member) {
-            Some(explained) => format!(
+        let title = match last(run, member) {
+            Some((Some(error), _)) => {
+                format!("{} (squared error {})", member.label, number(error))
+            }
+            Some((_, Some(explained))) => format!(
                 "{} (explained variance {})",
                 member.label,
                 number(explained)
             ),
-            None => member.label.clone(),
+            _ => member.label.clone(),
         };
         outcomes.push(title.clone());
         let row = |name, pictures: &[Vec<f32>], range| StripRow {
@@ -229,6 +248,7 @@ fn section(
     let indices: Vec<String> = shown.iter().map(|(index, _)| index.to_string()).collect();
     let indices: Vec<&str> = indices.iter().map(String::as_str).collect();
     let is_disturbed = found.iter().any(|(_, made)| made.disturbed.is_some());
+    let is_deep = is_deep_autoencoder(run.plan);
     let conditions = run.plan.conditions.len();
     let seeds = &run.plan.run.seeds;
     let words = Words {
@@ -238,7 +258,7 @@ fn section(
             listed(&outcomes, MOST_NAMES)
         ),
         caption: &format!(
-            "Test images {} (counted from 0){}.{}{} The explained variance is over all test images{}.",
+            "Test images {} (counted from 0){}.{}{} {} is over all test images{}.",
             listed(&indices, MOST_IMAGES),
             if is_disturbed {
                 ", as they are given to the model, disturbed as in its training, and reconstructed from that"
@@ -257,6 +277,11 @@ fn section(
             } else {
                 String::new()
             },
+            if is_deep {
+                "The squared error"
+            } else {
+                "The explained variance"
+            },
             if is_disturbed { ", undisturbed" } else { "" },
         ),
         numbers: Some(run_dir::EXAMPLES),
@@ -269,12 +294,11 @@ fn section(
     }
 }
 
-/// The explained variance of a member after its last epoch.
-fn explained(run: &Run<'_>, member: &Member) -> Option<f64> {
+/// The squared error, where that is recorded, and the explained variance of a member after its last epoch.
+fn last(run: &Run<'_>, member: &Member) -> Option<(Option<f64>, Option<f64>)> {
     let mut records = run.records.epochs.iter().rev();
-    records
-        .find(|of| of.member == member.index)?
-        .explained_variance
+    let record = records.find(|of| of.member == member.index)?;
+    Some((record.test_squared_error, record.explained_variance))
 }
 
 /// The size that all but few of `sizes` do not exceed; never 0.

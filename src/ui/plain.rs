@@ -48,6 +48,13 @@ impl Lines {
     }
 
     fn epoch(&self, record: &EpochRecord) -> String {
+        if let Some(error) = record.test_squared_error {
+            return format!(
+                "{}  test error {:>8.4}  squared error {error:>8.4}",
+                self.place(record.epoch, &record.label),
+                record.test_reconstruction,
+            );
+        }
         format!(
             "{}  test error {:>8.4}  sparsity {:>8.4}  mean activation {:.4}  active {:>6.1}  dead {:>3}",
             self.place(record.epoch, &record.label),
