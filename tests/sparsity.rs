@@ -14,7 +14,7 @@ use layerwise::ops::Rows;
 use layerwise::spec::{
     self, AutoencoderSpec, AutoencoderTraining, BatchTopKSparsity, ClassifierSpec,
     ClassifierTraining, Decoder, DecoderBias, Initialization, JumpReluSparsity, KlSparsity,
-    L1Sparsity, Model, Revive, Schedule, TrainedLayers, TrainingSpec, Transfer,
+    L1Sparsity, Model, Revive, Schedule, TrainingSpec,
 };
 use layerwise::train::{Observer, Order, Record, Stop, Trainee};
 
