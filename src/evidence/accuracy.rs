@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::figures::RedrawError;
-use super::quantities::{Finding, Quantity, record};
+use super::quantities::{Finding, Quantity, record, written};
 use super::reading::{grouped, how_learning_is_judged, points, reading, with_range};
 use super::{Evidence, Found, Run, accuracy_charts, is_classifier, remarks, value};
 use crate::experiment::{Models, Trained};
@@ -206,7 +206,7 @@ fn what_was_reached(comparison: &Comparison) -> Vec<String> {
             ),
         };
         let kept = of.kept.map_or(String::new(), |kept| {
-            let [reached, epoch] = [percent(&kept.test_accuracy), number(kept.epoch.median)];
+            let [reached, epoch] = [percent(&kept.test_accuracy), written(kept.epoch.median)];
             format!(", {reached} after the kept one ({epoch})")
         });
         format!(
@@ -580,7 +580,7 @@ fn kept_models(comparison: &Comparison) -> Markup {
             let kept = of.kept?;
             Some(vec![
                 of.condition.clone(),
-                with_range(&kept.epoch, number),
+                with_range(&kept.epoch, written),
                 with_range(&kept.validation_accuracy, plain_percent),
                 with_range(&kept.test_accuracy, plain_percent),
             ])

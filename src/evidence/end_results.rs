@@ -8,7 +8,7 @@ use super::quantities::{self, Finding, Outcomes, Quantity};
 use super::{Evidence, Figures, Run};
 use crate::report::{EndResult, Group, Key, Vertical, Words, against_key, over_two_keys, table};
 use crate::results::Member;
-use crate::spec::{Condition, GridKey, Plan};
+use crate::spec::{Condition, GridKey, Keep, Plan};
 use crate::words::listed;
 
 pub struct EndResults;
@@ -30,15 +30,20 @@ impl Evidence for EndResults {
         if quantities.is_empty() {
             return Ok(None);
         }
-        let seeds = run.plan.run.seeds.len();
+        let of_seeds = match run.plan.run.seeds.len() {
+            1 => "",
+            _ => ": median over seeds (smallest to largest)",
+        };
+        let mut classifiers = run.plan.conditions.iter().filter_map(Condition::classifier);
+        let end = if classifiers.any(|of| of.keep != Keep::Last) {
+            "after the last epoch, or the best one where that is kept"
+        } else {
+            "after its last epoch"
+        };
         Ok(Some(html! {
             h2 { "End results" }
             (table(
-                if seeds > 1 {
-                    "Every condition after its last epoch: median over seeds (smallest to largest)"
-                } else {
-                    "Every condition after its last epoch"
-                },
+                &format!("Every condition {end}{of_seeds}"),
                 &head(run.plan, &quantities),
                 &rows(run, &quantities),
             ))

@@ -37,6 +37,8 @@ struct Map {
     share: f64,
     /// In the order of the plan.
     models: Vec<Placed>,
+    /// How many others are not there, as they answer the same to every image.
+    left_out: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,12 +65,22 @@ impl Evidence for Solutions {
     }
 
     fn conclude(&self, found: &Found<'_>) -> Option<Value> {
-        let members = || found.results.members.iter().map(|of| &of.member);
-        if members().count() < FEWEST {
+        let members = found.results.members.iter().map(|of| &of.member);
+        if members.len() < FEWEST {
             return None;
         }
-        let answers: Option<Vec<Vec<f64>>> = answers(found, members());
-        Some(value(&map(&answers?, members(), found)?))
+        let answers: Option<Vec<Vec<f64>>> = answers(found, members.clone());
+        let of_all = members.zip(answers?);
+        let (members, answers): (Vec<&Member>, Vec<Vec<f64>>) = of_all
+            .filter(|(_, answers)| tells_apart(answers, found.data.classes))
+            .unzip();
+        if members.len() < FEWEST {
+            return None;
+        }
+        let images = found.data.test.images.count().min(IMAGES);
+        let mut map = map(&answers, &members, images)?;
+        map.left_out = found.results.members.len() - members.len();
+        Some(value(&map))
     }
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
@@ -98,14 +110,21 @@ fn answers<'a>(
     members.map(answer).collect()
 }
 
-fn map<'a>(
-    answers: &[Vec<f64>],
-    members: impl Iterator<Item = &'a Member>,
-    found: &Found<'_>,
-) -> Option<Map> {
-    let images = found.data.test.images.count().min(IMAGES);
+/// Whether answers are not the same to every image: the root mean square distance to the mean answer is above a twentieth,
+/// where that of one who is sure of ten classes is near 1. A net at chance would lie far from all others, which would lie
+/// together.
+fn tells_apart(answers: &[f64], classes: usize) -> bool {
+    let images = answers.len() as f64 / classes as f64;
+    let variances = (0..classes).map(|class| {
+        let of_class = || answers.iter().skip(class).step_by(classes);
+        let mean = of_class().sum::<f64>() / images;
+        of_class().map(|p| (p - mean).powi(2)).sum::<f64>() / images
+    });
+    variances.sum::<f64>().sqrt() > 0.05
+}
+
+fn map(answers: &[Vec<f64>], members: &[&Member], images: usize) -> Option<Map> {
     let (places, share) = scaled(answers, images)?;
-    let members: Vec<&Member> = members.collect();
     let distance = |one: usize, other: usize| {
         let pairs = answers[one].iter().zip(&answers[other]);
         let squares: f64 = pairs.map(|(a, b)| (a - b).powi(2)).sum();
@@ -135,6 +154,7 @@ fn map<'a>(
         images,
         share,
         models: models.collect(),
+        left_out: 0,
     })
 }
 
@@ -205,8 +225,15 @@ fn section(map: &Map, conditions: &[&str], figures: &mut Figures) -> Markup {
     }
     .drawing();
     let images = counted(map.images, "test image");
+    let left_out = match map.left_out {
+        0 => String::new(),
+        some => format!(
+            " Left out: {} with the same answer to every image.",
+            counted(some, "model")
+        ),
+    };
     let caption = format!(
-        "Each point is a classifier: its probabilities of the classes of {images}, as one vector, laid into two dimensions by classical scaling, which hold {} % of the squared distances to the mean of all.",
+        "Each point is a classifier: its probabilities of the classes of {images}, as one vector, laid into two dimensions by classical scaling, which hold {} % of the squared distances to the mean of all.{left_out}",
         number(100.0 * map.share)
     );
     let chart = figures.chart("solutions", &drawing, &Words {
@@ -276,6 +303,12 @@ mod tests {
             (a[0] - b[0]).hypot(a[1] - b[1])
         };
         assert!((distance(0, 3) - 40.0_f64.sqrt() * half).abs() < 1e-12);
+    }
+
+    #[test]
+    fn one_that_is_at_chance_tells_no_images_apart() {
+        assert!(!tells_apart(&[0.6, 0.4, 0.61, 0.39], 2));
+        assert!(tells_apart(&[0.9, 0.1, 0.2, 0.8], 2));
     }
 
     #[test]
