@@ -72,6 +72,11 @@ fn leaf(shape: [usize; 3], key: usize) -> ([usize; 3], Vec<f32>) {
     (shape, values(shape.iter().product(), key))
 }
 
+/// Three choices from a number below 8.
+fn bits(number: u8) -> (bool, bool, bool) {
+    (number & 1 > 0, number & 2 > 0, number & 4 > 0)
+}
+
 fn layers_and_decoders(is_small: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     // Members, batches, images, inputs, units: few and many enough for marks to pay.
@@ -87,14 +92,15 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
     };
     for &size in sizes {
         let [members, batches, images, inputs, units] = size;
-        for ramp in [false, true] {
+        type Operation = fn(&Rows, Tensor<3>, Tensor<3>) -> Tensor<3>;
+        let operations: [(&str, Operation); 3] = [
+            ("affine", ops::affine),
+            ("ramp", ops::ramp),
+            ("logistic", ops::logistic),
+        ];
+        for (name, operation) in operations {
             let of = move |x: &Rows, leaves: &[Tensor<3>]| {
-                let (weight, bias) = (leaves[0].clone(), leaves[1].clone());
-                if ramp {
-                    ops::ramp(x, weight, bias)
-                } else {
-                    ops::affine(x, weight, bias)
-                }
+                operation(x, leaves[0].clone(), leaves[1].clone())
             };
             let layer = || {
                 vec![
@@ -102,7 +108,6 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
                     leaf([members, 1, units], 2),
                 ]
             };
-            let name = if ramp { "ramp" } else { "affine" };
             let mut tracked = layer();
             let shape = [batches, images, inputs];
             tracked.push((shape, sparse(shape.iter().product(), 3, 0.5)));
@@ -124,31 +129,35 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
                 });
             }
         }
-        for tied in [false, true] {
-            for as_bytes in [false, true] {
-                if as_bytes && batches > 1 {
-                    continue;
-                }
-                let weight = if tied {
-                    [members, inputs, units]
-                } else {
-                    [members, units, inputs]
-                };
-                cases.push(Case {
-                    name: format!("squared error, tied {tied}, bytes {as_bytes}, {size:?}"),
-                    leaves: vec![
-                        leaf([members, images, units], 5),
-                        leaf(weight, 6),
-                        leaf([members, 1, inputs], 7),
-                    ],
-                    operation: Box::new(move |leaves, device| {
-                        let weight = leaves[1].clone();
-                        let weight = if tied { weight.swap_dims(1, 2) } else { weight };
-                        let x = rows([batches, images, inputs], 8, as_bytes, device);
-                        ops::squared_error(leaves[0].clone(), weight, leaves[2].clone(), &x)
-                    }),
-                });
+        for (tied, as_bytes, logistic) in [0, 1, 2, 3, 4, 5, 6, 7].map(bits) {
+            if as_bytes && batches > 1 {
+                continue;
             }
+            let weight = if tied {
+                [members, inputs, units]
+            } else {
+                [members, units, inputs]
+            };
+            let operation = match logistic {
+                true => ops::squared_error_of_logistic,
+                false => ops::squared_error,
+            };
+            cases.push(Case {
+                name: format!(
+                    "squared error, tied {tied}, bytes {as_bytes}, logistic {logistic}, {size:?}"
+                ),
+                leaves: vec![
+                    leaf([members, images, units], 5),
+                    leaf(weight, 6),
+                    leaf([members, 1, inputs], 7),
+                ],
+                operation: Box::new(move |leaves, device| {
+                    let weight = leaves[1].clone();
+                    let weight = if tied { weight.swap_dims(1, 2) } else { weight };
+                    let x = rows([batches, images, inputs], 8, as_bytes, device);
+                    operation(leaves[0].clone(), weight, leaves[2].clone(), &x)
+                }),
+            });
         }
     }
     cases

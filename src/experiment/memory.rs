@@ -268,7 +268,8 @@ fn batch(training: &TrainingSpec) -> f64 {
 
 /// Whether a layer of it is one operation, which keeps nothing but what it gives.
 fn is_one_operation(activation: Activation) -> bool {
-    matches!(activation, Activation::Relu | Activation::Identity)
+    let one = [Activation::Relu, Activation::Sigmoid, Activation::Identity];
+    one.contains(&activation)
 }
 
 fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {

@@ -2,7 +2,7 @@
 //! cost E + β Σⱼ KL(ρ‖ρ̂ⱼ) (section 5.3.3); and those of today, whose codes are made sparse in other ways.
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::{relu, sigmoid};
+use burn::tensor::activation::relu;
 use burn::tensor::{Device, Gradients, Tensor};
 
 use super::layer::{Layer, LayerValues, drawn, parameter};
@@ -196,10 +196,11 @@ impl Autoencoder {
     /// - output: `[member, batch, input]`
     #[must_use]
     pub fn decode(&self, h: Tensor<3>) -> Tensor<3> {
-        let logits = self.decode_logits(h);
         match self.decoder.activation {
-            DecoderActivation::Identity => logits,
-            DecoderActivation::Sigmoid => sigmoid(logits),
+            DecoderActivation::Identity => self.decode_logits(h),
+            DecoderActivation::Sigmoid => {
+                ops::logistic(&h.into(), self.decoder_weight(), self.decoder.bias.val())
+            }
         }
     }
 
@@ -303,28 +304,21 @@ impl Autoencoder {
     /// ½ ‖x̂ − x‖² as a mean over the batch, whatever the cost is; shapes as of [`error`](Self::error).
     #[must_use]
     pub fn squared_error(&self, h: Tensor<3>, x: &Rows) -> Tensor<3> {
-        match self.decoder.activation {
-            DecoderActivation::Identity => {
-                let (weight, bias) = (self.decoder_weight(), self.decoder.bias.val());
-                let is_ramp = self.encoder.activation() == Activation::Relu;
-                match self.selection {
-                    // Units that are off pass no gradient on.
-                    Selection::TopK { .. } | Selection::BatchTopK { .. } => {
-                        ops::squared_error_of_sparse(h, weight, bias, x)
-                    }
-                    Selection::All if is_ramp && self.decoder.weight.is_some() => {
-                        ops::squared_error_of_sparse(h, weight, bias, x)
-                    }
-                    // Near a learnt threshold they do.
-                    Selection::All | Selection::JumpRelu { .. } => {
-                        ops::squared_error(h, weight, bias, x)
-                    }
-                }
+        let (weight, bias) = (self.decoder_weight(), self.decoder.bias.val());
+        if self.decoder.activation == DecoderActivation::Sigmoid {
+            return ops::squared_error_of_logistic(h, weight, bias, x);
+        }
+        let is_ramp = self.encoder.activation() == Activation::Relu;
+        match self.selection {
+            // Units that are off pass no gradient on.
+            Selection::TopK { .. } | Selection::BatchTopK { .. } => {
+                ops::squared_error_of_sparse(h, weight, bias, x)
             }
-            DecoderActivation::Sigmoid => {
-                let residual = self.decode(h) - x.numbers();
-                residual.square().sum_dim(2).mean_dim(1).mul_scalar(0.5)
+            Selection::All if is_ramp && self.decoder.weight.is_some() => {
+                ops::squared_error_of_sparse(h, weight, bias, x)
             }
+            // Near a learnt threshold they do.
+            Selection::All | Selection::JumpRelu { .. } => ops::squared_error(h, weight, bias, x),
         }
     }
 
