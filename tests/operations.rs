@@ -72,11 +72,6 @@ fn leaf(shape: [usize; 3], key: usize) -> ([usize; 3], Vec<f32>) {
     (shape, values(shape.iter().product(), key))
 }
 
-/// Three choices from a number below 8.
-fn bits(number: u8) -> (bool, bool, bool) {
-    (number & 1 > 0, number & 2 > 0, number & 4 > 0)
-}
-
 fn layers_and_decoders(is_small: bool) -> Vec<Case> {
     let mut cases = Vec::new();
     // Members, batches, images, inputs, units: few and many enough for marks to pay.
@@ -129,35 +124,37 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
                 });
             }
         }
-        for (tied, as_bytes, logistic) in [0, 1, 2, 3, 4, 5, 6, 7].map(bits) {
-            if as_bytes && batches > 1 {
-                continue;
+        type Error = fn(Tensor<3>, Tensor<3>, Tensor<3>, &Rows) -> Tensor<3>;
+        let errors: [(&str, Error); 3] = [
+            ("squared error", ops::squared_error),
+            ("squared error of logistic", ops::squared_error_of_logistic),
+            ("cross-entropy of logistic", ops::cross_entropy_of_logistic),
+        ];
+        for (name, error) in errors {
+            for (tied, as_bytes) in [(false, false), (false, true), (true, false), (true, true)] {
+                if as_bytes && batches > 1 {
+                    continue;
+                }
+                let weight = if tied {
+                    [members, inputs, units]
+                } else {
+                    [members, units, inputs]
+                };
+                cases.push(Case {
+                    name: format!("{name}, tied {tied}, bytes {as_bytes}, {size:?}"),
+                    leaves: vec![
+                        leaf([members, images, units], 5),
+                        leaf(weight, 6),
+                        leaf([members, 1, inputs], 7),
+                    ],
+                    operation: Box::new(move |leaves, device| {
+                        let weight = leaves[1].clone();
+                        let weight = if tied { weight.swap_dims(1, 2) } else { weight };
+                        let x = rows([batches, images, inputs], 8, as_bytes, device);
+                        error(leaves[0].clone(), weight, leaves[2].clone(), &x)
+                    }),
+                });
             }
-            let weight = if tied {
-                [members, inputs, units]
-            } else {
-                [members, units, inputs]
-            };
-            let operation = match logistic {
-                true => ops::squared_error_of_logistic,
-                false => ops::squared_error,
-            };
-            cases.push(Case {
-                name: format!(
-                    "squared error, tied {tied}, bytes {as_bytes}, logistic {logistic}, {size:?}"
-                ),
-                leaves: vec![
-                    leaf([members, images, units], 5),
-                    leaf(weight, 6),
-                    leaf([members, 1, inputs], 7),
-                ],
-                operation: Box::new(move |leaves, device| {
-                    let weight = leaves[1].clone();
-                    let weight = if tied { weight.swap_dims(1, 2) } else { weight };
-                    let x = rows([batches, images, inputs], 8, as_bytes, device);
-                    operation(leaves[0].clone(), weight, leaves[2].clone(), &x)
-                }),
-            });
         }
     }
     cases

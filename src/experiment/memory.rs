@@ -356,8 +356,7 @@ fn deep_autoencoder(condition: &DeepAutoencoderTraining, data: &Dataset) -> Load
     } else {
         3.0
     };
-    let of_batch =
-        condition.training.batch_size as f64 * (copies * 2.0 * units + 4.0 * inputs as f64);
+    let of_batch = self::batch(&condition.training) * (copies * 2.0 * units + 4.0 * inputs as f64);
     let step = 2.0 * parameters + of_batch;
     let checkpoint = 3.0 * (state + pretrained);
     Load {

@@ -194,6 +194,22 @@ pub trait Ops: Backend {
         Self::float_mul_scalar(mean, 0.5.into())
     }
 
+    /// The mean cross-entropy of a decoder of sigmoids, as [`cross_entropy_of_logistic`].
+    #[fusion(default)]
+    fn cross_entropy_of_logistic(
+        h: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        #[extension_type] x: RowsPrimitive<Self>,
+    ) -> FloatTensor<Self> {
+        let z = Self::float_add(Self::float_matmul(h, weight), bias);
+        let tail = Self::float_exp(Self::float_neg(Self::float_abs(z.clone())));
+        let wanted = Self::float_mul(z.clone(), x.numbers());
+        let of_pixels = Self::float_sub(Self::relu(z), wanted);
+        let of_pixels = Self::float_add(of_pixels, Self::float_log1p(tail));
+        Self::float_mean_dim(Self::float_sum_dim(of_pixels, 2), 1)
+    }
+
     /// The mean squared error of a tied autoencoder of ramps, as [`tied_squared_error`].
     #[fusion(default)]
     fn tied_squared_error(
@@ -428,6 +444,22 @@ pub fn squared_error_of_logistic(
 ) -> Tensor<3> {
     let [h, weight, bias] = [h, weight, bias].map(Tensor::into_dispatch);
     let errors = Dispatch::squared_error_of_logistic(h, weight, bias, x.primitive());
+    Tensor::from_dispatch(errors)
+}
+
+/// −Σᵢ [xᵢ ln x̂ᵢ + (1 − xᵢ) ln(1 − x̂ᵢ)] with x̂ = 1 / (1 + exp(−z)), z = h W̃ + c and x in [0, 1], the cross-entropy of a decoder
+/// of sigmoids; its mean over the batch. Computed as max(z, 0) − z x + ln(1 + exp(−|z|)), which overflows for no z.
+///
+/// Shapes are those of [`squared_error`].
+#[must_use]
+pub fn cross_entropy_of_logistic(
+    h: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Tensor<3>,
+    x: &Rows,
+) -> Tensor<3> {
+    let [h, weight, bias] = [h, weight, bias].map(Tensor::into_dispatch);
+    let errors = Dispatch::cross_entropy_of_logistic(h, weight, bias, x.primitive());
     Tensor::from_dispatch(errors)
 }
 

@@ -78,15 +78,11 @@ impl Lbfgs {
         }
         let direction = self.direction(&here.gradient);
         // Before anything is known of the curvature, the numbers change by 1 in sum at most.
-        let first = match self.pairs.is_empty() {
-            true => {
-                1.0 / direction
-                    .iter()
-                    .map(|d| f64::from(d.abs()))
-                    .sum::<f64>()
-                    .max(1.0)
-            }
-            false => 1.0,
+        let first = if self.pairs.is_empty() {
+            let sum: f64 = direction.iter().map(|d| f64::from(d.abs())).sum();
+            1.0 / sum.max(1.0)
+        } else {
+            1.0
         };
         let Some(end) = search(place, &direction, &here, first, evaluate) else {
             // What is remembered may mislead; with nothing remembered, this is as low as it gets.

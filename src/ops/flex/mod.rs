@@ -68,6 +68,15 @@ impl Ops for Flex {
         squared_error::forward_of_logistic(h, weight, &bias, x).errors
     }
 
+    fn cross_entropy_of_logistic(
+        h: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        x: RowsPrimitive<Self>,
+    ) -> FlexTensor {
+        squared_error::forward_to_probabilities(h, weight, &bias, x).errors
+    }
+
     fn tied_squared_error(
         h: FlexTensor,
         weight: FlexTensor,
@@ -219,6 +228,16 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         x: RowsPrimitive<Self>,
     ) -> FloatTensor<Self> {
         squared_error::in_graph::<C>([h, weight, bias], x, squared_error::forward_of_logistic)
+    }
+
+    fn cross_entropy_of_logistic(
+        h: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        x: RowsPrimitive<Self>,
+    ) -> FloatTensor<Self> {
+        let forward = squared_error::forward_to_probabilities;
+        squared_error::in_graph::<C>([h, weight, bias], x, forward)
     }
 
     fn tied_squared_error(

@@ -1,7 +1,7 @@
 //! A decoder with its squared error, E = ½ ‖x̂ − x‖² as a mean over the batch, where x̂ = h W̃ + c = z or, of sigmoids,
-//! 1 / (1 + exp(−z)).
+//! 1 / (1 + exp(−z)); and the cross-entropy of sigmoids.
 //!
-//! Back, with r = ∂E/∂z for each image, which is x̂ − x or, of sigmoids, (x̂ − x) x̂ (1 − x̂): ∂E/∂h = r W̃ᵀ, ∂E/∂W̃ = hᵀ r, ∂E/∂c = Σ r over the batch, all by the number of
+//! Back, with r = ∂E/∂z for each image, which is x̂ − x or, for the squared error of sigmoids, (x̂ − x) x̂ (1 − x̂): ∂E/∂h = r W̃ᵀ, ∂E/∂W̃ = hᵀ r, ∂E/∂c = Σ r over the batch, all by the number of
 //! images.
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -80,7 +80,18 @@ pub fn forward_of_logistic(
     )
 }
 
-/// The same for a code whose zeros pass no gradient on: work is in proportion to what is not 0.
+/// The cross-entropy of sigmoids.
+pub fn forward_to_probabilities(
+    h: FlexTensor,
+    weight: FlexTensor,
+    bias: &FlexTensor,
+    x: RowsPrimitive<Flex>,
+) -> DecoderPass {
+    let subtract = passes::subtract_from_probability;
+    pass(Left::whole(h), weight, bias, x, subtract)
+}
+
+/// The squared error of a linear decoder for a code whose zeros pass no gradient on: work is in proportion to what is not 0.
 pub fn forward_of_sparse(
     h: FlexTensor,
     weight: FlexTensor,
@@ -106,7 +117,7 @@ pub fn in_graph<C: CheckpointStrategy>(
     tracked::<_, C, 3>(nodes, pass, errors)
 }
 
-/// `subtract` makes r of h W̃, c and x, and gives ½ Σ (x̂ − x)².
+/// `subtract` makes r of h W̃, c and x, and gives the error of all images.
 fn pass(
     h: Left,
     weight: FlexTensor,

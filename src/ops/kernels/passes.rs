@@ -122,6 +122,60 @@ pub fn subtract_from_logistic(values: &mut [f32], bias: &[f32], x: &[f32]) -> f3
     (0.5 * squares.sum::<f64>()) as f32
 }
 
+/// h W̃ becomes x̂ − x with x̂ = 1 / (1 + exp(−z)), z = h W̃ + c; the result is Σ max(z, 0) − z x + ln(1 + exp(−|z|)).
+pub fn subtract_from_probability(values: &mut [f32], bias: &[f32], x: &[f32]) -> f32 {
+    /// ln(1 + u) for u in [0, 1] as 2 artanh(u / (2 + u)), by its series.
+    #[inline(always)]
+    fn log_of_1_and(u: f32) -> f32 {
+        let share = u / (2.0 + u);
+        let square = share * share;
+        let mut sum = 2.0 / 13.0;
+        for term in [2.0 / 11.0, 2.0 / 9.0, 2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0, 2.0] {
+            sum = sum * square + term;
+        }
+        sum * share
+    }
+
+    wide! {
+        fn of_row<'a>(row: &'a mut [f32], bias: &'a [f32], x: &'a [f32], costs: &'a mut [f32]) -> f32 {
+            let places = row.iter_mut().zip(bias).zip(x).zip(costs.iter_mut());
+            for (((value, bias), x), cost) in places {
+                let z = *value + bias;
+                let tail = exp(-z.abs());
+                // 1 / (1 + exp(−z)), by the smaller of exp(z) and exp(−z).
+                let above = if z < 0.0 { tail } else { 1.0 };
+                let output = above / (1.0 + tail);
+                let ramp = if z > 0.0 { z } else { 0.0 * z };
+                *cost = ramp - z * x + log_of_1_and(tail);
+                *value = output - x;
+            }
+            sum_of(costs)
+        }
+    }
+
+    let mut costs = vec![0.0; bias.len()];
+    let rows = values
+        .chunks_exact_mut(bias.len())
+        .zip(x.chunks_exact(bias.len()));
+    let sums = rows.map(|(row, x)| f64::from(of_row(row, bias, x, &mut costs)));
+    sums.sum::<f64>() as f32
+}
+
+#[inline(always)]
+fn sum_of(values: &[f32]) -> f32 {
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [0.0_f32; LANES];
+    for block in blocks {
+        for (lane, value) in lanes.iter_mut().zip(block) {
+            *lane += value;
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane += value;
+    }
+    lanes.iter().sum()
+}
+
 wide! {
     /// Adds every row of `rows` to `total`: the sums of the columns.
     pub fn add_rows<'a>(total: &'a mut [f32], rows: &'a [f32]) {
@@ -400,6 +454,22 @@ mod tests {
             let near =
                 (f64::from(found) - exact).abs() <= 3e-7 * exact || (z < -87.0 && found < 2e-38);
             assert!(near, "{z}: {found} and {exact}");
+        }
+        for (&z, x) in sums.iter().zip([0.0, 0.3, 1.0].into_iter().cycle()) {
+            let mut slope = [z];
+            let found = f64::from(subtract_from_probability(&mut slope, &[0.0], &[x]));
+            let (z, x) = (f64::from(z), f64::from(x));
+            let exact = z.max(0.0) - z * x + (-z.abs()).exp().ln_1p();
+            // Of what is the difference of larger numbers, their last places.
+            assert!(
+                (found - exact).abs() <= 3e-7 * (exact + z.abs()),
+                "{z}: {found} and {exact}"
+            );
+            let exact = 1.0 / (1.0 + (-z).exp()) - x;
+            assert!(
+                (f64::from(slope[0]) - exact).abs() < 2e-7,
+                "{z}: {slope:?} and {exact}"
+            );
         }
         let mut odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
         logistic(&mut odd, &[0.0]);
