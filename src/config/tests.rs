@@ -1815,6 +1815,7 @@ fn a_line_search_has_no_batches_and_no_rate_and_refuses_what_moves_the_cost() {
             CLASSIFIER,
             &[
                 "[conditions.D]\nnetwork.hidden_units = [3]\npretraining = { layers = 1, optimizer = \"lbfgs\" }",
+                "[training]\nepochs = 5\ntrained_layers = \"output_first\"",
             ],
         )),
     );
