@@ -375,13 +375,32 @@ impl DeepAutoencoderSpec {
 
 /// Which layers of a classifier learn in its own training.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "snake_case")]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+#[schemars(transform = words_alone)]
 pub enum TrainedLayers {
     /// Every layer.
     #[default]
     All,
     /// The softmax layer alone; hidden layers stay as they are at the start.
     Output,
+    /// The softmax layer alone at first, then every layer: fine-tuning begins once the softmax layer knows the codes.
+    OutputFirst {
+        /// The epochs of the softmax layer alone.
+        #[serde(with = "Count", default = "output_epochs")]
+        epochs: usize,
+    },
+}
+
+impl TrainedLayers {
+    /// What learns in `epoch`, counted from 0: all, or the softmax layer.
+    #[must_use]
+    pub fn in_epoch(self, epoch: usize) -> Self {
+        match self {
+            Self::OutputFirst { epochs } if epoch < epochs => Self::Output,
+            Self::OutputFirst { .. } => Self::All,
+            other => other,
+        }
+    }
 }
 
 /// What a hidden layer is to give in its pretraining.
@@ -644,6 +663,10 @@ fn auxiliary_weight() -> f64 {
     1.0 / 32.0
 }
 
+fn output_epochs() -> usize {
+    5
+}
+
 fn estimate_decay() -> f64 {
     0.99
 }
@@ -682,7 +705,7 @@ fn lbfgs_iterations() -> usize {
 }
 
 fn lbfgs_history() -> usize {
-    100
+    20
 }
 
 impl OptimizerSpec {

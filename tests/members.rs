@@ -12,7 +12,8 @@ use layerwise::model::{Autoencoder, numbers, parameters};
 use layerwise::results::Ended;
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, BackendName, Corruption, Initialization,
-    KlSparsity, MeanActivationEstimator, Model, Plan, Schedule, Sparsity, TrainingSpec,
+    KlSparsity, MeanActivationEstimator, Model, OptimizerSpec, Plan, Schedule, Sparsity,
+    TrainingSpec,
 };
 use layerwise::train::{Observer, Order, Record, Stop, Trainee};
 
@@ -145,12 +146,19 @@ fn one_model_is_the_same_on_one_thread_and_on_several_bit_for_bit() {
     setting.autoencoder.hidden_units = 300;
     setting.training.batch_size = 50;
     setting.training.epochs = 1;
-    for (activation, corruption) in [
-        (Activation::Relu, Corruption::None),
-        (Activation::Sigmoid, Corruption::Masking { fraction: 0.1 }),
+    let masking = Corruption::Masking { fraction: 0.1 };
+    let lbfgs = OptimizerSpec::Lbfgs {
+        iterations: 4,
+        history: 2,
+    };
+    for (activation, corruption, optimizer) in [
+        (Activation::Relu, Corruption::None, OptimizerSpec::adam()),
+        (Activation::Sigmoid, masking, OptimizerSpec::adam()),
+        (Activation::Sigmoid, Corruption::None, lbfgs),
     ] {
         setting.autoencoder.activation = activation;
         setting.corruption = corruption;
+        setting.training.optimizer = optimizer;
         let model = Model::Autoencoder(setting.clone());
         let one = plan(vec![condition("wide", model)], &[0]);
         let run = |lanes| {
@@ -160,7 +168,11 @@ fn one_model_is_the_same_on_one_thread_and_on_several_bit_for_bit() {
         let alone = run(1);
         assert_eq!(alone.1.len(), 1);
         for threads in [2, 3] {
-            assert_eq!(run(threads), alone, "{activation:?} on {threads} threads");
+            assert_eq!(
+                run(threads),
+                alone,
+                "{activation:?}, {optimizer:?} on {threads} threads"
+            );
         }
     }
 }

@@ -86,6 +86,7 @@ fn runs_need_what_check_says_within_a_quarter() {
             &codes,
         ]
         .concat(),
+        [&["configs/museum/ufldl-digits.toml"], &FEW[..]].concat(),
     ] {
         let (said, needed) = (estimate(&args), peak(&args));
         let ratio = said / needed;

@@ -87,14 +87,15 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
     };
     for &size in sizes {
         let [members, batches, images, inputs, units] = size;
-        for ramp in [false, true] {
+        type Operation = fn(&Rows, Tensor<3>, Tensor<3>) -> Tensor<3>;
+        let operations: [(&str, Operation); 3] = [
+            ("affine", ops::affine),
+            ("ramp", ops::ramp),
+            ("logistic", ops::logistic),
+        ];
+        for (name, operation) in operations {
             let of = move |x: &Rows, leaves: &[Tensor<3>]| {
-                let (weight, bias) = (leaves[0].clone(), leaves[1].clone());
-                if ramp {
-                    ops::ramp(x, weight, bias)
-                } else {
-                    ops::affine(x, weight, bias)
-                }
+                operation(x, leaves[0].clone(), leaves[1].clone())
             };
             let layer = || {
                 vec![
@@ -102,7 +103,6 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
                     leaf([members, 1, units], 2),
                 ]
             };
-            let name = if ramp { "ramp" } else { "affine" };
             let mut tracked = layer();
             let shape = [batches, images, inputs];
             tracked.push((shape, sparse(shape.iter().product(), 3, 0.5)));
@@ -124,8 +124,14 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
                 });
             }
         }
-        for tied in [false, true] {
-            for as_bytes in [false, true] {
+        type Error = fn(Tensor<3>, Tensor<3>, Tensor<3>, &Rows) -> Tensor<3>;
+        let errors: [(&str, Error); 3] = [
+            ("squared error", ops::squared_error),
+            ("squared error of logistic", ops::squared_error_of_logistic),
+            ("cross-entropy of logistic", ops::cross_entropy_of_logistic),
+        ];
+        for (name, error) in errors {
+            for (tied, as_bytes) in [(false, false), (false, true), (true, false), (true, true)] {
                 if as_bytes && batches > 1 {
                     continue;
                 }
@@ -135,7 +141,7 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
                     [members, units, inputs]
                 };
                 cases.push(Case {
-                    name: format!("squared error, tied {tied}, bytes {as_bytes}, {size:?}"),
+                    name: format!("{name}, tied {tied}, bytes {as_bytes}, {size:?}"),
                     leaves: vec![
                         leaf([members, images, units], 5),
                         leaf(weight, 6),
@@ -145,7 +151,7 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
                         let weight = leaves[1].clone();
                         let weight = if tied { weight.swap_dims(1, 2) } else { weight };
                         let x = rows([batches, images, inputs], 8, as_bytes, device);
-                        ops::squared_error(leaves[0].clone(), weight, leaves[2].clone(), &x)
+                        error(leaves[0].clone(), weight, leaves[2].clone(), &x)
                     }),
                 });
             }

@@ -328,6 +328,7 @@ impl Trees<'_> {
         } = read("training", &training, record)?;
         let broken = |broken| self.broken(broken, None);
         rules::training("training", &fine_tuning).map_err(broken)?;
+        rules::phases(&fine_tuning, trained.trained_layers).map_err(broken)?;
         rules::choice(trained.keep, self.validation_images).map_err(broken)?;
         let widths = &spec.hidden_units;
         let starts = [spec.weight, spec.bias];

@@ -54,8 +54,10 @@ impl Record {
 
     /// `path` is where a key stands that nobody wrote, `of_all` where it stands if it is told for all.
     fn note_table(&mut self, [path, of_all]: [&str; 2], node: Option<&Node>, keys: &toml::Table) {
-        // What a section leaves out belongs to the kind that it names, and stands where that is named.
-        let named = node.and_then(|node| node.get("kind")).map(|kind| {
+        // What a section leaves out belongs to the kind or the optimizer that it names, and stands where that is named.
+        let namers = ["kind", "optimizer"].into_iter();
+        let mut namers = namers.filter_map(|name| node?.get(name));
+        let named = namers.next().map(|kind| {
             let names = split(&kind.path);
             let before = names[..names.len() - 1].iter();
             before.fold(String::new(), |path, name| joined(&path, name))

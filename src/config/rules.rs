@@ -5,7 +5,8 @@ use super::problem::{Problem, shown};
 use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, Condition, Corruption, Data, Decoder,
     DecoderActivation, DeepAutoencoderSpec, Keep, KlSparsity, MeanActivationEstimator,
-    OptimizerSpec, Reconstruction, Revive, Sparsity, SparsityKind, StageCount, TrainingSpec,
+    OptimizerSpec, Reconstruction, Revive, Sparsity, SparsityKind, StageCount, TrainedLayers,
+    TrainingSpec,
 };
 
 /// A broken rule: at the first of these keys that somebody chose.
@@ -117,6 +118,31 @@ pub(super) fn layers(condition: &str, layers: StageCount, depth: usize) -> Resul
             format!("pretraining.layers may be 0 to {depth}, \"all\" or \"none\""),
         ),
     }
+}
+
+/// What comes first leaves something for what comes then.
+pub(super) fn phases(training: &TrainingSpec, trained: TrainedLayers) -> Kept {
+    let TrainedLayers::OutputFirst { epochs } = trained else {
+        return Ok(());
+    };
+    if epochs < training.epochs {
+        return Ok(());
+    }
+    let keys = [
+        "training.trained_layers.output_first.epochs",
+        "training.epochs",
+    ];
+    broken(
+        &keys,
+        format!(
+            "`{}` = {epochs} leaves no epoch of `{}` = {} to every layer",
+            keys[0], keys[1], training.epochs
+        ),
+        format!(
+            "raise {}, or set training.trained_layers = \"output\"",
+            keys[1]
+        ),
+    )
 }
 
 /// The best epoch is chosen by images that are neither learnt from nor tested on.

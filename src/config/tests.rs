@@ -1537,6 +1537,9 @@ const CHOICES: &[&str] = &[
     "training.largest_gradient_norm=0.5",
     "training.optimizer=sgd",
     "training.optimizer=adam",
+    "training.optimizer=lbfgs",
+    "training.optimizer.lbfgs.iterations=3",
+    "training.batch_size=30",
     "training.optimizer.sgd.momentum=0.5",
     "training.optimizer.sgd.final_momentum=0.75",
     "training.optimizer.sgd.momentum_epochs=3",
@@ -1549,6 +1552,7 @@ const CHOICES: &[&str] = &[
     "training.epochs=2",
     "training.weight_decay=1e-4",
     "training.trained_layers=output",
+    "training.trained_layers.output_first.epochs=1",
     "network.activation=leaky_relu",
     "network.activation=sigmoid",
     "network.activation.prelu.slope=0.125",
@@ -1572,10 +1576,12 @@ const CHOICES: &[&str] = &[
     "pretraining.sparsity={kind=\"topk\", k=1}",
     "pretraining.sparsity.warm_up_steps=3",
     "pretraining.optimizer=sgd",
+    "pretraining.optimizer=lbfgs",
+    "pretraining.batch_size=30",
     "pretraining.optimizer.sgd.momentum=0.5",
     "pretraining.epochs=2",
     "grid.training.epochs=[1, 2]",
-    "grid.training.optimizer=[\"adam\", \"sgd\"]",
+    "grid.training.optimizer=[\"adam\", \"sgd\", \"lbfgs\"]",
     "grid.training.optimizer.sgd.momentum=[0, 0.5]",
     "grid.training.optimizer.adam.beta_1=[0.5, 0.25]",
     "grid.sparsity.weight=[0, 1e-3]",
@@ -1765,5 +1771,52 @@ fn keys_of_another_kind_are_answered_with_theirs() {
                 "--set grid.sparsity.k=[8,16]",
             ],
         ),
+    );
+}
+
+#[test]
+fn a_line_search_has_no_batches_and_no_rate_and_refuses_what_moves_the_cost() {
+    let body = "[training]\nbatch_size = 50\nlearning_rate = 0.3\n[conditions.A]\n\
+                [conditions.B]\ntraining.optimizer = \"lbfgs\"\n";
+    let config = accepted(&format!("{CLASSIFIER}{body}"), &[]);
+    let [batches, whole] = &config.plan.conditions[..] else {
+        panic!("{config:?}");
+    };
+    assert_eq!(batches.training().steps(120), 3);
+    let whole = whole.training();
+    assert_eq!(
+        [whole.steps(120), whole.batch(120), whole.passes()],
+        [20, 120, 20]
+    );
+    let resolved = config.to_toml();
+    assert_eq!(accepted(&resolved, &[]).plan, config.plan, "{resolved}");
+    is_kept_as(
+        "line_search",
+        &(told(
+            AUTOENCODER,
+            &[
+                "[training]\noptimizer = \"lbfgs\"\nbatch_size = 50",
+                "[training]\noptimizer = { lbfgs = { iterations = 0 } }",
+                "[training]\noptimizer = { lbfgs = { memory = 10 } }",
+                "[training]\nbatch_size = 50\n[conditions.A.training]\noptimizer = \"lbfgs\"",
+            ],
+        ) + &told(
+            "experiment = \"autoencoder\"\n[training]\noptimizer = \"lbfgs\"\n",
+            &[
+                "--set training.learning_rate=0.1",
+                "--set sparsity.kind=topk",
+                "--set sparsity.weight=3",
+                "[sparsity]\nweight = 3\nestimator = \"batch\"\nwarm_up_steps = 5",
+                "--set autoencoder.corruption=masking",
+                "--set autoencoder.revive=resample",
+                "--set autoencoder.decoder.untied.unit_norm=true",
+            ],
+        ) + &told(
+            CLASSIFIER,
+            &[
+                "[conditions.D]\nnetwork.hidden_units = [3]\npretraining = { layers = 1, optimizer = \"lbfgs\" }",
+                "[training]\nepochs = 5\ntrained_layers = \"output_first\"",
+            ],
+        )),
     );
 }

@@ -312,7 +312,7 @@ fn parameter_counts(training: &ClassifierTraining, inputs: usize, classes: usize
         })
         .sum();
     let learnt = match training.trained_layers {
-        TrainedLayers::All => parameters,
+        TrainedLayers::All | TrainedLayers::OutputFirst { .. } => parameters,
         TrainedLayers::Output => {
             let below = spec.hidden_units.last();
             (below.copied().unwrap_or(inputs) + 1) * classes

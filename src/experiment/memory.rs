@@ -268,7 +268,8 @@ fn batch(training: &TrainingSpec) -> f64 {
 
 /// Whether a layer of it is one operation, which keeps nothing but what it gives.
 fn is_one_operation(activation: Activation) -> bool {
-    matches!(activation, Activation::Relu | Activation::Identity)
+    let one = [Activation::Relu, Activation::Sigmoid, Activation::Identity];
+    one.contains(&activation)
 }
 
 fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
@@ -355,8 +356,7 @@ fn deep_autoencoder(condition: &DeepAutoencoderTraining, data: &Dataset) -> Load
     } else {
         3.0
     };
-    let of_batch =
-        condition.training.batch_size as f64 * (copies * 2.0 * units + 4.0 * inputs as f64);
+    let of_batch = self::batch(&condition.training) * (copies * 2.0 * units + 4.0 * inputs as f64);
     let step = 2.0 * parameters + of_batch;
     let checkpoint = 3.0 * (state + pretrained);
     Load {

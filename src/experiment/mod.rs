@@ -472,8 +472,13 @@ fn describe_classifier(training: &ClassifierTraining, inputs: usize, classes: us
     words.push(format!("W ~ {}{of_output}", classifier.weight));
     words.push(format!("b ~ {}", classifier.bias));
     words.push(training.to_string());
-    if *trained_layers == TrainedLayers::Output {
-        words.push("only the softmax layer trained".to_owned());
+    match trained_layers {
+        TrainedLayers::All => {}
+        TrainedLayers::Output => words.push("only the softmax layer trained".to_owned()),
+        TrainedLayers::OutputFirst { epochs } => {
+            let epochs = counted(*epochs, "epoch");
+            words.push(format!("only the softmax layer trained for {epochs}"));
+        }
     }
     if let Keep::Best { patience } = keep {
         let ends = patience.map_or(String::new(), |patience| {

@@ -2,7 +2,6 @@
 //! cost E + β Σⱼ KL(ρ‖ρ̂ⱼ) (section 5.3.3); and those of today, whose codes are made sparse in other ways.
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::{relu, sigmoid};
 use burn::tensor::{Device, Gradients, Tensor};
 
 use super::layer::{Layer, LayerValues, drawn, parameter};
@@ -196,10 +195,11 @@ impl Autoencoder {
     /// - output: `[member, batch, input]`
     #[must_use]
     pub fn decode(&self, h: Tensor<3>) -> Tensor<3> {
-        let logits = self.decode_logits(h);
         match self.decoder.activation {
-            DecoderActivation::Identity => logits,
-            DecoderActivation::Sigmoid => sigmoid(logits),
+            DecoderActivation::Identity => self.decode_logits(h),
+            DecoderActivation::Sigmoid => {
+                ops::logistic(&h.into(), self.decoder_weight(), self.decoder.bias.val())
+            }
         }
     }
 
@@ -277,7 +277,10 @@ impl Autoencoder {
     pub fn error(&self, h: Tensor<3>, x: &Rows) -> Tensor<3> {
         match self.reconstruction {
             Reconstruction::SquaredError => self.squared_error(h, x),
-            Reconstruction::CrossEntropy => pixel_cross_entropy(self.decode_logits(h), x.numbers()),
+            Reconstruction::CrossEntropy => {
+                let (weight, bias) = (self.decoder_weight(), self.decoder.bias.val());
+                ops::cross_entropy_of_logistic(h, weight, bias, x)
+            }
         }
     }
 
@@ -303,28 +306,21 @@ impl Autoencoder {
     /// ½ ‖x̂ − x‖² as a mean over the batch, whatever the cost is; shapes as of [`error`](Self::error).
     #[must_use]
     pub fn squared_error(&self, h: Tensor<3>, x: &Rows) -> Tensor<3> {
-        match self.decoder.activation {
-            DecoderActivation::Identity => {
-                let (weight, bias) = (self.decoder_weight(), self.decoder.bias.val());
-                let is_ramp = self.encoder.activation() == Activation::Relu;
-                match self.selection {
-                    // Units that are off pass no gradient on.
-                    Selection::TopK { .. } | Selection::BatchTopK { .. } => {
-                        ops::squared_error_of_sparse(h, weight, bias, x)
-                    }
-                    Selection::All if is_ramp && self.decoder.weight.is_some() => {
-                        ops::squared_error_of_sparse(h, weight, bias, x)
-                    }
-                    // Near a learnt threshold they do.
-                    Selection::All | Selection::JumpRelu { .. } => {
-                        ops::squared_error(h, weight, bias, x)
-                    }
-                }
+        let (weight, bias) = (self.decoder_weight(), self.decoder.bias.val());
+        if self.decoder.activation == DecoderActivation::Sigmoid {
+            return ops::squared_error_of_logistic(h, weight, bias, x);
+        }
+        let is_ramp = self.encoder.activation() == Activation::Relu;
+        match self.selection {
+            // Units that are off pass no gradient on.
+            Selection::TopK { .. } | Selection::BatchTopK { .. } => {
+                ops::squared_error_of_sparse(h, weight, bias, x)
             }
-            DecoderActivation::Sigmoid => {
-                let residual = self.decode(h) - x.numbers();
-                residual.square().sum_dim(2).mean_dim(1).mul_scalar(0.5)
+            Selection::All if is_ramp && self.decoder.weight.is_some() => {
+                ops::squared_error_of_sparse(h, weight, bias, x)
             }
+            // Near a learnt threshold they do.
+            Selection::All | Selection::JumpRelu { .. } => ops::squared_error(h, weight, bias, x),
         }
     }
 
@@ -463,35 +459,5 @@ fn normalise(row: &mut [f32]) {
         for value in row {
             *value = (f64::from(*value) / norm) as f32;
         }
-    }
-}
-
-/// −Σᵢ [xᵢ ln x̂ᵢ + (1 − xᵢ) ln(1 − x̂ᵢ)] as a mean over the batch, with x̂ = sigmoid(z) and x in [0, 1]. Computed from the
-/// logits z as max(z, 0) − z x + ln(1 + exp(−|z|)), which overflows for no z.
-///
-/// # Shapes
-///
-/// - z: `[member, batch, input]`; x: the same, or `[1, batch, input]`
-/// - output: `[member, 1, 1]`
-pub(super) fn pixel_cross_entropy(z: Tensor<3>, x: Tensor<3>) -> Tensor<3> {
-    let tail = z.clone().abs().neg().exp().log1p();
-    let of_pixels = relu(z.clone()) - z * x + tail;
-    of_pixels.sum_dim(2).mean_dim(1)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::model::numbers;
-
-    #[test]
-    fn cross_entropy_takes_grey_pixels_and_extreme_logits() {
-        let device = Device::flex();
-        let logits = Tensor::<3>::from_floats([[[0.0, 2.0]], [[100.0, -100.0]]], &device);
-        let x = Tensor::<3>::from_floats([[[0.3, 0.25]], [[1.0, 1.0]]], &device);
-        let values = numbers(pixel_cross_entropy(logits, x));
-        // ln 2 + (2 − 0.5 + ln(1 + e⁻²)) = 0.6931472 + 1.6269280; and 0 + 100.
-        assert!((values[0] - 2.320_075).abs() < 1e-5, "{values:?}");
-        assert!((values[1] - 100.0).abs() < 1e-4, "{values:?}");
     }
 }

@@ -102,7 +102,7 @@ impl Classifier {
     #[must_use]
     pub fn cost(&self, x: &Rows, targets: Tensor<3>, trained: TrainedLayers) -> Cost {
         let code = match trained {
-            TrainedLayers::All => self.code(x),
+            TrainedLayers::All | TrainedLayers::OutputFirst { .. } => self.code(x),
             TrainedLayers::Output => self.valid().code(x),
         };
         let cost = ops::cross_entropy(self.logits(&code), targets);
@@ -130,7 +130,7 @@ impl Classifier {
 
     /// Multiply–accumulate operations of a training step, for each image of the batch: a product forward for each
     /// layer that there is, and for each that learns one backward for its weights and one for the layer below,
-    /// if that learns too.
+    /// if that learns too. Counted are the steps in which most layers learn.
     #[must_use]
     pub fn step_multiply_accumulates(
         spec: &ClassifierSpec,
@@ -145,7 +145,7 @@ impl Classifier {
         products.push((inputs * classes) as u64);
         let forward: u64 = products.iter().sum();
         match trained {
-            TrainedLayers::All => 3 * forward - products[0],
+            TrainedLayers::All | TrainedLayers::OutputFirst { .. } => 3 * forward - products[0],
             TrainedLayers::Output => forward + (inputs * classes) as u64,
         }
     }

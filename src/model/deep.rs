@@ -3,15 +3,15 @@
 //! codes and unrolled.
 
 use burn::module::Module;
-use burn::tensor::activation::sigmoid;
 use burn::tensor::{Device, Tensor};
 
 use super::Cost;
-use super::autoencoder::pixel_cross_entropy;
 use super::layer::{Layer, drawn};
 use crate::ops::{self, Rows};
 use crate::seed::Purpose;
 use crate::spec::{Activation, DecoderActivation, DeepAutoencoderSpec, Reconstruction};
+
+const WAY_BACK: &str = "as many layers back as there";
 
 /// As many deep autoencoders as there are members, side by side.
 #[derive(Module, Debug)]
@@ -93,10 +93,11 @@ impl DeepAutoencoder {
     /// - output: `[member, batch, input]`
     #[must_use]
     pub fn decode(&self, code: Tensor<3>) -> Tensor<3> {
-        let logits = through(&self.decoder, &code.into()).numbers();
+        let (last, before) = self.decoder.split_last().expect(WAY_BACK);
+        let h = through(before, &code.into());
         match self.output {
-            DecoderActivation::Identity => logits,
-            DecoderActivation::Sigmoid => sigmoid(logits),
+            DecoderActivation::Identity => last.forward(&h),
+            DecoderActivation::Sigmoid => ops::logistic(&h, last.weight.val(), last.bias.val()),
         }
     }
 
@@ -127,26 +128,29 @@ impl DeepAutoencoder {
     pub fn error(&self, code: Tensor<3>, x: &Rows) -> Tensor<3> {
         match self.reconstruction {
             Reconstruction::SquaredError => self.squared_error(code, x),
-            Reconstruction::CrossEntropy => {
-                let logits = through(&self.decoder, &code.into()).numbers();
-                pixel_cross_entropy(logits, x.numbers())
-            }
+            Reconstruction::CrossEntropy => self.with_last(code, x, ops::cross_entropy_of_logistic),
         }
     }
 
     /// ½ ‖x̂ − x‖² as a mean over the batch, whatever the cost is; shapes as of [`error`](Self::error).
     #[must_use]
     pub fn squared_error(&self, code: Tensor<3>, x: &Rows) -> Tensor<3> {
-        match (self.output, self.decoder.split_last()) {
-            (DecoderActivation::Identity, Some((last, before))) => {
-                let h = through(before, &code.into()).numbers();
-                ops::squared_error(h, last.weight.val(), last.bias.val(), x)
-            }
-            _ => {
-                let residual = self.decode(code) - x.numbers();
-                residual.square().sum_dim(2).mean_dim(1).mul_scalar(0.5)
-            }
+        match self.output {
+            DecoderActivation::Identity => self.with_last(code, x, ops::squared_error),
+            DecoderActivation::Sigmoid => self.with_last(code, x, ops::squared_error_of_logistic),
         }
+    }
+
+    /// What `error` makes of the last layer of the way back, whose units are linear as far as it is concerned.
+    fn with_last(
+        &self,
+        code: Tensor<3>,
+        x: &Rows,
+        error: fn(Tensor<3>, Tensor<3>, Tensor<3>, &Rows) -> Tensor<3>,
+    ) -> Tensor<3> {
+        let (last, before) = self.decoder.split_last().expect(WAY_BACK);
+        let h = through(before, &code.into()).numbers();
+        error(h, last.weight.val(), last.bias.val(), x)
     }
 
     /// How many numbers one member of such an autoencoder learns.

@@ -1,7 +1,7 @@
 //! One layer of units, for every member at once: h = f(x W + b).
 
 use burn::module::{Module, Param};
-use burn::tensor::activation::{leaky_relu, relu, sigmoid, softsign, tanh};
+use burn::tensor::activation::{leaky_relu, relu, softsign, tanh};
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::numbers;
@@ -179,8 +179,10 @@ impl Layer {
     /// The same with other biases, `[member, 1, unit]`.
     pub(super) fn forward_with(&self, x: &Rows, bias: Tensor<3>) -> Tensor<3> {
         let weight = self.weight.val();
-        if self.activation == Activation::Relu {
-            return ops::ramp(x, weight, bias);
+        match self.activation {
+            Activation::Relu => return ops::ramp(x, weight, bias),
+            Activation::Sigmoid => return ops::logistic(x, weight, bias),
+            _ => {}
         }
         let z = ops::affine(x, weight, bias);
         match (self.activation, &self.slope) {
@@ -193,10 +195,9 @@ impl Layer {
                 },
                 _,
             ) => leaky_relu(z, slope),
-            (Activation::Sigmoid, _) => sigmoid(z),
             (Activation::Tanh, _) => tanh(z),
             (Activation::Softsign, _) => softsign(z),
-            (Activation::Relu | Activation::Identity, _) => z,
+            (Activation::Relu | Activation::Sigmoid | Activation::Identity, _) => z,
         }
     }
 

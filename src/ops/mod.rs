@@ -154,6 +154,16 @@ pub trait Ops: Backend {
         Self::relu(Self::affine(x, weight, bias))
     }
 
+    /// h = 1 / (1 + exp(−x W − b)), as [`logistic`].
+    #[fusion(default)]
+    fn logistic(
+        #[extension_type] x: RowsPrimitive<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        Self::sigmoid(Self::affine(x, weight, bias))
+    }
+
     /// The mean squared error of a linear decoder, as [`squared_error`].
     #[fusion(default)]
     fn squared_error(
@@ -167,6 +177,37 @@ pub trait Ops: Backend {
         let squares = Self::float_mul(residual.clone(), residual);
         let mean = Self::float_mean_dim(Self::float_sum_dim(squares, 2), 1);
         Self::float_mul_scalar(mean, 0.5.into())
+    }
+
+    /// The mean squared error of a decoder of sigmoids, as [`squared_error_of_logistic`].
+    #[fusion(default)]
+    fn squared_error_of_logistic(
+        h: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        #[extension_type] x: RowsPrimitive<Self>,
+    ) -> FloatTensor<Self> {
+        let reconstruction = Self::sigmoid(Self::float_add(Self::float_matmul(h, weight), bias));
+        let residual = Self::float_sub(reconstruction, x.numbers());
+        let squares = Self::float_mul(residual.clone(), residual);
+        let mean = Self::float_mean_dim(Self::float_sum_dim(squares, 2), 1);
+        Self::float_mul_scalar(mean, 0.5.into())
+    }
+
+    /// The mean cross-entropy of a decoder of sigmoids, as [`cross_entropy_of_logistic`].
+    #[fusion(default)]
+    fn cross_entropy_of_logistic(
+        h: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        #[extension_type] x: RowsPrimitive<Self>,
+    ) -> FloatTensor<Self> {
+        let z = Self::float_add(Self::float_matmul(h, weight), bias);
+        let tail = Self::float_exp(Self::float_neg(Self::float_abs(z.clone())));
+        let wanted = Self::float_mul(z.clone(), x.numbers());
+        let of_pixels = Self::float_sub(Self::relu(z), wanted);
+        let of_pixels = Self::float_add(of_pixels, Self::float_log1p(tail));
+        Self::float_mean_dim(Self::float_sum_dim(of_pixels, 2), 1)
     }
 
     /// The mean squared error of a tied autoencoder of ramps, as [`tied_squared_error`].
@@ -371,6 +412,13 @@ pub fn ramp(x: &Rows, weight: Tensor<3>, bias: Tensor<3>) -> Tensor<3> {
     Tensor::from_dispatch(Dispatch::ramp(x.primitive(), weight, bias))
 }
 
+/// h = 1 / (1 + exp(−x W − b)), sigmoid units; shapes as of [`affine`].
+#[must_use]
+pub fn logistic(x: &Rows, weight: Tensor<3>, bias: Tensor<3>) -> Tensor<3> {
+    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
+    Tensor::from_dispatch(Dispatch::logistic(x.primitive(), weight, bias))
+}
+
 /// ½ ‖h W̃ + c − x‖², the squared error of a linear decoder; its mean over the batch.
 ///
 /// # Shapes
@@ -382,6 +430,37 @@ pub fn ramp(x: &Rows, weight: Tensor<3>, bias: Tensor<3>) -> Tensor<3> {
 pub fn squared_error(h: Tensor<3>, weight: Tensor<3>, bias: Tensor<3>, x: &Rows) -> Tensor<3> {
     let [h, weight, bias] = [h, weight, bias].map(Tensor::into_dispatch);
     Tensor::from_dispatch(Dispatch::squared_error(h, weight, bias, x.primitive()))
+}
+
+/// ½ ‖x̂ − x‖² with x̂ = 1 / (1 + exp(−h W̃ − c)), the squared error of a decoder of sigmoids; its mean over the batch.
+///
+/// Shapes are those of [`squared_error`].
+#[must_use]
+pub fn squared_error_of_logistic(
+    h: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Tensor<3>,
+    x: &Rows,
+) -> Tensor<3> {
+    let [h, weight, bias] = [h, weight, bias].map(Tensor::into_dispatch);
+    let errors = Dispatch::squared_error_of_logistic(h, weight, bias, x.primitive());
+    Tensor::from_dispatch(errors)
+}
+
+/// −Σᵢ [xᵢ ln x̂ᵢ + (1 − xᵢ) ln(1 − x̂ᵢ)] with x̂ = 1 / (1 + exp(−z)), z = h W̃ + c and x in [0, 1], the cross-entropy of a decoder
+/// of sigmoids; its mean over the batch. Computed as max(z, 0) − z x + ln(1 + exp(−|z|)), which overflows for no z.
+///
+/// Shapes are those of [`squared_error`].
+#[must_use]
+pub fn cross_entropy_of_logistic(
+    h: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Tensor<3>,
+    x: &Rows,
+) -> Tensor<3> {
+    let [h, weight, bias] = [h, weight, bias].map(Tensor::into_dispatch);
+    let errors = Dispatch::cross_entropy_of_logistic(h, weight, bias, x.primitive());
+    Tensor::from_dispatch(errors)
 }
 
 /// [`squared_error`] for a code whose zeros pass no gradient on, as those of ramps and of [`keep_largest`]: a backend may

@@ -97,8 +97,14 @@ impl Learner for Classification {
 
     const PARTS: &'static [&'static str] = &["cost"];
 
-    fn cost(&mut self, model: &Classifier, examples: &Labelled, _: Place) -> Cost {
-        model.cost(&examples.images, examples.targets(), self.trained_layers)
+    fn cost(&mut self, model: &Classifier, examples: &Labelled, place: Place) -> Cost {
+        let trained = self.trained_layers.in_epoch(place.epoch);
+        model.cost(&examples.images, examples.targets(), trained)
+    }
+
+    fn begins_anew(&self, epoch: usize) -> bool {
+        let trained = |epoch| self.trained_layers.in_epoch(epoch);
+        epoch > 0 && trained(epoch) != trained(epoch - 1)
     }
 }
 

@@ -32,6 +32,11 @@ impl FullBatch {
         }
     }
 
+    /// Forgets the steps so far.
+    pub fn forget(&mut self) {
+        self.rule.forget();
+    }
+
     /// The model after one iteration over all `examples`, and the [parts](Cost::parts) of its cost then.
     pub fn step<L: Learner>(
         &mut self,
@@ -43,24 +48,14 @@ impl FullBatch {
         let model = model.valid();
         let numbers = parameters(&model).into_iter().flat_map(|(_, _, of)| of);
         let mut vector = numbers.collect();
-        let placed = |vector: &[f32]| {
-            let mut rest = vector;
-            let next = |_: &str, shape: [usize; 3]| {
-                let (of, after) = rest.split_at(shape.iter().product());
-                rest = after;
-                Ok::<_, Infallible>(of.to_vec())
-            };
-            let Ok(model) = with_parameters(model.clone(), next);
-            model.train()
-        };
         let decay = self.weight_decay;
         let at = self.rule.step(&mut vector, &mut |vector| {
-            evaluate(&placed(vector), learner, examples, place, decay)
+            evaluate(&placed(&model, vector), learner, examples, place, decay)
         });
         let device = &model.devices()[0];
         let part = |part: &f64| Tensor::full([1, 1, 1], *part, device);
         let parts = at.parts.iter().map(part).collect();
-        (placed(&vector), parts)
+        (placed(&model, &vector), parts)
     }
 
     pub fn state(&self) -> State {
@@ -72,6 +67,18 @@ impl FullBatch {
         let sizes = shapes.iter().map(|shape| shape.iter().product::<usize>());
         self.rule.restore(state, sizes.sum())
     }
+}
+
+/// The model with these numbers, ready to learn.
+fn placed<M: Module>(model: &M, vector: &[f32]) -> M {
+    let mut rest = vector;
+    let next = |_: &str, shape: [usize; 3]| {
+        let (numbers, after) = rest.split_at(shape.iter().product());
+        rest = after;
+        Ok::<_, Infallible>(numbers.to_vec())
+    };
+    let Ok(model) = with_parameters(model.clone(), next);
+    model.train()
 }
 
 /// The cost of all examples with weight decay, and its gradient in the order of the model's parameters: 0 for those that do
@@ -149,6 +156,144 @@ impl ModuleVisitor for Sum<'_> {
                 Some(sum) => sum + gradient,
                 None => gradient,
             });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use burn::tensor::{Device, TensorData};
+
+    use super::*;
+    use crate::ops::Rows;
+    use crate::spec::{
+        Activation, AutoencoderSpec, AutoencoderTraining, Decoder, DecoderActivation, KlSparsity,
+        L1Sparsity, MeanActivationEstimator, OptimizerSpec, Reconstruction, Sparsity, TrainingSpec,
+    };
+    use crate::train::Trainee;
+
+    /// Numbers in [0, 1) that nothing orders.
+    fn noise(count: usize) -> Vec<f32> {
+        let number = |at: usize| (at * 7919 + at * at * 31) % 1009;
+        (0..count).map(|at| number(at) as f32 / 1009.0).collect()
+    }
+
+    fn setting(autoencoder: AutoencoderSpec, sparsity: Sparsity) -> AutoencoderTraining {
+        AutoencoderTraining {
+            autoencoder: AutoencoderSpec {
+                hidden_units: 7,
+                encoder_weight: crate::spec::Initialization::normal(0.1),
+                ..autoencoder
+            },
+            sparsity,
+            training: TrainingSpec {
+                optimizer: OptimizerSpec::Lbfgs {
+                    iterations: 2,
+                    history: 3,
+                },
+                ..TrainingSpec::default()
+            },
+            ..AutoencoderTraining::default()
+        }
+    }
+
+    fn settings() -> [AutoencoderTraining; 4] {
+        let kl = |weight, target| {
+            Sparsity::Kl(KlSparsity {
+                weight,
+                target,
+                estimator: MeanActivationEstimator::Batch,
+                ..KlSparsity::default()
+            })
+        };
+        let l1 = |decoder_norms| {
+            Sparsity::L1(L1Sparsity {
+                weight: 0.3,
+                decoder_norms,
+                warm_up_steps: 0,
+            })
+        };
+        let units = |activation| AutoencoderSpec {
+            activation,
+            ..AutoencoderSpec::default()
+        };
+        let sigmoids = AutoencoderSpec {
+            decoder_activation: DecoderActivation::Sigmoid,
+            ..units(Activation::Sigmoid)
+        };
+        [
+            setting(
+                AutoencoderSpec {
+                    decoder: Decoder::UNTIED,
+                    ..sigmoids.clone()
+                },
+                kl(3.0, 0.1),
+            ),
+            // Mean activations below 0, beyond the clamp.
+            setting(units(Activation::Tanh), kl(0.02, 0.05)),
+            setting(
+                AutoencoderSpec {
+                    reconstruction: Reconstruction::CrossEntropy,
+                    ..sigmoids
+                },
+                l1(false),
+            ),
+            setting(
+                AutoencoderSpec {
+                    decoder: Decoder::UNTIED,
+                    subtract_decoder_bias: true,
+                    ..units(Activation::Softsign)
+                },
+                l1(true),
+            ),
+        ]
+    }
+
+    #[test]
+    fn the_value_is_that_whose_gradient_comes_with_it() {
+        const DECAY: f64 = 0.05;
+        let place = Place {
+            epoch: 0,
+            epochs: 1,
+            batch: 0,
+        };
+        let (count, inputs) = (2 * PART + 300, 12);
+        let data = TensorData::new(noise(count * inputs), [1, count, inputs]);
+        let images = Rows::Numbers(Tensor::from_data(data, &Device::flex()));
+        for setting in settings() {
+            let mut trainee =
+                Trainee::autoencoders(&setting, &[3], &[setting.sparsity], &images, 0);
+            let model = trainee.model();
+            let numbers = parameters(&model).into_iter().flat_map(|(_, _, of)| of);
+            let start: Vec<f32> = numbers.collect();
+            let mut at = |vector: &[f32]| {
+                let model = placed(&model, vector);
+                evaluate(&model, &mut trainee.learner, &images, place, DECAY)
+            };
+            let here = at(&start);
+            for lopsided in [false, true] {
+                let weights = noise(start.len()).into_iter();
+                let weights = weights.map(|noise| if lopsided { noise } else { 1.0 });
+                let direction = here.gradient.iter().zip(weights).map(|(g, w)| g * w);
+                let direction: Vec<f32> = direction.collect();
+                let products = direction.iter().zip(&here.gradient);
+                let slope: f64 = products.map(|(d, g)| f64::from(d * g)).sum();
+                // So that the numbers change by 1 % of 1 in all.
+                let squares: f64 = direction.iter().map(|&d| f64::from(d).powi(2)).sum();
+                let step = 0.01 / squares.sqrt();
+                let mut off = |share: f64| {
+                    let moved = start.iter().zip(&direction);
+                    let moved: Vec<f32> =
+                        moved.map(|(x, d)| x + (share * step) as f32 * d).collect();
+                    at(&moved).value
+                };
+                let found = (off(1.0) - off(-1.0)) / (2.0 * step);
+                assert!(
+                    (found - slope).abs() < 2e-3 * slope,
+                    "{:?}: {found} and {slope}",
+                    setting.sparsity
+                );
+            }
         }
     }
 }

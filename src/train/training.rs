@@ -72,6 +72,11 @@ pub trait Learner {
     /// needs to know.
     fn look_ahead(&mut self, _: &Self::Model, _: &Self::Examples) {}
 
+    /// Whether other parameters learn from this epoch on, counted from 0, than before.
+    fn begins_anew(&self, _: usize) -> bool {
+        false
+    }
+
     /// The cost of one model whose gradient `cost` has, by its parts.
     fn value(&self, parts: &[f64]) -> f64 {
         parts.iter().sum()
@@ -220,7 +225,12 @@ impl<L: Learner> Training<L> {
                 let (seed, stage) = (order.seed, order.stage);
                 Some(epoch_order(seed, stage, epoch as u64, count))
             }
-            Way::All(_) => None,
+            Way::All(descent) => {
+                if self.batches_done == 0 && self.learner.begins_anew(epoch) {
+                    descent.forget();
+                }
+                None
+            }
         };
         let mut meter = Meter::new(observer, count);
 

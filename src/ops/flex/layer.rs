@@ -1,7 +1,7 @@
-//! A layer of linear units or ramps: z = x W + b, h = z or max(0, z).
+//! A layer of linear units, ramps or sigmoids: z = x W + b, h = z, max(0, z) or 1 / (1 + exp(−z)).
 //!
-//! Back, with δ = ∂E/∂h where h is not held at 0: ∂E/∂W = xᵀ δ, ∂E/∂b = Σ δ over the batch, ∂E/∂x = δ Wᵀ (Okatani, *Deep
-//! Learning*, section 4.4).
+//! Back, with δ = ∂E/∂z, which is ∂E/∂h, nothing where a ramp is held at 0, and ∂E/∂h · h (1 − h) for sigmoids: ∂E/∂W = xᵀ δ,
+//! ∂E/∂b = Σ δ over the batch, ∂E/∂x = δ Wᵀ (Okatani, *Deep Learning*, section 4.4).
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::flex::FlexTensor;
@@ -19,6 +19,7 @@ use crate::ops::kernels::passes;
 pub enum Unit {
     Linear,
     Ramp,
+    Sigmoid,
 }
 
 /// A batch that went through a layer.
@@ -38,7 +39,10 @@ pub fn forward(
 ) -> LayerPass {
     let (weight, bias) = (in_order(weight), in_order(bias.clone()));
     let [members, _, units] = dims(&weight);
-    let x = Left::new(x, units);
+    let x = match unit {
+        Unit::Sigmoid => Left::new(x, units).whole_if_dense(),
+        Unit::Linear | Unit::Ramp => Left::new(x, units),
+    };
     let [_, images, _] = x.dims();
     let mut h = Vec::with_capacity(members * images * units);
     for (member, bias) in entries(&bias).chunks_exact(units).enumerate() {
@@ -48,6 +52,7 @@ pub fn forward(
         match unit {
             Unit::Linear => passes::add_bias(values, bias),
             Unit::Ramp => passes::ramp(values, bias),
+            Unit::Sigmoid => passes::logistic(values, bias),
         }
     }
     LayerPass {
@@ -83,11 +88,20 @@ pub fn in_graph<C: CheckpointStrategy>(
 impl<const N: usize> Saved<N> for LayerPass {
     fn gradients(self, of_h: FlexTensor, wanted: [bool; N]) -> [Option<FlexTensor>; N] {
         let mut delta = in_memory_alone(of_h);
-        if self.unit == Unit::Ramp {
-            passes::through_ramp(delta.storage_mut(), entries(&self.h));
-        }
-        // A unit that is held at 0 lets nothing through.
-        let delta = Left::of_numbers(delta, dims(&self.weight)[1]);
+        let h = entries(&self.h);
+        let delta = match self.unit {
+            Unit::Sigmoid => {
+                passes::through_logistic(delta.storage_mut(), h);
+                Left::whole(delta)
+            }
+            unit => {
+                if unit == Unit::Ramp {
+                    passes::through_ramp(delta.storage_mut(), h);
+                }
+                // A unit that is held at 0 lets nothing through.
+                Left::of_numbers(delta, dims(&self.weight)[1])
+            }
+        };
         std::array::from_fn(|parent| {
             wanted[parent].then(|| match parent {
                 0 => self.weight_gradient(&delta),

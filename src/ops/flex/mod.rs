@@ -46,6 +46,10 @@ impl Ops for Flex {
         layer::forward(x, weight, &bias, Unit::Ramp).h
     }
 
+    fn logistic(x: RowsPrimitive<Self>, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
+        layer::forward(x, weight, &bias, Unit::Sigmoid).h
+    }
+
     fn squared_error(
         h: FlexTensor,
         weight: FlexTensor,
@@ -53,6 +57,24 @@ impl Ops for Flex {
         x: RowsPrimitive<Self>,
     ) -> FlexTensor {
         squared_error::forward(h, weight, &bias, x).errors
+    }
+
+    fn squared_error_of_logistic(
+        h: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        x: RowsPrimitive<Self>,
+    ) -> FlexTensor {
+        squared_error::forward_of_logistic(h, weight, &bias, x).errors
+    }
+
+    fn cross_entropy_of_logistic(
+        h: FlexTensor,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        x: RowsPrimitive<Self>,
+    ) -> FlexTensor {
+        squared_error::forward_to_probabilities(h, weight, &bias, x).errors
     }
 
     fn tied_squared_error(
@@ -182,6 +204,14 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         layer::in_graph::<C>(x, weight, bias, Unit::Ramp)
     }
 
+    fn logistic(
+        x: RowsPrimitive<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+    ) -> FloatTensor<Self> {
+        layer::in_graph::<C>(x, weight, bias, Unit::Sigmoid)
+    }
+
     fn squared_error(
         h: FloatTensor<Self>,
         weight: FloatTensor<Self>,
@@ -189,6 +219,25 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         x: RowsPrimitive<Self>,
     ) -> FloatTensor<Self> {
         squared_error::in_graph::<C>([h, weight, bias], x, squared_error::forward)
+    }
+
+    fn squared_error_of_logistic(
+        h: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        x: RowsPrimitive<Self>,
+    ) -> FloatTensor<Self> {
+        squared_error::in_graph::<C>([h, weight, bias], x, squared_error::forward_of_logistic)
+    }
+
+    fn cross_entropy_of_logistic(
+        h: FloatTensor<Self>,
+        weight: FloatTensor<Self>,
+        bias: FloatTensor<Self>,
+        x: RowsPrimitive<Self>,
+    ) -> FloatTensor<Self> {
+        let forward = squared_error::forward_to_probabilities;
+        squared_error::in_graph::<C>([h, weight, bias], x, forward)
     }
 
     fn tied_squared_error(
@@ -390,6 +439,15 @@ impl Left {
             marks: Vec::new(),
             columns: 0,
         }
+    }
+
+    /// The same without marks where most numbers are not 0, as those of sigmoid units.
+    fn whole_if_dense(mut self) -> Self {
+        let is_dense = |marks: &Marks| 4 * marks.marked() > 3 * marks.rows() * marks.columns();
+        if self.tensor.dtype() != DType::U8 && self.marks.iter().any(is_dense) {
+            self.marks.clear();
+        }
+        self
     }
 
     /// One member's matrix of numbers, if it has marks.

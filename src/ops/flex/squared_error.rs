@@ -1,6 +1,7 @@
-//! A linear decoder with its squared error, E = ½ ‖h W̃ + c − x‖² as a mean over the batch.
+//! A decoder with its squared error, E = ½ ‖x̂ − x‖² as a mean over the batch, where x̂ = h W̃ + c = z or, of sigmoids,
+//! 1 / (1 + exp(−z)); and the cross-entropy of sigmoids.
 //!
-//! Back, with r = h W̃ + c − x for each image: ∂E/∂h = r W̃ᵀ, ∂E/∂W̃ = hᵀ r, ∂E/∂c = Σ r over the batch, all by the number of
+//! Back, with r = ∂E/∂z for each image, which is x̂ − x or, for the squared error of sigmoids, (x̂ − x) x̂ (1 − x̂): ∂E/∂h = r W̃ᵀ, ∂E/∂W̃ = hᵀ r, ∂E/∂c = Σ r over the batch, all by the number of
 //! images.
 
 use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
@@ -60,20 +61,48 @@ pub fn forward(
     bias: &FlexTensor,
     x: RowsPrimitive<Flex>,
 ) -> DecoderPass {
-    pass(Left::whole(h), weight, bias, x)
+    pass(Left::whole(h), weight, bias, x, passes::subtract)
 }
 
-/// The same for a code whose zeros pass no gradient on: work is in proportion to what is not 0.
+/// The same for a decoder of sigmoids.
+pub fn forward_of_logistic(
+    h: FlexTensor,
+    weight: FlexTensor,
+    bias: &FlexTensor,
+    x: RowsPrimitive<Flex>,
+) -> DecoderPass {
+    pass(
+        Left::whole(h),
+        weight,
+        bias,
+        x,
+        passes::subtract_from_logistic,
+    )
+}
+
+/// The cross-entropy of sigmoids.
+pub fn forward_to_probabilities(
+    h: FlexTensor,
+    weight: FlexTensor,
+    bias: &FlexTensor,
+    x: RowsPrimitive<Flex>,
+) -> DecoderPass {
+    let subtract = passes::subtract_from_probability;
+    pass(Left::whole(h), weight, bias, x, subtract)
+}
+
+/// The squared error of a linear decoder for a code whose zeros pass no gradient on: work is in proportion to what is not 0.
 pub fn forward_of_sparse(
     h: FlexTensor,
     weight: FlexTensor,
     bias: &FlexTensor,
     x: RowsPrimitive<Flex>,
 ) -> DecoderPass {
-    pass(Left::of_numbers(h, dims(bias)[2]), weight, bias, x)
+    let h = Left::of_numbers(h, dims(bias)[2]);
+    pass(h, weight, bias, x, passes::subtract)
 }
 
-/// Either of them in the graph, whose tensors are h, W̃ and c.
+/// Any of them in the graph, whose tensors are h, W̃ and c.
 pub fn in_graph<C: CheckpointStrategy>(
     tensors: [FloatTensor<Autodiff<Flex, C>>; 3],
     x: RowsPrimitive<Autodiff<Flex, C>>,
@@ -88,7 +117,14 @@ pub fn in_graph<C: CheckpointStrategy>(
     tracked::<_, C, 3>(nodes, pass, errors)
 }
 
-fn pass(h: Left, weight: FlexTensor, bias: &FlexTensor, x: RowsPrimitive<Flex>) -> DecoderPass {
+/// `subtract` makes r of h W̃, c and x, and gives the error of all images.
+fn pass(
+    h: Left,
+    weight: FlexTensor,
+    bias: &FlexTensor,
+    x: RowsPrimitive<Flex>,
+    subtract: fn(&mut [f32], &[f32], &[f32]) -> f32,
+) -> DecoderPass {
     let (bias, weight) = (in_order(bias.clone()), Weight::new(weight));
     let x = match x {
         RowsPrimitive::Numbers(x) => in_order(x),
@@ -104,7 +140,7 @@ fn pass(h: Left, weight: FlexTensor, bias: &FlexTensor, x: RowsPrimitive<Flex>) 
     for (member, bias) in entries(&bias).chunks_exact(inputs).enumerate() {
         let before = residual.len();
         extend_by_product(&mut residual, h.of(member), weight.matrix(member), 1.0);
-        let sum = passes::subtract(&mut residual[before..], bias, matrix(&x, member).entries());
+        let sum = subtract(&mut residual[before..], bias, matrix(&x, member).entries());
         errors.push(sum / images as f32);
     }
     DecoderPass {

@@ -39,6 +39,143 @@ wide! {
     }
 }
 
+/// exp(x), right to about a unit in the last place, without a call so that it runs in vectors: 2ⁿ eʳ with n the nearest whole
+/// number to x / ln 2 and |r| ≤ ½ ln 2. What is not a number stays so.
+#[inline(always)]
+fn exp(x: f32) -> f32 {
+    /// Adding it rounds to a whole number, which is then in the lowest bits.
+    const ROUNDER: f32 = 12_582_912.0;
+    /// ln 2 in two parts, the first of which times n is exact.
+    const LN_2: [f32; 2] = [0.693_359_4, -2.121_944_4e-4];
+    /// 1/k! for k from 7 down to 0.
+    const TERMS: [f32; 8] = [
+        1.0 / 5040.0,
+        1.0 / 720.0,
+        1.0 / 120.0,
+        1.0 / 24.0,
+        1.0 / 6.0,
+        0.5,
+        1.0,
+        1.0,
+    ];
+    // Beyond, 2ⁿ would not be an ordinary number.
+    let x = x.clamp(-87.0, 88.0);
+    let shifted = x * std::f32::consts::LOG2_E + ROUNDER;
+    let n = shifted - ROUNDER;
+    let r = x - n * LN_2[0] - n * LN_2[1];
+    let mut sum = TERMS[0];
+    for term in &TERMS[1..] {
+        sum = sum * r + term;
+    }
+    let exponent = shifted
+        .to_bits()
+        .wrapping_sub(ROUNDER.to_bits())
+        .wrapping_add(127);
+    sum * f32::from_bits(exponent << 23)
+}
+
+/// 1 / (1 + exp(−z)).
+#[inline(always)]
+fn logistic_of(z: f32) -> f32 {
+    1.0 / (1.0 + exp(-z))
+}
+
+wide! {
+    /// x W becomes 1 / (1 + exp(−x W − b)).
+    pub fn logistic<'a>(values: &'a mut [f32], bias: &'a [f32]) {
+        for row in values.chunks_exact_mut(bias.len()) {
+            for (value, bias) in row.iter_mut().zip(bias) {
+                *value = logistic_of(*value + bias);
+            }
+        }
+    }
+}
+
+wide! {
+    /// ∂E/∂h becomes ∂E/∂z of sigmoids.
+    pub fn through_logistic<'a>(delta: &'a mut [f32], h: &'a [f32]) {
+        for (delta, &h) in delta.iter_mut().zip(h) {
+            *delta *= h * (1.0 - h);
+        }
+    }
+}
+
+/// h W̃ becomes (x̂ − x) x̂ (1 − x̂) with x̂ = 1 / (1 + exp(−h W̃ − c)); the result is ½ Σ (x̂ − x)².
+pub fn subtract_from_logistic(values: &mut [f32], bias: &[f32], x: &[f32]) -> f32 {
+    wide! {
+        fn of_row<'a>(row: &'a mut [f32], bias: &'a [f32], x: &'a [f32], residual: &'a mut [f32]) -> f32 {
+            let places = row.iter_mut().zip(bias).zip(x).zip(residual.iter_mut());
+            for (((value, bias), x), residual) in places {
+                let output = logistic_of(*value + bias);
+                *residual = output - x;
+                *value = *residual * output * (1.0 - output);
+            }
+            sum_of_squares(residual)
+        }
+    }
+
+    let mut residual = vec![0.0; bias.len()];
+    let rows = values
+        .chunks_exact_mut(bias.len())
+        .zip(x.chunks_exact(bias.len()));
+    let squares = rows.map(|(row, x)| f64::from(of_row(row, bias, x, &mut residual)));
+    (0.5 * squares.sum::<f64>()) as f32
+}
+
+/// h W̃ becomes x̂ − x with x̂ = 1 / (1 + exp(−z)), z = h W̃ + c; the result is Σ max(z, 0) − z x + ln(1 + exp(−|z|)).
+pub fn subtract_from_probability(values: &mut [f32], bias: &[f32], x: &[f32]) -> f32 {
+    /// ln(1 + u) for u in [0, 1] as 2 artanh(u / (2 + u)), by its series.
+    #[inline(always)]
+    fn log_of_1_and(u: f32) -> f32 {
+        let share = u / (2.0 + u);
+        let square = share * share;
+        let mut sum = 2.0 / 13.0;
+        for term in [2.0 / 11.0, 2.0 / 9.0, 2.0 / 7.0, 2.0 / 5.0, 2.0 / 3.0, 2.0] {
+            sum = sum * square + term;
+        }
+        sum * share
+    }
+
+    wide! {
+        fn of_row<'a>(row: &'a mut [f32], bias: &'a [f32], x: &'a [f32], costs: &'a mut [f32]) -> f32 {
+            let places = row.iter_mut().zip(bias).zip(x).zip(costs.iter_mut());
+            for (((value, bias), x), cost) in places {
+                let z = *value + bias;
+                let tail = exp(-z.abs());
+                // 1 / (1 + exp(−z)), by the smaller of exp(z) and exp(−z).
+                let above = if z < 0.0 { tail } else { 1.0 };
+                let output = above / (1.0 + tail);
+                let ramp = if z > 0.0 { z } else { 0.0 * z };
+                *cost = ramp - z * x + log_of_1_and(tail);
+                *value = output - x;
+            }
+            sum_of(costs)
+        }
+    }
+
+    let mut costs = vec![0.0; bias.len()];
+    let rows = values
+        .chunks_exact_mut(bias.len())
+        .zip(x.chunks_exact(bias.len()));
+    let sums = rows.map(|(row, x)| f64::from(of_row(row, bias, x, &mut costs)));
+    sums.sum::<f64>() as f32
+}
+
+#[inline(always)]
+fn sum_of(values: &[f32]) -> f32 {
+    let (blocks, rest) = values.as_chunks::<LANES>();
+    let mut lanes = [0.0_f32; LANES];
+    for block in blocks {
+        for (lane, value) in lanes.iter_mut().zip(block) {
+            *lane += value;
+        }
+    }
+    for (lane, value) in lanes.iter_mut().zip(rest) {
+        *lane += value;
+    }
+    lanes.iter().sum()
+}
+
 wide! {
     /// Adds every row of `rows` to `total`: the sums of the columns.
     pub fn add_rows<'a>(total: &'a mut [f32], rows: &'a [f32]) {
@@ -300,4 +437,45 @@ pub fn cross_entropy(row: &mut [f32], wanted: &[f32]) -> f32 {
         *value = all * log_share.exp() - wanted;
     }
     cost
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sigmoids_are_right_to_the_last_places_whatever_the_sum() {
+        let sums: Vec<f32> = (-9000..=9000).map(|at| at as f32 * 0.01).collect();
+        let mut found = sums.clone();
+        logistic(&mut found, &[0.0]);
+        for (&z, found) in sums.iter().zip(found) {
+            let exact = 1.0 / (1.0 + (-f64::from(z)).exp());
+            // Below −87 it stays what it is there.
+            let near =
+                (f64::from(found) - exact).abs() <= 3e-7 * exact || (z < -87.0 && found < 2e-38);
+            assert!(near, "{z}: {found} and {exact}");
+        }
+        for (&z, x) in sums.iter().zip([0.0, 0.3, 1.0].into_iter().cycle()) {
+            let mut slope = [z];
+            let found = f64::from(subtract_from_probability(&mut slope, &[0.0], &[x]));
+            let (z, x) = (f64::from(z), f64::from(x));
+            let exact = z.max(0.0) - z * x + (-z.abs()).exp().ln_1p();
+            // Of what is the difference of larger numbers, their last places.
+            assert!(
+                (found - exact).abs() <= 3e-7 * (exact + z.abs()),
+                "{z}: {found} and {exact}"
+            );
+            let exact = 1.0 / (1.0 + (-z).exp()) - x;
+            assert!(
+                (f64::from(slope[0]) - exact).abs() < 2e-7,
+                "{z}: {slope:?} and {exact}"
+            );
+        }
+        let mut odd = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];
+        logistic(&mut odd, &[0.0]);
+        assert!(
+            odd[0].is_nan() && odd[1] == 1.0 && odd[2] < 2e-38,
+            "{odd:?}"
+        );
+    }
 }
