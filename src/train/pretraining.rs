@@ -280,7 +280,6 @@ pub fn of_one_layer(layer: &AutoencoderSpec) -> ClassifierSpec {
         hidden_units: vec![layer.hidden_units],
         activation: layer.activation,
         weight: layer.encoder_weight,
-        output_weight: None,
         bias: layer.encoder_bias,
         output_weight: None,
     }
