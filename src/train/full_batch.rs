@@ -178,12 +178,12 @@ mod tests {
         (0..count).map(|at| number(at) as f32 / 1009.0).collect()
     }
 
-    fn setting(autoencoder: AutoencoderSpec, sparsity: Sparsity) -> AutoencoderTraining {
+    fn setting(autoencoder: &AutoencoderSpec, sparsity: Sparsity) -> AutoencoderTraining {
         AutoencoderTraining {
             autoencoder: AutoencoderSpec {
                 hidden_units: 7,
                 encoder_weight: crate::spec::Initialization::normal(0.1),
-                ..autoencoder
+                ..autoencoder.clone()
             },
             sparsity,
             training: TrainingSpec {
@@ -221,31 +221,25 @@ mod tests {
             decoder_activation: DecoderActivation::Sigmoid,
             ..units(Activation::Sigmoid)
         };
+        let untied = AutoencoderSpec {
+            decoder: Decoder::UNTIED,
+            ..sigmoids.clone()
+        };
+        let probabilities = AutoencoderSpec {
+            reconstruction: Reconstruction::CrossEntropy,
+            ..sigmoids
+        };
+        let biased = AutoencoderSpec {
+            decoder: Decoder::UNTIED,
+            subtract_decoder_bias: true,
+            ..units(Activation::Softsign)
+        };
         [
-            setting(
-                AutoencoderSpec {
-                    decoder: Decoder::UNTIED,
-                    ..sigmoids.clone()
-                },
-                kl(3.0, 0.1),
-            ),
+            setting(&untied, kl(3.0, 0.1)),
             // Mean activations below 0, beyond the clamp.
-            setting(units(Activation::Tanh), kl(0.02, 0.05)),
-            setting(
-                AutoencoderSpec {
-                    reconstruction: Reconstruction::CrossEntropy,
-                    ..sigmoids
-                },
-                l1(false),
-            ),
-            setting(
-                AutoencoderSpec {
-                    decoder: Decoder::UNTIED,
-                    subtract_decoder_bias: true,
-                    ..units(Activation::Softsign)
-                },
-                l1(true),
-            ),
+            setting(&units(Activation::Tanh), kl(0.02, 0.05)),
+            setting(&probabilities, l1(false)),
+            setting(&biased, l1(true)),
         ]
     }
 
