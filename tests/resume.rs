@@ -62,8 +62,7 @@ network.hidden_units = [24, 16]
 pretraining = { layers = 2, target = "classes" }
 [conditions.searched]
 network.hidden_units = [24, 16]
-pretraining = { layers = "all", corruption = "none", sparsity = { estimator = "batch" } }
-pretraining.optimizer = { lbfgs = { iterations = 4, history = 3 } }
+pretraining = { layers = "all", corruption = "none", sparsity.estimator = "batch", optimizer.lbfgs.iterations = 4 }
 training.optimizer = { lbfgs = { iterations = 4, history = 3 } }
 [report]
 differences = ["pretrained - plain"]

@@ -17,7 +17,7 @@ use crate::spec::{
 };
 
 use super::PROBE_IMAGES;
-use crate::train::PART;
+use crate::train::FULL_BATCH_PART;
 
 /// The program itself, its threads, and the blocks that its allocator keeps.
 const PROGRAM: f64 = 75e6;
@@ -263,7 +263,7 @@ fn moments(training: &TrainingSpec) -> f64 {
 
 /// Images that go through the model together.
 fn batch(training: &TrainingSpec) -> f64 {
-    training.batch(PART) as f64
+    training.batch(FULL_BATCH_PART) as f64
 }
 
 /// Whether a layer of it is one operation, which keeps nothing but what it gives.

@@ -11,8 +11,6 @@ use crate::ops::{self, Rows};
 use crate::seed::Purpose;
 use crate::spec::{Activation, DecoderActivation, DeepAutoencoderSpec, Reconstruction};
 
-const WAY_BACK: &str = "as many layers back as there";
-
 /// As many deep autoencoders as there are members, side by side.
 #[derive(Module, Debug)]
 pub struct DeepAutoencoder {
@@ -93,12 +91,20 @@ impl DeepAutoencoder {
     /// - output: `[member, batch, input]`
     #[must_use]
     pub fn decode(&self, code: Tensor<3>) -> Tensor<3> {
-        let (last, before) = self.decoder.split_last().expect(WAY_BACK);
-        let h = through(before, &code.into());
+        let (last, h) = self.before_last(code);
         match self.output {
             DecoderActivation::Identity => last.forward(&h),
             DecoderActivation::Sigmoid => ops::logistic(&h, last.weight.val(), last.bias.val()),
         }
+    }
+
+    /// The last layer of the way back, and what it is given.
+    fn before_last(&self, code: Tensor<3>) -> (&Layer, Rows) {
+        let (last, before) = self
+            .decoder
+            .split_last()
+            .expect("as many layers back as there");
+        (last, through(before, &code.into()))
     }
 
     /// What is applied to the outputs.
@@ -148,9 +154,8 @@ impl DeepAutoencoder {
         x: &Rows,
         error: fn(Tensor<3>, Tensor<3>, Tensor<3>, &Rows) -> Tensor<3>,
     ) -> Tensor<3> {
-        let (last, before) = self.decoder.split_last().expect(WAY_BACK);
-        let h = through(before, &code.into()).numbers();
-        error(h, last.weight.val(), last.bias.val(), x)
+        let (last, h) = self.before_last(code);
+        error(h.numbers(), last.weight.val(), last.bias.val(), x)
     }
 
     /// How many numbers one member of such an autoencoder learns.

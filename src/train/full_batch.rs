@@ -15,7 +15,7 @@ use super::training::{Examples, Learner, Place};
 use crate::model::{Cost, numbers, parameters, with_parameters};
 
 /// Images that go through the model together.
-pub const PART: usize = 1000;
+pub const FULL_BATCH_PART: usize = 1000;
 
 /// The descent of one model.
 pub struct FullBatch {
@@ -94,8 +94,8 @@ fn evaluate<L: Learner>(
     let count = examples.count();
     let mut sums: Vec<Option<Tensor<3>>> = Vec::new();
     let mut costs: Vec<(f64, Vec<Tensor<3>>)> = Vec::new();
-    for start in (0..count).step_by(PART) {
-        let part = examples.part(start, PART);
+    for start in (0..count).step_by(FULL_BATCH_PART) {
+        let part = examples.part(start, FULL_BATCH_PART);
         let share = part.count() as f64 / count as f64;
         let Cost { total, parts } = learner.cost(model, &part, place);
         let gradients = total.mul_scalar(share).backward();
@@ -178,12 +178,12 @@ mod tests {
         (0..count).map(|at| number(at) as f32 / 1009.0).collect()
     }
 
-    fn setting(autoencoder: AutoencoderSpec, sparsity: Sparsity) -> AutoencoderTraining {
+    fn setting(autoencoder: &AutoencoderSpec, sparsity: Sparsity) -> AutoencoderTraining {
         AutoencoderTraining {
             autoencoder: AutoencoderSpec {
                 hidden_units: 7,
                 encoder_weight: crate::spec::Initialization::normal(0.1),
-                ..autoencoder
+                ..autoencoder.clone()
             },
             sparsity,
             training: TrainingSpec {
@@ -221,31 +221,25 @@ mod tests {
             decoder_activation: DecoderActivation::Sigmoid,
             ..units(Activation::Sigmoid)
         };
+        let untied = AutoencoderSpec {
+            decoder: Decoder::UNTIED,
+            ..sigmoids.clone()
+        };
+        let probabilities = AutoencoderSpec {
+            reconstruction: Reconstruction::CrossEntropy,
+            ..sigmoids
+        };
+        let biased = AutoencoderSpec {
+            decoder: Decoder::UNTIED,
+            subtract_decoder_bias: true,
+            ..units(Activation::Softsign)
+        };
         [
-            setting(
-                AutoencoderSpec {
-                    decoder: Decoder::UNTIED,
-                    ..sigmoids.clone()
-                },
-                kl(3.0, 0.1),
-            ),
+            setting(&untied, kl(3.0, 0.1)),
             // Mean activations below 0, beyond the clamp.
-            setting(units(Activation::Tanh), kl(0.02, 0.05)),
-            setting(
-                AutoencoderSpec {
-                    reconstruction: Reconstruction::CrossEntropy,
-                    ..sigmoids
-                },
-                l1(false),
-            ),
-            setting(
-                AutoencoderSpec {
-                    decoder: Decoder::UNTIED,
-                    subtract_decoder_bias: true,
-                    ..units(Activation::Softsign)
-                },
-                l1(true),
-            ),
+            setting(&units(Activation::Tanh), kl(0.02, 0.05)),
+            setting(&probabilities, l1(false)),
+            setting(&biased, l1(true)),
         ]
     }
 
@@ -257,7 +251,7 @@ mod tests {
             epochs: 1,
             batch: 0,
         };
-        let (count, inputs) = (2 * PART + 300, 12);
+        let (count, inputs) = (2 * FULL_BATCH_PART + 300, 12);
         let data = TensorData::new(noise(count * inputs), [1, count, inputs]);
         let images = Rows::Numbers(Tensor::from_data(data, &Device::flex()));
         for setting in settings() {

@@ -24,7 +24,7 @@ pub use autoencoder::{ACTIVE_ABOVE, EVALUATION_BATCH, Evaluation, Trainee, encod
 pub use classifier::{ClassifierTrainee, Labelled, LayerProbe, Score};
 pub use corruption::disturbed;
 pub use deep::{DeepEvaluation, DeepTrainee};
-pub use full_batch::PART;
+pub use full_batch::FULL_BATCH_PART;
 pub use kept::Kept;
 pub use observe::{MemberObserver, Observer, Reading, Record, Stop};
 pub use optimizer::Optimizer;

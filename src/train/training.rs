@@ -241,8 +241,8 @@ impl<L: Learner> Training<L> {
             let chosen;
             let batch = match &rows {
                 Some(rows) => {
-                    let indices = rows.chunks(self.spec.batch_size).nth(step);
-                    chosen = examples.select(indices.expect("as many as steps"));
+                    let size = self.spec.batch_size;
+                    chosen = examples.select(&rows[step * size..count.min((step + 1) * size)]);
                     &chosen
                 }
                 None => examples,
