@@ -309,7 +309,7 @@ fn figure56() -> AutoencoderTraining {
     let plan = plan("configs/figure56.toml");
     match &plan.conditions[1].model {
         Model::Autoencoder(training) => training.clone(),
-        Model::Classifier(_) => unreachable!("the figure is of autoencoders"),
+        _ => unreachable!("the figure is of autoencoders"),
     }
 }
 

@@ -194,6 +194,7 @@ fn beginning(plan: &Plan) -> (Weights, Vec<usize>) {
             Model::Classifier(of) => {
                 named_parameters(&Classifier::new(&of.classifier, 784, 10, &seeds, &device))
             }
+            Model::DeepAutoencoder(_) => unreachable!("no peer trains one here"),
         };
         for (name, shape, values) in drawn {
             weights.insert_members(std::slice::from_ref(member), &name, shape, &values);

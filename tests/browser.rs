@@ -246,6 +246,7 @@ fn forward(out: &Path, name: &str, input: &[f32], hold: Option<(usize, usize, f3
                 probabilities: None,
             }
         }
+        Network::DeepAutoencoder(_) => unreachable!("there is no page to draw on"),
         Network::Classifier(model) => {
             let (mut below, mut layers) = (x, Vec::new());
             for (at, layer) in model.hidden.iter().enumerate() {

@@ -284,7 +284,11 @@ fn a_run_has_its_curves_its_pictures_and_its_map() {
 
     // What was learnt can be put to use.
     let folder = out.display().to_string();
-    let of = ["--model", "pretrained, seed 0", "--own"];
+    let of = [
+        "data/mnist/t10k-images-idx3-ubyte.gz",
+        "--model",
+        "pretrained, seed 0",
+    ];
     let codes = out.with_file_name("codes.csv").display().to_string();
     let made = out.with_file_name("made.csv").display().to_string();
     for (verb, file, columns) in [("encode", &codes, 2), ("reconstruct", &made, 784)] {

@@ -87,7 +87,6 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
     };
     for &size in sizes {
         let [members, batches, images, inputs, units] = size;
-        type Operation = fn(&Rows, Tensor<3>, Tensor<3>) -> Tensor<3>;
         let operations: [(&str, Operation); 3] = [
             ("affine", ops::affine),
             ("ramp", ops::ramp),
@@ -124,7 +123,6 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
                 });
             }
         }
-        type Error = fn(Tensor<3>, Tensor<3>, Tensor<3>, &Rows) -> Tensor<3>;
         let errors: [(&str, Error); 3] = [
             ("squared error", ops::squared_error),
             ("squared error of logistic", ops::squared_error_of_logistic),
@@ -362,6 +360,12 @@ fn compare(name: BackendName, is_small: bool) {
         }
     }
 }
+
+/// A layer on numbers or bytes.
+type Operation = fn(&Rows, Tensor<3>, Tensor<3>) -> Tensor<3>;
+
+/// An error of a code, by decoder weights and biases.
+type Error = fn(Tensor<3>, Tensor<3>, Tensor<3>, &Rows) -> Tensor<3>;
 
 #[test]
 fn operations_are_their_definitions_on_ndarray() {

@@ -391,7 +391,7 @@ impl Trees<'_> {
         }
         record.note("pretraining", &only(&node, &keys), &keys);
         let mut stages = Vec::with_capacity(layers);
-        for layer in 0..layers {
+        for (layer, &width) in widths.iter().enumerate().take(layers) {
             let mut node = self.put_together("pretraining", Some(layer + 1));
             let is_unused =
                 |key: &str| extent.target == Target::Classes && keys::OF_DECODERS.contains(&key);
@@ -402,7 +402,7 @@ impl Trees<'_> {
             let mut keys = stage.write();
             keys.retain(|key, _| !is_unused(key));
             record.note("pretraining", &node, &keys);
-            let stage = stage.of_layer(widths[layer], activation(layer), starts);
+            let stage = stage.of_layer(width, activation(layer), starts);
             let below = layer.checked_sub(1).map(&activation);
             rules::stage(&stage, layer + 1, below)
                 .map_err(|broken| self.broken(broken, Some(layer + 1)))?;

@@ -1134,12 +1134,7 @@ mod tests {
         let test = images(&[[4.0, 3.0, 1.5], [1.0, 1.0, 1.0]]);
         let left = left_over_by_components(&train, &test, &[1, 2, 0, 3]);
         // Of 3² + 2² + ½² in all, half a row each.
-        let expected = [
-            (4.0 + 0.25) / 2.0,
-            0.25 / 2.0,
-            (9.0 + 4.0 + 0.25) / 2.0,
-            0.0,
-        ];
+        let expected = [2.125, 0.25 / 2.0, (9.0 + 4.0 + 0.25) / 2.0, 0.0];
         for (left, expected) in left.iter().zip(expected) {
             assert!((left - expected).abs() < 1e-12, "{left} {expected}");
         }

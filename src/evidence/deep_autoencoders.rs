@@ -97,7 +97,7 @@ impl Evidence for DeepAutoencoders {
     /// What as many principal components would do.
     fn conclude(&self, found: &Found<'_>) -> Option<Value> {
         let conditions = found.plan.conditions.iter();
-        let units = conditions.filter_map(|of| code_units(of));
+        let units = conditions.filter_map(code_units);
         let units: Vec<usize> = units.collect::<BTreeSet<_>>().into_iter().collect();
         let [train, test] = [&found.data.train, &found.data.test].map(|of| &of.images);
         let errors = left_over_by_components(train, test, &units);

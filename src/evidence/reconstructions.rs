@@ -245,45 +245,14 @@ fn section(
     ];
     let picture = strip(&columns, &groups, shape, &remarks);
     let outcomes: Vec<&str> = outcomes.iter().map(String::as_str).collect();
-    let indices: Vec<String> = shown.iter().map(|(index, _)| index.to_string()).collect();
-    let indices: Vec<&str> = indices.iter().map(String::as_str).collect();
-    let is_disturbed = found.iter().any(|(_, made)| made.disturbed.is_some());
-    let is_deep = is_deep_autoencoder(run.plan);
-    let conditions = run.plan.conditions.len();
-    let seeds = &run.plan.run.seeds;
+    let caption = caption(run, shown, found);
     let words = Words {
         alt: &format!(
             "{} and what autoencoders make of each, a row for reconstructions and one for errors: {}",
             counted(shown.len(), "test image"),
             listed(&outcomes, MOST_NAMES)
         ),
-        caption: &format!(
-            "Test images {} (counted from 0){}.{}{} {} is over all test images{}.",
-            listed(&indices, MOST_IMAGES),
-            if is_disturbed {
-                ", as they are given to the model, disturbed as in its training, and reconstructed from that"
-            } else {
-                " as they are given to the model, and reconstructed"
-            },
-            if seeds.len() > 1 {
-                " Of each condition, its first seed that could go on."
-            } else {
-                ""
-            },
-            if conditions > MOST_CONDITIONS {
-                format!(
-                    " {MOST_CONDITIONS} of {conditions} conditions, at even distances in the order of the config."
-                )
-            } else {
-                String::new()
-            },
-            if is_deep {
-                "The squared error"
-            } else {
-                "The explained variance"
-            },
-            if is_disturbed { ", undisturbed" } else { "" },
-        ),
+        caption: &caption,
         numbers: Some(run_dir::EXAMPLES),
     };
     figures.glossary.uses(&[Term::ExplainedVariance]);
@@ -292,6 +261,43 @@ fn section(
         h2 { "What becomes of an input" }
         (figure)
     }
+}
+
+/// Which images and models are shown, and what the title of each says.
+fn caption(run: &Run<'_>, shown: &[(usize, &Example)], found: &[(&Member, Made)]) -> String {
+    let indices: Vec<String> = shown.iter().map(|(index, _)| index.to_string()).collect();
+    let indices: Vec<&str> = indices.iter().map(String::as_str).collect();
+    let is_disturbed = found.iter().any(|(_, made)| made.disturbed.is_some());
+    let is_deep = is_deep_autoencoder(run.plan);
+    let conditions = run.plan.conditions.len();
+    let seeds = &run.plan.run.seeds;
+    format!(
+        "Test images {} (counted from 0){}.{}{} {} is over all test images{}.",
+        listed(&indices, MOST_IMAGES),
+        if is_disturbed {
+            ", as they are given to the model, disturbed as in its training, and reconstructed from that"
+        } else {
+            " as they are given to the model, and reconstructed"
+        },
+        if seeds.len() > 1 {
+            " Of each condition, its first seed that could go on."
+        } else {
+            ""
+        },
+        if conditions > MOST_CONDITIONS {
+            format!(
+                " {MOST_CONDITIONS} of {conditions} conditions, at even distances in the order of the config."
+            )
+        } else {
+            String::new()
+        },
+        if is_deep {
+            "The squared error"
+        } else {
+            "The explained variance"
+        },
+        if is_disturbed { ", undisturbed" } else { "" },
+    )
 }
 
 /// The squared error, where that is recorded, and the explained variance of a member after its last epoch.

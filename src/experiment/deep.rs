@@ -198,13 +198,12 @@ impl Group {
             }
             let weight = self.condition.stages[epoch.stage].sparsity.weight();
             let record = stage_record(&epoch, at, member, weight);
-            match end_of_stage(member, &record) {
-                Some(ended) => self.end(ended, setting),
-                None => {
-                    setting.observer.record(Record::Stage(&record));
-                    self.stage_records.push(record);
-                }
+            if let Some(ended) = end_of_stage(member, &record) {
+                self.end(ended, setting);
+                continue;
             }
+            setting.observer.record(Record::Stage(&record));
+            self.stage_records.push(record);
         }
         if self.all_have_ended() {
             Advance::Done

@@ -56,11 +56,10 @@ impl DeepTrainee {
     #[must_use]
     pub fn evaluate(&self, images: &Rows, members: usize) -> Vec<DeepEvaluation> {
         let model = self.model();
-        let code = model.encoder.last().map(|layer| {
-            let [_, _, units] = layer.weight.dims();
-            (units, layer.activation())
-        });
-        let (units, activation) = code.expect("a code is a layer");
+        let Some(code) = model.encoder.last() else {
+            return Vec::new();
+        };
+        let ([_, _, units], activation) = (code.weight.dims(), code.activation());
         let [mut errors, mut squared, mut sums, mut active] =
             std::array::from_fn(|_| vec![0.0_f64; members]);
         let mut ranges: Vec<OutputRange> = (0..members).map(|_| OutputRange::new(units)).collect();
