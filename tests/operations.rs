@@ -87,7 +87,7 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
     };
     for &size in sizes {
         let [members, batches, images, inputs, units] = size;
-        let operations: [(&str, Operation); 3] = [
+        let operations: [(&str, OfLayer); 3] = [
             ("affine", ops::affine),
             ("ramp", ops::ramp),
             ("logistic", ops::logistic),
@@ -123,7 +123,7 @@ fn layers_and_decoders(is_small: bool) -> Vec<Case> {
                 });
             }
         }
-        let errors: [(&str, Error); 3] = [
+        let errors: [(&str, OfCode); 3] = [
             ("squared error", ops::squared_error),
             ("squared error of logistic", ops::squared_error_of_logistic),
             ("cross-entropy of logistic", ops::cross_entropy_of_logistic),
@@ -362,10 +362,10 @@ fn compare(name: BackendName, is_small: bool) {
 }
 
 /// A layer on numbers or bytes.
-type Operation = fn(&Rows, Tensor<3>, Tensor<3>) -> Tensor<3>;
+type OfLayer = fn(&Rows, Tensor<3>, Tensor<3>) -> Tensor<3>;
 
 /// An error of a code, by decoder weights and biases.
-type Error = fn(Tensor<3>, Tensor<3>, Tensor<3>, &Rows) -> Tensor<3>;
+type OfCode = fn(Tensor<3>, Tensor<3>, Tensor<3>, &Rows) -> Tensor<3>;
 
 #[test]
 fn operations_are_their_definitions_on_ndarray() {
