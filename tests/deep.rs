@@ -348,4 +348,14 @@ fn what_does_not_go_together_is_told() {
         assert!(stderr.contains(told), "{more}: {stderr}");
     }
     assert!(!out.exists());
+    // A value that nobody uses is told so, and not that classes are learnt.
+    let own = CONFIG.replace(
+        "layers = \"all\"",
+        "layers = \"all\"\nreconstruction = \"squared_error\"",
+    );
+    let unused = ["--set", "pretraining.reconstruction=cross_entropy"];
+    let (code, _, stderr) = run(&own, &out, &unused);
+    assert_eq!(code, 2, "{stderr}");
+    let told = "`pretraining.reconstruction` has no effect: every condition sets its own value";
+    assert!(stderr.contains(told), "{stderr}");
 }

@@ -206,7 +206,7 @@ impl Document {
         let is_of_decoders = name.is_some_and(|name| keys::OF_DECODERS.contains(name));
         let on_classes = |of: &Condition| {
             let training = of.classifier();
-            training.is_none_or(|of| of.stages.is_empty() || of.target == Target::Classes)
+            training.is_some_and(|of| of.stages.is_empty() || of.target == Target::Classes)
         };
         if is_pretraining && is_of_decoders && users.clone().all(on_classes) {
             return Problem::new(
