@@ -596,15 +596,20 @@ impl Task for Group {
 #[must_use]
 pub fn named_parameters(model: &Classifier) -> Vec<(String, [usize; 3], Vec<f32>)> {
     let hidden = model.hidden.iter().enumerate();
-    let layers = hidden.map(|(at, layer)| (layer_name(at), layer));
-    layers
-        .chain([("output".to_owned(), &model.output)])
-        .flat_map(|(name, layer)| {
-            let named =
-                move |(parameter, shape, values)| (format!("{name}.{parameter}"), shape, values);
-            parameters(layer).into_iter().map(named)
-        })
-        .collect()
+    let hidden = hidden.map(|(at, layer)| (layer_name(at), layer));
+    of_layers(hidden.chain([("output".to_owned(), &model.output)]))
+}
+
+/// Every parameter of layers that are saved under these names.
+pub(super) fn of_layers<'a>(
+    layers: impl Iterator<Item = (String, &'a Layer)>,
+) -> Vec<(String, [usize; 3], Vec<f32>)> {
+    let of_layer = |(name, layer): (String, &'a Layer)| {
+        let named =
+            move |(parameter, shape, values)| (format!("{name}.{parameter}"), shape, values);
+        parameters(layer).into_iter().map(named)
+    };
+    layers.flat_map(of_layer).collect()
 }
 
 /// What member `at` has come to in an epoch of a stage.

@@ -3,11 +3,11 @@
 
 use std::mem;
 
-use super::classifiers::{end_of_stage, stage_record, stage_work, transfer_proofs};
+use super::classifiers::{end_of_stage, of_layers, stage_record, stage_work, transfer_proofs};
 use super::tasks::{Advance, Task};
 use super::{Failure, Models, Setting, Trained, Watched, by_condition, end_of};
 use crate::backend::Kind;
-use crate::model::{DeepAutoencoder, LayerValues, parameters};
+use crate::model::{DeepAutoencoder, LayerValues};
 use crate::results::{Ended, EpochRecord, Member, Numbers, StageRecord, TransferProof};
 use crate::spec::{DeepAutoencoderTraining, Plan, Target};
 use crate::train::pretraining::{
@@ -432,13 +432,6 @@ impl Task for Group {
 pub fn deep_parameters(model: &DeepAutoencoder) -> Vec<(String, [usize; 3], Vec<f32>)> {
     let there = model.encoder.iter().enumerate();
     let back = model.decoder.iter().enumerate();
-    there
-        .map(|(at, layer)| (layer_name(at), layer))
-        .chain(back.map(|(at, layer)| (decoder_name(at), layer)))
-        .flat_map(|(name, layer)| {
-            let named =
-                move |(parameter, shape, values)| (format!("{name}.{parameter}"), shape, values);
-            parameters(layer).into_iter().map(named)
-        })
-        .collect()
+    let there = there.map(|(at, layer)| (layer_name(at), layer));
+    of_layers(there.chain(back.map(|(at, layer)| (decoder_name(at), layer))))
 }
