@@ -23,7 +23,7 @@ use crate::config::{self, Overrides};
 use crate::evidence::promises::broken;
 use crate::experiment::Ending;
 use crate::results::Ended;
-use crate::run::{self, Finished, Options, Resumed};
+use crate::run::{self, Finished, Options, Part, PartEnd, Resumed};
 use crate::run_dir;
 use crate::spec::BackendName;
 use crate::train::Stop;
@@ -114,7 +114,7 @@ struct RunArgs {
     #[command(flatten)]
     overrides: OverrideArgs,
     /// Go on with the run in this folder, instead of a new run from a config; the same as `layerwise resume`
-    #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["config", "backend", "out"])]
+    #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["config", "backend", "out", "part"])]
     resume: Option<PathBuf>,
     /// Write the run to this new folder instead of the next free one in runs/
     #[arg(long, value_name = "DIR")]
@@ -123,6 +123,10 @@ struct RunArgs {
     /// scheduler starts again
     #[arg(long = "continue", requires = "out")]
     go_on: bool,
+    /// Train this part of the models and no others, as in --part 3/16, into the folder of --out, which all parts share;
+    /// when all are there, `layerwise resume` draws what one process would have drawn
+    #[arg(long, value_name = "N/OF", requires = "out")]
+    part: Option<Part>,
     #[command(flatten)]
     watch: WatchArgs,
 }
@@ -363,12 +367,54 @@ fn train(args: RunArgs) -> Result<(), Failure> {
     let path = args.config.unwrap_or_default();
     let config = args.overrides.load(&path)?;
     let options = args.watch.options();
+    if let (Some(out), Some(part)) = (args.out.as_deref(), args.part) {
+        let end = run::train_part(&path, config, out, part, args.go_on, &options)?;
+        return tell_part(&end);
+    }
     match args.out.as_deref() {
         Some(out) if args.go_on && run::is_begun(out) => {
             let resumed = run::go_on(out, config, &options)?;
             tell_resumed(&resumed, out, &args.watch)
         }
         out => tell_end(&run::start(&path, config, out, &options)?, &args.watch),
+    }
+}
+
+/// Tells how a part of a run ended.
+fn tell_part(end: &PartEnd) -> Result<(), Failure> {
+    let (part, path) = (end.part, end.path.display());
+    if matches!(end.ending, Ending::Stopped { .. }) {
+        tell(&format!(
+            "part {part} was stopped; the same command with --continue goes on with it"
+        ));
+        return Err(Failure::Interrupted);
+    }
+    if end.was_done {
+        say(&format!(
+            "part {part} of {path} is finished; nothing to train"
+        ));
+    }
+    match end.missing.as_slice() {
+        [] => tell(&format!(
+            "all parts are there; put them together with: layerwise resume {}",
+            in_shell(&end.path)
+        )),
+        missing => {
+            let names: Vec<String> = missing.iter().map(Part::to_string).collect();
+            let names: Vec<&str> = names.iter().map(String::as_str).collect();
+            tell(&format!(
+                "part {part} is finished; {} not: {}",
+                match missing.len() {
+                    1 => "one is".to_owned(),
+                    count => format!("{count} are"),
+                },
+                listed(&names, 8)
+            ));
+        }
+    }
+    match end.ended.as_slice() {
+        [] => Ok(()),
+        ended => Err(Failure::Work(some_ended(ended, end.models))),
     }
 }
 

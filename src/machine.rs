@@ -15,6 +15,17 @@ pub struct Memory {
     pub free: Option<u64>,
 }
 
+/// What this machine is called; `this machine` where it does not say.
+#[must_use]
+pub fn name() -> String {
+    let told = fs::read_to_string("/proc/sys/kernel/hostname").ok();
+    let told = told.or_else(|| std::env::var("HOSTNAME").ok());
+    let told = told.or_else(|| std::env::var("COMPUTERNAME").ok());
+    told.map(|name| name.trim().to_owned())
+        .filter(|name| !name.is_empty() && !name.chars().any(char::is_control))
+        .unwrap_or_else(|| "this machine".to_owned())
+}
+
 /// The memory that this process can have, as far as it can be found out.
 #[must_use]
 pub fn memory() -> Option<Memory> {

@@ -135,6 +135,7 @@ fn evaluated(config: &str) -> Bits {
         observer: &(),
         stop: &Stop::default(),
         shelf: &(),
+        only: None,
         measure: &|trained| {
             let label = &trained.members[0].label;
             let images = &trained.examples.test.images;

@@ -32,7 +32,7 @@ pub fn check(plan: PlanArgs) -> Result<(), Failure> {
         ));
     }
     say("");
-    let prepared = prepare(&config, cores())?;
+    let prepared = prepare(&config, None, cores())?;
     describe(&config.plan, &prepared);
     prepared.warn();
     Ok(())

@@ -162,6 +162,15 @@ pub fn parse(text: &str, file_label: &Path, overrides: &Overrides) -> Result<Con
     })
 }
 
+const OTHER_CONDITIONS: &str = "its conditions are not the same";
+
+/// A key that has another value.
+struct Change<'a> {
+    key: &'a str,
+    was: String,
+    is: String,
+}
+
 impl Config {
     /// What keeps this config from going on where a run of `earlier` was left, in words; `None` if nothing does.
     ///
@@ -170,22 +179,11 @@ impl Config {
     #[must_use]
     pub fn cannot_continue(&self, earlier: &Self) -> Option<String> {
         if self.conditions != earlier.conditions {
-            return Some("its conditions are not the same".to_owned());
+            return Some(OTHER_CONDITIONS.to_owned());
         }
-        let value = |config: &Self, key: &str| {
-            let mut values = config.values.iter();
-            let setting = values.find(|setting| setting.key == key);
-            setting.map_or_else(|| "not set".to_owned(), |setting| setting.value.clone())
-        };
-        let keys = earlier.values.iter().chain(&self.values);
-        keys.map(|setting| setting.key.as_str()).find_map(|key| {
-            let (was, is) = (value(earlier, key), value(self, key));
-            let name = told_for_all(key);
-            if was == is || name == "data.dir" || name.starts_with("report.") {
-                return None;
-            }
+        self.changes(earlier).find_map(|Change { key, was, is }| {
             let changed = format!("`{key}` was {was} and is {is}");
-            if name != "training.epochs" {
+            if told_for_all(key) != "training.epochs" {
                 return Some(changed);
             }
             if is.parse::<u64>().ok() < was.parse::<u64>().ok() {
@@ -202,6 +200,36 @@ impl Config {
                 falling.key, falling.value
             ))
         })
+    }
+
+    /// What keeps this config from being a part of a run of the config `earlier`, if anything does.
+    #[must_use]
+    pub fn is_another(&self, earlier: &Self) -> Option<String> {
+        if self.conditions != earlier.conditions {
+            return Some(OTHER_CONDITIONS.to_owned());
+        }
+        let change = self.changes(earlier).next()?;
+        Some(format!(
+            "`{}` was {} and is {}",
+            change.key, change.was, change.is
+        ))
+    }
+
+    /// The keys whose values are not those of `earlier`; where the data lie and what is reported may differ.
+    fn changes<'a>(&'a self, earlier: &'a Self) -> impl Iterator<Item = Change<'a>> {
+        let value = |config: &Self, key: &str| {
+            let mut values = config.values.iter();
+            let setting = values.find(|setting| setting.key == key);
+            setting.map_or_else(|| "not set".to_owned(), |setting| setting.value.clone())
+        };
+        let keys = earlier.values.iter().chain(&self.values);
+        keys.map(|setting| setting.key.as_str())
+            .filter_map(move |key| {
+                let (was, is) = (value(earlier, key), value(self, key));
+                let name = told_for_all(key);
+                let may_differ = name == "data.dir" || name.starts_with("report.");
+                (was != is && !may_differ).then_some(Change { key, was, is })
+            })
     }
 
     /// The resolved config: every key that the experiment uses, with its value.

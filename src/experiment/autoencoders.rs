@@ -29,7 +29,7 @@ struct Group {
 
 /// The tasks of a plan. On a CPU every member is a task of its own and tasks share the lanes; on a GPU, members that
 /// differ in seed and in β or λ alone are one batched model, unless each searches its own way.
-pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
+pub fn tasks(plan: &Plan, kind: Kind) -> Vec<Box<dyn Task>> {
     let mut groups: Vec<Group> = Vec::new();
     for (condition, members) in plan.conditions.iter().zip(by_condition(plan)) {
         let Some(training) = condition.autoencoder() else {
@@ -37,7 +37,7 @@ pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
         };
         for member in members {
             let sparsity = training.sparsity;
-            let alone = setting.backend.kind == Kind::Cpu || condition.searches();
+            let alone = kind == Kind::Cpu || condition.searches();
             let shared = groups.iter_mut().find(|group| {
                 let other = AutoencoderTraining {
                     sparsity: group.setting.sparsity.with_weight(sparsity.weight()),

@@ -12,6 +12,7 @@ use std::time::Instant;
 use super::tasks::{Advance, Task};
 use super::{Failure, Models, Setting, Trained, Watched, by_condition, end_of};
 use crate::backend::Kind;
+use crate::data::Dataset;
 use crate::model::{Autoencoder, Classifier, DeepAutoencoder, Layer, LayerValues, parameters};
 use crate::results::{
     ClassifierRecord, Ended, LayerRecord, Member, MemberSeconds, Numbers, StageRecord,
@@ -65,13 +66,13 @@ pub fn multiply_accumulates(
 }
 
 /// The tasks of a plan: each member alone, or on a GPU all seeds of a condition together, unless each searches its own way.
-pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
+pub fn tasks(plan: &Plan, kind: Kind, data: &Dataset) -> Vec<Box<dyn Task>> {
     let mut tasks: Vec<Box<dyn Task>> = Vec::new();
     for (condition, members) in plan.conditions.iter().zip(by_condition(plan)) {
         let Some(training) = condition.classifier() else {
             continue;
         };
-        let size = match setting.backend.kind {
+        let size = match kind {
             Kind::Gpu | Kind::SoftwareGpu if !condition.searches() => members.len(),
             _ => 1,
         };
@@ -79,9 +80,9 @@ pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
             let task = tasks.len();
             let whole = multiply_accumulates(
                 condition,
-                [&setting.data.train, setting.data.to_pretrain()].map(|of| of.images.count()),
-                setting.data.train.images.inputs(),
-                setting.data.classes,
+                [&data.train, data.to_pretrain()].map(|of| of.images.count()),
+                data.train.images.inputs(),
+                data.classes,
             );
             let group = Group::new(task, training.clone(), members.to_vec(), whole);
             tasks.push(Box::new(group));

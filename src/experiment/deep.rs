@@ -17,13 +17,13 @@ use crate::train::{DeepEvaluation, DeepTrainee, MemberObserver, Order, Record, S
 use crate::weights::{Weights, decoder_name, layer_name};
 
 /// The tasks of a plan: each member alone, or on a GPU all seeds of a condition together, unless each searches its own way.
-pub fn tasks(plan: &Plan, setting: &Setting<'_>) -> Vec<Box<dyn Task>> {
+pub fn tasks(plan: &Plan, kind: Kind) -> Vec<Box<dyn Task>> {
     let mut tasks: Vec<Box<dyn Task>> = Vec::new();
     for (condition, members) in plan.conditions.iter().zip(by_condition(plan)) {
         let Some(training) = condition.deep_autoencoder() else {
             continue;
         };
-        let size = match setting.backend.kind {
+        let size = match kind {
             Kind::Gpu | Kind::SoftwareGpu if !condition.searches() => members.len(),
             _ => 1,
         };

@@ -16,7 +16,8 @@ use crate::spec::{
     Keep, Limit, Model, OptimizerSpec, Plan, TrainingSpec, Transform, Whitening,
 };
 
-use super::PROBE_IMAGES;
+use super::{PROBE_IMAGES, counts};
+use crate::results::Member;
 use crate::train::FULL_BATCH_PART;
 
 /// The program itself, its threads, and the blocks that its allocator keeps.
@@ -166,11 +167,11 @@ pub fn memory_to_transform(transforms: &[Transform], data: &Dataset) -> Need {
     }
 }
 
-/// The memory that a run of `plan` on `data` needs, with `lanes` threads on a CPU backend.
+/// The memory that these members of `plan` need on `data`, with `lanes` threads on a CPU backend.
 #[must_use]
-pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
+pub fn memory(plan: &Plan, of: &[Member], data: &Dataset, kind: Kind, lanes: usize) -> Need {
     let inputs = data.train.images.inputs();
-    let seeds = plan.run.seeds.len() as f64;
+    let counts = counts(plan, of);
     let conditions = plan.conditions.iter();
     let loads: Vec<Load> = conditions
         .map(|condition| match &condition.model {
@@ -191,13 +192,15 @@ pub fn memory(plan: &Plan, data: &Dataset, kind: Kind, lanes: usize) -> Need {
             "training.batch_size and pretraining.batch_size",
         ],
     };
-    let sum =
-        |of: &dyn Fn(&Load) -> f64| -> f64 { loads.iter().map(|load| seeds * of(load)).sum() };
+    let sum = |of: &dyn Fn(&Load) -> f64| -> f64 {
+        let loads = loads.iter().zip(&counts);
+        loads.map(|(load, &count)| count as f64 * of(load)).sum()
+    };
     let members = sum(&|_| 1.0);
     let lanes = match kind {
         Kind::Cpu => members.min(lanes as f64),
         // All seeds of a condition are one batched model.
-        Kind::Gpu | Kind::SoftwareGpu => seeds,
+        Kind::Gpu | Kind::SoftwareGpu => counts.iter().max().map_or(0.0, |&most| most as f64),
     };
     let largest = |of: &dyn Fn(&Load) -> f64| loads.iter().map(of).fold(0.0, f64::max);
     let (turn, batch) = (largest(&|load| load.turn), largest(&|load| load.batch));

@@ -20,7 +20,7 @@ pub use deep::deep_parameters;
 pub use memory::{Need, Part, memory, memory_to_transform};
 pub use warnings::warnings;
 
-use crate::backend::Backend;
+use crate::backend::{Backend, Kind};
 use crate::data::{Dataset, Images, Split, Values};
 use crate::model::{Classifier, DeepAutoencoder, parameters};
 use crate::ops::{Rows, Stored};
@@ -38,7 +38,9 @@ use crate::train::{
 use crate::weights::Weights;
 use crate::words::counted;
 
-use tasks::carry_out;
+use tasks::{Task, carry_out};
+
+pub use tasks::{ended, is_through};
 
 /// What every experiment is given, whatever its plan.
 #[derive(Clone, Copy)]
@@ -59,6 +61,8 @@ pub struct Setting<'a> {
     pub stop: &'a Stop,
     /// Where the states of the run's tasks are kept.
     pub shelf: &'a dyn Shelf,
+    /// The tasks to carry out, by their numbers; absent for all of them.
+    pub only: Option<&'a [usize]>,
     /// Called for every group of members that comes to the end of its training.
     pub measure: &'a Measure<'a>,
 }
@@ -303,18 +307,57 @@ fn end_of(
     })
 }
 
-/// Trains every condition of a plan under every seed.
+/// The tasks of a plan, in their order.
+fn tasks(plan: &Plan, kind: Kind, data: &Dataset) -> Vec<Box<dyn Task>> {
+    match plan.experiment {
+        ExperimentName::Autoencoder => autoencoders::tasks(plan, kind),
+        ExperimentName::Classifier => classifiers::tasks(plan, kind, data),
+        ExperimentName::DeepAutoencoder => deep::tasks(plan, kind),
+    }
+}
+
+/// A task of a run, before it begins.
+#[derive(Debug, Clone)]
+pub struct Outline {
+    /// Position among all tasks of the run, counted from 0.
+    pub number: usize,
+    /// What is trained together.
+    pub members: Vec<Member>,
+    /// Multiply–accumulate operations of all its training.
+    pub work: u64,
+}
+
+/// The tasks that a plan has on these data and on a backend of this kind, in their order.
+#[must_use]
+pub fn outlines(plan: &Plan, kind: Kind, data: &Dataset) -> Vec<Outline> {
+    let images = [&data.train, data.to_pretrain()].map(|of| of.images.count());
+    let inputs = data.train.images.inputs();
+    let work = |member: &Member| {
+        let condition = plan.condition(&member.condition);
+        condition.map_or(0, |of| {
+            multiply_accumulates(of, images, inputs, data.classes)
+        })
+    };
+    let outline = |task: Box<dyn Task>| Outline {
+        number: task.number(),
+        members: task.members().to_vec(),
+        work: task.members().iter().map(work).sum(),
+    };
+    let tasks = tasks(plan, kind, data).into_iter();
+    tasks.map(outline).collect()
+}
+
+/// Trains every condition of a plan under every seed, or [a part](Setting::only) of these.
 ///
 /// # Errors
 ///
 /// Returns [`Failure`] if what a classifier starts from is not what its pretraining learnt, or if a task is to go on from
 /// the state of another one. A member whose cost becomes infinite or not a number ends, and the others go on.
 pub fn run(plan: &Plan, setting: &Setting<'_>) -> Result<Outcome, Failure> {
-    let tasks = match plan.experiment {
-        ExperimentName::Autoencoder => autoencoders::tasks(plan, setting),
-        ExperimentName::Classifier => classifiers::tasks(plan, setting),
-        ExperimentName::DeepAutoencoder => deep::tasks(plan, setting),
-    };
+    let mut tasks = tasks(plan, setting.backend.kind, setting.data);
+    if let Some(only) = setting.only {
+        tasks.retain(|task| only.contains(&task.number()));
+    }
     let tasks = carry_out(tasks, setting)?;
 
     let through = tasks.iter().filter(|task| task.is_through());
@@ -386,6 +429,12 @@ fn initial_weights(plan: &Plan, images: &Rows, classes: usize) -> Weights {
 #[must_use]
 pub fn members(plan: &Plan) -> Vec<Member> {
     by_condition(plan).concat()
+}
+
+/// How many of these members each condition has.
+fn counts(plan: &Plan, of: &[Member]) -> Vec<usize> {
+    let count = |name: &str| of.iter().filter(|member| member.condition == name).count();
+    plan.names().map(count).collect()
 }
 
 /// The members of each condition.
@@ -573,17 +622,22 @@ fn layers(hidden_units: &[usize], inputs: usize, classes: usize) -> String {
     format!("{inputs}{} → {classes}", runs.collect::<String>())
 }
 
-/// How much there is to do, on so many training images and so many to pretrain on, of `inputs` pixels in `classes` classes.
+/// How much there is to do for these members, on so many training images and so many to pretrain on, of `inputs` pixels in `classes` classes.
 #[must_use]
-pub fn extent(plan: &Plan, images: [usize; 2], inputs: usize, classes: usize) -> Extent {
-    let seeds = plan.run.seeds.len();
+pub fn extent(
+    plan: &Plan,
+    of: &[Member],
+    images: [usize; 2],
+    inputs: usize,
+    classes: usize,
+) -> Extent {
     let mut extent = Extent {
         epochs: 0,
         epochs_of_all: 0,
         largest_batch: 0,
         multiply_accumulates: 0,
     };
-    for condition in &plan.conditions {
+    for (condition, seeds) in plan.conditions.iter().zip(counts(plan, of)) {
         extent.epochs = extent.epochs.max(condition.training().epochs);
         let stages = condition.stages().iter().map(|stage| &stage.training);
         for training in stages.chain([condition.training()]) {

@@ -3,6 +3,8 @@
 
 use std::sync::Mutex;
 
+use serde_json::Value;
+
 use super::{Failure, Moment, Setting, TaskName};
 use crate::results::{Ended, Member, MemberResults, MemberSeconds, Numbers};
 use crate::train::State;
@@ -63,6 +65,23 @@ pub trait Task: Send {
             })
             .collect()
     }
+}
+
+/// Whether the state of a task of so many members is that of its end: there is nothing left to train.
+#[must_use]
+pub fn is_through(state: &State, members: usize) -> bool {
+    let fact = |name: &str| state.facts.get(name);
+    let ended = fact("ended").and_then(Value::as_array).map_or(0, Vec::len);
+    fact("numbers").is_some_and(|numbers| !numbers.is_null()) || ended == members
+}
+
+/// The members that could not go on, as the state of their task has it.
+#[must_use]
+pub fn ended(state: &State) -> Vec<Ended> {
+    let ended = state.facts.get("ended").cloned();
+    ended.map_or_else(Vec::new, |ended| {
+        serde_json::from_value(ended).unwrap_or_default()
+    })
 }
 
 /// What a step left behind.

@@ -139,6 +139,12 @@ pub struct Found {
 }
 
 impl Found {
+    /// The state of a task, if there is one.
+    #[must_use]
+    pub fn state(&self, task: usize) -> Option<&State> {
+        self.states.get(&task)
+    }
+
     /// Whether there is any state to go on from.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -146,7 +152,7 @@ impl Found {
     }
 }
 
-/// Reads the newest sound checkpoint of every task in `run`. `differs` says what keeps a state of one identity from
+/// Reads the newest sound checkpoint of every task in `run` that is `wanted`. `differs` says what keeps a state of one identity from
 /// being used, or gives `None`.
 ///
 /// # Errors
@@ -154,6 +160,7 @@ impl Found {
 /// Returns [`CheckpointError`] if all files of a task are damaged, or one belongs to another run.
 pub fn find(
     run: &Path,
+    wanted: impl Fn(usize) -> bool,
     differs: impl Fn(&Identity) -> Option<String>,
 ) -> Result<Found, CheckpointError> {
     let folder = run.join(CHECKPOINTS);
@@ -168,7 +175,8 @@ pub fn find(
     for entry in entries {
         let entry = entry.map_err(|source| cannot_read(&folder, source))?;
         let name = entry.file_name();
-        if let Some((task, number)) = name.to_str().and_then(parts_of_name) {
+        let parts = name.to_str().and_then(parts_of_name);
+        if let Some((task, number)) = parts.filter(|(task, _)| wanted(*task)) {
             files.entry(task).or_default().push(number);
         }
     }
@@ -504,7 +512,7 @@ mod tests {
             first.offer(&task(7), Moment::Last, &|| state(epochs));
         }
         assert_eq!(files(run.path()), ["task-0007.000003", "task-0007.000004"]);
-        let found = find(run.path(), |_| None).expect("sound files");
+        let found = find(run.path(), |_| true, |_| None).expect("sound files");
         let second = checkpoints(run.path(), found, &stop);
         assert_eq!(second.take(7), Some(state(4)));
         assert_eq!(second.take(7), None, "once");
@@ -528,14 +536,16 @@ mod tests {
             changed[place] ^= 1;
             for damaged in [&whole[..place], &changed] {
                 fs::write(&newest, damaged).expect("room");
-                let mut found = find(run.path(), |_| None).expect("the one before");
+                let mut found = find(run.path(), |_| true, |_| None).expect("the one before");
                 assert_eq!(found.warnings.len(), 1, "{place}");
                 assert!(found.warnings[0].contains("task-0000.000002"));
                 assert_eq!(found.states.remove(&0), Some(state(1)), "{place}");
             }
         }
         fs::write(run.path().join(CHECKPOINTS).join("task-0000.000001"), b"").expect("room");
-        let error = find(run.path(), |_| None).err().expect("both are damaged");
+        let error = find(run.path(), |_| true, |_| None)
+            .err()
+            .expect("both are damaged");
         let text = error.to_string();
         assert!(
             text.starts_with("no checkpoint of task 0 can be read: "),
@@ -564,9 +574,9 @@ mod tests {
         ] {
             fs::write(run.path().join(CHECKPOINTS).join(name), b"").expect("room");
         }
-        let found = find(run.path(), |_| None).expect("the one before");
+        let found = find(run.path(), |_| true, |_| None).expect("the one before");
         checkpoints(run.path(), found, &stop).offer(&task(0), Moment::Last, &|| state(3));
-        let mut found = find(run.path(), |_| None).expect("sound files");
+        let mut found = find(run.path(), |_| true, |_| None).expect("sound files");
         assert!(found.warnings.is_empty() && newest.exists());
         assert_eq!(found.states.remove(&0), Some(state(3)));
         assert!(
@@ -587,7 +597,7 @@ mod tests {
             assert_eq!(*found, identity());
             Some("training.epochs was 3 and is 2".to_owned())
         };
-        let text = find(run.path(), differs)
+        let text = find(run.path(), |_| true, differs)
             .err()
             .expect("refused")
             .to_string();
@@ -600,7 +610,7 @@ mod tests {
         let bytes = fs::read(&file).expect("it was written");
         let newer = [b"layerwise checkpoint 3\n", &bytes[FIRST_LINE.len()..]].concat();
         fs::write(&file, newer).expect("room");
-        let text = find(run.path(), |_| None)
+        let text = find(run.path(), |_| true, |_| None)
             .err()
             .expect("refused")
             .to_string();
@@ -622,7 +632,7 @@ mod tests {
         let [one, other] = [0, 1].map(|number| fs::read(file(number)).expect("it was written"));
         fs::write(file(0), other).expect("room");
         fs::write(file(1), one).expect("room");
-        let text = find(run.path(), |_| None)
+        let text = find(run.path(), |_| true, |_| None)
             .err()
             .expect("refused")
             .to_string();

@@ -6,6 +6,7 @@
 pub mod checkpoint;
 mod compare;
 mod exhibits;
+mod parts;
 mod prepare;
 mod resume;
 
@@ -32,6 +33,7 @@ use checkpoint::{Checkpoints, Found, Identity};
 
 pub use compare::compare;
 pub use exhibits::{Exhibits, exhibit};
+pub use parts::{Part, PartEnd, train_part};
 pub use prepare::{Prepared, prepare};
 pub use resume::{Resumed, draw_again, go_on, is_begun, own_data, resume};
 
@@ -89,8 +91,8 @@ pub struct Finished {
 /// Everything that a run needs, whether it begins or goes on.
 struct Job {
     dir: RunDir,
-    /// Held until the run ends.
-    lock: Lock,
+    /// Held until the run ends: that of the folder, and those of its parts, where it has any.
+    locks: Vec<Lock>,
     manifest: Manifest,
     config: Config,
     prepared: Prepared,
@@ -110,19 +112,33 @@ pub fn start(
     out: Option<&Path>,
     options: &Options,
 ) -> Result<Finished, Failure> {
-    let prepared = prepare(&config, options.jobs)?;
+    let prepared = prepare(&config, None, options.jobs)?;
     prepared.warn();
     let config = Config {
         name: name(path, &config.name),
         ..config
     };
-    let plan = &config.plan;
     let dir = RunDir::create(out, &config.name).map_err(|error| match error {
         RunDirError::Exists { .. } => Failure::request(error),
         other => Failure::work(other),
     })?;
     let lock = dir.lock().map_err(Failure::work)?;
-    let manifest = Manifest {
+    let manifest = first_manifest(&config, &prepared, options);
+    let job = Job {
+        dir,
+        locks: vec![lock],
+        manifest,
+        config,
+        prepared,
+        found: Found::default(),
+    };
+    carry_out(job, options)
+}
+
+/// What a run says of itself when it begins.
+fn first_manifest(config: &Config, prepared: &Prepared, options: &Options) -> Manifest {
+    let plan = &config.plan;
+    Manifest {
         format: FORMAT,
         version: format!("layerwise {}", env!("CARGO_PKG_VERSION")),
         name: config.name.clone(),
@@ -134,7 +150,7 @@ pub fn start(
         seeds: plan.run.seeds.clone(),
         order_seed: plan.run.order_seed,
         members: experiment::members(plan),
-        data: prepared.data_record(&config),
+        data: prepared.data_record(config),
         parameters_before_drawing: None,
         parameters_after_drawing: None,
         started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
@@ -143,19 +159,11 @@ pub fn start(
             ..Seconds::default()
         },
         member_seconds: Vec::new(),
-        overridden: overridden(&config),
+        overridden: overridden(config),
         warnings: prepared.warnings.clone(),
+        parts: None,
         files: BTreeMap::new(),
-    };
-    let job = Job {
-        dir,
-        lock,
-        manifest,
-        config,
-        prepared,
-        found: Found::default(),
-    };
-    carry_out(job, options)
+    }
 }
 
 /// How a run of so many members ended.
@@ -234,7 +242,7 @@ fn name(path: &Path, name: &str) -> String {
 fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
     let Job {
         dir,
-        lock,
+        locks,
         mut manifest,
         config,
         prepared,
@@ -297,6 +305,7 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
             observer: &keeper,
             stop,
             shelf: &checkpoints,
+            only: None,
             measure: &|trained| evidence::measure(plan, trained),
         },
     );
@@ -328,7 +337,7 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
         // The first failure is the one to tell; that its note cannot be written may follow from it.
         let _ = dir.write_json(run_dir::MANIFEST, &manifest);
     }
-    drop(lock);
+    drop(locks);
     finished
 }
 

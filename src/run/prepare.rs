@@ -4,13 +4,14 @@
 use std::path::{self, Path, PathBuf};
 use std::time::Instant;
 
-use super::Failure;
+use super::{Failure, Part};
 use crate::backend::{self, Backend, BackendError, Kind};
 use crate::config::Config;
 use crate::data::{self, Dataset, Frame};
 use crate::evidence;
-use crate::experiment::{self, Need};
+use crate::experiment::{self, Need, Outline};
 use crate::machine::{self, readable};
+use crate::results::Member;
 use crate::run_dir::{DataRecord, FileRecord, RunDir};
 use crate::spec::{Condition, ExperimentName};
 use crate::ui::print::tell;
@@ -34,16 +35,20 @@ pub struct Prepared {
     pub extent: experiment::Extent,
     /// The memory that it needs, in bytes.
     pub need: Need,
+    /// Its tasks, or those of the part that was asked for.
+    pub tasks: Vec<Outline>,
+    /// The work of every task of the whole run, in multiply–accumulate operations.
+    pub work_of_all: Vec<u64>,
     /// What is odd about the plan on these data.
     pub warnings: Vec<String>,
 }
 
-/// Opens the backend, reads the data whole and holds the plan against both.
+/// Opens the backend, reads the data whole and holds the plan against both, for the whole run or a part of it.
 ///
 /// # Errors
 ///
 /// Returns [`Failure`] if the backend or the data are not there, or the plan does not fit the data or the machine.
-pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
+pub fn prepare(config: &Config, part: Option<Part>, jobs: usize) -> Result<Prepared, Failure> {
     let plan = &config.plan;
     if let Some(mistake) = evidence::mistakes(plan) {
         return Err(Failure::Request(mistake));
@@ -56,7 +61,8 @@ pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
     let left = images.saturating_sub(held_out);
     let to_pretrain = data.pretraining.as_ref().map(|of| of.images.count());
     let left = [left, to_pretrain.unwrap_or(left)];
-    let extent = experiment::extent(plan, left, inputs, data.classes);
+    let members = experiment::members(plan);
+    let extent = experiment::extent(plan, &members, left, inputs, data.classes);
     fits(extent.largest_batch, images, held_out)?;
     if plan.experiment == ExperimentName::Classifier && data.classes == 0 {
         return Err(Failure::Request(
@@ -84,8 +90,15 @@ pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
     }
     let loading = start.elapsed().as_secs_f64();
     let inputs = data.train.images.inputs();
-    let extent = experiment::extent(plan, left, inputs, data.classes);
-    let need = experiment::memory(plan, &data, backend.kind, jobs).or(before);
+    let mut tasks = experiment::outlines(plan, backend.kind, &data);
+    let work_of_all: Vec<u64> = tasks.iter().map(|task| task.work).collect();
+    if let Some(part) = part {
+        let of_part = part.of_tasks(&work_of_all)?;
+        tasks.retain(|task| of_part.contains(&task.number));
+    }
+    let members: Vec<Member> = tasks.iter().flat_map(|task| task.members.clone()).collect();
+    let extent = experiment::extent(plan, &members, left, inputs, data.classes);
+    let need = experiment::memory(plan, &members, &data, backend.kind, jobs).or(before);
     has_room(&need, backend.kind)?;
     Ok(Prepared {
         warnings: experiment::warnings(plan, &data),
@@ -97,6 +110,8 @@ pub fn prepare(config: &Config, jobs: usize) -> Result<Prepared, Failure> {
         loading,
         extent,
         need,
+        tasks,
+        work_of_all,
     })
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::checkpoint::{self, Identity};
 use super::prepare::read_data;
-use super::{Failure, Finished, Job, Options, carry_out, identity, prepare};
+use super::{Failure, Finished, Job, Options, carry_out, identity, parts, prepare};
 use crate::config::{self, Config, Overrides};
 use crate::data::Dataset;
 use crate::run_dir::{self, Lock, Manifest, RunDir, RunDirError, Status};
@@ -35,7 +35,7 @@ pub fn resume(path: &Path, set: &[String], options: &Options) -> Result<Resumed,
     restore_config(&dir, &manifest)?;
     let earlier = written_config(&dir, &manifest, &[])?;
     let config = written_config(&dir, &manifest, set)?;
-    finish(dir, lock, manifest, &earlier, config, options)
+    finish(dir, lock, manifest, &earlier, config, false, options)
 }
 
 /// Whether there is a run in the folder `path`, or the beginning of one.
@@ -57,16 +57,18 @@ pub fn go_on(path: &Path, config: Config, options: &Options) -> Result<Resumed, 
         name: manifest.name.clone(),
         ..config
     };
-    finish(dir, lock, manifest, &earlier, config, options)
+    finish(dir, lock, manifest, &earlier, config, true, options)
 }
 
-/// Goes on with a run that was begun with the config `earlier`, by `config`.
+/// Goes on with a run that was begun with the config `earlier`, by `config`. What is not there of a run in parts is only
+/// trained where that is asked for: somebody else may be about to.
 fn finish(
     dir: RunDir,
     lock: Lock,
     manifest: Manifest,
     earlier: &Config,
     config: Config,
+    train_missing_parts: bool,
     options: &Options,
 ) -> Result<Resumed, Failure> {
     let path = dir.path().display();
@@ -95,11 +97,32 @@ fn finish(
             return Ok(Resumed::WasFinished { drawn_again: true });
         }
     }
-    let prepared = prepare(&config, options.jobs)?;
+    let mut locks = vec![lock];
+    if let Some(parts) = manifest.parts {
+        locks.extend(parts::lock_all(&dir, parts)?);
+    }
+    let prepared = prepare(&config, None, options.jobs)?;
     let identity = identity(&config, &prepared.data);
     same_data(&dir, &manifest, &identity)?;
-    let found = checkpoint::find(dir.path(), |saved| differs(&config, &identity, saved))
-        .map_err(Failure::work)?;
+    let found = checkpoint::find(
+        dir.path(),
+        |_| true,
+        |saved| differs(&config, &identity, saved),
+    )
+    .map_err(Failure::work)?;
+    let mut seconds = manifest.seconds;
+    if let Some(parts) = manifest
+        .parts
+        .filter(|_| manifest.status != Status::Complete)
+    {
+        let missing = parts::incomplete(&dir, parts, earlier, &prepared, &found)?;
+        if let Some(missing) = missing.filter(|_| !train_missing_parts) {
+            return Err(Failure::Request(format!(
+                "{path} lacks parts:\n  {missing}\n  hint: start these with `--part N/{parts} --continue`; or train all that is left in one process with `layerwise CONFIG --out {path} --continue`"
+            )));
+        }
+        seconds = parts::seconds(&dir, parts)?;
+    }
     prepared.warn();
     for warning in &found.warnings {
         tell(&format!(
@@ -116,10 +139,11 @@ fn finish(
             members: experiment::members(&config.plan),
             data: prepared.data_record(&config),
             warnings: prepared.warnings.clone(),
+            seconds,
             ..manifest
         },
         dir,
-        lock,
+        locks,
         config,
         prepared,
         found,
@@ -170,7 +194,11 @@ fn restore_config(dir: &RunDir, manifest: &Manifest) -> Result<(), Failure> {
 }
 
 /// The config that a run wrote, with `set` over it.
-fn written_config(dir: &RunDir, manifest: &Manifest, set: &[String]) -> Result<Config, Failure> {
+pub(super) fn written_config(
+    dir: &RunDir,
+    manifest: &Manifest,
+    set: &[String],
+) -> Result<Config, Failure> {
     let overrides = Overrides {
         set: set.to_vec(),
         backend: None,
@@ -194,7 +222,11 @@ pub fn own_data(config: &Config, manifest: &Manifest, dir: &RunDir) -> Result<Da
 }
 
 /// The data that the run began with.
-fn same_data(dir: &RunDir, manifest: &Manifest, identity: &Identity) -> Result<(), Failure> {
+pub(super) fn same_data(
+    dir: &RunDir,
+    manifest: &Manifest,
+    identity: &Identity,
+) -> Result<(), Failure> {
     let files = manifest.data.files.iter();
     let recorded: BTreeMap<String, String> = files
         .map(|file| (file.name.clone(), file.sha256.clone()))
@@ -209,7 +241,10 @@ fn same_data(dir: &RunDir, manifest: &Manifest, identity: &Identity) -> Result<(
     }
 }
 
-fn differs(config: &Config, identity: &Identity, saved: &Identity) -> Option<String> {
+pub(super) fn differs(config: &Config, identity: &Identity, saved: &Identity) -> Option<String> {
+    if saved == identity {
+        return None;
+    }
     let earlier = config::parse(
         &saved.config,
         Path::new("config.toml"),

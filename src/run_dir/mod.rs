@@ -46,6 +46,8 @@ pub(crate) const PAGE: &str = "index.html";
 pub(crate) const PLAY: &str = "play.html";
 /// The folder of what an unfinished run goes on from.
 pub const CHECKPOINTS: &str = "checkpoints";
+/// The folder of what each part of a divided run says of itself.
+pub(crate) const PARTS: &str = "parts";
 const LOCK: &str = ".lock";
 
 /// Where runs go that were not told where to go.
@@ -95,6 +97,9 @@ pub struct Manifest {
     pub overridden: Vec<String>,
     /// What was odd about the plan on its data when the run began, each with a cure.
     pub warnings: Vec<String>,
+    /// How many parts it is divided into, where each is computed by a process of its own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parts: Option<usize>,
     /// The SHA-256 of every file that the run wrote, this one and checkpoints aside; empty until it has come to its end.
     pub files: BTreeMap<String, String>,
 }
@@ -328,6 +333,31 @@ impl RunDir {
         }
     }
 
+    /// The folder `path`, made if it is not there, for several processes that write into it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError::Io`] if it cannot be made.
+    pub fn shared(path: &Path) -> Result<Self, RunDirError> {
+        make_all(path)?;
+        Ok(Self::at(path))
+    }
+
+    /// Whether nothing was written into it yet, but for what a process wrote that was killed while it began the run.
+    #[must_use]
+    pub fn is_new(&self) -> bool {
+        holds_nothing(&self.path)
+    }
+
+    /// Makes a folder in it, if it is not there.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError::Io`] if it cannot be made.
+    pub fn make_folder(&self, name: &str) -> Result<(), RunDirError> {
+        make_all(&self.path.join(name))
+    }
+
     /// An existing run folder, in which nothing is changed.
     ///
     /// # Errors
@@ -356,7 +386,18 @@ impl RunDir {
     ///
     /// Returns [`RunDirError::InUse`] if another process holds it, or [`RunDirError::Io`].
     pub fn lock(&self) -> Result<Lock, RunDirError> {
-        let path = self.path.join(LOCK);
+        self.try_lock(LOCK)?.ok_or_else(|| RunDirError::InUse {
+            path: self.path.clone(),
+        })
+    }
+
+    /// The lock that the file of this name stands for, or `None` if another process holds it.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError`] if the file cannot be made, or is a link.
+    pub fn try_lock(&self, name: &str) -> Result<Option<Lock>, RunDirError> {
+        let path = self.path.join(name);
         let hint = "make the folder writable";
         let cannot_lock = |source| RunDirError::Io {
             action: "lock",
@@ -367,7 +408,7 @@ impl RunDir {
         if path.is_symlink() {
             return Err(RunDirError::NotARun {
                 path: self.path.clone(),
-                reason: format!("its {LOCK} is a link"),
+                reason: format!("its {name} is a link"),
             });
         }
         let file = fs::OpenOptions::new()
@@ -377,10 +418,8 @@ impl RunDir {
             .open(&path)
             .map_err(cannot_lock)?;
         match file.try_lock() {
-            Ok(()) => Ok(Lock(file)),
-            Err(fs::TryLockError::WouldBlock) => Err(RunDirError::InUse {
-                path: self.path.clone(),
-            }),
+            Ok(()) => Ok(Some(Lock(file))),
+            Err(fs::TryLockError::WouldBlock) => Ok(None),
             Err(fs::TryLockError::Error(source)) => Err(cannot_lock(source)),
         }
     }
@@ -635,10 +674,14 @@ pub fn write_whole_by(
     written
 }
 
-/// Whether a folder holds nothing but a lock.
+/// Whether a folder holds nothing but a lock, and drafts of processes that were killed.
 fn holds_nothing(path: &Path) -> bool {
+    let is_nothing =
+        |name: &str| name == LOCK || (name.starts_with('.') && name.ends_with(".draft"));
     fs::read_dir(path).is_ok_and(|mut entries| {
-        entries.all(|entry| entry.is_ok_and(|entry| entry.file_name() == LOCK))
+        entries.all(|entry| {
+            entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(is_nothing))
+        })
     })
 }
 

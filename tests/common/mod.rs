@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "each of them takes what it needs")]
 
 pub mod models;
+pub mod runs;
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -114,6 +114,7 @@ pub fn watched(
         observer,
         stop,
         shelf: &(),
+        only: None,
         measure: &|trained| evidence::measure(plan, trained),
     };
     experiment::run(plan, &setting).expect("what it starts from is what it was given")
