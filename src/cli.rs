@@ -23,7 +23,7 @@ use crate::config::{self, Overrides};
 use crate::evidence::promises::broken;
 use crate::experiment::Ending;
 use crate::results::Ended;
-use crate::run::{self, Finished, Options, Part, PartEnd, Resumed};
+use crate::run::{self, Finished, JobArray, Options, Part, PartEnd, Resumed};
 use crate::run_dir;
 use crate::spec::BackendName;
 use crate::train::Stop;
@@ -74,6 +74,13 @@ enum Verb {
     Backends,
     /// Go on with a run that was stopped or killed, to the same results
     Resume(ResumeArgs),
+    /// Tell how far a run is: what is done, at work, failed and to come of it, or of its parts
+    Status {
+        /// A run folder, such as runs/figure56-001
+        run_dir: PathBuf,
+    },
+    /// Print a job array for Slurm that trains a config in parts, with the time and memory that it needs
+    Slurm(SlurmArgs),
     /// Put several runs side by side: one page and one table of what their models came to
     Compare {
         /// Run folders, such as runs/figure56-001
@@ -129,6 +136,21 @@ struct RunArgs {
     part: Option<Part>,
     #[command(flatten)]
     watch: WatchArgs,
+}
+
+#[derive(Debug, Args)]
+struct SlurmArgs {
+    #[command(flatten)]
+    plan: PlanArgs,
+    /// How many parts [default: 16, or as many as there are models]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    parts: Option<u16>,
+    /// Compute threads of each part
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    jobs: u16,
+    /// The run folder, on a disk that all machines share [default: runs/ and the name of the config]
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -294,6 +316,13 @@ fn carry_out(verb: Verb) -> Result<(), Failure> {
         Verb::Resume(args) => resume(&args.run_dir, &args.set, &args.watch),
         Verb::Promises(args) => promises(args),
         Verb::Report { run_dir } => report(&run_dir),
+        Verb::Status { run_dir } => {
+            for line in run::status(&run_dir)? {
+                say(&line);
+            }
+            all_printed(lost())
+        }
+        Verb::Slurm(args) => slurm(args),
         Verb::Compare { runs, out } => {
             let page = run::compare(&runs, &out)?;
             tell(&format!("open {}", page.display()));
@@ -378,6 +407,33 @@ fn train(args: RunArgs) -> Result<(), Failure> {
         }
         out => tell_end(&run::start(&path, config, out, &options)?, &args.watch),
     }
+}
+
+/// Prints a job array.
+fn slurm(args: SlurmArgs) -> Result<(), Failure> {
+    let PlanArgs {
+        config: path,
+        overrides,
+    } = args.plan;
+    let set = overrides.set.iter();
+    let mut more: Vec<String> = set
+        .flat_map(|set| ["--set".to_owned(), set.clone()])
+        .collect();
+    if let Some(backend) = overrides.backend {
+        more.extend(["--backend".to_owned(), backend.as_str().to_owned()]);
+    }
+    let config = overrides.load(&path)?;
+    let program = std::env::current_exe();
+    let array = JobArray {
+        program: program.unwrap_or_else(|_| PathBuf::from("layerwise")),
+        config: path,
+        out: args.out,
+        parts: args.parts.map(usize::from),
+        threads: usize::from(args.jobs),
+        more,
+    };
+    say_bytes(run::job_array(&config, &array)?.as_bytes());
+    all_printed(lost())
 }
 
 /// Tells how a part of a run ended.

@@ -57,6 +57,25 @@ pub fn listed(names: &[&str], most: usize) -> String {
     }
 }
 
+/// Rows of a table, their columns in line; a row may lack its last cells.
+#[must_use]
+pub fn in_columns(rows: &[Vec<String>]) -> Vec<String> {
+    let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..columns).map(width).collect();
+    let line = |row: &Vec<String>| {
+        let cells = row.iter().zip(&widths);
+        let cells: Vec<String> = cells
+            .map(|(cell, &width)| format!("{cell:width$}"))
+            .collect();
+        cells.join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
 /// A duration as a person writes it: `42 s`, `3 min 05 s`, `2 h 10 min`.
 pub fn duration(duration: Duration) -> String {
     let seconds = duration.as_secs_f64().round() as u64;
@@ -65,6 +84,15 @@ pub fn duration(duration: Duration) -> String {
         60..3600 => format!("{} min {:02} s", seconds / 60, seconds % 60),
         _ => format!("{} h {:02} min", seconds / 3600, seconds / 60 % 60),
     }
+}
+
+/// [`duration`] of a count of seconds, and below ten of them with tenths: `3.4 s`.
+#[must_use]
+pub fn seconds(seconds: f64) -> String {
+    if seconds < 9.95 {
+        return format!("{seconds:.1} s");
+    }
+    duration(Duration::from_secs_f64(seconds))
 }
 
 /// A message without anything that a terminal would obey; it may quote files that anybody wrote.

@@ -2,15 +2,15 @@
 //! nothing.
 
 use super::{Failure, PlanArgs, cores};
+use crate::backend::Kind;
 use crate::evidence;
 use crate::experiment::{describe as in_words, multiply_accumulates};
 use crate::machine::{self, readable};
 use crate::model::{Autoencoder, Classifier, DeepAutoencoder};
-use crate::run::{Prepared, prepare};
+use crate::run::{Prepared, estimate, prepare};
 use crate::spec::{Model, Plan};
 use crate::ui::print::say;
-use crate::words::classes_in_words;
-use crate::words::counted;
+use crate::words::{classes_in_words, counted, seconds};
 
 /// Prints every value with its origin, then data, parameter counts, steps and estimates of work and memory.
 pub fn check(plan: PlanArgs) -> Result<(), Failure> {
@@ -32,13 +32,14 @@ pub fn check(plan: PlanArgs) -> Result<(), Failure> {
         ));
     }
     say("");
-    let prepared = prepare(&config, None, cores())?;
-    describe(&config.plan, &prepared);
+    let jobs = cores();
+    let prepared = prepare(&config, None, jobs)?;
     prepared.warn();
+    describe(&config.plan, &prepared, jobs);
     Ok(())
 }
 
-fn describe(plan: &Plan, prepared: &Prepared) {
+fn describe(plan: &Plan, prepared: &Prepared, jobs: usize) {
     let data = &prepared.data;
     let images = &data.train.images;
     let (inputs, classes, left) = (images.inputs(), data.classes, images.count());
@@ -104,6 +105,29 @@ fn describe(plan: &Plan, prepared: &Prepared) {
         prepared.need,
         limit.unwrap_or_default()
     ));
+    say(&format!(
+        "disk        about {}: weights {}, states to go on from {}, records and pages {}",
+        readable(prepared.disk.bytes()),
+        readable(prepared.disk.weights),
+        readable(prepared.disk.checkpoints),
+        readable(prepared.disk.rest),
+    ));
+    if prepared.backend.kind == Kind::Cpu {
+        let estimate = estimate(plan, prepared, jobs);
+        let [whole, loading, training, drawing] = [
+            estimate.whole(),
+            estimate.loading,
+            estimate.training(|_| true),
+            estimate.drawing,
+        ]
+        .map(seconds);
+        say(&format!(
+            "time        about {whole} with {} here: reading {loading}, training {training}, drawing {drawing}",
+            counted(jobs, "thread")
+        ));
+    } else {
+        say("time        not estimated on a GPU");
+    }
     for line in evidence::outlook(plan, images.frame()) {
         say(&format!("pictures    {line}"));
     }

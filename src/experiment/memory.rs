@@ -23,6 +23,9 @@ use crate::train::FULL_BATCH_PART;
 /// The program itself, its threads, and the blocks that its allocator keeps.
 const PROGRAM: f64 = 75e6;
 const FLOAT: f64 = 4.0;
+/// Pages with their scripts and examples, and a pixel of a unit's picture in the files and on the page.
+const PAGES: f64 = 3e6;
+const PIXEL: f64 = 8.0;
 /// An epoch of a member: its record in memory, in its state and as a line of each file.
 const RECORD: f64 = 2000.0;
 /// The same of a layer.
@@ -104,6 +107,8 @@ struct Load {
     parameters: f64,
     /// Of the initial weights among these.
     initial: f64,
+    /// Of one file of its state.
+    state: f64,
     records: f64,
 }
 
@@ -167,19 +172,61 @@ pub fn memory_to_transform(transforms: &[Transform], data: &Dataset) -> Need {
     }
 }
 
-/// The memory that these members of `plan` need on `data`, with `lanes` threads on a CPU backend.
-#[must_use]
-pub fn memory(plan: &Plan, of: &[Member], data: &Dataset, kind: Kind, lanes: usize) -> Need {
+/// What each condition needs for one member.
+fn loads(plan: &Plan, data: &Dataset) -> Vec<Load> {
     let inputs = data.train.images.inputs();
-    let counts = counts(plan, of);
     let conditions = plan.conditions.iter();
-    let loads: Vec<Load> = conditions
+    conditions
         .map(|condition| match &condition.model {
             Model::Autoencoder(training) => autoencoder(training, inputs),
             Model::Classifier(training) => classifier(training, data),
             Model::DeepAutoencoder(training) => deep_autoencoder(training, data),
         })
-        .collect();
+        .collect()
+}
+
+/// What a run leaves on disk, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Disk {
+    /// The file of weights.
+    pub weights: u64,
+    /// The states of its tasks, the last two of each.
+    pub checkpoints: u64,
+    /// Records, pictures and pages.
+    pub rest: u64,
+}
+
+impl Disk {
+    /// All of it.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.weights + self.checkpoints + self.rest
+    }
+}
+
+/// The disk that these members of `plan` need on `data`.
+#[must_use]
+pub fn disk(plan: &Plan, of: &[Member], data: &Dataset) -> Disk {
+    let loads = loads(plan, data);
+    let counts = counts(plan, of);
+    let sum = |of: &dyn Fn(&Load) -> f64| -> f64 {
+        let loads = loads.iter().zip(&counts);
+        loads.map(|(load, &count)| count as f64 * of(load)).sum()
+    };
+    Disk {
+        weights: sum(&|load| load.parameters) as u64,
+        checkpoints: sum(&|load| 2.0 * load.state) as u64,
+        rest: (PAGES
+            + sum(&|load| load.records)
+            + PIXEL / DRAWN * sum(&|load| load.drawn).min(DRAWN_AT_MOST)) as u64,
+    }
+}
+
+/// The memory that these members of `plan` need on `data`, with `lanes` threads on a CPU backend.
+#[must_use]
+pub fn memory(plan: &Plan, of: &[Member], data: &Dataset, kind: Kind, lanes: usize) -> Need {
+    let counts = counts(plan, of);
+    let loads = loads(plan, data);
     let keys = match plan.experiment {
         ExperimentName::Autoencoder => [
             "autoencoder.hidden_units, or fewer of run.seeds and conditions",
@@ -304,6 +351,7 @@ fn autoencoder(setting: &AutoencoderTraining, inputs: usize) -> Load {
         drawn: DRAWN * weights,
         parameters: FLOAT * 2.0 * parameters,
         initial: FLOAT * parameters,
+        state: FLOAT * state,
         records: RECORD * setting.training.epochs as f64,
     }
 }
@@ -370,6 +418,7 @@ fn deep_autoencoder(condition: &DeepAutoencoderTraining, data: &Dataset) -> Load
         drawn: 0.0,
         parameters: FLOAT * (2.0 * parameters + stages.encoders),
         initial: FLOAT * parameters,
+        state: FLOAT * (state + pretrained),
         records: RECORD * (stages.epochs + condition.training.epochs as f64),
     }
 }
@@ -413,6 +462,7 @@ fn classifier(condition: &ClassifierTraining, data: &Dataset) -> Load {
         },
         parameters: FLOAT * (2.0 * parameters + stages.encoders),
         initial: FLOAT * parameters,
+        state: FLOAT * (state + stages.encoders),
         records: RECORD * (stages.epochs + condition.training.epochs as f64)
             + LAYER_RECORD * layers * condition.training.epochs as f64,
     }

@@ -10,7 +10,7 @@ use crate::experiment::Ending;
 use crate::results::Results;
 use crate::run_dir::{self, RunDir, write_whole};
 use crate::ui::print::tell;
-use crate::words::{counted, duration};
+use crate::words::{counted, duration, in_columns};
 
 const HEAD: [&str; 7] = [
     "exhibit",
@@ -176,29 +176,17 @@ impl Exhibits {
     /// The table, its columns in line, and a last line that counts.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
-        let mut rows = vec![HEAD.map(str::to_owned)];
+        let mut rows = vec![HEAD.map(str::to_owned).to_vec()];
         for exhibit in &self.of {
             // The name and the time stand in the first row of each alone.
             rows.extend(exhibit.rows().into_iter().enumerate().map(|(at, mut row)| {
                 if at > 0 {
                     row[..2].fill(String::new());
                 }
-                row
+                row.to_vec()
             }));
         }
-        let width = |column: usize| {
-            let cells = rows.iter().map(|row| row[column].chars().count());
-            cells.max().unwrap_or(0)
-        };
-        let widths: [usize; 7] = std::array::from_fn(width);
-        let line = |row: &[String; 7]| {
-            let cells = row.iter().zip(widths);
-            let cells: Vec<String> = cells
-                .map(|(cell, width)| format!("{cell:width$}"))
-                .collect();
-            cells.join("  ").trim_end().to_owned()
-        };
-        let mut lines: Vec<String> = rows.iter().map(line).collect();
+        let mut lines = in_columns(&rows);
         lines.push(self.counts());
         lines
     }

@@ -5,10 +5,13 @@
 
 pub mod checkpoint;
 mod compare;
+mod estimate;
 mod exhibits;
+mod job_array;
 mod parts;
 mod prepare;
 mod resume;
+mod status;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -32,10 +35,13 @@ use crate::weights::Weights;
 use checkpoint::{Checkpoints, Found, Identity};
 
 pub use compare::compare;
+pub use estimate::{Estimate, estimate};
 pub use exhibits::{Exhibits, exhibit};
+pub use job_array::{JobArray, job_array};
 pub use parts::{Part, PartEnd, train_part};
 pub use prepare::{Prepared, prepare};
 pub use resume::{Resumed, draw_again, go_on, is_begun, own_data, resume};
+pub use status::status;
 
 /// Records are written at most this often while a run is on, for whoever wants to look, and once at its end: whoever
 /// goes on with a run has them from its checkpoints.
@@ -167,7 +173,7 @@ fn first_manifest(config: &Config, prepared: &Prepared, options: &Options) -> Ma
 }
 
 /// How a run of so many members ended.
-fn status(outcome: &Outcome, members: usize) -> Status {
+fn status_of(outcome: &Outcome, members: usize) -> Status {
     match &outcome.ending {
         Ending::Complete if outcome.ended.len() == members => Status::Failed {
             reason: all_ended(&outcome.ended),
@@ -315,7 +321,7 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
     let finished = kept.and_then(|records| {
         manifest.seconds.checkpoints += saved?.as_secs_f64();
         let outcome = outcome.map_err(Failure::work)?;
-        manifest.status = status(&outcome, manifest.members.len());
+        manifest.status = status_of(&outcome, manifest.members.len());
         manifest.member_seconds.clone_from(&outcome.member_seconds);
         let (results, lines) = concluded(&dir, plan, &manifest, &data, &records, &outcome)?;
         // The pictures to come need the room of those that were learnt from.

@@ -97,9 +97,19 @@ impl Part {
         format!("{PARTS}/part-{:04}.json", self.number)
     }
 
-    fn lock(self) -> String {
+    pub(super) fn lock(self) -> String {
         format!("{PARTS}/part-{:04}.lock", self.number)
     }
+}
+
+/// The tasks of every part.
+///
+/// # Errors
+///
+/// Returns [`Failure::Request`] if there are fewer tasks than parts.
+pub(super) fn tasks_of_all(work: &[u64], of: usize) -> Result<Vec<Vec<usize>>, Failure> {
+    let parts = (1..=of).map(|number| Part { number, of }.of_tasks(work));
+    parts.collect()
 }
 
 /// The part, counted from 0, that each task belongs to: the largest tasks first, each to the part that has least work so

@@ -9,7 +9,7 @@ use crate::backend::{self, Backend, BackendError, Kind};
 use crate::config::Config;
 use crate::data::{self, Dataset, Frame};
 use crate::evidence;
-use crate::experiment::{self, Need, Outline};
+use crate::experiment::{self, Disk, Need, Outline};
 use crate::machine::{self, readable};
 use crate::results::Member;
 use crate::run_dir::{DataRecord, FileRecord, RunDir};
@@ -35,6 +35,8 @@ pub struct Prepared {
     pub extent: experiment::Extent,
     /// The memory that it needs, in bytes.
     pub need: Need,
+    /// The disk that it needs.
+    pub disk: Disk,
     /// Its tasks, or those of the part that was asked for.
     pub tasks: Vec<Outline>,
     /// The work of every task of the whole run, in multiply–accumulate operations.
@@ -98,6 +100,7 @@ pub fn prepare(config: &Config, part: Option<Part>, jobs: usize) -> Result<Prepa
     }
     let members: Vec<Member> = tasks.iter().flat_map(|task| task.members.clone()).collect();
     let extent = experiment::extent(plan, &members, left, inputs, data.classes);
+    let disk = experiment::disk(plan, &members, &data);
     let need = experiment::memory(plan, &members, &data, backend.kind, jobs).or(before);
     has_room(&need, backend.kind)?;
     Ok(Prepared {
@@ -110,6 +113,7 @@ pub fn prepare(config: &Config, part: Option<Part>, jobs: usize) -> Result<Prepa
         loading,
         extent,
         need,
+        disk,
         tasks,
         work_of_all,
     })

@@ -10,6 +10,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -417,10 +418,39 @@ impl RunDir {
             .truncate(false)
             .open(&path)
             .map_err(cannot_lock)?;
-        match file.try_lock() {
-            Ok(()) => Ok(Some(Lock(file))),
-            Err(fs::TryLockError::WouldBlock) => Ok(None),
-            Err(fs::TryLockError::Error(source)) => Err(cannot_lock(source)),
+        // Whoever only asks whether it is held holds it for a moment.
+        for wait in [0, 20, 80] {
+            std::thread::sleep(Duration::from_millis(wait));
+            match file.try_lock() {
+                Ok(()) => return Ok(Some(Lock(file))),
+                Err(fs::TryLockError::WouldBlock) => (),
+                Err(fs::TryLockError::Error(source)) => return Err(cannot_lock(source)),
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a process holds the lock that the file of this name stands for, or that of the whole folder.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`RunDirError::Io`] if nobody can say.
+    pub fn is_locked(&self, name: Option<&str>) -> Result<bool, RunDirError> {
+        let path = self.path.join(name.unwrap_or(LOCK));
+        let cannot_ask = |source| RunDirError::Io {
+            action: "look at",
+            path: path.clone(),
+            source,
+            hint: "make the folder readable",
+        };
+        match fs::File::open(&path) {
+            Ok(file) => match file.try_lock_shared() {
+                Ok(()) => Ok(false),
+                Err(fs::TryLockError::WouldBlock) => Ok(true),
+                Err(fs::TryLockError::Error(source)) => Err(cannot_ask(source)),
+            },
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(cannot_ask(source)),
         }
     }
 
