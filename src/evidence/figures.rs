@@ -336,6 +336,7 @@ mod tests {
         Manifest {
             overridden: Vec::new(),
             warnings: Vec::new(),
+            parts: None,
             files: BTreeMap::new(),
             format: FORMAT,
             version: "layerwise 0.1.0".to_owned(),

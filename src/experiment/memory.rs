@@ -19,6 +19,7 @@ use crate::spec::{
 use super::{PROBE_IMAGES, counts};
 use crate::results::Member;
 use crate::train::FULL_BATCH_PART;
+use crate::train::lanes::most_at_work;
 
 /// The program itself, its threads, and the blocks that its allocator keeps.
 const PROGRAM: f64 = 75e6;
@@ -222,9 +223,9 @@ pub fn disk(plan: &Plan, of: &[Member], data: &Dataset) -> Disk {
     }
 }
 
-/// The memory that these members of `plan` need on `data`, with `lanes` threads on a CPU backend.
+/// The memory that these members of `plan` need on `data`, with `threads` on a CPU backend.
 #[must_use]
-pub fn memory(plan: &Plan, of: &[Member], data: &Dataset, kind: Kind, lanes: usize) -> Need {
+pub fn memory(plan: &Plan, of: &[Member], data: &Dataset, kind: Kind, threads: usize) -> Need {
     let counts = counts(plan, of);
     let loads = loads(plan, data);
     let keys = match plan.experiment {
@@ -245,10 +246,21 @@ pub fn memory(plan: &Plan, of: &[Member], data: &Dataset, kind: Kind, lanes: usi
     };
     let members = sum(&|_| 1.0);
     let lanes = match kind {
-        Kind::Cpu => members.min(lanes as f64),
+        Kind::Cpu => members.min(threads as f64),
         // All seeds of a condition are one batched model.
         Kind::Gpu | Kind::SoftwareGpu => counts.iter().max().map_or(0.0, |&most| most as f64),
     };
+    // Those of the tasks that are at work at the same time.
+    let mut of_members: Vec<f64> = Vec::new();
+    for (load, &count) in loads.iter().zip(&counts) {
+        of_members.extend(std::iter::repeat_n(load.codes, count));
+    }
+    of_members.sort_by(|one, other| other.total_cmp(one));
+    let at_work = match kind {
+        Kind::Cpu => most_at_work(threads, of_members.len()),
+        Kind::Gpu | Kind::SoftwareGpu => of_members.len(),
+    };
+    let codes: f64 = of_members.iter().take(at_work).sum();
     let largest = |of: &dyn Fn(&Load) -> f64| loads.iter().map(of).fold(0.0, f64::max);
     let (turn, batch) = (largest(&|load| load.turn), largest(&|load| load.batch));
     // The values, the bytes of the file, and the initial weights once more.
@@ -280,7 +292,7 @@ pub fn memory(plan: &Plan, of: &[Member], data: &Dataset, kind: Kind, lanes: usi
             "data.train_images and data.test_images",
         ),
         part("models", sum(&|load| load.held), keys[0]),
-        part("codes to learn from", sum(&|load| load.codes), keys[1]),
+        part("codes to learn from", codes, keys[1]),
         if lanes * turn > end {
             let keys = if batch > turn / 2.0 { keys[2] } else { keys[0] };
             part("training steps and checkpoints", lanes * turn, keys)

@@ -2,7 +2,8 @@
 //!
 //! A small matrix product gains little from a second thread, so a CPU is best used by one compute thread for
 //! each model. Tasks (groups of members) are handed out one turn (one epoch) at a time, so that three tasks
-//! on two lanes cost one and a half tasks' time, not two. Which lane runs a turn cannot change its result:
+//! on two lanes cost one and a half tasks' time, not two. Of many tasks, most are trained to their end before others begin,
+//! as what is begun takes memory; the last ones take turns. Which lane runs a turn cannot change its result:
 //! a task owns everything that it changes. Where there are fewer tasks than threads, lanes have several threads each, which
 //! share out the rows of large products; that changes no result either, as each row is computed as it would be alone.
 
@@ -36,17 +37,36 @@ pub fn take_turns<T: Send>(
 ) -> Vec<T> {
     let threads = threads.max(1);
     let lanes = threads.min(tasks.len().max(1));
-    let waiting: Mutex<VecDeque<(usize, T)>> = Mutex::new(tasks.into_iter().enumerate().collect());
+    let rotating = rotating(lanes);
+    let mut later: VecDeque<(usize, T)> = tasks.into_iter().enumerate().collect();
+    let begun = if later.len() <= rotating {
+        later.len()
+    } else {
+        lanes
+    };
+    let left = later.len();
+    let at_work: VecDeque<(usize, T)> = later.drain(..begun).collect();
+    let waiting = Mutex::new((at_work, later, left));
     let done = Mutex::new(Vec::new());
     // A function of its own, so that the lock is gone before the turn begins.
-    let next = || locked(&waiting).pop_front();
+    let next = || locked(&waiting).0.pop_front();
+    // One that is done makes room for the next, or for all that are left.
+    let make_room = || {
+        let (at_work, later, left) = &mut *locked(&waiting);
+        *left -= 1;
+        let begin = if *left <= rotating { later.len() } else { 1 };
+        at_work.extend(later.drain(..begin.min(later.len())));
+    };
     let lane = |of_lane: usize| {
         on_threads(of_lane, || {
             // There are never more lanes than tasks at work, so an empty queue means that others hold the rest.
             while let Some((place, task)) = next() {
                 match turn(task) {
-                    Turn::Again(task) => locked(&waiting).push_back((place, task)),
-                    Turn::Done(task) => locked(&done).push((place, task)),
+                    Turn::Again(task) => locked(&waiting).0.push_back((place, task)),
+                    Turn::Done(task) => {
+                        locked(&done).push((place, task));
+                        make_room();
+                    }
                 }
             }
         });
@@ -62,6 +82,18 @@ pub fn take_turns<T: Send>(
     let mut done = locked(&done).drain(..).collect::<Vec<_>>();
     done.sort_by_key(|(place, _)| *place);
     done.into_iter().map(|(_, task)| task).collect()
+}
+
+/// How many tasks take turns on so many lanes.
+fn rotating(lanes: usize) -> usize {
+    8 * lanes
+}
+
+/// The most of `tasks` tasks that are at work at the same time on `threads` threads.
+#[must_use]
+pub fn most_at_work(threads: usize, tasks: usize) -> usize {
+    let lanes = threads.max(1).min(tasks.max(1));
+    tasks.min(rotating(lanes))
 }
 
 /// Runs `work` as a lane of so many threads does.
@@ -182,6 +214,23 @@ mod tests {
         assert_eq!(threads_of(4, 1), [4]);
         assert_eq!(threads_of(5, 2), [2, 3]);
         assert_eq!(threads_of(2, 2), [1, 1]);
+    }
+
+    #[test]
+    fn of_many_tasks_few_are_begun_and_the_last_ones_take_turns() {
+        let (taken, log) = countdown(1, vec![2; 11]);
+        assert_eq!(taken, [2; 11]);
+        let first: Vec<usize> = log[..6].iter().map(|(task, _)| *task).collect();
+        assert_eq!(first, [0, 0, 1, 1, 2, 2], "one after the other");
+        let last: Vec<usize> = log[6..].iter().map(|(task, _)| *task).collect();
+        let round: Vec<usize> = (3..11).collect();
+        assert_eq!(last, [round.clone(), round].concat(), "in turns");
+        assert_eq!((most_at_work(1, 11), most_at_work(2, 11)), (8, 11));
+        // Every lane has work as long as there is any.
+        for lanes in [2, 3, 5] {
+            let (taken, log) = countdown(lanes, vec![3; 70]);
+            assert_eq!((taken, log.len()), (vec![3; 70], 210));
+        }
     }
 
     #[test]
