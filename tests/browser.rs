@@ -596,3 +596,49 @@ fn drawings_become_pictures_of_any_frame_and_go_through_the_run_s_transforms() {
         "other frames: the page and the program differ by {largest:.1e} at most, transforms by {apart:.1e}"
     );
 }
+
+#[test]
+fn runs_side_by_side_are_sorted_by_click_and_by_key() {
+    let Some(browser) = Browser::start() else {
+        return;
+    };
+    let (parent, out) = common::folder();
+    common::complete(
+        "experiment = \"autoencoder\"\n[run]\nseeds = [0, 1]\n\
+         [data]\ntrain_images = 500\ntest_images = 100\n\
+         [training]\nepochs = 1\n[autoencoder]\nhidden_units = 10\n\
+         [grid]\n\"sparsity.weight\" = [0, 3, 0.1]\n",
+        &out,
+        &["--quiet"],
+    );
+    let to = parent.path().join("compared").display().to_string();
+    let (code, _, stderr) =
+        common::transcript(&["compare", &out.display().to_string(), "--out", &to]);
+    assert_eq!(code, 0, "{stderr}");
+    browser.open(&parent.path().join("compared/compare.html"));
+    let head = "const head = [...document.querySelectorAll(\"table.sorted th[scope='col']\")]\
+                .find((head) => head.textContent.startsWith(\"sparsity term\"));";
+    let numbers = || -> Vec<f64> {
+        let script = format!(
+            "{head} const rows = [...document.querySelector(\"table.sorted\").tBodies[0].rows]; \
+             return rows.map((row) => parseFloat(row.cells[head.cellIndex].textContent));"
+        );
+        let numbers = browser.script(&script);
+        let numbers = numbers.as_array().expect("a column").iter();
+        numbers
+            .map(|number| number.as_f64().expect("a number"))
+            .collect()
+    };
+    let as_written = numbers();
+    assert_eq!(as_written.len(), 3);
+    let mut sorted = as_written.clone();
+    sorted.sort_by(f64::total_cmp);
+    let backwards: Vec<f64> = sorted.iter().copied().rev().collect();
+    browser.script(&format!("{head} head.querySelector(\"button\").click()"));
+    assert_eq!(numbers(), sorted);
+    browser.script(&format!("{head} head.querySelector(\"button\").focus()"));
+    browser.press(&['\u{e007}']);
+    assert_eq!(numbers(), backwards);
+    let told = browser.script(&format!("{head} return head.getAttribute(\"aria-sort\")"));
+    assert_eq!(told, "descending");
+}

@@ -74,6 +74,12 @@ impl Drawing {
         }
     }
 
+    /// What there was no room for, in words.
+    #[must_use]
+    pub fn left_out(&self) -> &[String] {
+        &self.left_out
+    }
+
     /// The drawing as an SVG document without scripts, styles or links.
     #[must_use]
     pub fn svg(&self) -> String {

@@ -18,6 +18,7 @@ mod grid;
 mod heat;
 mod page;
 mod play;
+mod quantiles;
 mod strip;
 mod table;
 mod thumbnails;
@@ -41,8 +42,9 @@ pub use play::{
     Examples, Numbers, PLAY_ROOM, Play, PlayDecoder, PlayKept, PlayLayer, PlayModel, PlayTransform,
     Preparation,
 };
+pub use quantiles::Quantiles;
 pub use strip::{StripGroup, StripRow, strip};
-pub use table::table;
+pub use table::{sorted_table, table};
 pub use thumbnails::{PictureShape, Thumbnails};
 pub use tiles::{Grid, Mark, Scaling, UnitWeights, figure};
 

@@ -1,6 +1,6 @@
 //! Tables of a page.
 
-use maud::{Markup, Render, html};
+use maud::{Markup, PreEscaped, Render, html};
 
 use super::MOST_ROWS;
 use super::page::rows_left_out;
@@ -8,12 +8,25 @@ use super::page::rows_left_out;
 /// A table that scrolls by itself on a narrow screen; the first column holds names, the others numbers.
 #[must_use]
 pub fn table(caption: &str, head: &[impl Render], rows: &[Vec<String>]) -> Markup {
+    of_class("", caption, head, rows)
+}
+
+/// A [`table`] that a reader sorts by any column, with the script that does it; a page has one of them.
+#[must_use]
+pub fn sorted_table(caption: &str, head: &[impl Render], rows: &[Vec<String>]) -> Markup {
+    html! {
+        (of_class("sorted", caption, head, rows))
+        script { (PreEscaped(include_str!("sort.js"))) }
+    }
+}
+
+fn of_class(class: &str, caption: &str, head: &[impl Render], rows: &[Vec<String>]) -> Markup {
     let left_out = rows_left_out(rows.len());
     let rows = &rows[..rows.len().min(MOST_ROWS)];
     html! {
         div .scroll tabindex="0" role="region" aria-label=(format!("Table: {caption}")) {
             p .hint aria-hidden="true" { "Scroll sideways for more." }
-            table {
+            table class=[Some(class).filter(|class| !class.is_empty())] {
                 caption { span { (caption) @if let Some(left_out) = left_out { "; " (left_out) } } }
                 thead { tr { @for cell in head { th scope="col" { (cell) } } } }
                 tbody {

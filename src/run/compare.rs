@@ -3,12 +3,12 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use maud::html;
+use maud::{PreEscaped, html};
 
 use super::Failure;
 use crate::config::{self, Overrides};
 use crate::evidence::quantities::{self, Finding, Outcomes, Quantity};
-use crate::report::{self, MOST_NAMES, PageInput};
+use crate::report::{self, Drawing, MOST_NAMES, PageInput, Quantiles};
 use crate::results::{Member, Results};
 use crate::run_dir::{self, Manifest, Records, RunDir, write_whole};
 use crate::spec::Plan;
@@ -153,6 +153,35 @@ fn table(sides: &[Side], quantities: &[Quantity], keys: &[&str]) -> Result<Vec<u
         .map_err(|error| error.into_error().into())
 }
 
+/// The numbers of a quantity of every condition of every run; `None` where there is nothing to compare.
+fn spreads(sides: &[Side], quantity: &Quantity) -> Option<Quantiles> {
+    let mut rows = Vec::new();
+    for side in sides {
+        let Some(own) = side.quantity(quantity.name) else {
+            continue;
+        };
+        for condition in side.plan.names() {
+            let members = &side.manifest.members;
+            let found = side.outcomes().of_condition(&own, members, condition, None);
+            let numbers: Vec<f64> = found.iter().filter_map(|(_, of)| of.number()).collect();
+            let name = match sides {
+                [_] => condition.to_owned(),
+                _ => format!("{}: {condition}", side.name),
+            };
+            if !numbers.is_empty() {
+                rows.push((name, numbers));
+            }
+        }
+    }
+    let mut all = rows.iter().flat_map(|(_, numbers)| numbers);
+    let first = *all.next()?;
+    all.any(|number| number.total_cmp(&first).is_ne())
+        .then(|| Quantiles {
+            title: quantity.title(),
+            rows,
+        })
+}
+
 fn page(sides: &[Side], quantities: &[Quantity]) -> String {
     let head: Vec<String> = ["run", "condition", "seeds"]
         .into_iter()
@@ -183,12 +212,26 @@ fn page(sides: &[Side], quantities: &[Quantity]) -> String {
         }
     }
     let names: Vec<&str> = sides.iter().map(|side| side.name.as_str()).collect();
+    let drawn: Vec<Drawing> = quantities
+        .iter()
+        .filter_map(|quantity| spreads(sides, quantity))
+        .map(|spreads| spreads.drawing())
+        .collect();
     let section = html! {
         p .lead {
             "What the models of " (listed(&names, MOST_NAMES)) " came to after their last epoch: medians over seeds (smallest to largest). "
             a href="compare.csv" { "compare.csv" } " has a line for each model."
         }
-        (report::table("Every condition of every run", &head, &rows))
+        (report::sorted_table("Every condition of every run", &head, &rows))
+        @if !drawn.is_empty() {
+            p { "Each line goes from the smallest to the largest number of a condition, the bar holds its middle half, and the mark is the median." }
+        }
+        @for drawing in &drawn {
+            figure {
+                div .scroll tabindex="0" role="region" aria-label="Figure" { (PreEscaped(drawing.svg())) }
+                @for left_out in drawing.left_out() { figcaption { (left_out) "; compare.csv has all of them." } }
+            }
+        }
     };
     report::page(&PageInput {
         title: "Runs side by side",

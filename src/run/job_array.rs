@@ -1,5 +1,6 @@
 //! A job script for Slurm: a run in parts, one for each job of an array.
 
+use std::borrow::Cow;
 use std::path::{self, Path, PathBuf};
 
 use super::parts::tasks_of_all;
@@ -66,11 +67,8 @@ pub fn job_array(config: &Config, array: &JobArray) -> Result<String, Failure> {
     let default = Path::new("runs").join(&config.name);
     let (program, file) = (absolute(&array.program), absolute(&array.config));
     let out = absolute(array.out.as_deref().unwrap_or(&default));
-    let more: String = array
-        .more
-        .iter()
-        .map(|word| format!(" {}", in_shell_word(word)))
-        .collect();
+    let more = array.more.iter().map(|word| in_shell_word(word));
+    let more: String = more.flat_map(|word| [" ".to_owned(), word]).collect();
     let (name, threads) = (in_a_comment(&config.name), array.threads);
     let told = match longest {
         Some(longest) => format!(
@@ -134,7 +132,7 @@ fn asked(bytes: u64) -> u64 {
 
 /// A word that a shell takes as it is.
 fn in_shell_word(word: &str) -> String {
-    shlex::try_quote(word).map_or_else(|_| String::new(), |word| word.into_owned())
+    shlex::try_quote(word).map_or_else(|_| String::new(), Cow::into_owned)
 }
 
 /// A name that neither ends a line nor is more than one word.

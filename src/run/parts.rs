@@ -233,7 +233,7 @@ pub fn train_part(
         return already_done(&dir, part, record, &prepared, &found);
     }
     prepared.warn();
-    let end = carry_out(&dir, &config, record, prepared, found, options)?;
+    let end = carry_out(&dir, &config, record, &prepared, found, options)?;
     drop(lock);
     Ok(end)
 }
@@ -453,7 +453,7 @@ fn carry_out(
     dir: &RunDir,
     config: &Config,
     mut record: PartRecord,
-    prepared: Prepared,
+    prepared: &Prepared,
     found: Found,
     options: &Options,
 ) -> Result<PartEnd, Failure> {

@@ -706,8 +706,12 @@ pub fn write_whole_by(
 
 /// Whether a folder holds nothing but a lock, and drafts of processes that were killed.
 fn holds_nothing(path: &Path) -> bool {
-    let is_nothing =
-        |name: &str| name == LOCK || (name.starts_with('.') && name.ends_with(".draft"));
+    let is_nothing = |name: &str| {
+        let draft = name
+            .strip_prefix('.')
+            .map(|name| name.strip_suffix(".draft"));
+        name == LOCK || draft.flatten().is_some()
+    };
     fs::read_dir(path).is_ok_and(|mut entries| {
         entries.all(|entry| {
             entry.is_ok_and(|entry| entry.file_name().to_str().is_some_and(is_nothing))
