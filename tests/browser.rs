@@ -609,7 +609,7 @@ fn runs_side_by_side_are_sorted_by_click_and_by_key() {
          [training]\nepochs = 1\n[autoencoder]\nhidden_units = 10\n\
          [grid]\n\"sparsity.weight\" = [0, 3, 0.1]\n",
         &out,
-        &["--quiet"],
+        &[],
     );
     let to = parent.path().join("compared").display().to_string();
     let (code, _, stderr) =

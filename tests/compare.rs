@@ -18,14 +18,12 @@ batch_size = 50
 [grid]
 "sparsity.weight" = [0, 0.1, 0.3, 1, 3]
 "autoencoder.hidden_units" = [3, 5]
-[report]
-evidence = ["end_results"]
 "#;
 
 #[test]
 fn four_hundred_models_fit_on_a_page() {
     let (parent, out) = folder();
-    complete(MANY, &out, &["--quiet"]);
+    complete(MANY, &out, &[]);
     let to = parent.path().join("compared");
     let (run, to_text) = (out.display().to_string(), to.display().to_string());
     let (code, _, stderr) = transcript(&["compare", &run, "--out", &to_text]);
