@@ -20,6 +20,8 @@ pub struct Backend {
     pub description: String,
     /// How work is best laid out on it.
     pub kind: Kind,
+    /// The largest array that it holds, in bytes, where it says so.
+    pub largest_array: Option<u64>,
 }
 
 /// How work is best laid out on a backend.
@@ -142,6 +144,7 @@ fn on_cpu(name: BackendName, device: Device) -> Backend {
         device,
         description: format!("CPU, {cores} cores"),
         kind: Kind::Cpu,
+        largest_array: None,
     }
 }
 
@@ -196,11 +199,17 @@ mod graphics {
             wgpu::DeviceType::Cpu => Kind::SoftwareGpu,
             _ => Kind::Gpu,
         };
+        let limits = setup.device.limits();
         let backend = Backend {
             name,
             device,
             description: format!("{} ({:?})", adapter.name, adapter.backend),
             kind,
+            largest_array: Some(
+                limits
+                    .max_buffer_size
+                    .min(limits.max_storage_buffer_binding_size),
+            ),
         };
         opened.insert(name.as_str(), backend.clone());
         Ok(backend)
@@ -235,6 +244,7 @@ mod cuda {
             device,
             description,
             kind: Kind::Gpu,
+            largest_array: None,
         })
     }
 }

@@ -320,16 +320,13 @@ fn torture(config: &str, of: usize, kills: usize) {
             } else {
                 child.wait().expect("our own child");
             }
-            match child.try_wait().expect("our own child") {
-                Some(status) => {
-                    assert!(status.success());
-                    left.retain(|other| *other != number);
-                }
-                None => {
-                    child.kill().expect("our own child");
-                    child.wait().expect("our own child");
-                    hits += 1;
-                }
+            if let Some(status) = child.try_wait().expect("our own child") {
+                assert!(status.success());
+                left.retain(|other| *other != number);
+            } else {
+                child.kill().expect("our own child");
+                child.wait().expect("our own child");
+                hits += 1;
             }
         }
         let (code, stderr) = put_together(&out);

@@ -16,7 +16,7 @@ use crate::spec::{
     Keep, Limit, Model, OptimizerSpec, Plan, TrainingSpec, Transform, Whitening,
 };
 
-use super::{PROBE_IMAGES, counts};
+use super::{Outline, PROBE_IMAGES, counts};
 use crate::results::Member;
 use crate::train::FULL_BATCH_PART;
 use crate::train::lanes::most_at_work;
@@ -184,6 +184,55 @@ fn loads(plan: &Plan, data: &Dataset) -> Vec<Load> {
             Model::DeepAutoencoder(training) => deep_autoencoder(training, data),
         })
         .collect()
+}
+
+/// The largest arrays of numbers that these tasks of `plan` put on a GPU, which holds 32-bit floats alone.
+#[must_use]
+pub fn largest_arrays(plan: &Plan, tasks: &[Outline], data: &Dataset) -> [Part; 3] {
+    let images = &data.train.images;
+    let (count, inputs) = (images.count(), images.inputs());
+    let together = tasks.iter().map(|task| task.members.len()).max();
+    let together = together.unwrap_or(1) as f64;
+    let (mut weights, mut codes) = (0.0_f64, 0.0_f64);
+    for condition in &plan.conditions {
+        let units: &[usize] = match &condition.model {
+            Model::Autoencoder(of) => std::slice::from_ref(&of.autoencoder.hidden_units),
+            Model::Classifier(of) => &of.classifier.hidden_units,
+            Model::DeepAutoencoder(of) => &of.network.hidden_units,
+        };
+        let below = std::iter::once(inputs).chain(units.iter().copied());
+        for (below, &units) in below.zip(units) {
+            weights = weights.max(together * below as f64 * units as f64);
+        }
+        // A stage learns from the codes of those before it.
+        let stages = condition.stages().iter().rev().skip(1);
+        for stage in stages {
+            codes = codes.max(together * count as f64 * stage.autoencoder.hidden_units as f64);
+        }
+    }
+    let part = |what, numbers: f64, keys| Part {
+        what,
+        bytes: (FLOAT * numbers) as u64,
+        keys,
+    };
+    [
+        // What stays in its file is not put there whole.
+        part(
+            "the training images",
+            images.size().min(1) as f64 * (count * inputs) as f64,
+            "data.train_images",
+        ),
+        part(
+            "the weights of the largest layer",
+            weights,
+            "the hidden units of the autoencoder or network, or give fewer of run.seeds",
+        ),
+        part(
+            "the codes that a layer is pretrained on",
+            codes,
+            "data.train_images or network.hidden_units, or give fewer of run.seeds",
+        ),
+    ]
 }
 
 /// What a run leaves on disk, in bytes.

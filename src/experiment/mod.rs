@@ -17,7 +17,7 @@ use thiserror::Error;
 
 pub use classifiers::{PROBE_IMAGES, multiply_accumulates, named_parameters};
 pub use deep::deep_parameters;
-pub use memory::{Disk, Need, Part, disk, memory, memory_to_transform};
+pub use memory::{Disk, Need, Part, disk, largest_arrays, memory, memory_to_transform};
 pub use warnings::warnings;
 
 use crate::backend::{Backend, Kind};

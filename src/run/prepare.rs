@@ -98,6 +98,9 @@ pub fn prepare(config: &Config, part: Option<Part>, jobs: usize) -> Result<Prepa
         let of_part = part.of_tasks(&work_of_all)?;
         tasks.retain(|task| of_part.contains(&task.number));
     }
+    for array in experiment::largest_arrays(plan, &tasks, &data) {
+        fits_a_buffer(&array, &backend)?;
+    }
     let members: Vec<Member> = tasks.iter().flat_map(|task| task.members.clone()).collect();
     let extent = experiment::extent(plan, &members, left, inputs, data.classes);
     let disk = experiment::disk(plan, &members, &data);
@@ -235,6 +238,21 @@ fn fits(batch: usize, images: usize, held_out: usize) -> Result<(), Failure> {
     )))
 }
 
+/// Checks that the backend can hold the largest array of a plan.
+fn fits_a_buffer(array: &experiment::Part, backend: &Backend) -> Result<(), Failure> {
+    let Some(limit) = backend.largest_array.filter(|&limit| array.bytes > limit) else {
+        return Ok(());
+    };
+    Err(Failure::Request(format!(
+        "{} would be one array of {} on {}, which holds arrays of {} at most\n  hint: lower {}, or use `--backend flex`",
+        array.what,
+        readable(array.bytes),
+        backend.description,
+        readable(limit),
+        array.keys
+    )))
+}
+
 /// Checks that the machine has the memory that a plan needs; that of a GPU of its own is not known.
 fn has_room(need: &Need, kind: Kind) -> Result<(), Failure> {
     let Some(memory) = machine::memory().filter(|_| kind != Kind::Gpu) else {
@@ -250,4 +268,33 @@ fn has_room(need: &Need, kind: Kind) -> Result<(), Failure> {
         readable(memory.limit),
         need.keys()
     )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::BackendName;
+
+    #[test]
+    fn an_array_above_the_limit_of_a_device_is_refused_with_the_keys_to_lower() {
+        let flex = backend::open(BackendName::Flex).expect("it is in every build that is tested");
+        let of_gpu = |largest_array| Backend {
+            largest_array,
+            description: "a small GPU".to_owned(),
+            ..flex.clone()
+        };
+        let images = experiment::Part {
+            what: "the training images",
+            bytes: 188_160_000,
+            keys: "data.train_images",
+        };
+        assert!(fits_a_buffer(&images, &of_gpu(None)).is_ok());
+        assert!(fits_a_buffer(&images, &of_gpu(Some(188_160_000))).is_ok());
+        let told = fits_a_buffer(&images, &of_gpu(Some(128 << 20))).expect_err("too large");
+        assert_eq!(
+            told.to_string(),
+            "the training images would be one array of 188 MB on a small GPU, which holds arrays of 134 MB at most\n  hint: \
+             lower data.train_images, or use `--backend flex`"
+        );
+    }
 }
