@@ -12,10 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::runs::{DEEP, FIGURE, PRETRAINING, SPARSE, assert_same_results};
-use common::{
-    Dice, assert_same_files, folder, layerwise, manifest, signal, stderr_of, transcript, wait_for,
-    written,
-};
+use common::{Dice, folder, layerwise, manifest, signal, stderr_of, transcript, wait_for, written};
 
 fn begin(config: &str, out: &Path, more: &[&str]) -> Child {
     layerwise()
