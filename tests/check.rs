@@ -176,3 +176,70 @@ fn what_needs_more_memory_than_there_is_is_refused_before_it_begins() {
         .expect("the program starts");
     assert!(enough.status.success());
 }
+
+/// Seconds of `1 min 42 s` or `3.4 s`.
+fn seconds(text: &str) -> f64 {
+    let words: Vec<&str> = text.split(' ').collect();
+    words
+        .chunks(2)
+        .map(|pair| {
+            let number: f64 = pair[0].parse().expect("a number");
+            number
+                * match pair[1] {
+                    "h" => 3600.0,
+                    "min" => 60.0,
+                    _ => 1.0,
+                }
+        })
+        .sum()
+}
+
+#[test]
+fn check_says_how_long_it_takes_and_how_much_disk_it_needs() {
+    let (code, stdout, stderr) = transcript(&["check", "configs/figure56-quick.toml"]);
+    assert_eq!(code, 0, "{stderr}");
+    let time = line(&stdout, "time");
+    let (whole, parts) = time.split_once(" with ").expect("threads");
+    let whole = seconds(whole.strip_prefix("about ").expect("an estimate"));
+    assert!(whole > 0.0 && parts.contains("training"), "{time}");
+    let disk = line(&stdout, "disk");
+    assert!(
+        disk.starts_with("about ") && disk.contains("weights"),
+        "{disk}"
+    );
+}
+
+#[test]
+#[ignore = "on a machine that does nothing else: a few minutes"]
+fn estimates_of_time_are_within_a_quarter() {
+    for config in [
+        "configs/figure56.toml",
+        "configs/dead-units.toml",
+        "configs/edges.toml",
+        "configs/pretraining-quick.toml",
+        "configs/pretraining.toml",
+        "configs/museum/ufldl-digits.toml",
+    ] {
+        let (_, stdout, _) = transcript(&["check", config]);
+        let time = line(&stdout, "time");
+        let told = time
+            .split(" with ")
+            .next()
+            .and_then(|told| told.strip_prefix("about "));
+        let told = seconds(told.expect("an estimate"));
+        let (_parent, out) = folder();
+        let (code, _, stderr) =
+            transcript(&[config, "--quiet", "--out", &out.display().to_string()]);
+        assert_eq!(code, 0, "{stderr}");
+        let of = manifest(&out)["seconds"].clone();
+        let took: f64 = ["loading", "training", "drawing"]
+            .iter()
+            .map(|part| of[part].as_f64().expect("seconds"))
+            .sum();
+        println!(
+            "{config}: told {told:.1} s, took {took:.1} s, {:.2}",
+            told / took
+        );
+        assert!((0.75..=1.25).contains(&(told / took)), "{config}");
+    }
+}

@@ -26,8 +26,12 @@ fn put_together(out: &Path) -> (i32, String) {
 }
 
 fn begin(config: &str, out: &Path, part: &str) -> Child {
+    started(&written(out, config), out, part)
+}
+
+fn started(config: &Path, out: &Path, part: &str) -> Child {
     layerwise()
-        .arg(written(out, config))
+        .arg(config)
         .args(["--quiet", "--continue", "--part", part, "--out"])
         .arg(out)
         .stdout(Stdio::null())
@@ -81,8 +85,10 @@ fn parts_at_the_same_moment_begin_one_run() {
     let (_first, whole) = folder();
     complete(FIGURE, &whole, &[]);
     let (_second, out) = folder();
+    // Written once: one of them may be reading it when the next one starts.
+    let config = written(&out, FIGURE);
     let children: Vec<Child> = (1..=3)
-        .map(|number| begin(FIGURE, &out, &format!("{number}/3")))
+        .map(|number| started(&config, &out, &format!("{number}/3")))
         .collect();
     for mut child in children {
         assert!(child.wait().expect("our own child").success());
@@ -256,6 +262,89 @@ fn a_part_at_work_is_left_alone_and_a_stopped_one_goes_on() {
     );
     let (code, stderr) = part(FIGURE, &out, "2/2", &["--continue"]);
     assert_eq!(code, 0, "{stderr}");
+    assert_eq!(put_together(&out).0, 0);
+    assert_same_results(&whole, &out);
+}
+
+fn status(out: &Path) -> Vec<String> {
+    let (code, stdout, stderr) = transcript(&["status", &out.display().to_string()]);
+    assert_eq!(code, 0, "{stderr}");
+    stdout.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn status_tells_what_is_done_and_what_is_to_come() {
+    let (_parent, out) = folder();
+    assert_eq!(part(FIGURE, &out, "2/3", &[]).0, 0);
+    let lines = status(&out);
+    assert_eq!(lines[0], "mine: 1 of 3 parts done; 1 of 3 models trained");
+    assert_eq!(lines[1], "part 1/3  to come");
+    let done = "part 2/3  done     1 of 1 model trained  100 % of its work  on ";
+    assert!(lines[2].starts_with(done), "{lines:?}");
+    assert_eq!(lines[3..], ["part 3/3  to come"]);
+
+    // What was killed has the lock of nobody.
+    let mut child = begin(FIGURE, &out, "1/3");
+    wait_for(|| out.join("parts/part-0001.json").exists());
+    child.kill().expect("our own child");
+    child.wait().expect("our own child");
+    let lines = status(&out);
+    let lost = "part 1/3  left in the middle: killed, or its machine was lost  ";
+    assert!(lines[1].starts_with(lost), "{lines:?}");
+
+    for number in ["1/3", "3/3"] {
+        assert_eq!(part(FIGURE, &out, number, &["--continue"]).0, 0);
+    }
+    let lines = status(&out);
+    assert_eq!(lines[0], "mine: 3 of 3 parts done; 3 of 3 models trained");
+    let cure = format!("put them together with: layerwise resume {}", out.display());
+    assert_eq!(lines.last(), Some(&cure));
+    assert_eq!(put_together(&out).0, 0);
+    assert_eq!(status(&out), ["mine: complete; 3 models"]);
+}
+
+#[test]
+#[cfg(unix)]
+fn a_job_array_is_a_script_whose_jobs_are_the_parts() {
+    let (_first, whole) = folder();
+    complete(FIGURE, &whole, &["--set", "training.epochs=2"]);
+    let (parent, out) = folder();
+    let config = written(&out, FIGURE).display().to_string();
+    let out_text = out.display().to_string();
+    let (code, script, stderr) = transcript(&[
+        "slurm",
+        &config,
+        "--out",
+        &out_text,
+        "--set",
+        "training.epochs=2",
+    ]);
+    assert_eq!(code, 0, "{stderr}");
+    for line in [
+        "#!/bin/sh",
+        "#SBATCH --array=1-3",
+        "#SBATCH --cpus-per-task=1",
+        "#SBATCH --requeue",
+    ] {
+        assert!(script.lines().any(|of| of == line), "{line}: {script}");
+    }
+    let minutes = script
+        .lines()
+        .find_map(|of| of.strip_prefix("#SBATCH --time="));
+    let minutes: u32 = minutes.expect("a limit").parse().expect("minutes");
+    assert!((6..9).contains(&minutes), "{minutes}");
+    let file = parent.path().join("array.sh");
+    fs::write(&file, &script).expect("room");
+    for task in ["1", "2", "3"] {
+        let status = std::process::Command::new("sh")
+            .arg(&file)
+            .env("SLURM_ARRAY_TASK_ID", task)
+            .current_dir(env!("CARGO_MANIFEST_DIR"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
+        assert!(status.expect("there is a shell").success());
+    }
     assert_eq!(put_together(&out).0, 0);
     assert_same_results(&whole, &out);
 }
