@@ -56,6 +56,15 @@ fn assert_parts_are_the_whole(config: &str, of: usize) {
     assert_eq!(code, 0, "{stderr}");
     assert_same_results(&whole, &out);
     assert_eq!(manifest(&out)["parts"], of);
+    // A job that is started once more has nothing to do.
+    let (code, stderr) = part(config, &out, &format!("1/{of}"), &["--continue"]);
+    assert_eq!(code, 0, "{stderr}");
+    let (code, stderr) = part(config, &out, &format!("1/{of}"), &[]);
+    assert_eq!(code, 2);
+    assert!(
+        stderr.contains(" is finished: its parts were put together\n  hint: "),
+        "{stderr}"
+    );
     // From now on it is a run like any other.
     let (code, stdout, _) = transcript(&["resume", &out.display().to_string()]);
     assert_eq!(code, 0);
@@ -248,7 +257,7 @@ fn a_part_at_work_is_left_alone_and_a_stopped_one_goes_on() {
     );
     let (code, stderr) = put_together(&out);
     assert_eq!(code, 2);
-    assert!(stderr.contains(" is at work: 2/2 on "), "{stderr}");
+    assert!(stderr.contains(" has parts at work: 2/2 on "), "{stderr}");
     signal(&child, "-INT");
     signal(&child, "-CONT");
     let output = child.wait_with_output().expect("it ends");

@@ -197,7 +197,7 @@ pub fn train_part(
         name: name(path, &config.name),
         ..config
     };
-    let (dir, manifest, config) = join(out, config, part, &prepared, options)?;
+    let (dir, manifest, config) = join(out, config, part, go_on, &prepared, options)?;
     dir.make_folder(PARTS).map_err(Failure::work)?;
     let lock = lock_part(&dir, part)?;
     let left = read_record(&dir, part)?;
@@ -244,6 +244,7 @@ fn join(
     out: &Path,
     config: Config,
     part: Part,
+    go_on: bool,
     prepared: &Prepared,
     options: &Options,
 ) -> Result<(RunDir, Manifest, Config), Failure> {
@@ -264,8 +265,7 @@ fn join(
     if !is_begun && !dir.is_new() {
         return Err(Failure::request(RunDirError::Exists { path: out.into() }));
     }
-    // Whoever was killed in between has left the manifest alone.
-    if !is_begun || !dir.has(run_dir::CONFIG) {
+    if !is_begun {
         let mut manifest = first_manifest(&config, prepared, options);
         manifest.parts = Some(part.of);
         dir.write_json(run_dir::MANIFEST, &manifest)
@@ -289,11 +289,16 @@ fn join(
             )));
         }
     }
-    if manifest.status == Status::Complete {
+    if manifest.status == Status::Complete && !go_on {
         return Err(Failure::Request(format!(
             "{shown} is finished: its parts were put together\n  hint: nothing is left to do; give another `--out` for a \
              new run"
         )));
+    }
+    // Whoever began the run may have been killed in between; states say of which config they are.
+    if !dir.has(run_dir::CONFIG) {
+        dir.write(run_dir::CONFIG, config.to_toml().as_bytes())
+            .map_err(Failure::work)?;
     }
     let earlier = written_config(&dir, &manifest, &[])?;
     // Where the data lie and what is reported may differ between machines; how long is trained may not.
@@ -640,20 +645,10 @@ pub(super) fn lock_all(dir: &RunDir, of: usize) -> Result<Vec<Lock>, Failure> {
         return Ok(locks);
     }
     let names: Vec<&str> = at_work.iter().map(String::as_str).collect();
+    let path = dir.path().display();
     Err(Failure::Request(format!(
-        "{} of {} at work: {}\n  hint: wait until all have ended; `layerwise status {}` tells how far they are",
-        if at_work.len() == 1 {
-            "a part"
-        } else {
-            "parts"
-        },
-        format_args!(
-            "{} {}",
-            dir.path().display(),
-            if at_work.len() == 1 { "is" } else { "are" }
-        ),
-        listed(&names, TOLD),
-        dir.path().display()
+        "{path} has parts at work: {}\n  hint: wait until all have ended; `layerwise status {path}` tells how far they are",
+        listed(&names, TOLD)
     )))
 }
 
