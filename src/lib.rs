@@ -101,7 +101,7 @@
 //! | [`results`], [`weights`] | what a run found, without tensors |
 //! | [`run_dir`] | a run's files |
 //! | [`apply`] | a trained model put to use: codes, reconstructions, classes, what excites a unit, files for other tools |
-//! | [`run`] | a run from beginning to end, and on from where one was left |
+//! | [`run`] | a run from beginning to end, and on from where one was left, whole or in parts; how long it takes |
 //! | [`report`] | charts, grids of tiles and the page's frame |
 //! | [`ui`] | the terminal: the dashboard, the plain lines, everything that is printed |
 //! | [`spec`] | the vocabulary that the rooms share, and the schema of configs |

@@ -1,7 +1,7 @@
 //! Many numbers of many conditions: a row for each, with its smallest to largest number as a line, the middle half as a bar,
-//! and the median as a mark.
+//! and the median as a mark. Positive numbers that lie far apart are drawn by their logarithms.
 
-use super::axis::{Axis, Horizontal};
+use super::axis::{Axis, Vertical};
 use super::chart::{AXIS_LINE, LABEL_SIZE, PALETTE, SHEET_WIDTH, TICK_SIZE};
 use super::drawing::{Anchor, Drawing, FAINT_INK, INK, WHITE};
 use super::font;
@@ -73,7 +73,7 @@ impl Quantiles {
         let left = LEFT + widths.fold(0.0, f32::max) + 14.0;
         let right = SHEET_WIDTH - RIGHT;
         let ends = rows.iter().flat_map(|(_, five)| [five[0], five[4]]);
-        let Some(axis) = Axis::across(ends, &Horizontal::Real) else {
+        let Some(axis) = Axis::of_values(ends, Vertical::Either) else {
             return drawing;
         };
         let bottom = TOP + ROW * rows.len() as f32;

@@ -227,8 +227,8 @@ fn page(sides: &[Side], quantities: &[Quantity]) -> String {
             p { "Each line goes from the smallest to the largest number of a condition, the bar holds its middle half, and the mark is the median." }
         }
         @for drawing in &drawn {
-            figure {
-                div .scroll tabindex="0" role="region" aria-label="Figure" { (PreEscaped(drawing.svg())) }
+            figure .spread {
+                (PreEscaped(drawing.svg()))
                 @for left_out in drawing.left_out() { figcaption { (left_out) "; compare.csv has all of them." } }
             }
         }
