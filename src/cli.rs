@@ -132,7 +132,7 @@ struct RunArgs {
     go_on: bool,
     /// Train this part of the models and no others, as in --part 3/16, into the folder of --out, which all parts share;
     /// when all are there, `layerwise resume` draws what one process would have drawn
-    #[arg(long, value_name = "N/OF", requires = "out")]
+    #[arg(long, value_name = "N/OF", requires = "out", conflicts_with = "strict")]
     part: Option<Part>,
     #[command(flatten)]
     watch: WatchArgs,

@@ -92,7 +92,7 @@ pub fn seconds(seconds: f64) -> String {
     if seconds < 9.95 {
         return format!("{seconds:.1} s");
     }
-    duration(Duration::from_secs_f64(seconds))
+    duration(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
 /// A message without anything that a terminal would obey; it may quote files that anybody wrote.

@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use common::runs::{DEEP, FIGURE, PRETRAINING, assert_same_results};
 use common::{
-    Dice, complete, folder, json, layerwise, manifest, results, run, signal, transcript, wait_for,
-    written,
+    Dice, assert_same_files, complete, folder, json, layerwise, manifest, results, run, signal,
+    transcript, wait_for, written,
 };
 
 fn part(config: &str, out: &Path, part: &str, more: &[&str]) -> (i32, String) {
@@ -115,7 +115,7 @@ fn what_is_missing_is_told_by_name() {
     let (code, stderr) = put_together(&out);
     assert_eq!(code, 2);
     let expected = format!(
-        "error: {} lacks parts:\n  part 1/3 was not begun (1 model)\n  part 3/3 was not begun (1 model)\n  hint: ",
+        "error: {} lacks parts:\n  part 1/3 was not begun\n  part 3/3 was not begun\n  hint: ",
         out.display()
     );
     assert!(stderr.starts_with(&expected), "{stderr}");
@@ -182,12 +182,12 @@ fn what_is_of_another_run_is_told_by_name() {
     }
     assert_eq!(part(FIGURE, &out, "3/3", &short).0, 0);
     let lay = |file: &str| fs::copy(foreign.join(file), out.join(file)).expect("room");
+    // What it says of itself trains nothing.
     lay("parts/part-0002.json");
     let (code, stderr) = put_together(&out);
     assert_eq!(code, 2);
     assert!(
-        stderr.contains("part 2/3 in ")
-            && stderr.contains(" belongs to another run: the config was "),
+        stderr.contains("part 2/3 has 1 of 1 model left to train"),
         "{stderr}"
     );
     lay("checkpoints/task-0001.000001");
@@ -195,6 +195,80 @@ fn what_is_of_another_run_is_told_by_name() {
     assert_eq!(code, 1);
     assert!(
         stderr.contains("belongs to another run: `training.learning_rate` was 0.5 and is "),
+        "{stderr}"
+    );
+}
+
+#[test]
+fn what_one_process_has_taken_over_it_goes_on_with() {
+    let (_parent, out) = folder();
+    let config = written(&out, FIGURE).display().to_string();
+    let out_text = out.display().to_string();
+    assert_eq!(part(FIGURE, &out, "1/3", &[]).0, 0);
+    let mut child = layerwise()
+        .args([&config, "--out", &out_text, "--continue", "--quiet"])
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("the program starts");
+    wait_for(|| manifest(&out)["put_together"] == true);
+    child.kill().expect("our own child");
+    child.wait().expect("our own child");
+    let (code, stderr) = part(FIGURE, &out, "2/3", &["--continue"]);
+    assert_eq!(code, 2);
+    assert!(
+        stderr.contains(" is no longer divided: one process has taken it over\n  hint: "),
+        "{stderr}"
+    );
+    let (code, stderr) = put_together(&out);
+    assert_eq!(code, 0, "{stderr}");
+    // And on, as any other run.
+    let longer = [
+        "resume",
+        &out_text,
+        "--quiet",
+        "--set",
+        "training.epochs=13",
+    ];
+    let (code, _, stderr) = transcript(&longer);
+    assert_eq!(code, 0, "{stderr}");
+    let (_other, whole) = folder();
+    complete(FIGURE, &whole, &["--set", "training.epochs=13"]);
+    assert_same_files(&whole, &out, ["results.json", "weights.safetensors"]);
+}
+
+#[test]
+fn what_is_damaged_or_lost_of_the_parts_folder_costs_nothing() {
+    let (_first, whole) = folder();
+    complete(FIGURE, &whole, &[]);
+    let (_second, out) = folder();
+    for number in ["1/3", "2/3", "3/3"] {
+        assert_eq!(part(FIGURE, &out, number, &[]).0, 0);
+    }
+    let record = |number: usize| out.join(format!("parts/part-000{number}.json"));
+    fs::write(record(1), "{").expect("room");
+    fs::copy(record(3), record(2)).expect("room");
+    let lines = status(&out);
+    assert_eq!(lines[1..3], ["part 1/3  to come", "part 2/3  to come"]);
+    let (code, stderr) = part(FIGURE, &out, "1/3", &["--continue"]);
+    assert_eq!(code, 0, "{stderr}");
+    let text = fs::read_to_string(record(3)).expect("text");
+    fs::write(
+        record(3),
+        text.replace("\"training\": ", "\"training\": -1"),
+    )
+    .expect("room");
+    status(&out);
+    fs::remove_dir_all(out.join("parts")).expect("it was there");
+    let (code, stderr) = put_together(&out);
+    assert_eq!(code, 0, "{stderr}");
+    assert_same_results(&whole, &out);
+    let path = out.join("manifest.json");
+    let text = fs::read_to_string(&path).expect("text");
+    fs::write(&path, text.replace("\"parts\": 3", "\"parts\": 3000000000")).expect("room");
+    let (code, _, stderr) = transcript(&["status", &out.display().to_string()]);
+    assert_eq!(code, 1);
+    assert!(
+        stderr.contains("is damaged: it has no such number of parts"),
         "{stderr}"
     );
 }
@@ -266,7 +340,7 @@ fn a_part_at_work_is_left_alone_and_a_stopped_one_goes_on() {
     let (code, stderr) = put_together(&out);
     assert_eq!(code, 2);
     assert!(
-        stderr.contains("part 2/2 has 1 of 1 models to train"),
+        stderr.contains("part 2/2 has 1 of 1 model left to train"),
         "{stderr}"
     );
     let (code, stderr) = part(FIGURE, &out, "2/2", &["--continue"]);

@@ -337,6 +337,7 @@ mod tests {
             overridden: Vec::new(),
             warnings: Vec::new(),
             parts: None,
+            put_together: false,
             files: BTreeMap::new(),
             format: FORMAT,
             version: "layerwise 0.1.0".to_owned(),

@@ -44,6 +44,21 @@ pub struct JobArray {
 ///
 /// Returns [`Failure`] if the plan does not fit its data or this machine, or there are fewer models than parts.
 pub fn job_array(config: &Config, array: &JobArray) -> Result<String, Failure> {
+    let paths = [
+        Some(&array.program),
+        Some(&array.config),
+        array.out.as_ref(),
+    ];
+    let paths = paths.into_iter().flatten();
+    let mut words = paths
+        .map(|path| path.to_string_lossy().into_owned())
+        .chain(array.more.iter().cloned());
+    // In a comment of the script, a new line would be the end of it.
+    if words.any(|word| word.contains(char::is_control)) {
+        return Err(Failure::Request(
+            "a path or an override holds a control character, which cannot stand in a script\n  hint: rename the file, or write the override without line breaks".to_owned(),
+        ));
+    }
     let prepared = prepare(config, None, array.threads)?;
     let (plan, tasks) = (&config.plan, &prepared.tasks);
     let parts = array.parts.unwrap_or(PARTS.min(tasks.len()));
@@ -84,10 +99,9 @@ pub fn job_array(config: &Config, array: &JobArray) -> Result<String, Failure> {
         ((of.loading + of.drawing) * TIMES_AS_LONG / 60.0 + MINUTES_MORE).ceil()
     });
     let (memory, memory_to_end) = (asked(need), asked(prepared.need.bytes()));
-    let gpu = if kind == Kind::Cpu {
-        ""
-    } else {
-        "#SBATCH --gpus=1\n"
+    let [gpu, gpu_to_end] = match kind {
+        Kind::Cpu => ["", ""],
+        Kind::Gpu | Kind::SoftwareGpu => ["#SBATCH --gpus=1\n", " --gpus=1"],
     };
     Ok(format!(
         "#!/bin/sh
@@ -95,12 +109,12 @@ pub fn job_array(config: &Config, array: &JobArray) -> Result<String, Failure> {
 # about {bytes} of memory each, {disk} of disk together.
 #
 # Begin:        id=$(sbatch --parsable FILE)
-# The ending:   sbatch --dependency=afterany:$id --time={ending:.0} --mem={memory_to_end}M --wrap {ending_command}
+# The ending:   sbatch --dependency=afterany:$id --time={ending:.0} --mem={memory_to_end}M --cpus-per-task={threads}{gpu_to_end} --chdir={here} --wrap {ending_command}
 # How far:      {program} status {out}
-# What was lost, with a node or at a limit of time, goes on where it was when FILE is submitted again.
+# Slurm starts what a node lost again, and it goes on where it was; so does what came to its limit of time when FILE is submitted again.
 #
 # Without Slurm, with GNU parallel, or in a plain shell:
-#   seq {count} | parallel -j 4 {program} {file} --out {out} --part {{}}/{count} --continue --jobs {threads} --quiet{more}
+#   seq {count} | parallel -q -j 4 {program} {file} --out {out} --part {{}}/{count} --continue --jobs {threads} --quiet{more}
 #   for part in $(seq {count}); do {program} {file} --out {out} --part $part/{count} --continue --quiet{more}; done
 #   {program} resume {out}
 #
@@ -120,7 +134,7 @@ exec {program} {file} --out {out} --part \"$SLURM_ARRAY_TASK_ID/{count}\" --cont
         count = parts,
         bytes = readable(need),
         disk = readable(prepared.disk.bytes()),
-        ending_command = in_shell_word(&format!("{program} resume {out} --plain")),
+        ending_command = in_shell_word(&format!("{program} resume {out} --jobs {threads} --plain")),
     ))
 }
 
@@ -132,7 +146,8 @@ fn asked(bytes: u64) -> u64 {
 
 /// A word that a shell takes as it is.
 fn in_shell_word(word: &str) -> String {
-    shlex::try_quote(word).map_or_else(|_| String::new(), Cow::into_owned)
+    // What cannot be quoted was refused.
+    shlex::try_quote(word).map_or_else(|_| word.to_owned(), Cow::into_owned)
 }
 
 /// A name that neither ends a line nor is more than one word.

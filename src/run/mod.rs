@@ -168,6 +168,7 @@ fn first_manifest(config: &Config, prepared: &Prepared, options: &Options) -> Ma
         overridden: overridden(config),
         warnings: prepared.warnings.clone(),
         parts: None,
+        put_together: false,
         files: BTreeMap::new(),
     }
 }

@@ -10,7 +10,7 @@ use crate::config::{self, Config, Overrides};
 use crate::data::Dataset;
 use crate::run_dir::{self, Lock, Manifest, RunDir, RunDirError, Status};
 use crate::ui::print::tell;
-use crate::words::printable;
+use crate::words::{in_shell, printable};
 use crate::{evidence, experiment};
 
 /// What became of a run that was to go on.
@@ -98,7 +98,8 @@ fn finish(
         }
     }
     let mut locks = vec![lock];
-    if let Some(parts) = manifest.parts {
+    let divided = manifest.parts.filter(|_| !manifest.put_together);
+    if let Some(parts) = divided {
         locks.extend(parts::lock_all(&dir, parts)?);
     }
     let prepared = prepare(&config, None, options.jobs)?;
@@ -111,17 +112,15 @@ fn finish(
     )
     .map_err(Failure::work)?;
     let mut seconds = manifest.seconds;
-    if let Some(parts) = manifest
-        .parts
-        .filter(|_| manifest.status != Status::Complete)
-    {
-        let missing = parts::incomplete(&dir, parts, earlier, &prepared, &found)?;
+    if let Some(parts) = divided {
+        let missing = parts::incomplete(&dir, parts, &prepared, &found);
         if let Some(missing) = missing.filter(|_| !train_missing_parts) {
+            let out = in_shell(dir.path());
             return Err(Failure::Request(format!(
-                "{path} lacks parts:\n  {missing}\n  hint: start these with `--part N/{parts} --continue`; or train all that is left in one process with `layerwise CONFIG --out {path} --continue`"
+                "{path} lacks parts:\n  {missing}\n  hint: start these with `layerwise CONFIG --out {out} --part N/{parts} --continue`; or train all that is left in one process, without `--part`"
             )));
         }
-        seconds = parts::seconds(&dir, parts)?;
+        seconds = parts::seconds(&dir, parts);
     }
     prepared.warn();
     for warning in &found.warnings {
@@ -140,6 +139,8 @@ fn finish(
             data: prepared.data_record(&config),
             warnings: prepared.warnings.clone(),
             seconds,
+            // From now on it is a run like any other.
+            put_together: manifest.parts.is_some(),
             ..manifest
         },
         dir,

@@ -1,7 +1,6 @@
 //! How far a run is, for a reader: what is done, at work, left in the middle, failed and to come. Looks, and changes nothing.
 
 use std::path::Path;
-use std::time::Duration;
 
 use super::Failure;
 use super::parts::{Part, PartRecord, read_record};
@@ -9,7 +8,7 @@ use super::resume::written_config;
 use crate::results::Member;
 use crate::run_dir::{Manifest, Records, RunDir, Status};
 use crate::spec::{Condition, ExperimentName, Plan};
-use crate::words::{counted, duration, in_columns, in_shell, printable};
+use crate::words::{counted, in_columns, in_shell, printable, seconds};
 
 /// What is told of the run in the folder `path`, line by line.
 ///
@@ -20,7 +19,7 @@ pub fn status(path: &Path) -> Result<Vec<String>, Failure> {
     let dir = RunDir::open(path).map_err(Failure::request)?;
     let manifest = dir.manifest().map_err(Failure::work)?;
     match manifest.parts {
-        Some(parts) if manifest.status != Status::Complete => of_parts(&dir, &manifest, parts),
+        Some(parts) if !manifest.put_together => of_parts(&dir, &manifest, parts),
         _ => of_one(&dir, &manifest),
     }
 }
@@ -93,7 +92,7 @@ fn of_parts(dir: &RunDir, manifest: &Manifest, parts: usize) -> Result<Vec<Strin
     let (mut through, mut ended, mut done) = (0, Vec::new(), 0);
     for number in 1..=parts {
         let part = Part { number, of: parts };
-        let record = read_record(dir, part)?;
+        let record = read_record(dir, part);
         let at_work = dir.is_locked(Some(&part.lock())).map_err(Failure::work)?;
         if let Some(record) = &record {
             through += record.through;
@@ -125,7 +124,7 @@ fn row(part: Part, record: Option<&PartRecord>, at_work: bool) -> Vec<String> {
         let state = if at_work { "begins" } else { "to come" };
         return vec![format!("part {part}"), state.to_owned()];
     };
-    let took = duration(Duration::from_secs_f64(record.seconds.training));
+    let took = seconds(record.seconds.training);
     let (state, time) = match &record.status {
         Status::Complete => ("done".to_owned(), format!("in {took}")),
         _ if at_work => ("at work".to_owned(), left(record)),
@@ -164,8 +163,7 @@ fn left(record: &PartRecord) -> String {
     match since {
         Some(since) if worked > 0 && !since.is_zero() => {
             let left = record.work.saturating_sub(record.worked) as f64 / worked as f64;
-            let left = since.mul_f64(left);
-            format!("about {} to go", duration(left))
+            format!("about {} to go", seconds(since.as_secs_f64() * left))
         }
         _ => String::new(),
     }

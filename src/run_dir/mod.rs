@@ -101,6 +101,9 @@ pub struct Manifest {
     /// How many parts it is divided into, where each is computed by a process of its own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub parts: Option<usize>,
+    /// Whether one process has taken these over, to put them together: it is then no longer divided.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub put_together: bool,
     /// The SHA-256 of every file that the run wrote, this one and checkpoints aside; empty until it has come to its end.
     pub files: BTreeMap<String, String>,
 }
@@ -627,6 +630,13 @@ impl RunDir {
             .chain(&manifest.data.class_names)
             .chain(manifest.files.keys())
             .any(|text| text.chars().any(char::is_control));
+        let members = manifest.members.len();
+        if manifest
+            .parts
+            .is_some_and(|parts| !(1..=members).contains(&parts))
+        {
+            return Err(self.damaged(MANIFEST, "it has no such number of parts"));
+        }
         if is_tricky {
             return Err(self.damaged(MANIFEST, "a name in it holds control characters"));
         }
