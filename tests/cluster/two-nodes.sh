@@ -5,12 +5,12 @@
 #   tests/cluster/two-nodes.sh PROGRAM [CONFIG]
 #
 # Needs to be root on Debian or Ubuntu with the packages slurm-wlm, munge and parallel; everything it writes lies in a folder
-# of its own below /tmp, which it names and leaves. It takes about five minutes with the config that it brings.
+# of its own among temporary files, which it names and leaves. It takes about five minutes with the config that it brings.
 set -euo pipefail
 
 program=$(realpath "$1")
 here=$(pwd)
-lab=$(mktemp -d /tmp/layerwise-cluster-XXXXXX)
+lab=$(mktemp -d -t layerwise-cluster-XXXXXX)
 echo "everything is in $lab"
 config=${2:-}
 if [ -z "$config" ]; then
