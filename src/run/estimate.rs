@@ -60,12 +60,6 @@ impl Estimate {
         (sum / self.lanes as f64).max(longest)
     }
 
-    /// Seconds of the training of all tasks, one after the other.
-    #[must_use]
-    pub fn of_all_tasks(&self) -> f64 {
-        self.tasks.iter().map(|(_, seconds)| seconds).sum()
-    }
-
     /// Seconds of the whole run.
     #[must_use]
     pub fn whole(&self) -> f64 {

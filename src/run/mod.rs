@@ -141,12 +141,17 @@ pub fn start(
     carry_out(job, options)
 }
 
+/// The program and its version.
+fn own_version() -> String {
+    format!("layerwise {}", env!("CARGO_PKG_VERSION"))
+}
+
 /// What a run says of itself when it begins.
 fn first_manifest(config: &Config, prepared: &Prepared, options: &Options) -> Manifest {
     let plan = &config.plan;
     Manifest {
         format: FORMAT,
-        version: format!("layerwise {}", env!("CARGO_PKG_VERSION")),
+        version: own_version(),
         name: config.name.clone(),
         experiment: plan.experiment,
         status: Status::Running,

@@ -16,7 +16,9 @@ use serde::{Deserialize, Serialize};
 
 use super::checkpoint::{self, Checkpoints, Found};
 use super::resume::{differs, same_data, written_config};
-use super::{Failure, Options, Prepared, RECORDS_EVERY, first_manifest, identity, name, prepare};
+use super::{
+    Failure, Options, Prepared, RECORDS_EVERY, first_manifest, identity, name, own_version, prepare,
+};
 use crate::config::Config;
 use crate::evidence;
 use crate::experiment::{self, Ending, Examples, Outline, Setting};
@@ -75,21 +77,7 @@ impl Part {
     ///
     /// Returns [`Failure::Request`] if there are fewer tasks than parts.
     pub(super) fn of_tasks(self, work: &[u64]) -> Result<Vec<usize>, Failure> {
-        if self.of > work.len() {
-            return Err(Failure::Request(format!(
-                "this run trains {} and cannot be divided into {} parts\n  hint: give at most {} parts; each model is \
-                 trained whole by one process",
-                counted(work.len(), "model"),
-                self.of,
-                work.len()
-            )));
-        }
-        let part_of = share_out(work, self.of);
-        let tasks = part_of.iter().enumerate();
-        Ok(tasks
-            .filter(|(_, part)| **part + 1 == self.number)
-            .map(|(task, _)| task)
-            .collect())
+        Ok(tasks_of_all(work, self.of)?.swap_remove(self.number - 1))
     }
 
     /// What the part says of itself, in the folder of the run.
@@ -108,8 +96,19 @@ impl Part {
 ///
 /// Returns [`Failure::Request`] if there are fewer tasks than parts.
 pub(super) fn tasks_of_all(work: &[u64], of: usize) -> Result<Vec<Vec<usize>>, Failure> {
-    let parts = (1..=of).map(|number| Part { number, of }.of_tasks(work));
-    parts.collect()
+    if of > work.len() {
+        return Err(Failure::Request(format!(
+            "this run trains {} and cannot be divided into {of} parts\n  hint: give at most {} parts; each model is \
+             trained whole by one process",
+            counted(work.len(), "model"),
+            work.len()
+        )));
+    }
+    let mut tasks = vec![Vec::new(); of];
+    for (task, part) in share_out(work, of).into_iter().enumerate() {
+        tasks[part].push(task);
+    }
+    Ok(tasks)
 }
 
 /// The part, counted from 0, that each task belongs to: the largest tasks first, each to the part that has least work so
@@ -344,10 +343,6 @@ fn of_this_run(
     }
     same_data(dir, &manifest, &identity(&earlier, &prepared.data))?;
     Ok(earlier)
-}
-
-fn own_version() -> String {
-    format!("layerwise {}", env!("CARGO_PKG_VERSION"))
 }
 
 fn lock_part(dir: &RunDir, part: Part) -> Result<Lock, Failure> {
