@@ -29,7 +29,7 @@ use crate::spec::BackendName;
 use crate::train::Stop;
 use crate::ui::Style;
 use crate::ui::print::{lost, say, say_bytes, tell};
-use crate::words::{counted, in_shell, listed, printable};
+use crate::words::{counted, in_shell, listed, printable, program};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -289,10 +289,13 @@ pub fn main() -> ExitCode {
         Ok(Cli {
             verb: Some(verb), ..
         }) => carry_out(verb),
-        // clap prints help and version to stdout and exits with 0, usage errors to stderr with 2.
-        Err(error) => match error.print() {
-            Err(lost) if !error.use_stderr() => all_printed(Some(&lost)),
-            _ => Err(Failure::Told(error.exit_code())),
+        Err(error) => match option_for_key(&error) {
+            Some(message) => Err(Failure::Request(message)),
+            // clap prints help and version to stdout and exits with 0, usage errors to stderr with 2.
+            None => match error.print() {
+                Err(lost) if !error.use_stderr() => all_printed(Some(&lost)),
+                _ => Err(Failure::Told(error.exit_code())),
+            },
         },
     });
     match done {
@@ -380,6 +383,29 @@ fn mistyped_verb(args: &[OsString]) -> Result<(), Failure> {
     )))
 }
 
+/// What to write in place of an option that is called like a key, and of spaces around a key's `=`.
+fn option_for_key(error: &clap::Error) -> Option<String> {
+    use clap::error::{ContextKind, ContextValue, ErrorKind};
+    let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
+        return None;
+    };
+    if error.kind() != ErrorKind::UnknownArgument {
+        return None;
+    }
+    if argument.starts_with('=') {
+        let hint = "write key and value without spaces: --set training.epochs=3";
+        return Some(format!("`{argument}` stands alone\n  hint: {hint}"));
+    }
+    if error.get(ContextKind::SuggestedArg).is_some() {
+        return None;
+    }
+    let name = argument.strip_prefix("--")?.split('=').next()?;
+    let meant = config::meant_by_option(name)?;
+    Some(format!(
+        "there is no option `--{name}`\n  hint: keys of a config are changed with --set KEY=VALUE; {meant}"
+    ))
+}
+
 /// Whether what is for printing alone was printed.
 fn all_printed(lost: Option<&io::Error>) -> Result<(), Failure> {
     match lost {
@@ -439,6 +465,7 @@ fn slurm(args: SlurmArgs) -> Result<(), Failure> {
 /// Tells how a part of a run ended.
 fn tell_part(end: &PartEnd) -> Result<(), Failure> {
     let (part, path) = (end.part, end.path.display());
+    let program = program();
     if matches!(end.ending, Ending::Stopped { .. }) {
         tell(&format!(
             "part {part} was stopped; the same command with --continue goes on with it"
@@ -452,19 +479,16 @@ fn tell_part(end: &PartEnd) -> Result<(), Failure> {
     }
     match end.missing.as_slice() {
         [] => tell(&format!(
-            "all parts are there; put them together with: layerwise resume {}",
+            "all parts are there; put them together with: {program} resume {}",
             in_shell(&end.path)
         )),
         missing => {
             let names: Vec<String> = missing.iter().map(Part::to_string).collect();
             let names: Vec<&str> = names.iter().map(String::as_str).collect();
             tell(&format!(
-                "part {part} is finished; {} not: {}",
-                match missing.len() {
-                    1 => "one is".to_owned(),
-                    count => format!("{count} are"),
-                },
-                listed(&names, 8)
+                "part {part} is finished; to come: {}; when all are there: {program} resume {}",
+                listed(&names, 8),
+                in_shell(&end.path)
             ));
         }
     }
@@ -545,7 +569,11 @@ fn tell_end(finished: &Finished, watch: &WatchArgs) -> Result<(), Failure> {
             "stopped; what was computed is in {}",
             path.display()
         ));
-        tell(&format!("go on with: layerwise resume {}", in_shell(path)));
+        tell(&format!(
+            "go on with: {} resume {}",
+            program(),
+            in_shell(path)
+        ));
         return Err(Failure::Interrupted);
     }
     if watch.style() != Style::Quiet {

@@ -32,6 +32,14 @@ pub fn classes_in_words(classes: usize) -> String {
     }
 }
 
+/// How this program is started in a command line to copy: by cargo, where cargo started it, else by its name.
+pub fn program() -> &'static str {
+    match std::env::var_os("CARGO_PKG_NAME") {
+        Some(name) if name == env!("CARGO_PKG_NAME") => "cargo run --",
+        _ => env!("CARGO_PKG_NAME"),
+    }
+}
+
 /// A path as a word of a POSIX shell's command line.
 pub fn in_shell(path: &Path) -> String {
     let path = path.display().to_string();

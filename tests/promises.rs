@@ -146,7 +146,17 @@ fn a_promise_of_what_a_run_does_not_have_is_refused_before_it_begins() {
         let (code, _, stderr) = run(&promise(lines), &out, &[]);
         assert_eq!(code, 2, "{lines}: {stderr}");
         assert!(stderr.contains(told), "{lines}: {stderr}");
+        let place = format!(".toml:{}: [[expect]]", TINY.lines().count() + 2);
+        assert!(stderr.contains(&place), "{lines}: {stderr}");
     }
+    let evidence = format!("{TINY}[report]\nevidence = [\"costs\", \"grid\"]\n");
+    let (code, _, stderr) = run(&evidence, &out, &[]);
+    assert_eq!(code, 2, "{stderr}");
+    let told = format!(
+        ".toml:{}: `report.evidence` holds \"grid\", which is no piece of evidence",
+        TINY.lines().count() + 2
+    );
+    assert!(stderr.contains(&told), "{stderr}");
     assert!(!out.exists());
 }
 

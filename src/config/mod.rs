@@ -29,7 +29,7 @@ use std::sync::Arc;
 
 use crate::spec::{BackendName, Plan};
 
-pub(crate) use keys::nearest;
+pub(crate) use keys::{meant_by_option, nearest};
 pub use problem::{ConfigError, FileProblem, Problem, escaped};
 pub use schema::schema;
 
@@ -61,6 +61,8 @@ pub struct Config {
     pub values: Vec<Setting>,
     /// The names of the named conditions, in the order of the file.
     pub conditions: Vec<String>,
+    /// Where each of the plan's expectations stands.
+    pub promised_at: Vec<Origin>,
     /// The promises, as TOML.
     pub(crate) promises: String,
 }
@@ -158,6 +160,7 @@ pub fn parse(text: &str, file_label: &Path, overrides: &Overrides) -> Result<Con
         plan: resolved.plan,
         values: resolved.values,
         conditions: resolved.conditions,
+        promised_at: resolved.promised_at,
         promises: resolved.promises,
     })
 }
@@ -172,6 +175,13 @@ struct Change<'a> {
 }
 
 impl Config {
+    /// Where the value of a key came from, if this config has it.
+    #[must_use]
+    pub fn origin_of(&self, key: &str) -> Option<&Origin> {
+        let setting = self.values.iter().find(|setting| setting.key == key);
+        setting.map(|setting| &setting.origin)
+    }
+
     /// What keeps this config from going on where a run of `earlier` was left, in words; `None` if nothing does.
     ///
     /// The data's folder may have moved, what the page shows and what is promised may differ, and trainings with a

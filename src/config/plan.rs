@@ -28,7 +28,8 @@ pub(super) struct Resolved {
     pub plan: Plan,
     pub values: Vec<Setting>,
     pub conditions: Vec<String>,
-    /// The promises, as TOML.
+    /// Where the plan's expectations stand, and all of them as TOML.
+    pub promised_at: Vec<Origin>,
     pub promises: String,
 }
 
@@ -116,7 +117,7 @@ impl Document {
         let named = groups.iter().flatten().map(|(name, _)| name.clone());
         let named: Vec<String> = named.collect();
         let report = self.report(&conditions)?;
-        let (expectations, promises) = self.expectations(&named)?;
+        let promises = self.expectations(&named)?;
         Ok(Resolved {
             plan: Plan {
                 experiment: self.experiment,
@@ -125,11 +126,12 @@ impl Document {
                 grid: self.grid_keys(),
                 conditions,
                 report,
-                expectations,
+                expectations: promises.expectations,
             },
             values: record.sorted(&named),
             conditions: named,
-            promises,
+            promised_at: promises.origins,
+            promises: promises.text,
         })
     }
 

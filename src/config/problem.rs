@@ -44,7 +44,7 @@ pub enum FileProblem {
     TooLarge,
     /// The file does not name its experiment.
     #[error(
-        "`experiment` is missing\n  hint: begin the file with `experiment = \"autoencoder\"` or `experiment = \"classifier\"`"
+        "`experiment` is missing\n  hint: begin the file with `experiment = \"autoencoder\"`, `\"classifier\"` or `\"deep_autoencoder\"`"
     )]
     NoExperiment,
 }

@@ -17,6 +17,16 @@ use crate::spec::{
     Seeds,
 };
 
+/// The promises of a config.
+#[derive(Default)]
+pub(super) struct Promises {
+    pub expectations: Vec<Expectation>,
+    /// Where each stands.
+    pub origins: Vec<Origin>,
+    /// All of them as TOML.
+    pub text: String,
+}
+
 impl Document {
     pub fn report(&self, conditions: &[Condition]) -> Result<Report, Problem> {
         let empty = Node::empty("report", &Origin::Default);
@@ -56,10 +66,11 @@ impl Document {
         })
     }
 
-    /// The promises, and how they are written; those of points that `--set` took from the grid are left out.
-    pub fn expectations(&self, named: &[String]) -> Result<(Vec<Expectation>, String), Problem> {
+    /// The promises; those of points that `--set` took from the grid are left out.
+    pub fn expectations(&self, named: &[String]) -> Result<Promises, Problem> {
+        let mut promises = Promises::default();
         let Some(node) = self.root.get("expect") else {
-            return Ok((Vec::new(), String::new()));
+            return Ok(promises);
         };
         let Value::List(items) = &node.value else {
             return Err(Problem::new(
@@ -68,7 +79,6 @@ impl Document {
                 "begin each with [[expect]], in two brackets",
             ));
         };
-        let (mut expectations, mut text) = (Vec::new(), String::new());
         for item in items {
             let keys = ExpectKeys::deserialize(item).map_err(|refusal| refusal.problem(item))?;
             let at = self.coordinates(item.get("at"), named)?;
@@ -78,7 +88,9 @@ impl Document {
             let (Some(at), Some(off)) = (at, off) else {
                 continue;
             };
-            text.push_str("\n[[expect]]\n");
+            let named = item.get("that").unwrap_or(item);
+            promises.origins.push(named.origin.clone());
+            promises.text.push_str("\n[[expect]]\n");
             for (name, value) in item.entries() {
                 let line = [
                     super::toml_key(name),
@@ -86,9 +98,9 @@ impl Document {
                     value.to_toml(),
                     "\n".to_owned(),
                 ];
-                text.extend(line);
+                promises.text.extend(line);
             }
-            expectations.push(Expectation {
+            promises.expectations.push(Expectation {
                 that: keys.that,
                 at,
                 minus: minus.map(|_| off),
@@ -100,7 +112,7 @@ impl Document {
                 source: keys.source,
             });
         }
-        Ok((expectations, text))
+        Ok(promises)
     }
 
     /// What stands at keys of the grid and at "condition", however the keys are written.

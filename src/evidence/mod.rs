@@ -133,9 +133,18 @@ pub fn of(plan: &Plan) -> impl Iterator<Item = &'static dyn Evidence> {
         .filter(move |evidence| evidence.applies(plan) && asked(evidence.name()))
 }
 
-/// What is wrong with the names of evidence and quantities in a plan, with its cure.
+/// What a mistake is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum About {
+    /// `report.evidence`.
+    Evidence,
+    /// One of the plan's expectations, counted from 0.
+    Expectation(usize),
+}
+
+/// What is wrong with the names of evidence and quantities in a plan, with its cure, and what it is about.
 #[must_use]
-pub fn mistakes(plan: &Plan) -> Option<String> {
+pub fn mistake(plan: &Plan) -> Option<(About, String)> {
     let known: Vec<&str> = ALL.iter().map(|evidence| evidence.name()).collect();
     let asked = plan.report.evidence.iter().flatten();
     let mut unknown = asked.filter(|name| !known.contains(&name.as_str()));
@@ -143,9 +152,14 @@ pub fn mistakes(plan: &Plan) -> Option<String> {
         let near = config::nearest(name, known.iter().copied());
         let near = near.map_or(String::new(), |near| format!("did you mean \"{near}\"? "));
         let known = listed(&known, known.len());
-        format!("report.evidence holds \"{name}\", which is no piece of evidence\n  hint: {near}there are {known}")
+        let says = format!("`report.evidence` holds \"{name}\", which is no piece of evidence\n  hint: {near}there are {known}");
+        (About::Evidence, says)
     });
-    unknown.or_else(|| promises::mistakes(plan))
+    let mut expectations = plan.expectations.iter().enumerate();
+    unknown.or_else(|| {
+        expectations
+            .find_map(|(at, of)| Some((About::Expectation(at), promises::mistake(of, plan)?)))
+    })
 }
 
 /// What a run found, before anything is drawn.

@@ -81,8 +81,12 @@ impl Evidence for Promises {
         Some(value(&kept))
     }
 
+    /// What does not hold, and how many do.
     fn lines(&self, found: &Found<'_>) -> Vec<String> {
-        of(found.results).iter().map(Kept::line).collect()
+        let kept = of(found.results);
+        let mut lines = broken(found.results);
+        lines.push(summary(&kept));
+        lines
     }
 
     fn show(&self, run: &Run<'_>, _: &mut Figures) -> Result<Option<Markup>, RedrawError> {
@@ -106,11 +110,10 @@ impl Evidence for Promises {
         if is_beside {
             head.insert(1, "published");
         }
-        let holding = kept.iter().filter(|of| of.holds == Some(true)).count();
         Ok(Some(html! {
             h2 { "What was promised" }
             p {
-                "Of " (counted(kept.len(), "promise")) " of the config, " (holding) " hold here."
+                (summary(&kept))
                 @if !run.manifest.overridden.is_empty() {
                     " They were made for the config as it is written; this run changed " (run.manifest.overridden.join(", ")) "."
                 }
@@ -122,6 +125,22 @@ impl Evidence for Promises {
             ))
         }))
     }
+}
+
+/// `Of 5 promises of the config, 2 hold here, 2 do not, and 1 cannot be judged.`
+fn summary(kept: &[Kept]) -> String {
+    let count = |holds| kept.iter().filter(|of| of.holds == holds).count();
+    let others = match [count(Some(false)), count(None)] {
+        [0, 0] => String::new(),
+        [broken, 0] => format!(", and {broken} do not"),
+        [0, open] => format!(", none fails, and {open} cannot be judged"),
+        [broken, open] => format!(", {broken} do not, and {open} cannot be judged"),
+    };
+    format!(
+        "Of {} of the config, {} hold here{others}.",
+        counted(kept.len(), "promise"),
+        count(Some(true))
+    )
 }
 
 /// What became of the promises of a run.
@@ -140,54 +159,46 @@ pub fn broken(results: &Results) -> Vec<String> {
 
 /// What is wrong with the promises of a plan: names that are none of a quantity, a condition or a key of the grid.
 #[must_use]
-pub fn mistakes(plan: &Plan) -> Option<String> {
+pub fn mistake(expectation: &Expectation, plan: &Plan) -> Option<String> {
     let known = quantities::possible(plan);
     let names: Vec<&str> = known.iter().map(|of| of.name).collect();
-    plan.expectations.iter().find_map(|expectation| {
-        let that = &expectation.that;
-        let (name, active_units) = quantities::asked(that);
-        if !names.contains(&name) {
-            let near = crate::config::nearest(name, names.iter().copied());
-            let near = near.map_or(String::new(), |near| format!("did you mean \"{near}\"? "));
-            return Some(format!(
-                "[[expect]] that = \"{that}\", which is no quantity of this run\n  hint: {near}quantities are {}",
-                listed(&names, names.len())
-            ));
-        }
-        let quantity = known.iter().find(|of| of.name == name);
-        if let Some(mistake) = quantity.and_then(|of| misfit(expectation, of, plan)) {
-            return Some(mistake);
-        }
-        let places = [Some(&expectation.at), expectation.minus.as_ref()];
-        let nowhere = places
-            .into_iter()
-            .flatten()
-            .find(|at| chosen(plan, at).is_empty());
-        let Some(nowhere) = nowhere else {
-            let places = [Some(&expectation.at), expectation.minus.as_ref()];
-            let mut places = places.into_iter().flatten();
-            let compares = |at: &&Vec<Coordinate>| {
-                let mut groups = groups(plan, &chosen(plan, at)).into_iter();
-                super::is_autoencoder(plan) && groups.all(|of| of.has_strengths())
-            };
-            let is_wrong = active_units.is_some() && !places.all(|at| compares(&at));
-            return is_wrong.then(|| {
-                format!(
-                    "[[expect]] of \"{that}\" asks for a number of active units of conditions that have one strength\n  hint: \
-                     name conditions of autoencoders with two values or more of a key in [sparsity], such as [conditions.NAME.grid] \
-                     \"sparsity.weight\" = [0.1, 1]"
-                )
-            });
-        };
-        let place: Vec<String> = nowhere
+    let that = &expectation.that;
+    let (name, active_units) = quantities::asked(that);
+    if !names.contains(&name) {
+        let near = crate::config::nearest(name, names.iter().copied());
+        let near = near.map_or(String::new(), |near| format!("did you mean \"{near}\"? "));
+        return Some(format!(
+            "[[expect]] that = \"{that}\", which is no quantity of this run\n  hint: {near}quantities are {}",
+            listed(&names, names.len())
+        ));
+    }
+    let quantity = known.iter().find(|of| of.name == name);
+    if let Some(mistake) = quantity.and_then(|of| misfit(expectation, of, plan)) {
+        return Some(mistake);
+    }
+    let places = [Some(&expectation.at), expectation.minus.as_ref()];
+    let mut places = places.into_iter().flatten();
+    if let Some(nowhere) = places.clone().find(|at| chosen(plan, at).is_empty()) {
+        let place = nowhere
             .iter()
-            .map(|of| format!("{} = {}", of.key, of.value))
-            .collect();
-        Some(format!(
+            .map(|of| format!("{} = {}", of.key, of.value));
+        return Some(format!(
             "[[expect]] of \"{that}\" is about {}, where this run has no condition\n  hint: conditions are {}",
-            place.join(", "),
+            place.collect::<Vec<_>>().join(", "),
             listed(&plan.names().collect::<Vec<_>>(), 20)
-        ))
+        ));
+    }
+    let compares = |at: &Vec<Coordinate>| {
+        let mut groups = groups(plan, &chosen(plan, at)).into_iter();
+        super::is_autoencoder(plan) && groups.all(|of| of.has_strengths())
+    };
+    let is_wrong = active_units.is_some() && !places.all(compares);
+    is_wrong.then(|| {
+        format!(
+            "[[expect]] of \"{that}\" asks for a number of active units of conditions that have one strength\n  hint: \
+             name conditions of autoencoders with two values or more of a key in [sparsity], such as [conditions.NAME.grid] \
+             \"sparsity.weight\" = [0.1, 1]"
+        )
     })
 }
 

@@ -260,16 +260,16 @@ fn first_against_last_layer(
     let norm = |layer: usize| Some(Spread::of(of_layer(layer))?.median);
     let (first, last) = (norm(1)?, norm(softmax)?);
     let ratio = if first > 0.0 && last > 0.0 {
-        format!(" – {} times that", significant(first / last, 2))
+        format!(", {} times as large", significant(first / last, 2))
     } else {
         String::new()
     };
     let medians = match of_layer(1).count() {
         1 => "",
-        _ => ", medians over seeds",
+        _ => " (medians over seeds)",
     };
     Some(format!(
-        "When the training of {condition} begins, the gradient is {} in the softmax layer and {} in layer 1{ratio} (norms{medians}).",
+        "When the training of {condition} begins, the norm of the gradient is {} in the softmax layer and {} in layer 1{ratio}{medians}.",
         significant(last, 2),
         significant(first, 2),
     ))
@@ -410,15 +410,15 @@ fn what_it_cost(
     let affordable = theirs.iter().rposition(|&spent| spent <= pretraining)?;
     let reached = percent(other.accuracy.get(affordable)?.median);
     let name = &other.condition;
-    let price = "for the price of the pretraining alone";
+    let price = "with the computation of the pretraining alone";
     let meanwhile = match affordable {
         0 => format!("the pretraining alone costs less than one epoch of {name}"),
-        1 if epochs == 1 => format!("{price}, {name} has had its only epoch and is at {reached}"),
+        1 if epochs == 1 => format!("{price}, {name} is trained for its only epoch, to {reached}"),
         all if all == epochs => {
-            format!("{price}, {name} has had all of its {epochs} epochs and is at {reached}")
+            format!("{price}, {name} is trained for all of its {epochs} epochs, to {reached}")
         }
         some => {
-            format!("{price}, {name} has had {some} of its {epochs} epochs and is at {reached}")
+            format!("{price}, {name} is trained for {some} of its {epochs} epochs, to {reached}")
         }
     };
     Some(format!(
@@ -654,10 +654,10 @@ mod tests {
                 "C stays at chance: its best test accuracy after any epoch is 11.35 %, no better than always naming the commonest class (11.35 %). Its training cost ends at 2.30, where answering with the shares of the classes costs 2.30 (nats).",
                 "C He is at 90.00 % after its first epoch and at 97.40 % after epoch 3, 97.1 % of the way from chance to no mistake.",
                 "D is at 96.00 % after its first epoch and at 98.18 % after epoch 3, 97.9 % of the way from chance to no mistake.",
-                "When the training of C begins, the gradient is 0.50 in the softmax layer and 1.0e−10 in layer 1 – 2.0e−10 times that (norms).",
+                "When the training of C begins, the norm of the gradient is 0.50 in the softmax layer and 1.0e−10 in layer 1, 2.0e−10 times as large.",
                 "D − C: +84.65 points after the first epoch and +86.83 after epoch 3; it is above 0 after 2 of 3 epochs.",
                 "D finishes 86.83 points above C. C He, with the same layers but no pretraining (what C He is), already gains 86.05 of them; pretraining adds 0.78.",
-                "D learns 16,000 numbers, those of its pretraining included, where C learns 1,000, and takes 1.8 × its multiply–accumulates; for the price of the pretraining alone, C has had 2 of its 3 epochs and is at 11.35 %.",
+                "D learns 16,000 numbers, those of its pretraining included, where C learns 1,000, and takes 1.8 × its multiply–accumulates; with the computation of the pretraining alone, C is trained for 2 of its 3 epochs, to 11.35 %.",
             ]
         );
     }
@@ -691,9 +691,9 @@ mod tests {
             [
                 "C stays at chance: its best test accuracy of all seeds and epochs is 11.35 %, no better than always naming the commonest class (11.35 %). Its training cost ends at 2.30, where answering with the shares of the classes costs 2.30 (nats).",
                 "D is at 95.00 % (94.00 % to 96.00 %) after its first epoch and at 98.10 % (98.00 % to 98.20 %) after epoch 2, 97.9 % of the way from chance to no mistake.",
-                "When the training of C begins, the gradient is 0.50 in the softmax layer and 2.0e−10 in layer 1 – 4.0e−10 times that (norms, medians over seeds).",
+                "When the training of C begins, the norm of the gradient is 0.50 in the softmax layer and 2.0e−10 in layer 1, 4.0e−10 times as large (medians over seeds).",
                 "D − C, paired by seed: +83.72 (+83.65 to +86.20) points after the first epoch and +86.75 (+86.65 to +86.85) after epoch 2; the median is above 0 after 2 of 2 epochs.",
-                "D learns 16,000 numbers, those of its pretraining included, where C learns 1,000, and takes 2.2 × its multiply–accumulates; for the price of the pretraining alone, C has had all of its 2 epochs and is at 11.35 %.",
+                "D learns 16,000 numbers, those of its pretraining included, where C learns 1,000, and takes 2.2 × its multiply–accumulates; with the computation of the pretraining alone, C is trained for all of its 2 epochs, to 11.35 %.",
             ]
         );
     }
@@ -828,7 +828,7 @@ mod tests {
                 "B is at 90.00 % after its only epoch, 88.7 % of the way from chance to no mistake.",
                 "D is at 96.00 % after its only epoch, 95.5 % of the way from chance to no mistake.",
                 "D − B: +6.00 points after the only epoch.",
-                "D learns 16,000 numbers, those of its pretraining included, where B learns 1,000, and takes 3.5 × its multiply–accumulates; for the price of the pretraining alone, B has had its only epoch and is at 90.00 %.",
+                "D learns 16,000 numbers, those of its pretraining included, where B learns 1,000, and takes 3.5 × its multiply–accumulates; with the computation of the pretraining alone, B is trained for its only epoch, to 90.00 %.",
             ]
         );
     }

@@ -291,7 +291,7 @@ pub fn regime(scores: &Scores) -> (Regime, String) {
 ///
 /// A regime holds when all of its conditions do; no two can hold at once. Otherwise, if one might hold but for scores that
 /// are not defined, the answer is [`Regime::NotJudged`]; if none might, it is [`Regime::Unclear`], and the reason names
-/// what failed for the regime with the smallest share of failures. Active and dead units count as shares of the hidden units.
+/// the one thing that the nearest regime lacks, if any lacks only one. Active and dead units count as shares of the hidden units.
 #[must_use]
 pub fn regime_of(scores: &Scores, side: f64, subject: Subject) -> (Regime, String) {
     let rules = rules(scores, side / PICTURE_SIDE);
@@ -320,19 +320,20 @@ pub fn regime_of(scores: &Scores, side: f64, subject: Subject) -> (Regime, Strin
         );
         return (Regime::NotJudged, reason);
     }
-    let distance = |conditions: &[Condition]| -> f64 {
-        let conditions = conditions.iter();
-        conditions.map(Condition::distance).sum()
-    };
-    let nearest = rules
-        .iter()
-        .min_by(|(_, a), (_, b)| distance(a).total_cmp(&distance(b)));
-    let reason = nearest.map_or_else(String::new, |(regime, conditions)| {
-        let failed = conditions.iter().filter(|c| !c.holds());
-        let clauses: Vec<String> = failed.map(Condition::as_failed).collect();
-        let regime = regime.words(subject);
-        format!("no rule holds; nearest is {regime}: {}", clauses.join("; "))
+    // Sums over clauses would favour the rule that has the fewest.
+    let near = rules.iter().filter_map(|(regime, conditions)| {
+        let mut failed = conditions.iter().filter(|clause| !clause.holds());
+        let first = failed.next()?;
+        failed.next().is_none().then_some((regime, first))
     });
+    let nearest = near.min_by(|(_, a), (_, b)| a.distance().total_cmp(&b.distance()));
+    let reason = match nearest {
+        Some((regime, lacks)) => {
+            let regime = regime.words(subject);
+            format!("no rule holds; nearest is {regime}: {}", lacks.as_failed())
+        }
+        None => "no rule holds, and each fails in several of its conditions".to_owned(),
+    };
     (Regime::Unclear, reason)
 }
 

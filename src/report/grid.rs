@@ -49,19 +49,26 @@ impl Key<'_> {
     }
 
     /// Where each value lies along an axis, and what is added to its title: numbers where they are, on a logarithmic scale
-    /// where they span decades and none is 0, and anything else at even distances.
+    /// where they span decades; in their order at even distances where they span decades beside 0; and anything else at even
+    /// distances.
     fn places(&self) -> (Vec<f64>, &'static str) {
         let numbers: Result<Vec<f64>, _> = self.values.iter().map(|value| value.parse()).collect();
         let Some(numbers) = numbers.ok().filter(|numbers| distinct(numbers)) else {
             return ((0..self.values.len()).map(|at| at as f64).collect(), "");
         };
         let smallest = numbers.iter().copied().fold(f64::INFINITY, f64::min);
+        let positive = numbers.iter().copied().filter(|&number| number > 0.0);
+        let least = positive.fold(f64::INFINITY, f64::min);
         let largest = numbers.iter().copied().fold(0.0, f64::max);
         if smallest > 0.0 && largest >= DECADE * smallest {
             return (
                 numbers.iter().map(|value| value.log10()).collect(),
                 ", log scale",
             );
+        }
+        if least.is_finite() && largest >= DECADE * least {
+            let below = |value: &f64| numbers.iter().filter(|other| *other < value).count() as f64;
+            return (numbers.iter().map(below).collect(), ", not to scale");
         }
         (numbers, "")
     }
@@ -97,8 +104,11 @@ pub fn against_key(key: &Key, results: &[EndResult]) -> Drawing {
     let entries = names.iter().zip(Look::all());
     Sheet {
         legend: Legend::new(
-            entries.map(|(group, look)| (group.name.clone(), look)),
-            names.len(),
+            // One group alone is what all of the figure is about.
+            entries
+                .filter(|_| names.len() > 1)
+                .map(|(group, look)| (group.name.clone(), look)),
+            names.len().saturating_sub(usize::from(names.len() == 1)),
         ),
         charts: charts.collect(),
         columns: results.len().clamp(1, 2),
@@ -194,7 +204,11 @@ mod tests {
             places(&["0.01", "1", "0.1"]),
             (vec![-2.0, 0.0, -1.0], ", log scale")
         );
-        assert_eq!(places(&["0", "0.1", "3"]), (vec![0.0, 0.1, 3.0], ""));
+        assert_eq!(
+            places(&["0", "3", "0.1"]),
+            (vec![0.0, 2.0, 1.0], ", not to scale")
+        );
+        assert_eq!(places(&["0", "1", "2"]), (vec![0.0, 1.0, 2.0], ""));
         assert_eq!(
             places(&["50", "100", "200"]),
             (vec![50.0, 100.0, 200.0], "")
@@ -226,7 +240,7 @@ mod tests {
         let svg = against_key(&key, &results(vec![vec![1.0], vec![2.0]])).svg();
         assert!(svg.contains(">0.01</text>") && svg.contains(">1</text>"));
         assert!(svg.contains(">sparsity.weight, log scale</text>"));
-        assert!(svg.contains(">D &lt;i&gt;</text>"));
+        assert!(!svg.contains("D &lt;i&gt;"), "one group needs no legend");
         assert!(against_key(&key, &[]).svg().ends_with("</svg>\n"));
     }
 

@@ -29,7 +29,7 @@ use crate::train::lanes::locked;
 use crate::train::{Observer, Record};
 use crate::ui::print::tell;
 use crate::ui::{Extent, Watcher};
-use crate::words::{counted, in_shell, listed, printable};
+use crate::words::{counted, in_shell, listed, printable, program};
 
 /// How long a part waits for others that join the folder at the same moment.
 const WAIT_TO_JOIN: Duration = Duration::from_mins(1);
@@ -314,7 +314,8 @@ fn of_this_run(
     }
     if manifest.put_together && manifest.status != Status::Complete {
         return refused(format!(
-            "is no longer divided: one process has taken it over\n  hint: go on with `layerwise resume {}`",
+            "is no longer divided: one process has taken it over\n  hint: go on with `{} resume {}`",
+            program(),
             in_shell(dir.path())
         ));
     }

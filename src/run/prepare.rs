@@ -8,7 +8,7 @@ use super::{Failure, Part};
 use crate::backend::{self, Backend, BackendError, Kind};
 use crate::config::Config;
 use crate::data::{self, Dataset, Frame};
-use crate::evidence;
+use crate::evidence::{self, About};
 use crate::experiment::{self, Disk, Need, Outline};
 use crate::machine::{self, readable};
 use crate::results::Member;
@@ -52,8 +52,13 @@ pub struct Prepared {
 /// Returns [`Failure`] if the backend or the data are not there, or the plan does not fit the data or the machine.
 pub fn prepare(config: &Config, part: Option<Part>, jobs: usize) -> Result<Prepared, Failure> {
     let plan = &config.plan;
-    if let Some(mistake) = evidence::mistakes(plan) {
-        return Err(Failure::Request(mistake));
+    if let Some((about, says)) = evidence::mistake(plan) {
+        let origin = match about {
+            About::Evidence => config.origin_of("report.evidence"),
+            About::Expectation(at) => config.promised_at.get(at),
+        };
+        let origin = origin.map_or(String::new(), |origin| format!("{origin:#}: "));
+        return Err(Failure::Request(origin + &says));
     }
     let backend = open_backend(config)?;
     let start = Instant::now();

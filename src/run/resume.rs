@@ -10,7 +10,7 @@ use crate::config::{self, Config, Overrides};
 use crate::data::Dataset;
 use crate::run_dir::{self, Lock, Manifest, RunDir, RunDirError, Status};
 use crate::ui::print::tell;
-use crate::words::{in_shell, printable};
+use crate::words::{in_shell, printable, program};
 use crate::{evidence, experiment};
 
 /// What became of a run that was to go on.
@@ -117,7 +117,8 @@ fn finish(
         if let Some(missing) = missing.filter(|_| !train_missing_parts) {
             let out = in_shell(dir.path());
             return Err(Failure::Request(format!(
-                "{path} lacks parts:\n  {missing}\n  hint: start these with `layerwise CONFIG --out {out} --part N/{parts} --continue`; or train all that is left in one process, without `--part`"
+                "{path} lacks parts:\n  {missing}\n  hint: start these with `{} CONFIG --out {out} --part N/{parts} --continue`; or train all that is left in one process, without `--part`",
+                program()
             )));
         }
         seconds = parts::seconds(&dir, parts);

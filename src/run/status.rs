@@ -8,7 +8,7 @@ use super::resume::written_config;
 use crate::results::Member;
 use crate::run_dir::{Manifest, Records, RunDir, Status};
 use crate::spec::{Condition, ExperimentName, Plan};
-use crate::words::{counted, in_columns, in_shell, printable, seconds};
+use crate::words::{counted, in_columns, in_shell, printable, program, seconds};
 
 /// What is told of the run in the folder `path`, line by line.
 ///
@@ -50,7 +50,8 @@ fn of_one(dir: &RunDir, manifest: &Manifest) -> Result<Vec<String>, Failure> {
     }
     if !at_work {
         lines.push(format!(
-            "go on with: layerwise resume {}",
+            "go on with: {} resume {}",
+            program(),
             in_shell(dir.path())
         ));
     }
@@ -112,7 +113,8 @@ fn of_parts(dir: &RunDir, manifest: &Manifest, parts: usize) -> Result<Vec<Strin
     lines.extend(ended.into_iter().map(|line| format!("ended early: {line}")));
     if done == parts {
         lines.push(format!(
-            "put them together with: layerwise resume {}",
+            "put them together with: {} resume {}",
+            program(),
             in_shell(dir.path())
         ));
     }

@@ -18,6 +18,8 @@ pub fn layerwise() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_layerwise"));
     command
         .current_dir(env!("CARGO_MANIFEST_DIR"))
+        // As without cargo.
+        .env_remove("CARGO_PKG_NAME")
         // Where it is not set, a library of a graphics driver says so on stderr.
         .env("XDG_RUNTIME_DIR", std::env::temp_dir());
     command
