@@ -48,6 +48,21 @@ pub enum BackendError {
         /// The names of those that this build has, with commas between.
         available: String,
     },
+    /// The backend computes on another machine, and nobody said on which.
+    #[error(
+        "backend `remote` computes where run.address says, and it says nothing\n  hint: start `layerwise serve` on the other machine, and set run.address = \"machine:3000\""
+    )]
+    NoAddress,
+    /// Nobody computes for others at the address.
+    #[error(
+        "run.address = \"{address}\": {reason}\n  hint: start `layerwise serve --address {address}` of the same version there, and see that its port can be reached"
+    )]
+    Unreachable {
+        /// The address that was asked for.
+        address: String,
+        /// Why nothing could be opened there.
+        reason: String,
+    },
     /// The machine has no adapter or device for the backend.
     #[error("backend `{name}` found no adapter ({reason})\n  hint: {cure}")]
     NoAdapter {
@@ -69,11 +84,11 @@ pub struct Offer {
     pub result: Result<Backend, BackendError>,
 }
 
-/// Opens a backend by name.
+/// Opens a backend by name; `remote` has an address in its place, [`open_at`].
 ///
 /// # Errors
 ///
-/// Returns [`BackendError`] if this build lacks the backend or the machine offers it no adapter.
+/// Returns [`BackendError`] if this build lacks the backend, or the machine offers it no adapter.
 pub fn open(name: BackendName) -> Result<Backend, BackendError> {
     match name {
         #[cfg(feature = "flex")]
@@ -93,6 +108,8 @@ pub fn open(name: BackendName) -> Result<Backend, BackendError> {
         BackendName::Metal => graphics::open(name, burn::tensor::wgpu::WgpuBackend::Metal),
         #[cfg(feature = "cuda")]
         BackendName::Cuda => cuda::open(),
+        #[cfg(feature = "remote")]
+        BackendName::Remote => Err(BackendError::NoAddress),
         #[allow(
             unreachable_patterns,
             reason = "a build with every feature reaches all names above"
@@ -108,6 +125,21 @@ pub fn open(name: BackendName) -> Result<Backend, BackendError> {
     }
 }
 
+/// Opens what computes for others at an address.
+///
+/// # Errors
+///
+/// Returns [`BackendError`] if this build cannot, or nobody answers there.
+pub fn open_at(address: &str) -> Result<Backend, BackendError> {
+    #[cfg(feature = "remote")]
+    return remote::open(address);
+    #[cfg(not(feature = "remote"))]
+    {
+        let _ = address;
+        open(BackendName::Remote)
+    }
+}
+
 /// The backends that this build has.
 #[must_use]
 pub fn built() -> Vec<BackendName> {
@@ -120,6 +152,7 @@ pub fn built() -> Vec<BackendName> {
             BackendName::Cuda => cfg!(feature = "cuda"),
             BackendName::Vulkan => cfg!(feature = "vulkan"),
             BackendName::Metal => cfg!(feature = "metal"),
+            BackendName::Remote => cfg!(feature = "remote"),
         })
         .collect()
 }
@@ -246,6 +279,48 @@ mod cuda {
             kind: Kind::Gpu,
             largest_array: None,
         })
+    }
+}
+
+#[cfg(feature = "remote")]
+pub mod remote {
+    //! Another process's backend, over the network.
+
+    use std::net::TcpListener;
+
+    use burn::remote::RemoteHost;
+    use burn::server::{RemoteServer, ServeError, WebSocketTransport};
+    use burn::tensor::Device;
+
+    use super::{Backend, BackendError, Kind};
+    use crate::spec::BackendName;
+
+    pub(super) fn open(address: &str) -> Result<Backend, BackendError> {
+        let host = RemoteHost::websocket(&format!("ws://{address}"));
+        let device =
+            Device::remote_options(&host)
+                .init()
+                .map_err(|error| BackendError::Unreachable {
+                    address: address.to_owned(),
+                    reason: error.to_string(),
+                })?;
+        Ok(Backend {
+            name: BackendName::Remote,
+            device,
+            description: format!("another process, at {address}"),
+            kind: Kind::Gpu,
+            largest_array: None,
+        })
+    }
+
+    /// Computes with `backend` for others that come to `listener`, until the process is asked to stop.
+    ///
+    /// # Errors
+    ///
+    /// Returns what keeps burn from serving there.
+    pub fn serve(backend: &Backend, listener: TcpListener) -> Result<(), ServeError> {
+        let server = RemoteServer::new([backend.device.clone()]);
+        server.serve(WebSocketTransport::from_listener(listener))
     }
 }
 

@@ -72,6 +72,16 @@ enum Verb {
     Check(PlanArgs),
     /// List the backends of this build and what this machine offers for each
     Backends,
+    /// Compute for other machines, whose configs have run.backend = "remote"
+    #[cfg(feature = "remote")]
+    Serve {
+        /// Compute with this backend
+        #[arg(long, value_name = "NAME", value_parser = backend_name, default_value = "flex")]
+        backend: BackendName,
+        /// Listen there; 0.0.0.0:3000 is open to every machine that can reach this one, and nothing is encrypted
+        #[arg(long, default_value = "127.0.0.1:3000")]
+        address: String,
+    },
     /// Go on with a run that was stopped or killed, to the same results
     Resume(ResumeArgs),
     /// Tell how far a run is: what is done, at work, failed and to come of it, or of its parts
@@ -341,6 +351,8 @@ fn carry_out(verb: Verb) -> Result<(), Failure> {
             print_backends();
             all_printed(lost())
         }
+        #[cfg(feature = "remote")]
+        Verb::Serve { backend, address } => serve(backend, &address),
         Verb::Schema => {
             say(&format!("{:#}", config::schema()));
             all_printed(lost())
@@ -633,6 +645,26 @@ fn report(path: &Path) -> Result<(), Failure> {
     }
     tell(&format!("drawn again: {}", path.display()));
     Ok(())
+}
+
+#[cfg(feature = "remote")]
+fn serve(backend: BackendName, address: &str) -> Result<(), Failure> {
+    let backend = backend::open(backend).map_err(|error| Failure::Request(error.to_string()))?;
+    let listener = std::net::TcpListener::bind(address).and_then(|listener| {
+        let address = listener.local_addr()?;
+        tell(&format!(
+            "{} computes for others: run.backend = \"remote\", run.address = \"{address}\"",
+            backend.name
+        ));
+        Ok(listener)
+    });
+    let listener = listener.map_err(|error| {
+        Failure::Work(format!(
+            "cannot listen at {}: {error}\n  hint: give another --address",
+            printable(address)
+        ))
+    })?;
+    backend::remote::serve(&backend, listener).map_err(|error| Failure::Work(error.to_string()))
 }
 
 fn print_backends() {

@@ -839,17 +839,20 @@ pub enum BackendName {
     Vulkan,
     /// Apple GPUs, in a build with `metal`.
     Metal,
+    /// What `layerwise serve` offers at run.address, in a build with `remote`.
+    Remote,
 }
 
 impl BackendName {
     /// Every backend, whether this build has it or not.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Flex,
         Self::Ndarray,
         Self::Wgpu,
         Self::Cuda,
         Self::Vulkan,
         Self::Metal,
+        Self::Remote,
     ];
 
     /// The name as configs and flags write it.
@@ -862,6 +865,7 @@ impl BackendName {
             Self::Cuda => "cuda",
             Self::Vulkan => "vulkan",
             Self::Metal => "metal",
+            Self::Remote => "remote",
         }
     }
 }

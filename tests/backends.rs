@@ -181,3 +181,127 @@ fn without_a_vulkan_driver_the_error_names_the_cure() {
     assert!(stderr.contains("hint: install a GPU driver"), "{stderr}");
     assert!(!folder.path().join("run").exists(), "nothing is written");
 }
+
+/// Another process that computes; only in a build with `remote`: `cargo test --features remote --test backends`.
+#[cfg(feature = "remote")]
+mod remote {
+    use std::io::{BufRead, BufReader};
+    use std::path::Path;
+    use std::process::{Child, Stdio};
+
+    use super::{FIGURE, TOLERANCE, compare, layerwise, pretrained, run, written};
+
+    /// `layerwise serve` on a free port, until it is dropped.
+    struct Server {
+        process: Child,
+        address: String,
+    }
+
+    impl Server {
+        fn start() -> Self {
+            let mut process = layerwise()
+                .args(["serve", "--address", "127.0.0.1:0"])
+                .stderr(Stdio::piped())
+                .spawn()
+                .expect("the program starts");
+            let stderr = process.stderr.take().expect("it is piped");
+            let mut lines = BufReader::new(stderr).lines().map_while(Result::ok);
+            let address = lines
+                .find_map(|line| {
+                    Some(
+                        line.split_once("run.address = \"")?
+                            .1
+                            .split('"')
+                            .next()?
+                            .to_owned(),
+                    )
+                })
+                .expect("it says where it listens");
+            std::thread::spawn(move || lines.for_each(drop));
+            Self { process, address }
+        }
+
+        fn config(&self, config: &str) -> String {
+            let address = format!("[run]\naddress = \"{}\"\n", self.address);
+            if config.contains("[run]\n") {
+                config.replacen("[run]\n", &address, 1)
+            } else {
+                config.replacen("[data]\n", &format!("{address}[data]\n"), 1)
+            }
+        }
+    }
+
+    impl Drop for Server {
+        fn drop(&mut self) {
+            let _ = self.process.kill();
+            let _ = self.process.wait();
+        }
+    }
+
+    #[test]
+    fn another_process_agrees_with_flex() {
+        let server = Server::start();
+        let data = tempfile::tempdir().expect("a temporary folder");
+        for config in [FIGURE, &pretrained(data.path())] {
+            let difference = compare(&server.config(config), "remote").expect("it is there");
+            assert!(difference < TOLERANCE, "{difference}");
+        }
+    }
+
+    /// Killed, when the run has come to its first epoch, and started again elsewhere.
+    #[test]
+    fn a_run_whose_server_is_lost_ends_with_an_error_and_goes_on_with_another() {
+        let server = Server::start();
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let out = folder.path().join("run");
+        let long = FIGURE.replace("epochs = 1", "epochs = 40");
+        let path = written(&out, &server.config(&long));
+        let run = |path: &Path| {
+            let mut run = layerwise();
+            run.arg(path)
+                .args(["--plain", "--backend", "remote", "--continue", "--out"]);
+            run.arg(&out).stdout(Stdio::piped()).stderr(Stdio::piped());
+            run
+        };
+        let mut process = run(&path).spawn().expect("the program starts");
+        let stdout = process.stdout.take().expect("it is piped");
+        let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+        assert!(lines.any(|line| line.contains("epoch  1/40")));
+        drop(server);
+        std::thread::spawn(move || lines.for_each(drop));
+        let output = process.wait_with_output().expect("it ends");
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(
+            stderr.contains("error: the backend stopped computing: "),
+            "{stderr}"
+        );
+        assert!(!stderr.contains("panicked"), "{stderr}");
+
+        let another = Server::start();
+        let path = written(&out, &another.config(&long));
+        let output = run(&path).output().expect("the program starts");
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+
+    #[test]
+    fn where_nobody_computes_for_others_the_error_says_what_to_start() {
+        let server = Server::start();
+        let config = server.config(FIGURE);
+        drop(server);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let out = folder.path().join("run");
+        let output = run(&written(&out, &config), "remote", &out);
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{stderr}");
+        assert!(
+            stderr.contains("layerwise serve --address 127.0.0.1:"),
+            "{stderr}"
+        );
+        assert!(!out.exists(), "nothing is written");
+    }
+}

@@ -79,7 +79,12 @@ fn each_promise_is_judged_by_itself() {
     );
     assert!(stdout.contains(": does not hold (a slip)\n"), "{stdout}");
     let page = read(&out, "index.html");
-    assert!(page.contains("Of 5 promises of the config, 2 hold here."));
+    let summary = "Of 5 promises of the config, 2 hold here, 2 do not, and 1 cannot be judged.";
+    assert!(page.contains(summary));
+    assert!(
+        stdout.contains(summary) && !stdout.contains(": holds ("),
+        "{stdout}"
+    );
 }
 
 #[test]

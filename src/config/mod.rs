@@ -237,7 +237,8 @@ impl Config {
             .filter_map(move |key| {
                 let (was, is) = (value(earlier, key), value(self, key));
                 let name = told_for_all(key);
-                let may_differ = name == "data.dir" || name.starts_with("report.");
+                let may_differ =
+                    name == "data.dir" || name == "run.address" || name.starts_with("report.");
                 (was != is && !may_differ).then_some(Change { key, was, is })
             })
     }

@@ -94,6 +94,11 @@ impl Document {
         rules::pretraining_classes(&data.data, &conditions)
             .map_err(|broken| broken.at(|key| origin_in(&data_node, key)))?;
 
+        let by_flag = |node: &Node| matches!(node.origin, Origin::Flag(_));
+        let by_flag = run_node.get("backend").is_some_and(by_flag);
+        rules::address(&run.run, by_flag)
+            .map_err(|broken| broken.at(|key| origin_in(&run_node, key)))?;
+
         for (name, node, mut keys) in [
             ("run", &run_node, run.write()),
             ("data", &data_node, data.write()),
@@ -128,7 +133,7 @@ impl Document {
                 report,
                 expectations: promises.expectations,
             },
-            values: record.sorted(&named),
+            values: self.written(record.sorted(&named)),
             conditions: named,
             promised_at: promises.origins,
             promises: promises.text,

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::document::{Document, GridNode};
 use super::keys::{self, Place, SECTIONS, joined, split};
-use super::node::Node;
+use super::node::{Node, Value};
 use super::problem::{Problem, quoted, shown};
 use super::{Origin, Setting};
 use crate::spec::{Condition, Target};
@@ -129,6 +129,48 @@ impl Record {
 }
 
 impl Document {
+    /// The settings, without the defaults of a choice that only a grid makes where others are made too: they could be read as a choice of
+    /// their own.
+    pub fn written(&self, settings: Vec<Setting>) -> Vec<Setting> {
+        let of_all = |key: &str| split(&super::told_for_all(key));
+        let of_grid: Vec<Vec<String>> = self.grid.iter().map(|of| split(&of.key)).collect();
+        let mut all: Vec<Vec<String>> = settings.iter().map(|of| of_all(&of.key)).collect();
+        all.extend(of_grid.iter().cloned());
+        let is_needed = |setting: &Setting| {
+            let names = split(&setting.key);
+            let Some(depth) = self.depth_of_choice(&names) else {
+                return true;
+            };
+            let place = names.len() - depth;
+            let names = of_all(&setting.key);
+            let choice = names.len() - place;
+            let is_here = |of: &&Vec<String>| of.starts_with(&names[..choice]);
+            let is_same = |of: &Vec<String>| of.get(choice) == names.get(choice);
+            // A grid varies the whole choice, or keys of one.
+            let makes_it = |of: &Vec<String>| of.len() == choice || is_same(of);
+            let by_grid = of_grid.iter().filter(is_here).any(makes_it);
+            !by_grid || all.iter().filter(is_here).all(is_same)
+        };
+        let is_kept = |of: &Setting| of.origin != Origin::Default || is_needed(of);
+        settings.into_iter().filter(is_kept).collect()
+    }
+
+    /// How many names lead to the choice that a key belongs to, if the config does not make it there.
+    fn depth_of_choice(&self, names: &[String]) -> Option<usize> {
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
+        let mut node = Some(&self.root);
+        for (depth, name) in names.iter().enumerate() {
+            let is_word =
+                node.is_some_and(|of| matches!(&of.value, Value::Text(word) if word == name));
+            let inner = node.and_then(|node| node.get(name));
+            if !keys::holds_keys(&names[..depth]) && inner.is_none() && !is_word {
+                return Some(depth);
+            }
+            node = inner;
+        }
+        None
+    }
+
     /// Refuses the first value that no condition used.
     pub fn check_used(&self, record: &Record, conditions: &[Condition]) -> Result<(), Problem> {
         let mut places: Vec<&Node> = Vec::new();

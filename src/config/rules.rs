@@ -3,9 +3,9 @@
 use super::Origin;
 use super::problem::{Problem, shown};
 use crate::spec::{
-    Activation, AutoencoderSpec, AutoencoderTraining, Condition, Corruption, Data, Decoder,
-    DecoderActivation, DeepAutoencoderSpec, Keep, KlSparsity, MeanActivationEstimator,
-    OptimizerSpec, Reconstruction, Revive, Sparsity, SparsityKind, StageCount, TrainedLayers,
+    Activation, AutoencoderSpec, AutoencoderTraining, BackendName, Condition, Corruption, Data,
+    Decoder, DecoderActivation, DeepAutoencoderSpec, Keep, KlSparsity, MeanActivationEstimator,
+    OptimizerSpec, Reconstruction, Revive, Run, Sparsity, SparsityKind, StageCount, TrainedLayers,
     TrainingSpec,
 };
 
@@ -32,6 +32,42 @@ impl Broken {
         let mut origins = self.keys.iter().filter_map(|key| origin(key));
         let chosen = origins.find(|origin| *origin != Origin::Default);
         Problem::new(&chosen.unwrap_or(Origin::Default), self.says, self.hint)
+    }
+}
+
+/// Where the backend of another machine is; a flag may put another backend in its place for once.
+pub(super) fn address(run: &Run, backend_by_flag: bool) -> Kept {
+    let keys = ["run.address", "run.backend"];
+    let hint = "set run.address = \"machine:3000\", where `layerwise serve` runs";
+    match &run.address {
+        Some(_) if run.backend != BackendName::Remote && !backend_by_flag => broken(
+            &keys[..1],
+            format!(
+                "`run.address` has no effect: `run.backend` is \"{}\"",
+                run.backend
+            ),
+            "leave it out, or set run.backend = \"remote\"",
+        ),
+        None if run.backend == BackendName::Remote => broken(
+            &keys[1..],
+            "`run.backend` is \"remote\", and nothing says on which machine".to_owned(),
+            hint,
+        ),
+        Some(address) => {
+            let parts = address.rsplit_once(':');
+            let is_right = parts.is_some_and(|(machine, port)| {
+                !machine.is_empty() && !machine.contains('/') && port.parse::<u16>().is_ok()
+            });
+            if is_right {
+                return Ok(());
+            }
+            let says = format!(
+                "`run.address` is \"{}\", which is not a machine and a port",
+                shown(address)
+            );
+            broken(&keys[..1], says, hint)
+        }
+        None => Ok(()),
     }
 }
 

@@ -147,7 +147,8 @@ fn an_almost_empty_config_is_the_figure_without_sparsity() {
         Run {
             backend: BackendName::Flex,
             seeds: vec![0],
-            order_seed: 0
+            order_seed: 0,
+            address: None,
         }
     );
     assert_eq!(
@@ -927,7 +928,7 @@ fn what_is_not_toml_is_told_with_its_line() {
     );
     assert_eq!(
         parsed("# nothing\n", &[]).unwrap_err().to_string(),
-        "configs/mine.toml: `experiment` is missing\n  hint: begin the file with `experiment = \"autoencoder\"` or `experiment = \"classifier\"`"
+        "configs/mine.toml: `experiment` is missing\n  hint: begin the file with `experiment = \"autoencoder\"`, `\"classifier\"` or `\"deep_autoencoder\"`"
     );
 }
 
@@ -1623,6 +1624,54 @@ fn with_as_many_as_go(text: &str, chosen: &[(usize, usize)]) -> Config {
         }
     }
     all(&assignments).expect("each was tried")
+}
+
+#[test]
+fn an_address_goes_with_the_backend_of_another_machine() {
+    let told = |assignments: &[&str]| {
+        parsed(AUTOENCODER, assignments)
+            .expect_err("wrong")
+            .to_string()
+    };
+    assert_eq!(
+        told(&["run.backend=remote"]),
+        "--set run.backend=remote: `run.backend` is \"remote\", and nothing says on which machine\n  \
+         hint: set run.address = \"machine:3000\", where `layerwise serve` runs"
+    );
+    let address = told(&["run.backend=remote", "run.address=ws://gpu:3000"]);
+    assert!(
+        address.contains("which is not a machine and a port"),
+        "{address}"
+    );
+    let unused = told(&["run.address=gpu:3000"]);
+    assert!(
+        unused.contains("`run.address` has no effect: `run.backend` is \"flex\""),
+        "{unused}"
+    );
+    let config = accepted(AUTOENCODER, &["run.backend=remote", "run.address=gpu:3000"]);
+    assert_eq!(config.plan.run.address.as_deref(), Some("gpu:3000"));
+    // For once on this machine.
+    let overrides = Overrides {
+        set: vec!["run.address=gpu:3000".to_owned()],
+        backend: Some(BackendName::Flex),
+    };
+    let here = parse(AUTOENCODER, Path::new("mine.toml"), &overrides).expect("it holds");
+    assert_eq!(here.plan.run.backend, BackendName::Flex);
+}
+
+#[test]
+fn what_a_grid_chooses_does_not_stand_beside_what_the_config_chooses() {
+    for chosen in ["\"sgd\"", "{ sgd = { final_momentum = 0.75 } }"] {
+        let text = format!(
+            "{AUTOENCODER}training.optimizer = {chosen}\n\
+             [grid]\n\"training.optimizer.adam.beta_1\" = [0.5, 0.25]\n\
+             [conditions.C]\n\
+             [conditions.B.grid]\n\"training.optimizer.sgd.momentum\" = [0, 0.5]\n"
+        );
+        let config = accepted(&text, &[]);
+        let again = accepted(&config.to_toml(), &[]);
+        assert_eq!(again.plan, config.plan);
+    }
 }
 
 proptest! {

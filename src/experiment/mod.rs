@@ -264,6 +264,14 @@ pub enum Failure {
         /// Which, why, and what to do.
         reason: String,
     },
+    /// The backend does not answer any more.
+    #[error(
+        "the backend stopped computing: {reason}\n  hint: see that it is there, then go on with `layerwise resume`"
+    )]
+    Device {
+        /// What it says.
+        reason: String,
+    },
     /// A state that was kept does not fit the task that should go on from it.
     #[error(
         "the checkpoint of {label} is that of another task\n  hint: start the run anew; this should not happen, please report it"

@@ -6,6 +6,7 @@ use std::sync::Mutex;
 use serde_json::Value;
 
 use super::{Failure, Moment, Setting, TaskName};
+use crate::model::unless_lost;
 use crate::results::{Ended, Member, MemberResults, MemberSeconds, Numbers};
 use crate::train::State;
 use crate::train::lanes::{Turn, locked, take_turns};
@@ -95,6 +96,26 @@ fn labels(members: &[Member]) -> Vec<String> {
     members.iter().map(|member| member.label.clone()).collect()
 }
 
+/// One step of a task, whose state is kept then.
+fn step(task: &mut dyn Task, setting: &Setting<'_>) -> Result<Advance, Failure> {
+    let advance = task.advance(setting)?;
+    if let Some(reason) = setting.data.lost() {
+        // What came of such rows is not kept.
+        let reason = reason.to_owned();
+        return Err(Failure::Data { reason });
+    }
+    let moment = match advance {
+        Advance::More => Moment::Epoch,
+        Advance::Done => Moment::Last,
+    };
+    let name = TaskName {
+        number: task.number(),
+        members: labels(task.members()),
+    };
+    setting.shelf.offer(&name, moment, &|| task.state());
+    Ok(advance)
+}
+
 /// Carries out all tasks; they come back in the order in which they were given.
 ///
 /// # Errors
@@ -106,32 +127,16 @@ pub fn carry_out(
 ) -> Result<Vec<Box<dyn Task>>, Failure> {
     let failure = Mutex::new(None);
     let tasks = take_turns(setting.lanes, tasks, |mut task| {
-        let advanced = task
-            .advance(setting)
-            .and_then(|advance| match setting.data.lost() {
-                // What came of such rows is not kept.
-                Some(reason) => Err(Failure::Data {
-                    reason: reason.to_owned(),
-                }),
-                None => Ok(advance),
-            });
-        let moment = match advanced {
-            Ok(Advance::More) => Moment::Epoch,
-            Ok(Advance::Done) => Moment::Last,
+        let advanced = unless_lost(|| step(task.as_mut(), setting));
+        let advanced = advanced.unwrap_or_else(|lost| Err(Failure::Device { reason: lost.0 }));
+        match advanced {
+            Ok(Advance::More) => Turn::Again(task),
+            Ok(Advance::Done) => Turn::Done(task),
             Err(error) => {
                 setting.stop.request();
                 locked(&failure).get_or_insert(error);
-                return Turn::Done(task);
+                Turn::Done(task)
             }
-        };
-        let name = TaskName {
-            number: task.number(),
-            members: labels(task.members()),
-        };
-        setting.shelf.offer(&name, moment, &|| task.state());
-        match moment {
-            Moment::Epoch => Turn::Again(task),
-            Moment::Last => Turn::Done(task),
         }
     });
     let failure = locked(&failure).take();

@@ -20,6 +20,9 @@ pub use layer::{Layer, LayerValues};
 pub use selection::{Code, Selection};
 pub use sparsity::Sparsity;
 
+use std::fmt::Display;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Int, Tensor, TensorData};
 
@@ -33,15 +36,40 @@ pub struct Cost {
     pub parts: Vec<Tensor<3>>,
 }
 
+/// What is thrown where a device no longer answers, with what it says: [`unless_lost`] catches it.
+#[derive(Debug)]
+pub struct Lost(pub String);
+
+/// What `work` comes to.
+///
+/// # Errors
+///
+/// Returns [`Lost`] if the device stopped answering meanwhile. Nobody can go on without it, so that what reads tensors throws it past all
+/// that would have to hand it up; panics go on.
+pub fn unless_lost<T>(work: impl FnOnce() -> T) -> Result<T, Lost> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(|thrown| match thrown.downcast::<Lost>() {
+        Ok(lost) => *lost,
+        Err(panic) => resume_unwind(panic),
+    })
+}
+
+fn given(data: Result<TensorData, impl Display>) -> TensorData {
+    // No panic, which would tell a user about this program's insides.
+    data.unwrap_or_else(|error| {
+        let lines = error.to_string();
+        let lines: Vec<&str> = lines.lines().map(str::trim).collect();
+        resume_unwind(Box::new(Lost(lines.join(" "))))
+    })
+}
+
 /// A tensor's entries in row-major order.
 ///
 /// # Panics
 ///
-/// Panics if the device fails to give them back.
+/// Throws [`Lost`] if the device fails to give them back.
 #[must_use]
 pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
-    tensor
-        .into_data()
+    given(tensor.try_into_data())
         .try_into_vec_as::<f32>()
         .expect("a float tensor converted to f32 is f32")
 }
@@ -50,11 +78,10 @@ pub fn numbers<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
 ///
 /// # Panics
 ///
-/// Panics if the device fails to give them back.
+/// Throws [`Lost`] if the device fails to give them back.
 #[must_use]
 pub fn whole_numbers<const D: usize>(tensor: Tensor<D, Int>) -> Vec<i64> {
-    tensor
-        .into_data()
+    given(tensor.try_into_data())
         .try_into_vec_as::<i64>()
         .expect("an integer tensor converted to i64 is i64")
 }

@@ -130,8 +130,9 @@ impl Largest {
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
     Cube: cfg(any(feature = "wgpu", feature = "cuda")),
+    Remote: cfg(feature = "remote"),
     Autodiff,
-    Fusion: cfg(any(feature = "wgpu", feature = "cuda"))
+    Fusion: cfg(any(feature = "wgpu", feature = "cuda", feature = "remote"))
 )]
 pub trait Ops: Backend {
     /// z = x W + b, as [`affine`].
@@ -390,6 +391,16 @@ mod gpu {
 
     impl super::Ops for CubeBackend {}
     impl<C: CheckpointStrategy> super::Ops for Autodiff<Fusion<CubeBackend>, C> {}
+}
+
+#[cfg(feature = "remote")]
+mod remote {
+    use burn::backend::{Autodiff, Remote, autodiff::checkpoint::strategy::CheckpointStrategy};
+    use burn_remote::RemoteChannel;
+    use burn_router::BackendRouter;
+
+    impl super::Ops for BackendRouter<RemoteChannel> {}
+    impl<C: CheckpointStrategy> super::Ops for Autodiff<Remote, C> {}
 }
 
 /// z = x W + b.

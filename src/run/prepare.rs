@@ -13,7 +13,7 @@ use crate::experiment::{self, Disk, Need, Outline};
 use crate::machine::{self, readable};
 use crate::results::Member;
 use crate::run_dir::{DataRecord, FileRecord, RunDir};
-use crate::spec::{Condition, ExperimentName};
+use crate::spec::{BackendName, Condition, ExperimentName};
 use crate::ui::print::tell;
 use crate::words::{counted, printable};
 
@@ -189,9 +189,14 @@ fn warn(text: &str) {
 }
 
 fn open_backend(config: &Config) -> Result<Backend, Failure> {
-    backend::open(config.plan.run.backend).map_err(|error| match error {
-        BackendError::NotBuilt { .. } => Failure::request(error),
-        BackendError::NoAdapter { .. } => Failure::work(error),
+    let run = &config.plan.run;
+    let opened = match &run.address {
+        Some(address) if run.backend == BackendName::Remote => backend::open_at(address),
+        _ => backend::open(run.backend),
+    };
+    opened.map_err(|error| match error {
+        BackendError::NotBuilt { .. } | BackendError::NoAddress => Failure::request(error),
+        BackendError::NoAdapter { .. } | BackendError::Unreachable { .. } => Failure::work(error),
     })
 }
 
@@ -278,8 +283,6 @@ fn has_room(need: &Need, kind: Kind) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::BackendName;
-
     #[test]
     fn an_array_above_the_limit_of_a_device_is_refused_with_the_keys_to_lower() {
         let flex = backend::open(BackendName::Flex).expect("it is in every build that is tested");

@@ -229,6 +229,7 @@ mod tests {
                 backend: BackendName::Flex,
                 seeds: vec![0],
                 order_seed: 0,
+                ..Run::default()
             },
             data: Data {
                 dir: "data".into(),

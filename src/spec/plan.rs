@@ -104,6 +104,9 @@ impl Plan {
 pub struct Run {
     /// What computes.
     pub backend: BackendName,
+    /// Where `layerwise serve` listens, such as "gpu:3000", for the backend "remote".
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
     /// Seeds of the initial weights: every condition is trained once for each. A list, or "0..40" for 0 to 39.
     #[serde(with = "forms::Seeds")]
     pub seeds: Vec<u64>,
@@ -444,6 +447,7 @@ impl Default for Run {
     fn default() -> Self {
         Self {
             backend: BackendName::Flex,
+            address: None,
             seeds: vec![0],
             order_seed: 0,
         }

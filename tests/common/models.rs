@@ -82,6 +82,7 @@ pub fn plan(conditions: Vec<Condition>, seeds: &[u64]) -> Plan {
             backend: BackendName::Flex,
             seeds: seeds.to_vec(),
             order_seed: 0,
+            ..Run::default()
         },
         data: Data::default(),
         grid: Vec::new(),
