@@ -37,10 +37,10 @@ Examples:
   layerwise configs/figure56.toml --backend wgpu       the same on a GPU
   layerwise configs/figure56.toml --set training.epochs=3 --set grid.sparsity.weight=[0,0.3]
   layerwise check configs/figure56.toml                what would be run; trains nothing
-  layerwise resume runs/figure56-001                   go on with a run that was stopped or killed
+  layerwise resume runs/figure56-001                   continue a run that was stopped or killed
   layerwise report runs/figure56-001                   draw everything again
   layerwise encode runs/figure56-001 --model 'β = 3' my-digits/ -o codes.npy
-                                                       what its hidden units say to pictures of yours
+                                                       the activations of its hidden units for your pictures
   layerwise backends                                   what this build and machine offer
 
 Exit codes: 0 done, 1 failed, 2 wrong request, 130 stopped by Ctrl-C, `q`, a signal, or a terminal that was closed.
@@ -68,7 +68,7 @@ struct Cli {
 enum Verb {
     /// Train what a config says, draw, and write a run folder; `run` may be left out
     Run(RunArgs),
-    /// Print the resolved plan of a config and what it would cost; train nothing
+    /// Print every setting of a config, and the time and memory that it would take; train nothing
     Check(PlanArgs),
     /// List the backends of this build and what this machine offers for each
     Backends,
@@ -82,16 +82,16 @@ enum Verb {
         #[arg(long, default_value = "127.0.0.1:3000")]
         address: String,
     },
-    /// Go on with a run that was stopped or killed, to the same results
+    /// Continue a run that was stopped or killed, to the same results
     Resume(ResumeArgs),
-    /// Tell how far a run is: what is done, at work, failed and to come of it, or of its parts
+    /// Show what is done, running, failed and to come of a run or of its parts
     Status {
         /// A run folder, such as runs/figure56-001
         run_dir: PathBuf,
     },
     /// Print a job array for Slurm that trains a config in parts, with the time and memory that it needs
     Slurm(SlurmArgs),
-    /// Put several runs side by side: one page and one table of what their models came to
+    /// Put several runs side by side: one page and one table of the results of their models
     Compare {
         /// Run folders, such as runs/figure56-001
         #[arg(required = true, value_name = "RUN_DIR")]
@@ -130,18 +130,18 @@ struct RunArgs {
     config: Option<PathBuf>,
     #[command(flatten)]
     overrides: OverrideArgs,
-    /// Go on with the run in this folder, instead of a new run from a config; the same as `layerwise resume`
+    /// Continue the run in this folder, instead of a new run from a config; the same as `layerwise resume`
     #[arg(long, value_name = "RUN_DIR", conflicts_with_all = ["config", "backend", "out", "part"])]
     resume: Option<PathBuf>,
     /// Write the run to this new folder instead of the next free one in runs/
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Go on with the run in the folder of --out if there is one, and begin it if there is none: for jobs that a
+    /// Continue the run in the folder of --out if there is one, and begin it if there is none: for jobs that a
     /// scheduler starts again
     #[arg(long = "continue", requires = "out")]
     go_on: bool,
-    /// Train this part of the models and no others, as in --part 3/16, into the folder of --out, which all parts share;
-    /// when all are there, `layerwise resume` draws what one process would have drawn
+    /// Train this part of the models and no others, as in --part 3/16, into the folder of --out, which all parts share.
+    /// When all are there, `layerwise resume` draws what one process would have drawn
     #[arg(long, value_name = "N/OF", requires = "out", conflicts_with = "strict")]
     part: Option<Part>,
     #[command(flatten)]
@@ -167,7 +167,7 @@ struct SlurmArgs {
 struct ResumeArgs {
     /// A run folder, such as runs/figure56-001
     run_dir: PathBuf,
-    /// Raise the number of epochs, as in --set training.epochs=30; may be repeated
+    /// Raise the number of epochs, as in --set training.epochs=30
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
     #[command(flatten)]
@@ -194,7 +194,7 @@ struct WatchArgs {
     /// Print nothing while training
     #[arg(long, conflicts_with = "plain")]
     quiet: bool,
-    /// Print one line per epoch and member instead of the dashboard
+    /// Print one line per epoch and model instead of the dashboard
     #[arg(long)]
     plain: bool,
     /// Exit with 1 if a promise of the config, an [[expect]], does not hold

@@ -382,7 +382,7 @@ fn help_version_and_completions_go_to_stdout() {
         ),
         (
             &["help", "resume"],
-            "Go on with a run that was stopped or killed",
+            "Continue a run that was stopped or killed",
         ),
         (
             &["--version"],

@@ -46,7 +46,7 @@ pub struct ReadingArgs {
     /// The array to take from a file that holds several
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
-    /// Take pictures of another size or colour: crop cuts off what is too much, resize squeezes the whole
+    /// Take pictures of another size or colour: crop cuts the edges off, resize scales the whole picture
     #[arg(long, value_name = "HOW")]
     fit: Option<FitArg>,
     /// Take white for black and black for white

@@ -109,9 +109,9 @@ pub fn job_array(config: &Config, array: &JobArray) -> Result<String, Failure> {
 # about {bytes} of memory each, {disk} of disk together.
 #
 # Begin:        id=$(sbatch --parsable FILE)
-# The ending:   sbatch --dependency=afterany:$id --time={ending:.0} --mem={memory_to_end}M --cpus-per-task={threads}{gpu_to_end} --chdir={here} --wrap {ending_command}
+# Then draw:    sbatch --dependency=afterany:$id --time={ending:.0} --mem={memory_to_end}M --cpus-per-task={threads}{gpu_to_end} --chdir={here} --wrap {ending_command}
 # How far:      {program} status {out}
-# Slurm starts what a node lost again, and it goes on where it was; so does what came to its limit of time when FILE is submitted again.
+# If a node is lost, Slurm starts its part again, which continues from its checkpoint. If a part runs out of time, submit FILE again.
 #
 # Without Slurm, with GNU parallel, or in a plain shell:
 #   seq {count} | parallel -q -j 4 {program} {file} --out {out} --part {{}}/{count} --continue --jobs {threads} --quiet{more}

@@ -479,9 +479,9 @@ fn carry_out(
         experiment::members(plan).len()
     ));
     let extent = Extent {
-        title: format!("{}, part {part}", config.name),
+        title: format!("part {part} of {}", config.name),
         experiment: plan.experiment,
-        members: experiment::members(plan),
+        members: tasks.iter().flat_map(|task| task.members.clone()).collect(),
         epochs: prepared.extent.epochs,
         epochs_of_all: prepared.extent.epochs_of_all,
         images: data.train.images.count(),

@@ -187,11 +187,11 @@ pub struct Metric {
 pub struct Plots {
     trained: Quantity,
     tested: &'static [Quantity],
-    /// The models that are plotted: those of the first seed. More would be more than anybody looks through.
+    /// The models that are plotted: the first of each condition. More would be more than anybody looks through.
     models: Vec<Member>,
     metrics: Vec<Metric>,
     steps: usize,
-    /// Of every member of the run, the epochs that are behind, and how much of the next.
+    /// By the index of every member, the epochs that are behind, and how much of the next.
     progress: Vec<(usize, f64)>,
     /// The latest epoch of each of `models`.
     latest: Vec<Option<Note>>,
@@ -200,18 +200,20 @@ pub struct Plots {
 impl Plots {
     pub fn new(extent: &Extent) -> Self {
         let members = &extent.members;
-        let models: Vec<Member> = members
-            .iter()
-            .filter(|member| member.seed == members[0].seed)
-            .cloned()
-            .collect();
+        let mut models: Vec<Member> = Vec::new();
+        for member in members {
+            if !models.iter().any(|of| of.condition == member.condition) {
+                models.push(member.clone());
+            }
+        }
+        let indices = members.iter().map(|member| member.index + 1);
         let (trained, tested) = Quantity::of(extent.experiment);
         let mut plots = Self {
             trained,
             tested,
             metrics: Vec::new(),
             steps: (STEPS_OF_RUN / extent.epochs.max(1)).clamp(2, STEPS),
-            progress: vec![(0, 0.0); members.len()],
+            progress: vec![(0, 0.0); indices.max().unwrap_or(0)],
             latest: vec![None; models.len()],
             models,
         };
