@@ -257,7 +257,10 @@ source = "a tiny run"
 fn a_run_has_its_curves_its_pictures_and_its_map() {
     let (_parent, out) = folder();
     let stdout = complete(CONFIG, &out, &["--strict"]);
-    assert!(stdout.contains("Of 2 promises of the config, 2 hold here."), "{stdout}");
+    assert!(
+        stdout.contains("Of 2 promises of the config, 2 hold here."),
+        "{stdout}"
+    );
     let metrics = read(&out, "metrics.csv");
     assert_eq!(
         metrics.lines().count(),

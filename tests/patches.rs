@@ -41,7 +41,7 @@ fn a_run_on_patches_keeps_its_transforms_and_does_not_depend_on_threads() {
     complete(CONFIG, &two, &["--jobs", "2"]);
     assert_same_files(&one, &two, FILES);
     assert!(
-        stdout.contains("orientation selectivity of “mine”: promised 0 to 1"),
+        stdout.contains("Of 1 promise of the config, 1 holds here."),
         "{stdout}"
     );
 

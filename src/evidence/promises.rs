@@ -130,16 +130,18 @@ impl Evidence for Promises {
 /// `Of 5 promises of the config, 2 hold here, 2 do not, and 1 cannot be judged.`
 fn summary(kept: &[Kept]) -> String {
     let count = |holds| kept.iter().filter(|of| of.holds == holds).count();
+    let do_not = |count: usize| format!("{count} {} not", if count == 1 { "does" } else { "do" });
     let others = match [count(Some(false)), count(None)] {
         [0, 0] => String::new(),
-        [broken, 0] => format!(", and {broken} do not"),
+        [broken, 0] => format!(", and {}", do_not(broken)),
         [0, open] => format!(", none fails, and {open} cannot be judged"),
-        [broken, open] => format!(", {broken} do not, and {open} cannot be judged"),
+        [broken, open] => format!(", {}, and {open} cannot be judged", do_not(broken)),
     };
+    let holding = count(Some(true));
+    let hold = if holding == 1 { "holds" } else { "hold" };
     format!(
-        "Of {} of the config, {} hold here{others}.",
+        "Of {} of the config, {holding} {hold} here{others}.",
         counted(kept.len(), "promise"),
-        count(Some(true))
     )
 }
 
