@@ -1,6 +1,6 @@
 //! Inputs and their labels: from files to rows of bytes or of numbers.
 //!
-//! This room owns the file formats ([`idx`], [`tensors`], [`pictures`]; each makes an [`array`]), the finding, checking, hashing
+//! This room owns the file formats ([`idx`], [`tensors`], [`pictures`]; each makes an `array`), the finding, checking, hashing
 //! and naming of a data set ([`locate`], [`load`]), and what the rest of the program sees of it ([`Images`]). It may not know of models, experiments or configs. Pixels
 //! stay the bytes that they were in the file, and each stands for its 255th part.
 
