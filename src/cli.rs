@@ -291,23 +291,25 @@ impl From<run::Failure> for Failure {
 #[must_use]
 pub fn main() -> ExitCode {
     let args: Vec<OsString> = std::env::args_os().collect();
-    let done = mistyped_verb(&args).and_then(|()| match Cli::try_parse_from(args) {
-        Ok(Cli {
-            verb: None,
-            run: args,
-        }) => carry_out(Verb::Run(args)),
-        Ok(Cli {
-            verb: Some(verb), ..
-        }) => carry_out(verb),
-        Err(error) => match option_for_key(&error) {
-            Some(message) => Err(Failure::Request(message)),
-            // clap prints help and version to stdout and exits with 0, usage errors to stderr with 2.
-            None => match error.print() {
-                Err(lost) if !error.use_stderr() => all_printed(Some(&lost)),
-                _ => Err(Failure::Told(error.exit_code())),
+    let done = lone_sign(&args)
+        .and_then(|()| mistyped_verb(&args))
+        .and_then(|()| match Cli::try_parse_from(args) {
+            Ok(Cli {
+                verb: None,
+                run: args,
+            }) => carry_out(Verb::Run(args)),
+            Ok(Cli {
+                verb: Some(verb), ..
+            }) => carry_out(verb),
+            Err(error) => match option_for_key(&error) {
+                Some(message) => Err(Failure::Request(message)),
+                // clap prints help and version to stdout and exits with 0, usage errors to stderr with 2.
+                None => match error.print() {
+                    Err(lost) if !error.use_stderr() => all_printed(Some(&lost)),
+                    _ => Err(Failure::Told(error.exit_code())),
+                },
             },
-        },
-    });
+        });
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Request(message)) => failed(&message, 2),
@@ -395,7 +397,18 @@ fn mistyped_verb(args: &[OsString]) -> Result<(), Failure> {
     )))
 }
 
-/// What to write in place of an option that is called like a key, and of spaces around a key's `=`.
+/// Spaces around the sign between a key and its value.
+fn lone_sign(args: &[OsString]) -> Result<(), Failure> {
+    if args.iter().any(|argument| argument == "=") {
+        let hint = "write key and value without spaces: --set training.epochs=3";
+        return Err(Failure::Request(format!(
+            "`=` stands alone\n  hint: {hint}"
+        )));
+    }
+    Ok(())
+}
+
+/// What to write in place of an option that is called like a key.
 fn option_for_key(error: &clap::Error) -> Option<String> {
     use clap::error::{ContextKind, ContextValue, ErrorKind};
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
@@ -403,10 +416,6 @@ fn option_for_key(error: &clap::Error) -> Option<String> {
     };
     if error.kind() != ErrorKind::UnknownArgument {
         return None;
-    }
-    if argument.starts_with('=') {
-        let hint = "write key and value without spaces: --set training.epochs=3";
-        return Some(format!("`{argument}` stands alone\n  hint: {hint}"));
     }
     if error.get(ContextKind::SuggestedArg).is_some() {
         return None;

@@ -291,7 +291,7 @@ pub fn regime(scores: &Scores) -> (Regime, String) {
 ///
 /// A regime holds when all of its conditions do; no two can hold at once. Otherwise, if one might hold but for scores that
 /// are not defined, the answer is [`Regime::NotJudged`]; if none might, it is [`Regime::Unclear`], and the reason names
-/// the one thing that the nearest regime lacks, if any lacks only one. Active and dead units count as shares of the hidden units.
+/// the one clause in which the nearest regime fails, if any fails in one alone, by a factor of three at most. Active and dead units count as shares of the hidden units.
 #[must_use]
 pub fn regime_of(scores: &Scores, side: f64, subject: Subject) -> (Regime, String) {
     let rules = rules(scores, side / PICTURE_SIDE);
@@ -320,11 +320,12 @@ pub fn regime_of(scores: &Scores, side: f64, subject: Subject) -> (Regime, Strin
         );
         return (Regime::NotJudged, reason);
     }
-    // Sums over clauses would favour the rule that has the fewest.
+    // Sums over clauses would favour the rule that has the fewest; and what is far off is near to nothing.
     let near = rules.iter().filter_map(|(regime, conditions)| {
         let mut failed = conditions.iter().filter(|clause| !clause.holds());
         let first = failed.next()?;
-        failed.next().is_none().then_some((regime, first))
+        let is_near = failed.next().is_none() && first.distance() <= NEAR.ln();
+        is_near.then_some((regime, first))
     });
     let nearest = near.min_by(|(_, a), (_, b)| a.distance().total_cmp(&b.distance()));
     let reason = match nearest {
@@ -332,10 +333,13 @@ pub fn regime_of(scores: &Scores, side: f64, subject: Subject) -> (Regime, Strin
             let regime = regime.words(subject);
             format!("no rule holds; nearest is {regime}: {}", lacks.as_failed())
         }
-        None => "no rule holds, and each fails in several of its conditions".to_owned(),
+        None => "no rule holds, and none nearly does".to_owned(),
     };
     (Regime::Unclear, reason)
 }
+
+/// By which factor a number may miss its bound and still be near it.
+const NEAR: f64 = 3.0;
 
 /// One clause of a rule, with the number it looks at.
 struct Condition {
