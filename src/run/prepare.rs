@@ -283,6 +283,7 @@ fn has_room(need: &Need, kind: Kind) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
     #[test]
     fn an_array_above_the_limit_of_a_device_is_refused_with_the_keys_to_lower() {
         let flex = backend::open(BackendName::Flex).expect("it is in every build that is tested");
