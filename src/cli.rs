@@ -414,10 +414,8 @@ fn option_for_key(error: &clap::Error) -> Option<String> {
     let Some(ContextValue::String(argument)) = error.get(ContextKind::InvalidArg) else {
         return None;
     };
-    if error.kind() != ErrorKind::UnknownArgument {
-        return None;
-    }
-    if error.get(ContextKind::SuggestedArg).is_some() {
+    let is_suggested = error.get(ContextKind::SuggestedArg).is_some();
+    if error.kind() != ErrorKind::UnknownArgument || is_suggested {
         return None;
     }
     let name = argument.strip_prefix("--")?.split('=').next()?;

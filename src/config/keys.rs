@@ -376,13 +376,13 @@ fn replaced(place: Place<'_>, section: &str, names: &[&str]) -> Option<String> {
     }
 }
 
-/// The key that a name was probably meant to be, wherever it is.
 /// The key that somebody means by an option of this name, as a question; `None` if it is like none.
 pub(crate) fn meant_by_option(name: &str) -> Option<String> {
     let name = name.replace('-', "_");
     meant(Place::of(&[&name]), "", &name)
 }
 
+/// The key that a name was probably meant to be, wherever it is.
 fn meant(place: Place<'_>, section: &str, name: &str) -> Option<String> {
     let did_you_mean = |key: &str| Some(format!("did you mean `{}`?", shown(&place.path_of(key))));
     let lower = name.to_lowercase();

@@ -159,7 +159,7 @@ pub fn broken(results: &Results) -> Vec<String> {
     broken.map(Kept::line).collect()
 }
 
-/// What is wrong with the promises of a plan: names that are none of a quantity, a condition or a key of the grid.
+/// Why a promise can never be judged, if it cannot: names that are none of a quantity, a condition or a key of the grid.
 #[must_use]
 pub fn mistake(expectation: &Expectation, plan: &Plan) -> Option<String> {
     let known = quantities::possible(plan);

@@ -291,7 +291,8 @@ pub fn regime(scores: &Scores) -> (Regime, String) {
 ///
 /// A regime holds when all of its conditions do; no two can hold at once. Otherwise, if one might hold but for scores that
 /// are not defined, the answer is [`Regime::NotJudged`]; if none might, it is [`Regime::Unclear`], and the reason names
-/// the one clause in which the nearest regime fails, if any fails in one alone, by a factor of three at most. Active and dead units count as shares of the hidden units.
+/// the one clause in which the nearest regime fails, if any fails in one alone, by a factor of three at most. Active and
+/// dead units count as shares of the hidden units.
 #[must_use]
 pub fn regime_of(scores: &Scores, side: f64, subject: Subject) -> (Regime, String) {
     let rules = rules(scores, side / PICTURE_SIDE);
