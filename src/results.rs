@@ -317,8 +317,6 @@ pub struct MemberSeconds {
     pub pretraining: f64,
     /// One entry for each epoch of the classifier's training.
     pub epochs: Vec<f64>,
-    /// All looks into the layers.
-    pub probes: f64,
 }
 
 /// What a run found; of a stopped run, what it found so far.

@@ -718,7 +718,6 @@ mod tests {
             member: 0,
             pretraining: 20.0,
             epochs: vec![4.0],
-            probes: 0.0,
         }];
         let records = Records {
             classifiers: vec![record("D <i>", 0, 0, 0.1), record("D <i>", 0, 1, 0.95)],

@@ -208,7 +208,6 @@ pub(crate) mod tests {
             member: 3,
             pretraining: 10.0,
             epochs: vec![1.0, 2.0],
-            probes: 0.0,
         }];
         let at = |member, epoch| time_at(&record("D", member, epoch, 0.9), &seconds);
         assert_eq!(vec![at(3, 0), at(3, 1), at(3, 2)], [10.0, 11.0, 13.0]);

@@ -4,10 +4,12 @@
 mod autoencoders;
 mod classifiers;
 mod deep;
+mod group;
 mod memory;
 pub mod rebuilt;
 mod tasks;
 mod warnings;
+mod work;
 
 use std::sync::Arc;
 
@@ -15,10 +17,11 @@ use burn::tensor::{AllocationProperty, Bytes, Device};
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-pub use classifiers::{PROBE_IMAGES, multiply_accumulates, named_parameters};
+pub use classifiers::{PROBE_IMAGES, named_parameters};
 pub use deep::deep_parameters;
 pub use memory::{Disk, Need, Part, disk, largest_arrays, memory, memory_to_transform};
 pub use warnings::warnings;
+pub use work::multiply_accumulates;
 
 use crate::backend::{Backend, Kind};
 use crate::data::{Dataset, Images, Split, Values};
@@ -38,6 +41,9 @@ use crate::train::{
 use crate::weights::Weights;
 use crate::words::counted;
 
+use classifiers::Classifiers;
+use deep::DeepAutoencoders;
+use group::Group;
 use tasks::{Task, carry_out};
 
 pub use tasks::{ended, is_through};
@@ -100,7 +106,7 @@ pub enum Models<'a> {
         /// The setting of all of them.
         setting: &'a ClassifierTraining,
         /// The models that their training left.
-        model: &'a Classifier,
+        model: Box<Classifier>,
         /// The epoch of each, where the best one was kept.
         kept_epochs: Option<Vec<usize>>,
         /// Of all members, that they started from what their pretraining learnt.
@@ -282,46 +288,42 @@ pub enum Failure {
     },
 }
 
-/// A quantity of a member that may be infinite or not a number, and then ends the member.
-struct Watched<'a> {
-    /// As in "the training cost".
-    quantity: &'a str,
-    value: f64,
-}
-
-/// The end of `member` in an epoch, if one of the quantities is not finite. `knobs` are the keys likeliest at fault.
-fn end_of(
-    member: &Member,
-    stage: Option<usize>,
-    epoch: usize,
-    watched: &[Watched<'_>],
-    knobs: &str,
-) -> Option<Ended> {
-    let broken = watched.iter().find(|watched| !watched.value.is_finite())?;
-    Some(Ended {
-        member: member.clone(),
-        stage,
-        epoch,
-        quantity: broken.quantity.to_owned(),
-        value: if broken.value.is_nan() {
-            "NaN"
-        } else {
-            "infinite"
-        }
-        .to_owned(),
-        hint: format!(
-            "lower {knobs}, or use optimizer = \"adam\"; on a GPU, compare with `--backend flex`"
-        ),
-    })
-}
-
 /// The tasks of a plan, in their order.
 fn tasks(plan: &Plan, kind: Kind, data: &Dataset) -> Vec<Box<dyn Task>> {
     match plan.experiment {
-        ExperimentName::Autoencoder => autoencoders::tasks(plan, kind),
-        ExperimentName::Classifier => classifiers::tasks(plan, kind, data),
-        ExperimentName::DeepAutoencoder => deep::tasks(plan, kind),
+        ExperimentName::Autoencoder => autoencoders::tasks(plan, kind, data),
+        ExperimentName::Classifier | ExperimentName::DeepAutoencoder => {
+            stacked_tasks(plan, kind, data)
+        }
     }
+}
+
+/// Each member alone, or on a GPU all seeds of a condition together, unless each searches its own way.
+fn stacked_tasks(plan: &Plan, kind: Kind, data: &Dataset) -> Vec<Box<dyn Task>> {
+    let mut tasks: Vec<Box<dyn Task>> = Vec::new();
+    for (condition, members) in plan.conditions.iter().zip(by_condition(plan)) {
+        let size = match kind {
+            Kind::Gpu | Kind::SoftwareGpu if !condition.searches() => members.len(),
+            _ => 1,
+        };
+        for members in members.chunks(size) {
+            let (task, members) = (tasks.len(), members.to_vec());
+            tasks.push(match &condition.model {
+                Model::Classifier(of) => {
+                    let of = Classifiers::new(of, members.len());
+                    Box::new(Group::new(task, of, condition, members, data))
+                }
+                Model::DeepAutoencoder(of) => {
+                    let of = DeepAutoencoders {
+                        condition: of.clone(),
+                    };
+                    Box::new(Group::new(task, of, condition, members, data))
+                }
+                Model::Autoencoder(_) => continue,
+            });
+        }
+    }
+    tasks
 }
 
 /// A task of a run, before it begins.

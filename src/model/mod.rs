@@ -86,13 +86,15 @@ pub fn whole_numbers<const D: usize>(tensor: Tensor<D, Int>) -> Vec<i64> {
         .expect("an integer tensor converted to i64 is i64")
 }
 
-/// Every parameter of a model by its path, such as `encoder.weight`, in the order of the model's fields: shape and
-/// entries, outside of any graph.
+/// A parameter: its name, its shape, with the member dimension first, and its entries.
+pub type Parameter = (String, [usize; 3], Vec<f32>);
+
+/// Every parameter of a model by its path, such as `encoder.weight`, in the order of the model's fields, outside of any graph.
 #[must_use]
-pub fn parameters(model: &impl Module) -> Vec<(String, [usize; 3], Vec<f32>)> {
+pub fn parameters(model: &impl Module) -> Vec<Parameter> {
     struct Visitor {
         path: Vec<String>,
-        found: Vec<(String, [usize; 3], Vec<f32>)>,
+        found: Vec<Parameter>,
     }
 
     impl ModuleVisitor for Visitor {

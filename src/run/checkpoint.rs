@@ -24,7 +24,7 @@ use crate::train::{State, Stop};
 use crate::weights::hexadecimal;
 
 /// The first line of every file; the number is raised when an older reader would misread a newer file.
-const FIRST_LINE: &str = "layerwise checkpoint 2\n";
+const FIRST_LINE: &str = "layerwise checkpoint 3\n";
 const ANY_VERSION: &str = "layerwise checkpoint ";
 const KEPT: usize = 2;
 /// The share of a run's time that may go into checkpoints which are not the last ones.
@@ -101,7 +101,7 @@ enum Damage {
     Unreadable(#[from] io::Error),
     #[error("it is no checkpoint")]
     NotOne,
-    #[error("it is of another version of the format than this program's 2")]
+    #[error("it is of another version of the format than this program's 3")]
     OtherVersion,
     #[error("it is cut short or changed: its hash is wrong")]
     Hash,

@@ -352,6 +352,22 @@ impl Condition {
         }
     }
 
+    /// What its pretraining learns.
+    #[must_use]
+    pub fn target(&self) -> Target {
+        self.classifier().map_or(Target::default(), |of| of.target)
+    }
+
+    /// What of each pretrained layer reaches the whole model.
+    #[must_use]
+    pub fn transfer(&self) -> Transfer {
+        match &self.model {
+            Model::Autoencoder(_) => Transfer::Copy,
+            Model::Classifier(training) => training.transfer,
+            Model::DeepAutoencoder(training) => training.transfer,
+        }
+    }
+
     /// Whether any of its training is by line searches, which each model makes for itself.
     #[must_use]
     pub fn searches(&self) -> bool {

@@ -20,10 +20,12 @@ mod revive;
 mod state;
 mod training;
 
-pub use autoencoder::{ACTIVE_ABOVE, EVALUATION_BATCH, Evaluation, Trainee, encode_all, untrained};
-pub use classifier::{ClassifierTrainee, Labelled, LayerProbe, Score};
+pub use autoencoder::{
+    ACTIVE_ABOVE, Autoencoding, EVALUATION_BATCH, Evaluation, Trainee, encode_all, untrained,
+};
+pub use classifier::{Classification, ClassifierTrainee, Labelled, LayerProbe, Score};
 pub use corruption::disturbed;
-pub use deep::{DeepEvaluation, DeepTrainee};
+pub use deep::{DeepEvaluation, DeepTrainee, Reconstructing};
 pub use full_batch::FULL_BATCH_PART;
 pub use kept::Kept;
 pub use observe::{MemberObserver, Observer, Reading, Record, Stop};
