@@ -368,7 +368,7 @@ fn carry_out(verb: Verb) -> Result<(), Failure> {
     }
 }
 
-/// Refuses a first word that is neither a verb nor a file nor looks like one: clap would take it for a config and
+/// Refuses a first word that is neither a command nor a file nor looks like one: clap would take it for a config and
 /// complain of what comes next.
 fn mistyped_verb(args: &[OsString]) -> Result<(), Failure> {
     let mut words = args.iter().skip(1).skip_while(|word| *word == "help");
@@ -385,7 +385,9 @@ fn mistyped_verb(args: &[OsString]) -> Result<(), Failure> {
     if word.starts_with('-') || is_a_path || verbs.contains(&word) {
         return Ok(());
     }
+    let config = Path::new("configs").join(word).with_extension("toml");
     let hint = match config::nearest(word, verbs.iter().copied()) {
+        _ if config.exists() => format!("did you mean `layerwise {}`?", config.display()),
         Some(verb) => format!("did you mean `layerwise {verb}`?"),
         None => format!(
             "give the path of a config, such as configs/figure56.toml, or one of: {}",
@@ -393,7 +395,7 @@ fn mistyped_verb(args: &[OsString]) -> Result<(), Failure> {
         ),
     };
     Err(Failure::Request(format!(
-        "`{word}` is neither a verb nor a file\n  hint: {hint}"
+        "`{word}` is neither a command nor a file\n  hint: {hint}"
     )))
 }
 

@@ -8,8 +8,8 @@ use crate::words::counted;
 /// As many models are named in a message.
 const MOST_NAMED: usize = 12;
 
-/// The model that `asked` names: by its label, else by condition and seed, condition, or seed, if only one is called so.
-/// Blanks do not count.
+/// The model that `asked` names: by its label, else by condition and seed, condition, the value of a condition, or seed, if
+/// only one is called so. Blanks do not count.
 pub(super) fn choose<'a>(
     members: &'a [Member],
     asked: Option<&str>,
@@ -38,10 +38,14 @@ pub(super) fn choose<'a>(
         let Member {
             condition, seed, ..
         } = member;
+        // `0.1` of `β = 0.1`: not every keyboard has the letter.
+        let value = condition.rsplit(" = ").next().unwrap_or(condition);
         [
             format!("{condition},seed{seed}"),
             format!("{condition}/seed{seed}"),
+            format!("{value},seed{seed}"),
             condition.clone(),
+            value.to_owned(),
             format!("seed{seed}"),
         ]
         .iter()
@@ -102,6 +106,7 @@ mod tests {
             "β=0,seed7",
             "β = 0/seed 7",
             " β = 0 , seed 7 ",
+            "0, seed 7",
         ] {
             assert_eq!(chosen(name), Ok(1), "{name}");
         }

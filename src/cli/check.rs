@@ -7,6 +7,7 @@ use crate::evidence;
 use crate::experiment::{describe as in_words, multiply_accumulates};
 use crate::machine::{self, readable};
 use crate::model::{Autoencoder, Classifier, DeepAutoencoder};
+use crate::report::significant;
 use crate::run::{Prepared, estimate, prepare};
 use crate::spec::{Model, Plan};
 use crate::ui::print::say;
@@ -15,6 +16,8 @@ use crate::words::{classes_in_words, counted, seconds};
 /// Prints every value with its origin, then data, parameter counts, steps and estimates of work and memory.
 pub fn check(plan: PlanArgs) -> Result<(), Failure> {
     let config = plan.overrides.load(&plan.config)?;
+    let jobs = cores();
+    let prepared = prepare(&config, None, jobs)?;
     let width = config.values.iter().map(|value| value.key.len()).max();
     let values = config
         .values
@@ -32,11 +35,17 @@ pub fn check(plan: PlanArgs) -> Result<(), Failure> {
         ));
     }
     say("");
-    let jobs = cores();
-    let prepared = prepare(&config, None, jobs)?;
     prepared.warn();
     describe(&config.plan, &prepared, jobs);
     Ok(())
+}
+
+/// Work as pages count it.
+fn operations(work: u64) -> String {
+    format!(
+        "{} · 10⁹ multiply–accumulates",
+        significant(work as f64 / 1e9, 3)
+    )
 }
 
 fn describe(plan: &Plan, prepared: &Prepared, jobs: usize) {
@@ -77,13 +86,13 @@ fn describe(plan: &Plan, prepared: &Prepared, jobs: usize) {
             Model::DeepAutoencoder(of) => DeepAutoencoder::parameter_count(&of.network, inputs),
         };
         say(&format!(
-            "condition   {}: {}; {}; {} of {}; {:.2} TFLOP a seed",
+            "condition   {}: {}; {}; {} of {}; {} for each seed",
             condition.name,
             in_words(condition, inputs, classes),
             counted(parameters, "parameter"),
             counted(training.steps(left) * training.epochs, "step"),
             counted(training.batch(left), "image"),
-            2.0 * work as f64 / 1e12
+            operations(work)
         ));
     }
     let (conditions, seeds) = (plan.conditions.len(), plan.run.seeds.len());
@@ -94,8 +103,8 @@ fn describe(plan: &Plan, prepared: &Prepared, jobs: usize) {
         counted(seeds, "seed")
     ));
     say(&format!(
-        "work        {:.2} TFLOP in matrix products of the training steps, all members",
-        2.0 * prepared.extent.multiply_accumulates as f64 / 1e12
+        "work        {} in the matrix products of all training steps",
+        operations(prepared.extent.multiply_accumulates)
     ));
     let limit =
         machine::memory().map(|memory| format!("; {} {}", memory.owner, readable(memory.limit)));
@@ -106,7 +115,7 @@ fn describe(plan: &Plan, prepared: &Prepared, jobs: usize) {
         limit.unwrap_or_default()
     ));
     say(&format!(
-        "disk        about {}: weights {}, states to go on from {}, records and pages {}",
+        "disk        about {}: weights {}, checkpoints {}, records and pages {}",
         readable(prepared.disk.bytes()),
         readable(prepared.disk.weights),
         readable(prepared.disk.checkpoints),

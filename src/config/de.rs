@@ -123,10 +123,10 @@ impl What {
             }
             Self::WrongType { expected } => problem(
                 format!("`{key}` is {} ({value})", node.kind()),
-                format!(
-                    "it must be {}",
-                    as_list(node, &expected).unwrap_or(expected)
-                ),
+                with_point(node, &expected).unwrap_or_else(|| {
+                    let expected = as_list(node, &expected).unwrap_or(expected);
+                    format!("it must be {expected}")
+                }),
             ),
             Self::OutOfRange { allowed, rounds } => {
                 let how = if rounds { ROUNDS_OUT } else { "out of range" };
@@ -145,7 +145,8 @@ impl What {
                     format!("`{key}` is \"{}\", which is not a known word", shown(word)),
                     format!("it must be {}", alternatives(allowed)),
                 );
-                problem.guess(keys::nearest(word, allowed.iter().copied()));
+                let meant = keys::other_word(word).filter(|other| allowed.contains(other));
+                problem.guess(meant.or_else(|| keys::nearest(word, allowed.iter().copied())));
                 problem
             }
             Self::UnknownKey { known } => keys::unknown(&node.origin, &node.path, known),
@@ -158,6 +159,16 @@ impl What {
             }
         }
     }
+}
+
+/// How to write a number whose point was written as a comma.
+fn with_point(node: &Node, expected: &str) -> Option<String> {
+    let Value::Text(text) = &node.value else {
+        return None;
+    };
+    let number = text.replacen(',', ".", 1);
+    let is_number = expected.contains("number") && number.parse::<f64>().is_ok();
+    (is_number && number != *text).then(|| format!("write a point in place of the comma: {number}"))
 }
 
 /// How to write a list of what is none, where a list is expected.

@@ -98,6 +98,16 @@ const MOVED: &[(&[&str], &str, &str)] = &[
     (&["pretraining"], "sparsity_clamp", "sparsity.clamp"),
 ];
 
+/// What a value is called here that has another name elsewhere.
+pub(super) fn other_word(word: &str) -> Option<&'static str> {
+    match word.to_lowercase().as_str() {
+        "ramp" | "rectifier" => Some("relu"),
+        "linear" | "none" => Some("identity"),
+        "logistic" => Some("sigmoid"),
+        _ => None,
+    }
+}
+
 /// What else is called so: other names of keys, in papers and in other programs.
 pub(super) const OTHER_NAMES: &[(&[&str], &[&str])] = &[
     (

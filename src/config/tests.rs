@@ -1013,6 +1013,8 @@ fn values_of_the_wrong_form_are_told_what_is_right() {
                 "[training]\noptimizer = { adam = {}, sgd = {} }",
                 "[training]\noptimizer = { sgd = 0.9 }",
                 "[run]\nbackend = \"pen and paper\"",
+                "[autoencoder]\nactivation = \"ramp\"",
+                "[training]\nlearning_rate = \"0,001\"",
                 "[autoencoder]\nencoder_bias = { uniform = 1 }",
                 "[autoencoder]\nencoder_bias = 0.5",
                 "[autoencoder]\nencoder_bias = \"constant\"",

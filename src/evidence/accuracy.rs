@@ -400,6 +400,7 @@ fn section(
         (lead(data.frame.inputs().unwrap_or(0), comparison))
         (chart)
         @if let Some(comparison) = comparison {
+            (who(comparison))
             @if run.manifest.status == Status::Complete { (findings(comparison, kept)) }
             (conditions(comparison, &kept.classifiers, seconds, has_seeds, &mut figures.glossary))
             (kept_models(comparison))
@@ -485,15 +486,16 @@ fn conditions(
             "What each condition takes, pretraining included; seconds on one thread",
         ]
     };
+    let shown = shown_epochs(results);
+    let early = shown.iter().map(|epoch| format!("epoch {epoch}"));
+    let head = ["condition".to_owned()].into_iter().chain(early);
+    let head = head.chain(["last epoch", "best"].map(str::to_owned));
+    let head: Vec<String> = head.collect();
     let rows = |row: &dyn Fn(&ConditionSummary) -> Vec<String>| -> Vec<Vec<String>> {
         results.conditions.iter().map(row).collect()
     };
     html! {
-        (table(
-            accuracy,
-            &["condition", "epoch 1", "epoch 2", "epoch 5", "epoch 10", "last epoch", "best"],
-            &rows(&accuracy_row),
-        ))
+        (table(accuracy, &head, &rows(&|of| accuracy_row(of, &shown))))
         (table(
             takes,
             &glossary.head(&[
@@ -508,6 +510,12 @@ fn conditions(
             ]),
             &rows(&|condition| cost_row(condition, records, seconds)),
         ))
+    }
+}
+
+/// What each condition is.
+fn who(results: &Comparison) -> Markup {
+    html! {
         dl .pairs {
             @for condition in &results.conditions {
                 dt { (condition.condition) } dd { (condition.description) }
@@ -516,7 +524,15 @@ fn conditions(
     }
 }
 
-fn accuracy_row(condition: &ConditionSummary) -> Vec<String> {
+/// The epochs that the table shows besides the last one.
+fn shown_epochs(results: &Comparison) -> Vec<usize> {
+    let conditions = results.conditions.iter();
+    let last = conditions.map(|of| of.accuracy.len()).max().unwrap_or(0);
+    let early = [1, 2, 5, 10].into_iter();
+    early.filter(|epoch| epoch + 1 < last).collect()
+}
+
+fn accuracy_row(condition: &ConditionSummary, shown: &[usize]) -> Vec<String> {
     let at = |epoch: usize| match condition.accuracy.get(epoch) {
         Some(spread) => with_range(spread, plain_percent),
         None => "–".to_owned(),
@@ -525,15 +541,10 @@ fn accuracy_row(condition: &ConditionSummary) -> Vec<String> {
         0 | 1 => "–".to_owned(),
         epochs => at(epochs - 1),
     };
-    vec![
-        condition.condition.clone(),
-        at(1),
-        at(2),
-        at(5),
-        at(10),
-        last,
-        condition.best.map_or_else(|| "–".to_owned(), plain_percent),
-    ]
+    let best = condition.best.map_or_else(|| "–".to_owned(), plain_percent);
+    let first = [condition.condition.clone()].into_iter();
+    let early = shown.iter().map(|&epoch| at(epoch));
+    first.chain(early).chain([last, best]).collect()
 }
 
 /// `98.18`, where the caption has the unit.

@@ -145,9 +145,9 @@ fn last_epochs(records: &[EpochRecord], glossary: &mut Glossary) -> Markup {
         ("model", None),
         ("epoch", None),
         ("learning rate", None),
-        ("cost", None),
-        ("reconstruction", None),
-        ("… on test", None),
+        ("cost", Some(Term::Cost)),
+        ("training error", Some(Term::Error)),
+        ("test error", Some(Term::Error)),
         ("sparsity term", Some(Term::Divergence)),
         ("explained variance", Some(Term::ExplainedVariance)),
         ("mean activation", Some(Term::MeanActivation)),
@@ -182,7 +182,7 @@ struct Panel {
 
 const PANELS: [Panel; 6] = [
     Panel {
-        title: "Reconstruction loss, test images",
+        title: "Test error",
         value: |r| Some(r.test_reconstruction),
         dashed: None,
         not_defined: "",

@@ -4,9 +4,8 @@
 //! An accuracy counts as above chance if so many test images, or more, would be right in fewer than 1 of
 //! [`RARE`](RARE) runs of a guess that is right with the commonest class's share: an exact binomial test (Clopper and
 //! Pearson 1934). It asks for less where there are many test images, and for what can be had where one class has nearly
-//! all of them, unlike a distance in percentage points. How much was learnt is told by the share of the way from chance to
-//! no mistake, Goodman and Kruskal's λ (1954), and, where accuracy tells nothing, by the training cost against the entropy
-//! of the classes' shares.
+//! all of them, unlike a distance in percentage points. Where accuracy tells nothing, the training cost does, against the
+//! entropy of the classes' shares.
 
 use super::accuracy::Chance;
 
@@ -53,12 +52,6 @@ impl Judge {
     pub(super) fn threshold(&self) -> Option<f64> {
         let least = self.least?;
         Some(least as f64 / self.chance.test_images as f64)
-    }
-
-    /// (a − c) / (1 − c): the share of chance's mistakes that are not made; absent where chance makes none.
-    pub(super) fn share_of_the_way(&self, accuracy: f64) -> Option<f64> {
-        let chance = self.chance.accuracy();
-        (chance < 1.0).then(|| (accuracy - chance) / (1.0 - chance))
     }
 }
 
@@ -122,8 +115,6 @@ mod tests {
         // 0.96²⁰⁰ = 0.00028.
         assert_eq!(judge(200, 192).verdict(1.0), Verdict::AboveChance);
         assert_eq!(judge(200, 192).verdict(0.96), Verdict::AtChance);
-        let way = judge(200, 192).share_of_the_way(0.99);
-        assert!((way.expect("chance makes mistakes") - 0.75).abs() < 1e-9);
         // Of 50 images nobody can tell.
         assert_eq!(judge(50, 48).verdict(1.0), Verdict::CannotTell);
         assert_eq!(judge(50, 48).threshold(), None);
@@ -133,9 +124,6 @@ mod tests {
     fn one_class_leaves_nothing_to_tell() {
         let judge = judge(30, 30);
         assert_eq!(judge.verdict(1.0), Verdict::AtChance);
-        assert_eq!(
-            (judge.threshold(), judge.share_of_the_way(1.0)),
-            (None, None)
-        );
+        assert_eq!(judge.threshold(), None);
     }
 }

@@ -13,7 +13,7 @@ use crate::report::{
 };
 use crate::results::{Member, Subject};
 use crate::run_dir;
-use crate::spec::{Plan, SparsityKind};
+use crate::spec::{Activation, Condition, Plan, SparsityKind};
 use crate::weights::member_prefix;
 use crate::words::{counted, listed};
 
@@ -283,6 +283,14 @@ fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
     };
     let one_scale = figures.grids("units-shared-scale", grids, Scaling::Shared, &words);
     figures.glossary.uses(&[Term::Dead, Term::Untrained]);
+    let mut autoencoders = run
+        .plan
+        .conditions
+        .iter()
+        .filter_map(Condition::autoencoder);
+    if autoencoders.any(|of| of.autoencoder.activation == Activation::Relu) {
+        figures.glossary.uses(&[Term::Ramp]);
+    }
     let kinds = kinds(run.plan);
     if kinds.contains(&SparsityKind::Kl) {
         figures.glossary.uses(&[Term::Divergence]);

@@ -157,7 +157,7 @@ fn what_it_learns(course: &Course, judge: &Judge, chance: Chance) -> Option<Stri
     let learnt = course.learnt(judge);
     let mut said = Vec::new();
     if judge.verdict(best) == Verdict::AboveChance {
-        said.push(where_it_is(course, judge)?);
+        said.push(where_it_is(course)?);
         let best = percent(best);
         if learnt == 0 {
             let was = if seeds == 1 { "It" } else { "The best seed" };
@@ -198,20 +198,14 @@ fn what_it_learns(course: &Course, judge: &Judge, chance: Chance) -> Option<Stri
 }
 
 /// The accuracies of a condition that has been above chance.
-fn where_it_is(course: &Course, judge: &Judge) -> Option<String> {
+fn where_it_is(course: &Course) -> Option<String> {
     let (name, epochs) = (course.name, course.epochs());
     let (first, last) = (course.after(1)?, course.after(epochs)?);
-    let all_learnt = course.learnt(judge) == course.seeds();
-    let way = judge.share_of_the_way(last.median).filter(|_| all_learnt);
-    let way = way.map_or_else(String::new, |share| {
-        let share = rounded_percent(share);
-        format!(", {share} of the way from chance to no mistake")
-    });
     let [first, last] = [first, last].map(|spread| with_range(&spread, percent));
     Some(match epochs {
-        1 => format!("{name} is at {last} after its only epoch{way}."),
+        1 => format!("{name} is at {last} after its only epoch."),
         _ => format!(
-            "{name} is at {first} after its first epoch and at {last} after epoch {epochs}{way}."
+            "{name} is at {first} after its first epoch and at {last} after epoch {epochs}."
         ),
     })
 }
@@ -450,16 +444,6 @@ pub(super) fn points(share: f64) -> String {
     }
 }
 
-/// `97.9 %`, never 100 % where something is missing, nor 0 % where something is there.
-fn rounded_percent(share: f64) -> String {
-    let percent = 100.0 * share;
-    match format!("{percent:.1}").as_str() {
-        "100.0" if percent < 100.0 => "more than 99.9 %".to_owned(),
-        "0.0" if percent > 0.0 => "less than 0.1 %".to_owned(),
-        text => format!("{} %", text.strip_suffix(".0").unwrap_or(text)),
-    }
-}
-
 /// A cost as it is written.
 fn nats(cost: f64) -> String {
     significant(cost, 3)
@@ -652,8 +636,8 @@ mod tests {
             reading(&results, &records, &layers),
             [
                 "C stays at chance: its best test accuracy after any epoch is 11.35 %, no better than always naming the commonest class (11.35 %). Its training cost ends at 2.30, where answering with the shares of the classes costs 2.30 (nats).",
-                "C He is at 90.00 % after its first epoch and at 97.40 % after epoch 3, 97.1 % of the way from chance to no mistake.",
-                "D is at 96.00 % after its first epoch and at 98.18 % after epoch 3, 97.9 % of the way from chance to no mistake.",
+                "C He is at 90.00 % after its first epoch and at 97.40 % after epoch 3.",
+                "D is at 96.00 % after its first epoch and at 98.18 % after epoch 3.",
                 "When the training of C begins, the norm of the gradient is 0.50 in the softmax layer and 1.0e−10 in layer 1, 2.0e−10 times as large.",
                 "D − C: +84.65 points after the first epoch and +86.83 after epoch 3; it is above 0 after 2 of 3 epochs.",
                 "D finishes 86.83 points above C. C He, with the same layers but no pretraining (what C He is), already gains 86.05 of them; pretraining adds 0.78.",
@@ -690,7 +674,7 @@ mod tests {
             reading(&results, &records, layers.as_flattened()),
             [
                 "C stays at chance: its best test accuracy of all seeds and epochs is 11.35 %, no better than always naming the commonest class (11.35 %). Its training cost ends at 2.30, where answering with the shares of the classes costs 2.30 (nats).",
-                "D is at 95.00 % (94.00 % to 96.00 %) after its first epoch and at 98.10 % (98.00 % to 98.20 %) after epoch 2, 97.9 % of the way from chance to no mistake.",
+                "D is at 95.00 % (94.00 % to 96.00 %) after its first epoch and at 98.10 % (98.00 % to 98.20 %) after epoch 2.",
                 "When the training of C begins, the norm of the gradient is 0.50 in the softmax layer and 2.0e−10 in layer 1, 4.0e−10 times as large (medians over seeds).",
                 "D − C, paired by seed: +83.72 (+83.65 to +86.20) points after the first epoch and +86.75 (+86.65 to +86.85) after epoch 2; the median is above 0 after 2 of 2 epochs.",
                 "D learns 16,000 numbers, those of its pretraining included, where C learns 1,000, and takes 2.2 × its multiply–accumulates; with the computation of the pretraining alone, C is trained for all of its 2 epochs, to 11.35 %.",
@@ -708,7 +692,7 @@ mod tests {
         assert_eq!(
             said(&[right, names_it], &[], NEARLY_ONE_CLASS),
             [
-                "A is at 97.00 % after its first epoch and at 100.00 % after epoch 2, 100 % of the way from chance to no mistake.",
+                "A is at 97.00 % after its first epoch and at 100.00 % after epoch 2.",
                 "B stays at chance: its best test accuracy after any epoch is 96.00 %, no better than always naming the commonest class (96.00 %). Its training cost ends at 0.0842, where answering with the shares of the classes costs 0.168 (nats).",
             ]
         );
@@ -825,8 +809,8 @@ mod tests {
         assert_eq!(
             said(&conditions, &[(1, 0)], DIGITS),
             [
-                "B is at 90.00 % after its only epoch, 88.7 % of the way from chance to no mistake.",
-                "D is at 96.00 % after its only epoch, 95.5 % of the way from chance to no mistake.",
+                "B is at 90.00 % after its only epoch.",
+                "D is at 96.00 % after its only epoch.",
                 "D − B: +6.00 points after the only epoch.",
                 "D learns 16,000 numbers, those of its pretraining included, where B learns 1,000, and takes 3.5 × its multiply–accumulates; with the computation of the pretraining alone, B is trained for its only epoch, to 90.00 %.",
             ]
@@ -850,8 +834,8 @@ mod tests {
         assert_eq!(
             reading(&results, &records, &[layer(1, 0, 0.5)]),
             [
-                "A is at 90.00 % after its first epoch and at 92.00 % after epoch 2, 91 % of the way from chance to no mistake.",
-                "A Adam is at 91.00 % after its first epoch and at 92.00 % after epoch 2, 91 % of the way from chance to no mistake.",
+                "A is at 90.00 % after its first epoch and at 92.00 % after epoch 2.",
+                "A Adam is at 91.00 % after its first epoch and at 92.00 % after epoch 2.",
                 "A Adam − A: +1.00 points after the first epoch and 0.00 after epoch 2; it is above 0 after 1 of 2 epochs.",
             ]
         );
@@ -921,7 +905,7 @@ mod tests {
         assert_eq!(
             reading(&results, &records, &[]),
             [
-                "B is at 90.00 % after its first epoch and at 92.50 % (92.00 % to 93.00 %) after epoch 2, 91.5 % of the way from chance to no mistake. Of its 3 seeds, 1 is left out: ended early.",
+                "B is at 90.00 % after its first epoch and at 92.50 % (92.00 % to 93.00 %) after epoch 2. Of its 3 seeds, 1 is left out: ended early.",
                 "None of the 3 seeds of C was trained to its end: all ended early.",
                 "E was not trained to its end: it ended early.",
             ]
@@ -942,7 +926,7 @@ mod tests {
         assert_eq!(
             said(&[stopped], &[], DIGITS),
             [
-                "B is at 90.50 % (90.00 % to 91.00 %) after its first epoch and at 92.50 % (92.00 % to 93.00 %) after epoch 2, 91.5 % of the way from chance to no mistake."
+                "B is at 90.50 % (90.00 % to 91.00 %) after its first epoch and at 92.50 % (92.00 % to 93.00 %) after epoch 2."
             ]
         );
     }
@@ -967,11 +951,5 @@ mod tests {
             largest: 0.5,
         };
         assert_eq!(with_range(&same, percent), "50.00 %");
-        assert_eq!(rounded_percent(0.99999), "more than 99.9 %");
-        assert_eq!(rounded_percent(0.0001), "less than 0.1 %");
-        assert_eq!(
-            [rounded_percent(1.0), rounded_percent(0.5)],
-            ["100 %", "50 %"]
-        );
     }
 }

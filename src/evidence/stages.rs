@@ -50,7 +50,7 @@ impl Evidence for Stages {
         let names: Vec<&str> = pretrained.map(|of| of.name.as_str()).collect();
         let words = Words {
             alt: &format!(
-                "Reconstruction cost and sparsity of every stage of the pretraining of {}",
+                "Training error and sparsity of every stage of the pretraining of {}",
                 listed(&names, MOST_NAMES)
             ),
             caption: if run.plan.conditions.iter().any(learns_classes) {
@@ -71,7 +71,7 @@ impl Evidence for Stages {
 
 type Quantity = fn(&StageRecord) -> f64;
 const QUANTITIES: [(&str, Quantity); 2] = [
-    ("Reconstruction cost, training images", |r| r.reconstruction),
+    ("Training error", |r| r.reconstruction),
     ("Sparsity term, without its weight", |r| r.sparsity),
 ];
 

@@ -119,9 +119,9 @@ impl Subject for Autoencoders {
     fn watched(record: &EpochRecord) -> Vec<(String, f64)> {
         named([
             ("the training cost", record.cost),
-            ("the reconstruction cost", record.reconstruction),
+            ("the training error", record.reconstruction),
             ("the sparsity term", record.sparsity),
-            ("the test reconstruction error", record.test_reconstruction),
+            ("the test error", record.test_reconstruction),
             (
                 "the explained variance",
                 record.explained_variance.unwrap_or(0.0),

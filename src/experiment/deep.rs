@@ -88,7 +88,7 @@ impl Subject for DeepAutoencoders {
         let squared_error = record.test_squared_error.unwrap_or(0.0);
         named([
             ("the training cost", record.cost),
-            ("the test reconstruction error", record.test_reconstruction),
+            ("the test error", record.test_reconstruction),
             ("the squared error of test images", squared_error),
             ("the mean activation of the code", record.mean_activation),
         ])

@@ -605,7 +605,7 @@ fn stage_record(
 fn end_of_stage(member: &Member, record: &StageRecord) -> Option<Ended> {
     let watched = named([
         ("the pretraining cost", record.cost),
-        ("the reconstruction cost", record.reconstruction),
+        ("the training error", record.reconstruction),
         ("the sparsity term", record.sparsity),
     ]);
     let knobs = "pretraining.learning_rate or pretraining.sparsity.weight";

@@ -11,10 +11,14 @@ use crate::results::DEAD_TOLERANCE;
 pub enum Term {
     /// Hidden units whose output is above 0.01 for an image.
     ActiveUnits,
+    /// What training lowers.
+    Cost,
     /// A unit that tells no image from another.
     Dead,
     /// The share of images on which a unit is active.
     Density,
+    /// How far reconstructions are from their inputs.
+    Error,
     /// The share of the variation of the images that reconstructions explain, at most 1.
     ExplainedVariance,
     /// How like a unit's picture is to the training image most like it.
@@ -39,6 +43,8 @@ pub enum Term {
     OrientationSelectivity,
     /// The unit of another seed that a unit is matched with.
     Partner,
+    /// A hidden unit of max(0, x).
+    Ramp,
     /// How far from its centre the strength of a unit's picture lies, in pixels.
     RadiusOfGyration,
     /// Which of the three pictures of the book's Figure 5-6 the units of a model resemble.
@@ -57,8 +63,10 @@ impl Term {
     pub fn name(self) -> &'static str {
         match self {
             Self::ActiveUnits => "active units (L0)",
+            Self::Cost => "cost",
             Self::Dead => "dead",
             Self::Density => "density",
+            Self::Error => "training error, test error",
             Self::ExplainedVariance => "explained variance",
             Self::ImageCorrelation => "image correlation",
             Self::Divergence => "sparsity term, Σ KL",
@@ -71,6 +79,7 @@ impl Term {
             Self::NoiseLooking => "noise-looking",
             Self::OrientationSelectivity => "orientation selectivity",
             Self::Partner => "partner",
+            Self::Ramp => "ramp",
             Self::RadiusOfGyration => "radius of gyration",
             Self::Regime => "regime",
             Self::Roughness => "roughness",
@@ -86,6 +95,9 @@ impl Term {
             Self::ActiveUnits => {
                 "The mean number of hidden units whose output is above 0.01, for one test image."
             }
+            Self::Cost => {
+                "What the training of an autoencoder lowers: its training error and the sparsity term times its weight."
+            }
             Self::Dead => {
                 return format!(
                     "A unit that tells no image from another. A ramp unit is dead if its output is above 0 for none of the images. A unit of another activation is dead if its output varies by no more than {DEAD_TOLERANCE} over the images. The images are the test images; in the figure of the layers they are a fixed batch of training images."
@@ -93,6 +105,9 @@ impl Term {
             }
             Self::Density => {
                 "The share of test images on which a unit is active: on which its output is above 0.01."
+            }
+            Self::Error => {
+                "How far a reconstruction x̂ is from its input x: ½ Σ (x̂ − x)², or where the config says so the cross-entropy −Σ x ln x̂ + (1 − x) ln(1 − x̂). The training error is its mean over the training images as the epoch went on, the test error its mean over the test images after the epoch."
             }
             Self::ExplainedVariance => {
                 "1 − Σ‖x − x̂‖² / Σ‖x − x̄‖², where x is a test image, x̂ its reconstruction and x̄ the mean of all test images. A perfect reconstruction has 1, the mean image in place of every reconstruction has 0, and a worse one is negative."
@@ -129,6 +144,9 @@ impl Term {
             }
             Self::Partner => {
                 "Two seeds learn the same units in another order, if at all. Their units are matched, each with one of the other seed, so that the sum of the cosines between their encoder weights is as large as it can be (the Hungarian algorithm). Whether the one that a unit is matched with is a partner depends on that cosine: 1 are weights that differ in length alone, 0 are weights without anything in common."
+            }
+            Self::Ramp => {
+                "A hidden unit whose output is max(0, x) of its weighted input x, as Okatani’s book calls it; also known as ReLU or rectifier, and written relu in configs."
             }
             Self::RadiusOfGyration => {
                 "How far from its own centre the strength of a unit’s picture lies: √(Σ w²d² / Σ w²) in pixels, where d is a pixel’s distance from the centre of gravity of all w². A single lit pixel has 0, and a flat picture has about 0.41 of its side."

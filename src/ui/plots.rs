@@ -280,9 +280,26 @@ impl Plots {
                     *epochs += usize::from(*epoch > 0);
                     *share = 0.0;
                 }
-                let trained = self.metric(self.lowered(*stage), *member);
-                if let (Some(metric), Some(cost), true) = (trained, cost, recalled) {
-                    self.train(metric, self.steps / 2, *cost, *stage, &mut steps);
+                let lowered = self.lowered(*stage);
+                let trained = self.metric(lowered, *member);
+                match (trained, cost) {
+                    (Some(metric), Some(cost)) if recalled => {
+                        self.train(metric, self.steps / 2, *cost, *stage, &mut steps);
+                    }
+                    // The readings were parts of it: what stands beside the plot from now on is the whole epoch's.
+                    (Some(metric), Some(cost)) => steps.push(Step {
+                        metric,
+                        split: Split::Train,
+                        mark: Mark::None,
+                        text: {
+                            let cost = lowered.text(*cost);
+                            match stage {
+                                Some(stage) => format!("{cost}, mean of layer {stage}"),
+                                None => format!("{cost}, mean of epoch {epoch}"),
+                            }
+                        },
+                    }),
+                    _ => (),
                 }
                 for &(quantity, value) in test {
                     if let Some(metric) = self.metric(quantity, *member) {
@@ -661,6 +678,18 @@ mod tests {
             ],
             [19, 19, 3, 1]
         );
+    }
+
+    #[test]
+    fn an_epoch_that_is_done_has_its_mean_beside_the_plot() {
+        let mut plots = plots(ExperimentName::Autoencoder, &["β = 0"], &[0], 10);
+        let readings = plots.take(reading(0, None, 1.0, 6.5), false);
+        let of_epoch = plots.take(autoencoder(0, 1, 7.0, 70.0), false);
+        let steps = readings.iter().chain(&of_epoch);
+        let mut of_training = steps.filter(|step| step.split == Split::Train);
+        let last = of_training.next_back().expect("a reading and a mean");
+        assert_eq!(last.mark, Mark::None);
+        assert_eq!(last.text, "7.0000, mean of epoch 1");
     }
 
     #[test]

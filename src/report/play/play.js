@@ -491,7 +491,7 @@ function showPictures({ layers, reconstruction, probabilities }) {
     const squared = error.reduce((sum, value) => sum + value * value, 0) / 2;
     const active = layers[0].filter((value) => !isZero(value)).length;
     byId("summary").textContent =
-      `Units that are not 0: ${active} of ${layers[0].length}. Squared error, halved: ${written(squared)}.`;
+      `Units that are not 0: ${active} of ${layers[0].length}. ½ squared error: ${written(squared)}.`;
     return;
   }
   const best = probabilities.indexOf(Math.max(...probabilities));
