@@ -481,6 +481,44 @@ fn a_model_that_cannot_go_on_ends_alone_and_is_told() {
     assert_eq!(results(&out).members.len(), 4);
 }
 
+/// A limit on the size of files stands in for the full disk of one machine.
+#[test]
+#[cfg(unix)]
+fn a_full_disk_in_one_part_loses_nothing() {
+    let (_first, whole) = folder();
+    complete(PRETRAINING, &whole, &[]);
+    let (_second, out) = folder();
+    let config = written(&out, PRETRAINING);
+    assert_eq!(part(PRETRAINING, &out, "1/3", &[]).0, 0);
+    let script = format!(
+        "trap '' XFSZ; ulimit -f 100; exec '{}' '{}' --quiet --part 2/3 --out '{}'",
+        env!("CARGO_BIN_EXE_layerwise"),
+        config.display(),
+        out.display()
+    );
+    let output = std::process::Command::new("bash")
+        .args(["-c", &script])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .expect("bash starts");
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    assert!(
+        stderr.contains("error: cannot write ") && stderr.contains("hint: make room"),
+        "{stderr}"
+    );
+    // The others neither know nor care.
+    assert_eq!(part(PRETRAINING, &out, "3/3", &[]).0, 0);
+    let (code, stderr) = put_together(&out);
+    assert_eq!(code, 2);
+    assert!(stderr.contains("part 2/3 "), "{stderr}");
+    let (code, stderr) = part(PRETRAINING, &out, "2/3", &["--continue"]);
+    assert_eq!(code, 0, "{stderr}");
+    let (code, stderr) = put_together(&out);
+    assert_eq!(code, 0, "{stderr}");
+    assert_same_results(&whole, &out);
+}
+
 /// Kills parts at moments all over their length until `kills` have hit, and puts each run together.
 fn torture(config: &str, of: usize, kills: usize) {
     let (_first, whole) = folder();
