@@ -39,12 +39,12 @@ const DRAWN_AT_MOST: f64 = 360e6;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Need {
     /// By what it is for, the largest first.
-    pub parts: Vec<Part>,
+    pub parts: Vec<Use>,
 }
 
 /// What something needs.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Part {
+pub struct Use {
     /// For a reader: `models`.
     pub what: &'static str,
     /// How many bytes it needs.
@@ -156,7 +156,7 @@ pub fn memory_to_transform(transforms: &[Transform], data: &Dataset) -> Need {
         0.0
     };
     let bytes = before as f64 + after + matrices;
-    let part = |what, bytes: f64, keys| Part {
+    let part = |what, bytes: f64, keys| Use {
         what,
         bytes: bytes as u64,
         keys,
@@ -188,7 +188,7 @@ fn loads(plan: &Plan, data: &Dataset) -> Vec<Load> {
 
 /// The largest arrays of numbers that these tasks of `plan` put on a GPU, which holds 32-bit floats alone.
 #[must_use]
-pub fn largest_arrays(plan: &Plan, tasks: &[Outline], data: &Dataset) -> [Part; 3] {
+pub fn largest_arrays(plan: &Plan, tasks: &[Outline], data: &Dataset) -> [Use; 3] {
     let images = &data.train.images;
     let (count, inputs) = (images.count(), images.inputs());
     let together = tasks.iter().map(|task| task.members.len()).max();
@@ -210,7 +210,7 @@ pub fn largest_arrays(plan: &Plan, tasks: &[Outline], data: &Dataset) -> [Part; 
             codes = codes.max(together * count as f64 * stage.autoencoder.hidden_units as f64);
         }
     }
-    let part = |what, numbers: f64, keys| Part {
+    let part = |what, numbers: f64, keys| Use {
         what,
         bytes: (FLOAT * numbers) as u64,
         keys,
@@ -327,7 +327,7 @@ pub fn memory(plan: &Plan, of: &[Member], data: &Dataset, kind: Kind, threads: u
         .flatten()
         .map(|split| split.images.size() + split.labels.as_ref().map_or(0, Vec::len))
         .sum();
-    let part = |what, bytes: f64, keys| Part {
+    let part = |what, bytes: f64, keys| Use {
         what,
         // Beyond what a number can hold it is as good as the largest.
         bytes: bytes as u64,

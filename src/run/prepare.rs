@@ -249,7 +249,7 @@ fn fits(batch: usize, images: usize, held_out: usize) -> Result<(), Failure> {
 }
 
 /// Checks that the backend can hold the largest array of a plan.
-fn fits_a_buffer(array: &experiment::Part, backend: &Backend) -> Result<(), Failure> {
+fn fits_a_buffer(array: &experiment::Use, backend: &Backend) -> Result<(), Failure> {
     let Some(limit) = backend.largest_array.filter(|&limit| array.bytes > limit) else {
         return Ok(());
     };
@@ -292,7 +292,7 @@ mod tests {
             description: "a small GPU".to_owned(),
             ..flex.clone()
         };
-        let images = experiment::Part {
+        let images = experiment::Use {
             what: "the training images",
             bytes: 188_160_000,
             keys: "data.train_images",
