@@ -16,7 +16,9 @@ use crate::model::{Autoencoder, Classifier};
 use crate::report::{self, Figures, Glossary, GridShape, MOST_NAMES, Term, Words, number, table};
 use crate::results::{ClassifierRecord, Ended, MemberSeconds, Spread};
 use crate::run_dir::{self, Records, Status};
-use crate::spec::{ClassifierTraining, Plan, Target, TrainedLayers};
+use crate::spec::{
+    ClassifierTraining, Condition, Initialization, Plan, Target, TrainedLayers, Variance,
+};
 use crate::train::pretraining::of_one_layer;
 use crate::words::listed;
 
@@ -397,7 +399,10 @@ fn section(
         figures.glossary.uses(&[Term::Median]);
     }
     html! {
-        (lead(data.frame.inputs().unwrap_or(0), comparison))
+        (lead())
+        @if starts_as_the_post(run.plan, data.frame.inputs().unwrap_or(0)) {
+            (readings_of_the_post(data.frame.inputs().unwrap_or(0), comparison))
+        }
         (chart)
         @if let Some(comparison) = comparison {
             (who(comparison))
@@ -430,7 +435,29 @@ fn at_the_end(comparison: Option<&Comparison>) -> String {
     format!(". At the end: {}", listed(&ends, MOST_NAMES))
 }
 
-fn lead(inputs: usize, results: Option<&Comparison>) -> Markup {
+fn lead() -> Markup {
+    html! {
+        p .lead {
+            "A deep net that is trained from small random weights passes back hardly any gradient to its lower layers. Greedy layer-wise pretraining (Okatani, "
+            cite { "Deep Learning" }
+            ", chapter 5; Bengio et al. 2007) trains each layer first, as an autoencoder on the codes of the layers below it, copies the encoders into the classifier, and then fine-tunes the whole."
+        }
+    }
+}
+
+/// Whether weights of every layer start from a normal distribution of variance 1/`inputs`.
+fn starts_as_the_post(plan: &Plan, inputs: usize) -> bool {
+    let mut classifiers = plan.conditions.iter().filter_map(Condition::classifier);
+    classifiers.any(|of| match of.classifier.weight {
+        Initialization::Normal {
+            variance: Variance::Fixed { value },
+        } => (value * inputs as f64 - 1.0).abs() < 1e-6,
+        _ => false,
+    })
+}
+
+/// What the post leaves open, and what difference it makes in these layers.
+fn readings_of_the_post(inputs: usize, results: Option<&Comparison>) -> Markup {
     let widths = results.into_iter().flat_map(|results| &results.conditions);
     let widths: BTreeSet<usize> = widths
         .flat_map(|condition| condition.hidden_units.iter().copied())
@@ -441,13 +468,8 @@ fn lead(inputs: usize, results: Option<&Comparison>) -> Markup {
         _ => None,
     };
     html! {
-        p .lead {
-            "A deep net that is trained from small random weights passes back hardly any gradient to its lower layers. Greedy layer-wise pretraining (Okatani, "
-            cite { "Deep Learning" }
-            ", chapter 5; Bengio et al. 2007) trains each layer first, as an autoencoder on the codes of the layers below it, copies the encoders into the classifier, and then fine-tunes the whole."
-        }
         p {
-            "The post whose result the shipped configs repeat starts every weight from N(0, 1/D" sub { "x" } ") and every bias from N(0, 1/D" sub { "x" }
+            "The blog post of 2017 whose result configs/pretraining.toml repeats starts every weight from N(0, 1/D" sub { "x" } ") and every bias from N(0, 1/D" sub { "x" }
             "/10), which can be read in two ways: with D" sub { "x" } " the dimension of the data, here " (inputs) " in every layer, or with D" sub { "x" }
             " the number of inputs of each layer, its fan-in. The first layer is the same in both. A ramp layer of n inputs, though, multiplies the mean square of the activations by about ½ · n/D"
             sub { "x" } " in the first reading"
@@ -751,7 +773,8 @@ mod tests {
     #[test]
     fn the_introduction_speaks_of_these_data_and_layers() {
         let mut comparison = comparison();
-        let said = |comparison: Option<&Comparison>| lead(16, comparison).into_string();
+        let said =
+            |comparison: Option<&Comparison>| readings_of_the_post(16, comparison).into_string();
         // ½ · 100/16
         let html = said(Some(&comparison));
         assert!(html.contains("here 16 in every layer"), "{html}");
