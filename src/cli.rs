@@ -148,6 +148,9 @@ struct RunArgs {
     watch: WatchArgs,
 }
 
+/// More threads than any machine has cores.
+const MOST_JOBS: i64 = 4096;
+
 #[derive(Debug, Args)]
 struct SlurmArgs {
     #[command(flatten)]
@@ -156,7 +159,7 @@ struct SlurmArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     parts: Option<u16>,
     /// Compute threads of each part
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=MOST_JOBS))]
     jobs: u16,
     /// The run folder, on a disk that all machines share [default: runs/ and the name of the config]
     #[arg(long, value_name = "DIR")]
@@ -189,7 +192,7 @@ struct PromisesArgs {
 #[derive(Debug, Args)]
 struct WatchArgs {
     /// Compute threads on a CPU backend; results do not depend on it [default: number of cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MOST_JOBS))]
     jobs: Option<u16>,
     /// Print nothing while training
     #[arg(long, conflicts_with = "plain")]

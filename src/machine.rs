@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 /// The memory that a process can have.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,6 +14,19 @@ pub struct Memory {
     pub owner: &'static str,
     /// What nobody uses at this moment, in bytes.
     pub free: Option<u64>,
+}
+
+/// The time as RFC 3339 writes it, in UTC: of a clock that is before 1970 or after 9999, the nearest of these.
+#[must_use]
+pub fn time() -> String {
+    written(SystemTime::now())
+}
+
+fn written(time: SystemTime) -> String {
+    const LAST: Duration = Duration::from_secs(253_402_300_799);
+    let since = time.duration_since(UNIX_EPOCH);
+    let since = since.unwrap_or_default().min(LAST);
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since).to_string()
 }
 
 /// What this machine is called; `this machine` where it does not say.
@@ -133,6 +147,15 @@ mod tests {
         "proc/meminfo",
         "MemTotal:       16000000 kB\nMemFree:          100 kB\nMemAvailable:    8000000 kB\n",
     );
+
+    #[test]
+    fn a_clock_that_is_far_off_has_a_time_too() {
+        let day = Duration::from_hours(24);
+        assert_eq!(written(UNIX_EPOCH + day), "1970-01-02T00:00:00Z");
+        assert_eq!(written(UNIX_EPOCH - day), "1970-01-01T00:00:00Z");
+        let far = UNIX_EPOCH + Duration::from_secs(1 << 40);
+        assert_eq!(written(far), "9999-12-31T23:59:59Z");
+    }
 
     #[test]
     fn the_machine_s_memory_is_the_limit_where_nothing_is_less() {

@@ -773,7 +773,7 @@ impl TrainingSpec {
         if self.iterations().is_some() {
             return 1.0;
         }
-        let done = (epoch * steps + step) as f64;
+        let done = epoch as f64 * steps as f64 + step as f64;
         let moved = match self.schedule {
             Schedule::Constant => self.learning_rate,
             Schedule::LinearToZero => {

@@ -65,6 +65,12 @@ pub fn listed(names: &[&str], most: usize) -> String {
     }
 }
 
+/// `text` with blanks up to so many letters: unlike a width in a format, as many as it takes.
+pub fn padded(text: &str, width: usize) -> String {
+    let blanks = width.saturating_sub(text.chars().count());
+    format!("{text}{}", " ".repeat(blanks))
+}
+
 /// Rows of a table, their columns in line; a row may lack its last cells.
 #[must_use]
 pub fn in_columns(rows: &[Vec<String>]) -> Vec<String> {
@@ -76,9 +82,7 @@ pub fn in_columns(rows: &[Vec<String>]) -> Vec<String> {
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let line = |row: &Vec<String>| {
         let cells = row.iter().zip(&widths);
-        let cells: Vec<String> = cells
-            .map(|(cell, &width)| format!("{cell:width$}"))
-            .collect();
+        let cells: Vec<String> = cells.map(|(cell, &width)| padded(cell, width)).collect();
         cells.join("  ").trim_end().to_owned()
     };
     rows.iter().map(line).collect()
@@ -112,6 +116,15 @@ pub fn printable(message: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_column_may_be_wider_than_a_format_allows() {
+        assert_eq!(padded("β", 3), "β  ");
+        assert_eq!(padded("long", 2), "long");
+        let wide = "x".repeat(70_000);
+        let rows = [wide.clone(), String::new()].map(|cell| vec![cell, "y".to_owned()]);
+        assert_eq!(in_columns(&rows)[1].len(), wide.len() + 3);
+    }
 
     #[test]
     fn one_is_singular_and_nothing_else_is() {

@@ -11,6 +11,7 @@ use layerwise::run_dir::{Records, RunDir};
 use layerwise::spec::ExperimentName;
 use layerwise::weights::Weights;
 use proptest::prelude::*;
+use serde_json::{Value, json};
 
 const CONFIG: &str = r#"
 experiment = "classifier"
@@ -352,6 +353,126 @@ fn damaged_run_folders_are_errors_that_name_the_file_or_are_drawn() {
         drawn > 2 && refused > 25,
         "{drawn} drawn, {refused} refused"
     );
+}
+
+/// The places of all numbers in `value`, as JSON pointers.
+fn places_of_numbers(value: &Value, at: &str, into: &mut Vec<String>) {
+    match value {
+        Value::Number(_) => into.push(at.to_owned()),
+        Value::Array(items) => {
+            for (index, item) in items.iter().enumerate() {
+                places_of_numbers(item, &format!("{at}/{index}"), into);
+            }
+        }
+        Value::Object(fields) => {
+            for (name, field) in fields {
+                let name = name.replace('~', "~0").replace('/', "~1");
+                places_of_numbers(field, &format!("{at}/{name}"), into);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Numbers of every file that is read, replaced by what no run writes: an error, or a page.
+#[test]
+fn numbers_that_cannot_be_are_errors_or_drawn() {
+    let odd = [
+        json!(0),
+        json!(-1e6),
+        json!(1e300),
+        json!(1e15 as u64),
+        json!(1_u64 << 63),
+        json!(u64::MAX),
+    ];
+    let (_parent, out) = folder();
+    finished(&out);
+    unrecorded(&out);
+    let run = RunDir::open(&out).expect("a run");
+    let mut dice = Dice(11);
+    for file in [
+        "manifest.json",
+        "results.json",
+        "metrics.jsonl",
+        "stages.jsonl",
+        "layers.jsonl",
+        "unit-details.json",
+    ] {
+        let whole = fs::read_to_string(out.join(file)).expect("there");
+        let by_line = file.ends_with("jsonl");
+        for _ in 0..12 {
+            let mut lines: Vec<String> = if by_line {
+                whole.lines().map(str::to_owned).collect()
+            } else {
+                vec![whole.clone()]
+            };
+            let line = dice.below(lines.len() as u64) as usize;
+            let mut value: Value = serde_json::from_str(&lines[line]).expect("JSON");
+            let mut places = Vec::new();
+            places_of_numbers(&value, "", &mut places);
+            let place = &places[dice.below(places.len() as u64) as usize];
+            let number = &odd[dice.below(odd.len() as u64) as usize];
+            *value.pointer_mut(place).expect("its place") = number.clone();
+            lines[line] = value.to_string();
+            fs::write(out.join(file), lines.join("\n") + "\n").expect("room");
+            println!("{file} {place} = {number}");
+            if let Err(error) = layerwise::evidence::everything(&run) {
+                assert!(error.to_string().len() < 2000, "{error}");
+            }
+        }
+        fs::write(out.join(file), whole).expect("room");
+    }
+    layerwise::evidence::everything(&run).expect("nothing is wrong with it");
+}
+
+/// Sizes in the manifest that the weights do not have: told before anything is made of such a size.
+#[test]
+fn sizes_that_the_weights_do_not_have_are_errors() {
+    let (_parent, out) = folder();
+    finished(&out);
+    unrecorded(&out);
+    let input = out.with_file_name("one.npy");
+    fs::write(&input, npy([1, 784])).expect("room");
+    let whole = fs::read_to_string(out.join("manifest.json")).expect("there");
+    for (place, number) in [
+        ("/data/frame/picture/height", json!(0)),
+        ("/data/frame/picture/height", json!(14)),
+        ("/data/frame/picture/height", json!(56)),
+        ("/data/frame/picture/height", json!(1_u64 << 40)),
+        ("/data/frame/picture/channels", json!(u64::MAX)),
+        ("/data/classes", json!(10_u64.pow(17))),
+        ("/data/classes", json!(11)),
+    ] {
+        let mut manifest: Value = serde_json::from_str(&whole).expect("JSON");
+        *manifest.pointer_mut(place).expect("its place") = number.clone();
+        fs::write(out.join("manifest.json"), manifest.to_string()).expect("room");
+        let (run, input) = (out.display().to_string(), input.display().to_string());
+        let (code, _, stderr) = transcript(&["predict", &run, &input]);
+        assert_eq!(code, 1, "{place} = {number}: {stderr}");
+        assert!(stderr.starts_with("error: "), "{stderr}");
+        let (code, _, stderr) = transcript(&["report", &run]);
+        let is_of_inputs = place.contains("frame");
+        assert_eq!(
+            code == 1,
+            is_of_inputs || number != json!(11),
+            "{place} = {number}: {stderr}"
+        );
+    }
+    fs::write(out.join("manifest.json"), whole).expect("room");
+    fs::remove_file(out.join("examples.safetensors")).expect("it was there");
+    let (code, _, stderr) = transcript(&["report", &out.display().to_string()]);
+    assert_eq!(code, 0, "{stderr}");
+}
+
+/// A `.npy` file of zeros, bytes.
+fn npy([rows, columns]: [usize; 2]) -> Vec<u8> {
+    let header =
+        format!("{{'descr': '|u1', 'fortran_order': False, 'shape': ({rows}, {columns})}}");
+    let header = format!("{header:<117}\n");
+    let mut bytes = b"\x93NUMPY\x01\x00\x76\x00".to_vec();
+    bytes.extend(header.bytes());
+    bytes.resize(bytes.len() + rows * columns, 0);
+    bytes
 }
 
 proptest! {

@@ -308,7 +308,11 @@ fn transforms(
 ) -> Result<Transforms, RunDirError> {
     let data = &manifest.data;
     if config.plan.data.transforms.is_empty() {
-        return Ok(Transforms::default());
+        let is_as_read = data.raw_frame.is_none_or(|raw| raw == data.frame);
+        let reason = "it has no transforms, but the run's rows are not as they were read";
+        return is_as_read
+            .then(Transforms::default)
+            .ok_or_else(|| dir.damaged(run_dir::CONFIG, reason));
     }
     let damaged = |reason: &str| dir.damaged(run_dir::TRANSFORMS, reason);
     let file = dir.read_verified(manifest, run_dir::TRANSFORMS)?;

@@ -1,5 +1,7 @@
 //! Inputs and reconstructions as pictures.
 
+use std::io;
+
 use super::inputs::Given;
 use super::{Output, Trained};
 use crate::data::Frame;
@@ -50,11 +52,14 @@ impl<'a> Shown<'a> {
     /// # Panics
     ///
     /// Panics if the model is no autoencoder.
-    #[must_use]
-    pub fn pairs(&self, trained: &Trained, count: usize) -> Vec<Vec<Photo>> {
+    ///
+    /// # Errors
+    ///
+    /// If inputs cannot be read any more.
+    pub fn pairs(&self, trained: &Trained, count: usize) -> io::Result<Vec<Vec<Photo>>> {
         let mut pairs = Vec::new();
         let first = self.given.images.part(0, count);
-        let drawn = trained.each(&first, Output::Reconstructions, |batch| {
+        trained.each(&first, Output::Reconstructions, |batch| {
             for row in batch.chunks_exact(trained.inputs()) {
                 let input = self.given.raw.row(pairs.len());
                 let range = self.range(&input);
@@ -62,9 +67,8 @@ impl<'a> Shown<'a> {
                 pairs.push(vec![self.drawn(&input, range), self.drawn(&row, range)]);
             }
             Ok(())
-        });
-        drawn.expect("nothing is written");
-        pairs
+        })?;
+        Ok(pairs)
     }
 
     /// What is black and what is white: 0 and 1 of bytes, the smallest and the largest of other numbers.

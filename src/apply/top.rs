@@ -1,5 +1,7 @@
 //! Which inputs excite a unit most.
 
+use std::io;
+
 use super::{Output, Trained};
 use crate::data::Images;
 
@@ -19,13 +21,21 @@ impl Trained {
     /// # Panics
     ///
     /// As [`each`](Trained::each).
-    #[must_use]
-    pub fn top(&self, images: &Images, layer: Option<usize>, count: usize) -> Vec<Vec<Exciting>> {
+    ///
+    /// # Errors
+    ///
+    /// If inputs cannot be read any more.
+    pub fn top(
+        &self,
+        images: &Images,
+        layer: Option<usize>,
+        count: usize,
+    ) -> io::Result<Vec<Vec<Exciting>>> {
         let output = Output::Codes(layer);
         let units = self.width(output).unwrap_or(0);
         let mut best = vec![Vec::new(); units];
         let mut index = 0;
-        let all = self.each(images, output, |rows| {
+        self.each(images, output, |rows| {
             for row in rows.chunks_exact(units) {
                 for (best, &activation) in best.iter_mut().zip(row) {
                     enter(best, Exciting { index, activation }, count);
@@ -33,9 +43,8 @@ impl Trained {
                 index += 1;
             }
             Ok(())
-        });
-        all.expect("nothing is written");
-        best
+        })?;
+        Ok(best)
     }
 }
 

@@ -172,6 +172,7 @@ pub fn reconstruct(args: &ReconstructArgs) -> Result<(), Failure> {
     };
     let shown = given.images.count().min(MOST_STRIPS);
     let pairs = Shown::new(&given)?.pairs(&trained, shown);
+    let pairs = pairs.map_err(|lost| Failure::Work(lost.to_string()))?;
     let strips = given.names.iter().zip(pairs).map(|(name, photos)| Strip {
         title: name.clone(),
         photos,
@@ -223,6 +224,7 @@ pub fn top(args: &TopArgs) -> Result<(), Failure> {
         None => trained.own(args.train)?,
     };
     let top = trained.top(&given.images, args.layer, usize::from(args.count));
+    let top = top.map_err(|lost| Failure::Work(lost.to_string()))?;
     if let Target::Picture(path) = target {
         let shown = Shown::new(&given)?;
         let strip = |(unit, best): (usize, &Vec<Exciting>)| Strip {

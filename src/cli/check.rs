@@ -11,7 +11,7 @@ use crate::report::significant;
 use crate::run::{Prepared, estimate, prepare};
 use crate::spec::{Model, Plan};
 use crate::ui::print::say;
-use crate::words::{classes_in_words, counted, seconds};
+use crate::words::{classes_in_words, counted, padded, seconds};
 
 /// Prints every value with its origin, then data, parameter counts, steps and estimates of work and memory.
 pub fn check(plan: PlanArgs) -> Result<(), Failure> {
@@ -26,12 +26,10 @@ pub fn check(plan: PlanArgs) -> Result<(), Failure> {
         .max();
     for setting in &config.values {
         say(&format!(
-            "{:<keys$}  {:<values$}  {}",
-            setting.key,
-            setting.value,
+            "{}  {}  {}",
+            padded(&setting.key, width.unwrap_or(0)),
+            padded(&setting.value, values.unwrap_or(0).min(40)),
             setting.origin,
-            keys = width.unwrap_or(0),
-            values = values.unwrap_or(0).min(40),
         ));
     }
     say("");

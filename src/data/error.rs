@@ -256,6 +256,18 @@ pub enum DataError {
         /// Bytes of one.
         size: usize,
     },
+    /// Memory cannot hold all patches.
+    #[error(
+        "{} of {side}×{side} pixels are more than memory can hold\n  hint: take fewer with data.source.patches.train and \
+         data.source.patches.test",
+        counted(count, "patch")
+    )]
+    Patches {
+        /// How many.
+        count: usize,
+        /// Height and width of one.
+        side: usize,
+    },
     /// A file cannot be read as IDX.
     #[error("{}: {error}", shown(file))]
     Idx {

@@ -48,6 +48,14 @@ pub(super) fn load(dir: &Path, patches: &Patches) -> Result<Parts, DataError> {
             hint: "put pictures there (.png, .jpg, .bmp, .webp); seven come with this program in data/photographs",
         });
     }
+    let of_patch = patches.side * patches.side * size_of::<f32>();
+    let all = (patches.train.saturating_add(patches.test)).saturating_mul(of_patch);
+    if machine::memory().is_some_and(|memory| all as u64 > memory.limit) {
+        return Err(DataError::Patches {
+            count: patches.train.saturating_add(patches.test),
+            side: patches.side,
+        });
+    }
     // One after the other: a large one takes a thousand megabytes while it is filtered.
     let read = paths.iter().map(|path| read(path, patches));
     let (photographs, files): (Vec<_>, Vec<_>) =

@@ -31,6 +31,8 @@ const LONGEST_SIDE: u32 = 16_384;
 const MOST_MEMORY: u64 = 256 << 20;
 /// Bytes of a file.
 const LARGEST_FILE: u64 = 256 << 20;
+/// Pixels of a picture on its way to a size that it fills.
+const MOST_FILLING: f64 = (1 << 28) as f64;
 /// Pictures are decoded so many at a time, so that a mistake in the first is not told after the last.
 const AT_A_TIME: usize = 1024;
 
@@ -50,6 +52,17 @@ pub enum PictureError {
         MOST_MEMORY >> 20
     )]
     Large,
+    /// Scaled until it fills the size, it would be too large to be cut.
+    #[error(
+        "is {} pixels high and {} wide: too slim to be cut to {}×{}\n  hint: set fit = \"resize\", or move it away",
+        found[0], found[1], expected[0], expected[1]
+    )]
+    Slim {
+        /// Height and width.
+        found: [usize; 2],
+        /// Height and width.
+        expected: [usize; 2],
+    },
     /// It is of another size than the first.
     #[error(
         "is {} pixels high and {} wide, expected {}×{}{as_in}\n  hint: set data.source = {{ images = {{ size = [{}, {}], fit = \
@@ -334,6 +347,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, PictureError> {
     Ok(bytes)
 }
 
+/// The pixels of a picture that is scaled until both of its sides are at least as long as those of `size`.
+fn filling(picture: [usize; 2], size: [usize; 2]) -> f64 {
+    let scale = |side: usize| size[side] as f64 / picture[side] as f64;
+    let scale = scale(0).max(scale(1));
+    (picture[0] * picture[1]) as f64 * scale * scale
+}
+
 /// Whether a file is a picture of a kind that is read, by its first bytes.
 pub(super) fn is_picture(start: &[u8]) -> bool {
     use image::ImageFormat::{Bmp, Jpeg, Png, WebP};
@@ -437,6 +457,12 @@ impl Rule {
         }
         let found = [picture.height() as usize, picture.width() as usize];
         let [height, width] = self.size.map(|side| side as u32);
+        if self.fit == Fit::Crop && filling(found, self.size) > MOST_FILLING {
+            return Err(PictureError::Slim {
+                found,
+                expected: self.size,
+            });
+        }
         let picture = match self.fit {
             _ if found == self.size => picture,
             Fit::Crop => picture.resize_to_fill(width, height, FilterType::Triangle),

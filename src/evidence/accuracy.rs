@@ -20,7 +20,7 @@ use crate::spec::{
     ClassifierTraining, Condition, Initialization, Plan, Target, TrainedLayers, Variance,
 };
 use crate::train::pretraining::of_one_layer;
-use crate::words::listed;
+use crate::words::{listed, padded};
 
 /// The test accuracy of classifiers, epoch by epoch.
 pub struct Accuracy;
@@ -211,10 +211,8 @@ fn what_was_reached(comparison: &Comparison) -> Vec<String> {
             let [reached, epoch] = [percent(&kept.test_accuracy), written(kept.epoch.median)];
             format!(", {reached} after the kept one ({epoch})")
         });
-        format!(
-            "{:<width$}  {reached}{kept}  {}",
-            of.condition, of.description
-        )
+        let condition = padded(&of.condition, width);
+        format!("{condition}  {reached}{kept}  {}", of.description)
     };
     conditions.iter().map(line).collect()
 }

@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 
-use crate::data::Dataset;
+use crate::data::{Dataset, Frame};
 use crate::run_dir::{self, RunDir, RunDirError};
 
 /// The first rows of the test part are kept in any case: as many as this, or as fit in [`FIRST_BYTES`].
@@ -128,12 +128,13 @@ impl Examples {
         dir.write(run_dir::EXAMPLES, &file)
     }
 
-    /// Those that a run folder holds; none where it has no such file, as one whose run was killed.
+    /// Those that a run folder holds, of rows such as `frame` has; none where it has no such file, as one whose run was
+    /// killed.
     ///
     /// # Errors
     ///
-    /// Returns [`RunDirError`] if the file cannot be read, or is damaged.
-    pub fn read(dir: &RunDir) -> Result<Self, RunDirError> {
+    /// Returns [`RunDirError`] if the file cannot be read, is damaged, or holds other rows.
+    pub fn read(dir: &RunDir, frame: Frame) -> Result<Self, RunDirError> {
         if !dir.has(run_dir::EXAMPLES) {
             return Ok(Self::default());
         }
@@ -164,9 +165,14 @@ impl Examples {
             && index.shape() == [count]
             && labels.is_none_or(|labels| labels.len() == count)
             && inputs > 0
-            && numbers.len() == count * inputs;
+            && Some(numbers.len()) == count.checked_mul(inputs);
         if !fits {
             return Err(damaged("its arrays do not fit each other"));
+        }
+        if Some(inputs) != frame.inputs() {
+            return Err(damaged(
+                "its rows are of another size than the manifest has",
+            ));
         }
         let indices = index.data().chunks_exact(8).map(|b| {
             let mut bytes = [0; 8];
@@ -190,7 +196,7 @@ impl Examples {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::data::{Frame, Images, Split};
+    use crate::data::{Images, Split};
 
     fn data(images: Images, labels: Option<Vec<u8>>) -> Dataset {
         let split = Split { images, labels };
@@ -211,8 +217,11 @@ mod tests {
     fn what_is_kept_comes_back_with_every_bit() {
         let parent = tempfile::tempdir().expect("a temporary folder");
         let dir = RunDir::create(Some(&parent.path().join("run")), "x").expect("a new folder");
-        assert_eq!(Examples::read(&dir).expect("none"), Examples::default());
         let frame = Frame::Vector { length: 2 };
+        assert_eq!(
+            Examples::read(&dir, frame).expect("none"),
+            Examples::default()
+        );
         let bytes: Vec<u8> = (0..200).collect();
         let numbers = bytes
             .iter()
@@ -242,9 +251,10 @@ mod tests {
                 f64::from(white).to_bits()
             );
             kept.write(&dir).expect("room");
-            assert_eq!(Examples::read(&dir).expect("our own file"), kept);
+            assert_eq!(Examples::read(&dir, frame).expect("our own file"), kept);
         }
+        assert!(Examples::read(&dir, Frame::Vector { length: 4 }).is_err());
         dir.write(run_dir::EXAMPLES, b"x").expect("room");
-        assert!(Examples::read(&dir).is_err());
+        assert!(Examples::read(&dir, frame).is_err());
     }
 }

@@ -13,9 +13,9 @@ use crate::config::{self, ConfigError, Overrides};
 use crate::data::Frame;
 use crate::report::{self, Figures, File, Notice, PageInput, WeightProof};
 use crate::results::Results;
-use crate::run_dir::{self, DataRecord, Records, RunDir, RunDirError, Status};
-use crate::spec::ExperimentName;
-use crate::weights::{Weights, WeightsError};
+use crate::run_dir::{self, DataRecord, Manifest, Records, RunDir, RunDirError, Status};
+use crate::spec::{ExperimentName, Model, Plan};
+use crate::weights::{Weights, WeightsError, member_prefix};
 use crate::words::classes_in_words;
 use crate::words::{counted, in_shell};
 
@@ -290,6 +290,7 @@ pub fn everything(dir: &RunDir) -> Result<Vec<String>, RedrawError> {
     let records = Records::read(dir, plan.experiment)?;
     let weights = Weights::from_safetensors(&dir.read(run_dir::WEIGHTS)?)
         .map_err(|source| damaged_weights(dir.path(), source))?;
+    fit_each_other(dir, &plan, &manifest, &weights)?;
     let before = weights.hash();
     let run = Run {
         dir,
@@ -314,6 +315,37 @@ pub fn everything(dir: &RunDir) -> Result<Vec<String>, RedrawError> {
     };
     page(&run, &figures, &sections)?;
     Ok(figures.failures().map(str::to_owned).collect())
+}
+
+/// Checks that the models of a run look at as many inputs as its data have.
+fn fit_each_other(
+    dir: &RunDir,
+    plan: &Plan,
+    manifest: &Manifest,
+    weights: &Weights,
+) -> Result<(), RedrawError> {
+    let inputs = manifest.data.frame.inputs();
+    for member in &manifest.members {
+        let condition = plan.condition(&member.condition);
+        let lowest = match condition.map(|of| &of.model) {
+            Some(Model::Autoencoder(_)) => "encoder",
+            Some(Model::Classifier(of)) if of.classifier.hidden_units.is_empty() => "output",
+            Some(Model::Classifier(_) | Model::DeepAutoencoder(_)) => "layer.01",
+            None => continue,
+        };
+        for stage in ["", "initial/", "pretrained/"] {
+            let name = format!("{}/{stage}{lowest}.weight", member_prefix(member));
+            let Ok(matrix) = weights.get(&name) else {
+                continue;
+            };
+            let [rows, units] = matrix.shape;
+            if Some(rows) != inputs || units == 0 {
+                let reason = format!("{name} is for other rows than the manifest has, or no units");
+                return Err(dir.damaged(run_dir::WEIGHTS, &reason).into());
+            }
+        }
+    }
+    Ok(())
 }
 
 /// The error for weights that cannot be read, or are not there.

@@ -57,7 +57,9 @@ impl Judge {
 
 /// The smallest r with P(X ≥ r) < 1 / [`RARE`], X binomial of `images` trials with probability `share`.
 fn least_rare(images: usize, share: f64) -> Option<usize> {
-    if share >= 1.0 {
+    // No test part has more images than that: a count beyond is no count.
+    const MOST: usize = u32::MAX as usize;
+    if share >= 1.0 || share <= 0.0 || images > MOST {
         return None;
     }
     let (hit, miss) = (share.ln(), (1.0 - share).ln());

@@ -58,7 +58,7 @@ impl Evidence for Play {
             width,
             channels,
         };
-        let images = examples::Examples::read(run.dir)?;
+        let images = examples::Examples::read(run.dir, run.manifest.data.frame)?;
         let arrays = transform_arrays(run)?;
         let page = Page {
             name: &super::figures::name(run),

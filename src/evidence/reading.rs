@@ -344,12 +344,12 @@ fn start_or_pretraining(
     if highest > reached {
         return Some(format!(
             "{same_layers} finishes {} points above {name}.",
-            hundredths(highest - reached)
+            hundredths(highest.saturating_sub(reached))
         ));
     }
     let gained = format!(
         "{name} finishes {} points above {}.",
-        hundredths(reached - lowest),
+        hundredths(reached.saturating_sub(lowest)),
         worst.condition
     );
     if highest == lowest {
@@ -357,8 +357,8 @@ fn start_or_pretraining(
     }
     Some(format!(
         "{gained} {same_layers} already gains {} of them; pretraining adds {}.",
-        hundredths(highest - lowest),
-        hundredths(reached - highest)
+        hundredths(highest.saturating_sub(lowest)),
+        hundredths(reached.saturating_sub(highest))
     ))
 }
 

@@ -43,12 +43,15 @@ impl Evidence for Reconstructions {
         let Some(shape) = picture(run.manifest.data.frame) else {
             return Ok(None);
         };
-        let examples = Examples::read(run.dir)?;
+        let examples = Examples::read(run.dir, run.manifest.data.frame)?;
         let labels = examples.iter().map(|(at, example)| (at, example.label));
         let shown: Vec<(usize, &Example)> = shown_images(labels)
             .into_iter()
             .filter_map(|at| Some((at, examples.get(at)?)))
             .collect();
+        if shown.is_empty() {
+            return Ok(None);
+        }
         let mut found = Vec::new();
         for at in spaced(run.plan.conditions.len(), MOST_CONDITIONS) {
             let condition = &run.plan.conditions[at];
@@ -63,15 +66,8 @@ impl Evidence for Reconstructions {
                 found.push((member, Made::of(&model, corruption, member, &shown)));
             }
         }
-        if found.is_empty() || shown.is_empty() {
+        if found.is_empty() {
             return Ok(None);
-        }
-        if shown
-            .iter()
-            .any(|(_, example)| Some(example.row.len()) != shape.inputs())
-        {
-            let reason = "its rows are no pictures of the size that the manifest tells of";
-            return Err(run.dir.damaged(run_dir::EXAMPLES, reason).into());
         }
         Ok(Some(section(
             run, figures, shape, &examples, &shown, &found,
@@ -106,25 +102,20 @@ fn model(
 ) -> Result<Option<Box<Rebuild>>, RedrawError> {
     let prefix = member_prefix(member) + "/";
     let damaged = |reason: String| run.dir.damaged(run_dir::WEIGHTS, &reason);
-    let inputs = |name: &str| Some(run.weights.get(&format!("{prefix}{name}")).ok()?.shape[0]);
+    let inputs = run.manifest.data.frame.inputs().unwrap_or(0);
+    let is_there = |name: &str| run.weights.get(&format!("{prefix}{name}")).is_ok();
     match model {
-        Model::Autoencoder(training) => {
-            let Some(inputs) = inputs("encoder.weight") else {
-                return Ok(None);
-            };
+        Model::Autoencoder(training) if is_there("encoder.weight") => {
             let model = rebuilt::autoencoder(training, inputs, run.weights, &prefix);
             let model = model.map_err(damaged)?;
             Ok(Some(Box::new(move |x| model.decode(model.encode(x)))))
         }
-        Model::DeepAutoencoder(training) => {
-            let Some(inputs) = inputs("layer.01.weight") else {
-                return Ok(None);
-            };
+        Model::DeepAutoencoder(training) if is_there("layer.01.weight") => {
             let model = rebuilt::deep_autoencoder(training, inputs, run.weights, &prefix);
             let model = model.map_err(damaged)?;
             Ok(Some(Box::new(move |x| model.decode(model.encode(x)))))
         }
-        Model::Classifier(_) => Ok(None),
+        _ => Ok(None),
     }
 }
 

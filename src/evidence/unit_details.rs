@@ -106,7 +106,12 @@ impl Evidence for UnitDetails {
             return Ok(None);
         }
         let details: Details = run.dir.read_json(run_dir::DETAILS)?;
-        unit_pages::section(run, &details, &Examples::read(run.dir)?, figures)
+        unit_pages::section(
+            run,
+            &details,
+            &Examples::read(run.dir, run.manifest.data.frame)?,
+            figures,
+        )
     }
 }
 

@@ -82,7 +82,7 @@ fn layers<'a>(run: &Run<'_>, details: &'a Details) -> Result<Vec<LayerOf<'a>>, R
             let title = match run.plan.experiment {
                 ExperimentName::Autoencoder => member.label.clone(),
                 ExperimentName::Classifier | ExperimentName::DeepAutoencoder => {
-                    format!("{}, layer {}", member.label, layer.at + 1)
+                    format!("{}, layer {}", member.label, layer.at.saturating_add(1))
                 }
             };
             found.push(LayerOf {
@@ -374,7 +374,9 @@ impl Drawn<'_> {
 /// Bars of equal width from the smallest to the largest activation that is not 0.
 fn histogram(counts: &[usize], low: f64, high: f64, noun: &str) -> Markup {
     let tallest = counts.iter().copied().max().unwrap_or(0).max(1);
-    let total: usize = counts.iter().sum();
+    let total = counts
+        .iter()
+        .fold(0_usize, |sum, count| sum.saturating_add(*count));
     let first = counts
         .iter()
         .position(|&count| count == tallest)
@@ -382,7 +384,11 @@ fn histogram(counts: &[usize], low: f64, high: f64, noun: &str) -> Markup {
     let mut path = String::from("M0 100");
     for &count in counts {
         // Writing to a String cannot fail.
-        let _ = write!(path, "V{}h1", 100 - (100 * count).div_ceil(tallest));
+        let _ = write!(
+            path,
+            "V{}h1",
+            100 - (100 * count as u128).div_ceil(tallest as u128)
+        );
     }
     path += "V100z";
     let [low, high] = [low, high].map(number);

@@ -113,6 +113,15 @@ pub(super) struct Spent {
     pub multiply_accumulates: u64,
 }
 
+impl Spent {
+    fn add(&mut self, updates: usize, multiply_accumulates: u64) {
+        self.updates = self.updates.saturating_add(updates as u64);
+        self.multiply_accumulates = self
+            .multiply_accumulates
+            .saturating_add(multiply_accumulates);
+    }
+}
+
 /// What a pretraining learnt, from the input up.
 #[derive(Default)]
 pub(super) struct Pretrained {
@@ -213,7 +222,8 @@ impl<S: Subject> Group<S> {
         let label = self.members[0].label.clone();
         self.restore(fresh, state, setting)
             .ok_or(Failure::Checkpoint { label })?;
-        let done = self.spent.multiply_accumulates * self.members.len() as u64;
+        let members = self.members.len() as u64;
+        let done = self.spent.multiply_accumulates.saturating_mul(members);
         setting.observer.worked_before(done);
         for record in &self.stage_records {
             setting.observer.recall(Record::Stage(record));
@@ -262,8 +272,12 @@ impl<S: Subject> Group<S> {
         let Pretrained { encoders, decoders } = &self.pretrained;
         let inputs = setting.data.train.images.inputs();
         let (stages, members) = (self.condition.stages(), self.members.len());
-        let fit = fits(encoders, stages, members, inputs)
-            && (!S::IS_UNROLLED || are_ways_back(decoders, encoders));
+        let is_way_back = if S::IS_UNROLLED {
+            are_ways_back(decoders, encoders)
+        } else {
+            decoders.is_empty()
+        };
+        let fit = fits(encoders, stages, members, inputs) && is_way_back;
         if self.seconds.len() != members || !fit {
             return None;
         }
@@ -310,8 +324,11 @@ impl<S: Subject> Group<S> {
             classes: setting.data.classes,
         };
         let [work, codes] = stage_work(stages, target, epoch.stage, sizes);
-        self.spent.multiply_accumulates += work + codes * u64::from(is_last);
-        self.spent.updates += stage.training.steps(images.count()) as u64;
+        let codes = codes * u64::from(is_last);
+        self.spent.add(
+            stage.training.steps(images.count()),
+            work.saturating_add(codes),
+        );
         let sparsity_weight = stage.sparsity.weight();
         for (at, member) in self.members.clone().iter().enumerate() {
             if self.has_ended(member) {
@@ -397,8 +414,8 @@ impl<S: Subject> Group<S> {
         let images = &setting.data.train.images;
         let step = step(&self.condition.model, images.inputs(), setting.data.classes);
         let training = self.condition.training();
-        self.spent.multiply_accumulates += step * (images.count() * training.passes()) as u64;
-        self.spent.updates += training.steps(images.count()) as u64;
+        let work = step.saturating_mul((images.count() * training.passes()) as u64);
+        self.spent.add(training.steps(images.count()), work);
         for member in &mut self.seconds {
             member.epochs.push(seconds);
         }
@@ -484,7 +501,7 @@ impl<S: Subject> Group<S> {
     /// Operations that will never be done, as no member goes on.
     fn work_left(&self) -> u64 {
         let left = self.whole.saturating_sub(self.spent.multiply_accumulates);
-        left * self.members.len() as u64
+        left.saturating_mul(self.members.len() as u64)
     }
 }
 

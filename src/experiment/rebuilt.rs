@@ -31,6 +31,8 @@ pub fn autoencoder(
     if let Decoder::Untied { weight, .. } = &mut spec.decoder {
         *weight = None;
     }
+    let name = format!("{prefix}encoder.weight");
+    has_shape(weights, &name, [inputs, spec.hidden_units])?;
     let device = Device::flex();
     let model = Autoencoder::new(&spec, &training.sparsity, inputs, 0, &[0], &device);
     stored(model, weights, prefix)
@@ -52,6 +54,13 @@ pub fn classifier(
         output_weight: None,
         ..training.classifier.clone()
     };
+    let widths = [&[inputs], spec.hidden_units.as_slice(), &[classes]].concat();
+    let hidden = (0..spec.hidden_units.len()).map(layer_name);
+    let names = hidden.chain(["output".to_owned()]);
+    for (name, widths) in names.zip(widths.windows(2)) {
+        let name = format!("{prefix}{name}.weight");
+        has_shape(weights, &name, [widths[0], widths[1]])?;
+    }
     let mut model = Classifier::new(&spec, inputs, classes, &[0], &Device::flex());
     for (at, layer) in model.hidden.iter_mut().enumerate() {
         let prefix = format!("{prefix}{}.", layer_name(at));
@@ -77,6 +86,11 @@ pub fn deep_autoencoder(
         weight: ZEROS,
         ..training.network.clone()
     };
+    let widths = [&[inputs], spec.hidden_units.as_slice()].concat();
+    for (at, widths) in widths.windows(2).enumerate() {
+        let name = format!("{prefix}{}.weight", layer_name(at));
+        has_shape(weights, &name, [widths[0], widths[1]])?;
+    }
     let mut model = DeepAutoencoder::new(&spec, inputs, &[0], &Device::flex());
     for (at, layer) in model.encoder.iter_mut().enumerate() {
         *layer = stored(
@@ -95,18 +109,24 @@ pub fn deep_autoencoder(
     Ok(model)
 }
 
+/// Checks a matrix before a model of its size is made.
+fn has_shape(weights: &Weights, name: &str, expected: [usize; 2]) -> Result<(), String> {
+    let [rows, columns] = weights.get(name).map_err(|error| error.to_string())?.shape;
+    if [rows, columns] == expected {
+        return Ok(());
+    }
+    let [expected_rows, expected_columns] = expected;
+    Err(format!(
+        "{name} is {rows}×{columns}, but the config and the data make it {expected_rows}×{expected_columns}"
+    ))
+}
+
 /// A module with the numbers that are stored under `prefix`.
 fn stored<M: Module>(model: M, weights: &Weights, prefix: &str) -> Result<M, String> {
     with_parameters(model, |path, [_, rows, columns]| {
         let name = format!("{prefix}{path}");
+        has_shape(weights, &name, [rows, columns])?;
         let tensor = weights.get(&name).map_err(|error| error.to_string())?;
-        if tensor.shape == [rows, columns] {
-            Ok(tensor.values.clone())
-        } else {
-            let [found_rows, found_columns] = tensor.shape;
-            Err(format!(
-                "{name} is {found_rows}×{found_columns}, but the config and the data make it {rows}×{columns}"
-            ))
-        }
+        Ok(tensor.values.clone())
     })
 }

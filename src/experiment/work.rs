@@ -80,5 +80,6 @@ pub(super) fn stage_work(
         0
     };
     let passes = stages[stage].training.passes() as u64;
-    [step * passes, codes].map(|of| of * sizes.images as u64)
+    let step = step.saturating_mul(passes);
+    [step, codes].map(|of| of.saturating_mul(sizes.images as u64))
 }

@@ -134,7 +134,7 @@ impl Sparsity {
     #[must_use]
     pub fn term(&mut self, code: &Code, model: &Autoencoder) -> (Option<Tensor<3>>, Tensor<3>) {
         let weight = self.weight_now();
-        self.steps += 1;
+        self.steps = self.steps.saturating_add(1);
         let unweighted = match self.term {
             Term::None => return (None, self.weight.zeros_like()),
             Term::Divergence(_) if let Some([divergence, slope]) = &self.of_all => {

@@ -16,7 +16,7 @@ mod status;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use thiserror::Error;
 
@@ -24,6 +24,7 @@ use crate::config::{Config, Origin};
 use crate::data::Dataset;
 use crate::evidence::{self, Found as Findings, RedrawError};
 use crate::experiment::{self, Ending, Examples, Outcome, Setting};
+use crate::machine;
 use crate::results::{Ended, Results};
 use crate::run_dir::{self, FORMAT, Lock, Manifest, Records, RunDir, RunDirError, Seconds, Status};
 use crate::spec::Plan;
@@ -164,7 +165,7 @@ fn first_manifest(config: &Config, prepared: &Prepared, options: &Options) -> Ma
         data: prepared.data_record(config),
         parameters_before_drawing: None,
         parameters_after_drawing: None,
-        started: humantime::format_rfc3339_seconds(SystemTime::now()).to_string(),
+        started: machine::time(),
         seconds: Seconds {
             loading: prepared.loading,
             ..Seconds::default()

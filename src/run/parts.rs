@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Mutex;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
@@ -383,8 +383,8 @@ fn new_record(part: Part, prepared: &Prepared, options: &Options) -> PartRecord 
         host: machine::name(),
         jobs: options.jobs,
         status: Status::Running,
-        started: now(),
-        updated: now(),
+        started: machine::time(),
+        updated: machine::time(),
         seconds: Seconds::default(),
         models: models(&prepared.tasks),
         through: 0,
@@ -393,10 +393,6 @@ fn new_record(part: Part, prepared: &Prepared, options: &Options) -> PartRecord 
         worked: 0,
         worked_before: 0,
     }
-}
-
-fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
 }
 
 fn models(tasks: &[Outline]) -> usize {
@@ -523,7 +519,7 @@ fn carry_out(
         record.seconds.checkpoints += seconds.as_secs_f64();
         outcome.map_err(Failure::work)
     });
-    record.updated = now();
+    record.updated = machine::time();
     record.status = match &ended {
         Ok(outcome) => match &outcome.ending {
             Ending::Complete => Status::Complete,
@@ -588,7 +584,7 @@ impl PartKeeper<'_> {
     fn write(&self) {
         let mut kept = locked(&self.kept);
         if kept.1.is_none_or(|at| at.elapsed() > RECORDS_EVERY) {
-            kept.0.updated = now();
+            kept.0.updated = machine::time();
             let _ = self.dir.write_json(&kept.0.part.record(), &kept.0);
             kept.1 = Some(Instant::now());
         }

@@ -229,8 +229,14 @@ pub(super) fn read_data(config: &Config) -> Result<(Dataset, PathBuf), Failure> 
 /// Checks that there are images enough for a plan.
 fn fits(batch: usize, images: usize, held_out: usize) -> Result<(), Failure> {
     let left = images.saturating_sub(held_out);
-    if batch <= left {
+    if batch <= left && left > 0 {
         return Ok(());
+    }
+    if left == 0 {
+        return Err(Failure::Request(format!(
+            "data.validation_images = {held_out} leaves nothing to learn from of {}\n  hint: hold out fewer",
+            counted(images, "training image")
+        )));
     }
     let (what, cure) = if held_out == 0 {
         (String::new(), "raise data.train_images")
@@ -283,6 +289,19 @@ fn has_room(need: &Need, kind: Kind) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_holds_all_out_has_nothing_to_learn_from() {
+        // A batch of a line search is whatever is left.
+        for held_out in [300, 301] {
+            let told = fits(0, 300, held_out)
+                .expect_err("nothing is left")
+                .to_string();
+            let says = format!("data.validation_images = {held_out} leaves nothing to learn from");
+            assert!(told.starts_with(&says), "{told}");
+        }
+        assert!(fits(1, 300, 299).is_ok());
+    }
 
     #[test]
     fn an_array_above_the_limit_of_a_device_is_refused_with_the_keys_to_lower() {

@@ -80,7 +80,7 @@ fn progress(records: &Records, plan: &Plan, condition: &Condition, member: &Memb
             condition.stages().len(),
             condition
                 .stages()
-                .get(stage - 1)
+                .get(stage.wrapping_sub(1))
                 .map_or(0, |of| of.training.epochs)
         ),
         (None, None) => "to come".to_owned(),
@@ -96,7 +96,7 @@ fn of_parts(dir: &RunDir, manifest: &Manifest, parts: usize) -> Result<Vec<Strin
         let record = read_record(dir, part);
         let at_work = dir.is_locked(Some(&part.lock())).map_err(Failure::work)?;
         if let Some(record) = &record {
-            through += record.through;
+            through += record.through.min(record.models);
             done += usize::from(record.status == Status::Complete);
             ended.extend(record.ended.iter().map(|of| printable(&of.to_string())));
         }

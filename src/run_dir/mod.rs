@@ -193,6 +193,10 @@ pub struct Seconds {
     pub drawing: f64,
 }
 
+/// More numbers than a row of any data has, and more classes than a label, a byte, can tell.
+const MOST_INPUTS: usize = 1 << 31;
+const MOST_CLASSES: usize = 256;
+
 /// What can go wrong with a run folder.
 #[derive(Debug, Error)]
 pub enum RunDirError {
@@ -639,6 +643,28 @@ impl RunDir {
         }
         if is_tricky {
             return Err(self.damaged(MANIFEST, "a name in it holds control characters"));
+        }
+        let data = &manifest.data;
+        let mut frames = [Some(data.frame), data.raw_frame].into_iter().flatten();
+        if !frames.all(|frame| {
+            frame
+                .inputs()
+                .is_some_and(|of| (1..=MOST_INPUTS).contains(&of))
+        }) {
+            return Err(self.damaged(MANIFEST, "its data have no rows of such a size"));
+        }
+        if data.classes > MOST_CLASSES {
+            return Err(self.damaged(MANIFEST, "its data have more classes than labels can tell"));
+        }
+        let Seconds {
+            loading,
+            training,
+            checkpoints,
+            drawing,
+        } = manifest.seconds;
+        let mut times = [loading, training, checkpoints, drawing].into_iter();
+        if !times.all(|seconds| (0.0..1e12).contains(&seconds)) {
+            return Err(self.damaged(MANIFEST, "nothing takes such a time"));
         }
         Ok(manifest)
     }

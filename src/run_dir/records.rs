@@ -18,6 +18,11 @@ const METRICS: [&str; 2] = [METRICS_JSONL, METRICS_CSV];
 const STAGES: [&str; 2] = [STAGES_JSONL, STAGES_CSV];
 const LAYERS: [&str; 2] = [LAYERS_JSONL, LAYERS_CSV];
 
+/// As many epochs as a config may ask for, more layers than any net has, and more of anything else than is ever counted.
+const MOST_EPOCHS: u64 = 1_000_000;
+const MOST_LAYERS: u64 = 100_000;
+const MOST: u64 = 1 << 53;
+
 /// All records of a run; an experiment has some kinds of them.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Records {
@@ -194,6 +199,23 @@ fn cell(value: &Value) -> String {
     }
 }
 
+/// A field with a count that no run comes to: whoever adds and loops over counts need not fear them.
+fn implausible(fields: &Value) -> Option<&str> {
+    let cannot_be = |(name, value): &(&String, &Value)| {
+        let allowed = match name.as_str() {
+            "epoch" => 0..=MOST_EPOCHS,
+            "stage" | "layer" => 1..=MOST_LAYERS,
+            _ => 0..=MOST,
+        };
+        value
+            .as_u64()
+            .is_some_and(|count| !allowed.contains(&count))
+            && *name != "seed"
+    };
+    let mut fields = fields.as_object()?.iter();
+    fields.find(cannot_be).map(|(name, _)| name.as_str())
+}
+
 /// One JSON object a line.
 fn read<T: for<'a> Deserialize<'a>>(run: &RunDir, file: &str) -> Result<Vec<T>, RunDirError> {
     let text = run.read(file)?;
@@ -204,10 +226,15 @@ fn read<T: for<'a> Deserialize<'a>>(run: &RunDir, file: &str) -> Result<Vec<T>, 
         .enumerate()
         .filter(|(_, line)| !line.is_empty())
         .map(|(number, line)| {
-            serde_json::from_slice(line).map_err(|error| {
-                let reason = format!("line {}: {error}", number + 1);
+            let damaged = |reason: &dyn Display| {
+                let reason = format!("line {}: {reason}", number + 1);
                 run.damaged(file, &reason)
-            })
+            };
+            let fields: Value = serde_json::from_slice(line).map_err(|error| damaged(&error))?;
+            if let Some(field) = implausible(&fields) {
+                return Err(damaged(&format!("its {field} cannot be")));
+            }
+            serde_json::from_value(fields).map_err(|error| damaged(&error))
         })
         .collect()
 }
@@ -268,6 +295,25 @@ mod tests {
             cost: 0.1 + 0.2,
             reconstruction: 0.1,
             sparsity: 0.2,
+        }
+    }
+
+    #[test]
+    fn counts_that_no_run_comes_to_are_named_with_their_line() {
+        let parent = tempfile::tempdir().expect("a temporary folder");
+        let run = RunDir::create(Some(&parent.path().join("run")), "x").expect("a new folder");
+        let mut line = serde_json::to_value(StageRecord::default()).expect("JSON");
+        line["stage"] = Value::from(1);
+        line["seed"] = Value::from(u64::MAX);
+        let sound = line.to_string();
+        for (field, value) in [("epoch", 1_000_001_u64), ("stage", 0), ("member", u64::MAX)] {
+            let mut odd = line.clone();
+            odd[field] = Value::from(value);
+            let text = format!("{sound}\n{odd}\n");
+            run.write(STAGES_JSONL, text.as_bytes()).expect("room");
+            let error = read::<StageRecord>(&run, STAGES_JSONL).expect_err("it cannot be");
+            let says = format!("line 2: its {field} cannot be");
+            assert!(error.to_string().contains(&says), "{error}");
         }
     }
 

@@ -72,11 +72,16 @@ pub fn take_turns<T: Send>(
         });
     };
     thread::scope(|scope| {
-        for at in 0..lanes {
+        let start = |at| {
             // What does not come out even goes to the first lanes.
             let of_lane = threads / lanes + usize::from(at < threads % lanes);
             let lane = &lane;
-            scope.spawn(move || lane(of_lane));
+            let started = thread::Builder::new().spawn_scoped(scope, move || lane(of_lane));
+            started.is_ok()
+        };
+        // Where the system gives no more threads, there are fewer lanes, and at least this thread.
+        if (0..lanes).filter(|&at| start(at)).count() == 0 {
+            lane(1);
         }
     });
     let mut done = locked(&done).drain(..).collect::<Vec<_>>();
@@ -102,8 +107,19 @@ pub fn most_at_work(threads: usize, tasks: usize) -> usize {
 ///
 /// Panics if `work` panics.
 pub fn alone<T: Send>(threads: usize, work: impl FnOnce() -> T + Send) -> T {
-    // A thread of its own, as no thread can become part of two pools.
-    let done = thread::scope(|scope| scope.spawn(|| on_threads(threads, work)).join());
+    let work = Mutex::new(Some(work));
+    let carry_out = || {
+        let work = locked(&work).take();
+        work.expect("it is carried out once")()
+    };
+    // A thread of its own, as no thread can become part of two pools; this one where the system gives no more.
+    let done = thread::scope(|scope| {
+        let started = thread::Builder::new().spawn_scoped(scope, || on_threads(threads, carry_out));
+        started.map_or_else(
+            |_| Ok(on_threads(1, carry_out)),
+            thread::ScopedJoinHandle::join,
+        )
+    });
     done.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 

@@ -103,7 +103,7 @@ impl UpdateRule for Rule {
                     Some(Memory::Adam(memory)) => (memory.time, [memory.moment_1, memory.moment_2]),
                     _ => (0, [parameter.zeros_like(), parameter.zeros_like()]),
                 };
-                let (time, [moment_1, moment_2]) = (time + 1, moments);
+                let (time, [moment_1, moment_2]) = (time.saturating_add(1), moments);
                 let tensors = [parameter, moment_1, moment_2];
                 let [parameter, moment_1, moment_2] =
                     ops::adam(tensors, gradient, rates.at(time, learning_rate));

@@ -49,7 +49,8 @@ impl Clock {
 /// The time that the rest will take if it goes on as it went; `None` before anything was done.
 fn time_left(elapsed: Duration, done: u64, total: u64) -> Option<Duration> {
     let rest = total.saturating_sub(done) as f64 / done as f64;
-    (done > 0).then(|| elapsed.mul_f64(rest))
+    let left = Duration::try_from_secs_f64(elapsed.as_secs_f64() * rest);
+    (done > 0).then(|| left.unwrap_or(Duration::MAX))
 }
 
 #[cfg(test)]

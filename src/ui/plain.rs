@@ -5,6 +5,7 @@ use super::clock::Clock;
 use super::print::say;
 use crate::results::{ClassifierRecord, Ended, EpochRecord, StageRecord};
 use crate::train::Record;
+use crate::words::padded;
 
 /// A printer of lines.
 pub struct Lines {
@@ -39,12 +40,8 @@ impl Lines {
 
     /// A member that could not go on.
     pub fn ended(&self, ended: &Ended) {
-        say(&format!(
-            "{:<labels$}  {}",
-            ended.member.label,
-            ended.reason(),
-            labels = self.label_width,
-        ));
+        let label = padded(&ended.member.label, self.label_width);
+        say(&format!("{label}  {}", ended.reason()));
     }
 
     fn epoch(&self, record: &EpochRecord) -> String {
@@ -68,13 +65,12 @@ impl Lines {
 
     fn stage(&self, record: &StageRecord) -> String {
         format!(
-            "layer {:>2}, epoch {}  {:<labels$}  reconstruction {:>8.4}  sparsity {:>8.4}",
+            "layer {:>2}, epoch {}  {}  training error {:>8.4}  sparsity {:>8.4}",
             record.stage,
             record.epoch,
-            record.label,
+            padded(&record.label, self.label_width),
             record.reconstruction,
             record.sparsity,
-            labels = self.label_width,
         )
     }
 
@@ -91,10 +87,10 @@ impl Lines {
 
     fn place(&self, epoch: usize, label: &str) -> String {
         format!(
-            "epoch {epoch:>width$}/{}  {label:<labels$}",
+            "epoch {epoch:>width$}/{}  {}",
             self.epochs,
+            padded(label, self.label_width),
             width = self.epochs.to_string().len(),
-            labels = self.label_width,
         )
     }
 }

@@ -104,15 +104,15 @@ mod unix {
     fn divert_stderr() -> io::Result<(OwnedFd, Receiver<String>)> {
         let stderr = io::stderr().as_fd().try_clone_to_owned()?;
         let (mut reader, writer) = io::pipe()?;
-        dup2_stderr(&writer)?;
         let (told, said) = channel();
-        std::thread::spawn(move || {
+        std::thread::Builder::new().spawn(move || {
             let mut said = Vec::new();
             let _ = reader.by_ref().take(MOST).read_to_end(&mut said);
             // The rest is read so that no writer waits.
             let _ = io::copy(&mut reader, &mut io::sink());
             let _ = told.send(String::from_utf8_lossy(&said).into_owned());
-        });
+        })?;
+        dup2_stderr(&writer)?;
         Ok((stderr, said))
     }
 }
