@@ -322,7 +322,18 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Starts the threads of parallel loops, before anything needs them.
+fn threads() -> Result<(), Failure> {
+    let started = rayon::ThreadPoolBuilder::new().build_global();
+    started.map_err(|error| {
+        Failure::Work(format!(
+            "this system gives no threads ({error})\n  hint: end other programs, or raise the limit of processes"
+        ))
+    })
+}
+
 fn carry_out(verb: Verb) -> Result<(), Failure> {
+    threads()?;
     match verb {
         Verb::Run(RunArgs {
             resume: Some(run_dir),

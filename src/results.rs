@@ -93,7 +93,7 @@ impl std::fmt::Display for Ended {
     }
 }
 
-/// One member after one epoch. Costs are means over images, in the units of the reconstruction loss.
+/// One member after one epoch. Costs are means over images, in the units of the reconstruction error.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpochRecord {
     /// Counted from 1.
@@ -114,7 +114,7 @@ pub struct EpochRecord {
     pub reconstruction: f64,
     /// The sparsity term without its weight, mean over the epoch's images: Σⱼ KL(ρ‖ρ̂ⱼ), Σⱼ |hⱼ| or L0; 0 where there is none.
     pub sparsity: f64,
-    /// Reconstruction loss on the test images.
+    /// Reconstruction error on the test images.
     pub test_reconstruction: f64,
     /// ‖x − x̂‖² of a test image, the mean over them, whatever the loss is; of deep autoencoders.
     #[serde(default)]

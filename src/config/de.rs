@@ -167,7 +167,8 @@ fn with_point(node: &Node, expected: &str) -> Option<String> {
         return None;
     };
     let number = text.replacen(',', ".", 1);
-    let is_number = expected.contains("number") && number.parse::<f64>().is_ok();
+    let is_number =
+        expected.contains("number") && !expected.contains("whole") && number.parse::<f64>().is_ok();
     (is_number && number != *text).then(|| format!("write a point in place of the comma: {number}"))
 }
 

@@ -290,7 +290,11 @@ pub(super) const LIMITED: [(&str, &str, &[ExperimentName]); 8] = [
     ("training", "trained_layers", &[ExperimentName::Classifier]),
     ("training", "keep", &[ExperimentName::Classifier]),
     ("data", "validation_images", &[ExperimentName::Classifier]),
-    ("data", "pretraining_classes", &[ExperimentName::Classifier]),
+    (
+        "data",
+        "pretraining_classes",
+        &[ExperimentName::Classifier, ExperimentName::DeepAutoencoder],
+    ),
     ("pretraining", "target", &[ExperimentName::Classifier]),
     ("report", "layers_of", &[ExperimentName::Classifier]),
     (

@@ -1015,6 +1015,7 @@ fn values_of_the_wrong_form_are_told_what_is_right() {
                 "[run]\nbackend = \"pen and paper\"",
                 "[autoencoder]\nactivation = \"ramp\"",
                 "[training]\nlearning_rate = \"0,001\"",
+                "[training]\nepochs = \"1,000\"",
                 "[autoencoder]\nencoder_bias = { uniform = 1 }",
                 "[autoencoder]\nencoder_bias = 0.5",
                 "[autoencoder]\nencoder_bias = \"constant\"",

@@ -305,7 +305,7 @@ fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
                 ", where β is the weight of sparsity, ρ is the mean activation asked of every unit, and ρ̂" sub { "j" }
                 " the one that unit " i { "j" } " has."
             } @else {
-                " The cost of an autoencoder is its reconstruction error, and what makes its code h sparse: "
+                " The cost of an autoencoder is its training error, and what makes its code h sparse: "
                 (kinds.iter().map(|kind| meaning(*kind)).collect::<Vec<_>>().join("; ")) "."
             }
         }

@@ -1,6 +1,6 @@
 //! Autoencoders for their own sake: which are trained together, and what is told of them after every epoch.
 
-use super::group::{After, Group, Pretrained, Subject, named};
+use super::group::{After, Group, Pretrained, Trainable, named};
 use super::tasks::Task;
 use super::{Models, Setting, by_condition};
 use crate::backend::Kind;
@@ -63,7 +63,7 @@ struct Found {
     evaluations: Vec<Evaluation>,
 }
 
-impl Subject for Autoencoders {
+impl Trainable for Autoencoders {
     type Learner = Autoencoding;
     type Record = EpochRecord;
     type Found = Found;
@@ -93,7 +93,9 @@ impl Subject for Autoencoders {
         let variation = setting.data.test.images.total_variation();
         let evaluations = trainee.evaluate(&setting.examples.test.images, variation);
         let silence = trainee.silence();
-        let costs = after.costs.unwrap_or_default();
+        let costs = after
+            .costs
+            .expect("only the start has none, and is not recorded");
         let members = after.members.iter().zip(&self.sparsity).enumerate();
         let records: Vec<EpochRecord> = members
             .map(|(at, (member, sparsity))| {

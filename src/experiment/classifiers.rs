@@ -8,7 +8,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::group::{After, Pretrained, Subject, named};
+use super::group::{After, Pretrained, Trainable, named};
 use super::{Models, Setting};
 use crate::model::{Classifier, Layer, Parameter, parameters};
 use crate::results::{ClassifierRecord, LayerRecord, TransferProof};
@@ -58,11 +58,13 @@ pub(super) struct Epoch {
     layers: Vec<LayerRecord>,
 }
 
-impl Subject for Classifiers {
+impl Trainable for Classifiers {
     type Learner = Classification;
     type Record = Epoch;
     /// How each member does on the validation images, if there are any.
     type Found = Option<Vec<Score>>;
+
+    const IS_TIMED: bool = true;
 
     fn examples(of: &Labelled) -> &Labelled {
         of

@@ -2,7 +2,7 @@
 //! random weights, or from autoencoders that were trained one on the other's codes and unrolled.
 
 use super::classifiers::of_layers;
-use super::group::{After, Pretrained, Subject, named};
+use super::group::{After, Pretrained, Trainable, named};
 use super::{Models, Setting};
 use crate::model::{DeepAutoencoder, Layer, Parameter};
 use crate::ops::Rows;
@@ -17,7 +17,7 @@ pub(super) struct DeepAutoencoders {
     pub condition: DeepAutoencoderTraining,
 }
 
-impl Subject for DeepAutoencoders {
+impl Trainable for DeepAutoencoders {
     type Learner = Reconstructing;
     type Record = EpochRecord;
     type Found = Vec<DeepEvaluation>;

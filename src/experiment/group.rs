@@ -1,5 +1,5 @@
 //! Members on their way together: layers pretrained one on the other's codes where their condition asks for it, then the
-//! whole model; every epoch recorded, and numbers at the end. What is trained, and what is told of it, is a [`Subject`]'s.
+//! whole model; every epoch recorded, and numbers at the end. What is trained, and what is told of it, is a [`Trainable`]'s.
 
 use std::mem;
 use std::time::Instant;
@@ -21,7 +21,7 @@ use crate::train::{Labelled, Learner, MemberObserver, Order, Record, State, Trai
 use crate::weights::{Weights, hash_of, layer_name};
 
 /// What a group trains, and what it tells of it.
-pub(super) trait Subject: Send {
+pub(super) trait Trainable: Send {
     /// What learns.
     type Learner: Learner + Send;
     /// What is known of a member after an epoch.
@@ -33,6 +33,8 @@ pub(super) trait Subject: Send {
     const RECORDS_START: bool = true;
     /// Whether it is unrolled from its pretraining, and so needs the ways back too.
     const IS_UNROLLED: bool = false;
+    /// Whether what the training of each member took is compared.
+    const IS_TIMED: bool = false;
     /// The keys likeliest at fault where a member cannot go on.
     const KNOBS: &'static str = "training.learning_rate or the variance of network.weight";
 
@@ -152,7 +154,7 @@ enum Phase<L: Learner> {
 }
 
 /// Members that are trained together.
-pub(super) struct Group<S: Subject> {
+pub(super) struct Group<S: Trainable> {
     /// Position among all tasks.
     task: usize,
     subject: S,
@@ -176,7 +178,7 @@ pub(super) struct Group<S: Subject> {
     seconds: Vec<MemberSeconds>,
 }
 
-impl<S: Subject> Group<S> {
+impl<S: Trainable> Group<S> {
     pub fn new(
         task: usize,
         subject: S,
@@ -505,7 +507,7 @@ impl<S: Subject> Group<S> {
     }
 }
 
-impl<S: Subject> Task for Group<S> {
+impl<S: Trainable> Task for Group<S> {
     fn number(&self) -> usize {
         self.task
     }
@@ -523,7 +525,7 @@ impl<S: Subject> Task for Group<S> {
     }
 
     fn seconds(&self) -> &[MemberSeconds] {
-        &self.seconds
+        if S::IS_TIMED { &self.seconds } else { &[] }
     }
 
     /// One step of the way: an epoch of a stage, or of the whole.

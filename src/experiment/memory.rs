@@ -39,7 +39,7 @@ const DRAWN_AT_MOST: f64 = 360e6;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Need {
     /// By what it is for, the largest first.
-    pub parts: Vec<Use>,
+    pub uses: Vec<Use>,
 }
 
 /// What something needs.
@@ -54,10 +54,10 @@ pub struct Use {
 }
 
 impl Need {
-    /// The keys that make the largest part smaller.
+    /// The keys that make the largest use smaller.
     #[must_use]
     pub fn keys(&self) -> &'static str {
-        let mut keys = self.parts.iter().map(|part| part.keys);
+        let mut keys = self.uses.iter().map(|of| of.keys);
         keys.find(|keys| !keys.is_empty())
             .unwrap_or("training.batch_size")
     }
@@ -72,19 +72,19 @@ impl Need {
         }
     }
 
-    /// The bytes of all parts together.
+    /// The bytes of all uses together.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        let parts = self.parts.iter();
-        parts.fold(0, |sum, part| sum.saturating_add(part.bytes))
+        let uses = self.uses.iter();
+        uses.fold(0, |sum, of| sum.saturating_add(of.bytes))
     }
 }
 
-/// `models 3.1 GB, pictures 55 MB`: the parts that matter.
+/// `models 3.1 GB, pictures 55 MB`: the uses that matter.
 impl fmt::Display for Need {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = self.bytes();
-        let telling = self.parts.iter().filter(|part| part.bytes > total / 20);
+        let telling = self.uses.iter().filter(|part| part.bytes > total / 20);
         let words: Vec<String> = telling
             .map(|part| format!("{} {}", part.what, readable(part.bytes)))
             .collect();
@@ -117,15 +117,15 @@ struct Load {
 /// those to learn from twice.
 #[must_use]
 pub fn memory_to_transform(transforms: &[Transform], data: &Dataset) -> Need {
-    let parts = [
+    let splits = [
         Some(&data.train),
         data.validation.as_ref(),
         Some(&data.test),
     ];
-    let parts: Vec<&Images> = parts
+    let splits: Vec<&Images> = splits
         .into_iter()
         .flatten()
-        .map(|part| &part.images)
+        .map(|split| &split.images)
         .collect();
     let outputs = |inputs: usize| {
         transforms
@@ -145,8 +145,8 @@ pub fn memory_to_transform(transforms: &[Transform], data: &Dataset) -> Need {
         _ if transforms.is_empty() => 0.0,
         _ => FLOAT * images.count() as f64 * outputs(images.inputs()) as f64,
     };
-    let before: usize = parts.iter().map(|images| images.size()).sum();
-    let after: f64 = parts.iter().map(as_numbers).sum();
+    let before: usize = splits.iter().map(|images| images.size()).sum();
+    let after: f64 = splits.iter().map(as_numbers).sum();
     let inputs = data.train.images.inputs() as f64;
     let whitens = |transform: &Transform| matches!(transform, Transform::Whiten { .. });
     // Products, the covariance, directions and three maps of them, in double precision.
@@ -156,19 +156,19 @@ pub fn memory_to_transform(transforms: &[Transform], data: &Dataset) -> Need {
         0.0
     };
     let bytes = before as f64 + after + matrices;
-    let part = |what, bytes: f64, keys| Use {
+    let of = |what, bytes: f64, keys| Use {
         what,
         bytes: bytes as u64,
         keys,
     };
     Need {
-        parts: vec![
-            part(
+        uses: vec![
+            of(
                 "rows and their transforms",
                 bytes,
                 "data.train_images and data.test_images",
             ),
-            part("the program", PROGRAM, ""),
+            of("the program", PROGRAM, ""),
         ],
     }
 }
@@ -191,6 +191,7 @@ fn loads(plan: &Plan, data: &Dataset) -> Vec<Load> {
 pub fn largest_arrays(plan: &Plan, tasks: &[Outline], data: &Dataset) -> [Use; 3] {
     let images = &data.train.images;
     let (count, inputs) = (images.count(), images.inputs());
+    let to_pretrain = data.to_pretrain().images.count() as f64;
     let together = tasks.iter().map(|task| task.members.len()).max();
     let together = together.unwrap_or(1) as f64;
     let (mut weights, mut codes) = (0.0_f64, 0.0_f64);
@@ -207,27 +208,27 @@ pub fn largest_arrays(plan: &Plan, tasks: &[Outline], data: &Dataset) -> [Use; 3
         // A stage learns from the codes of those before it.
         let stages = condition.stages().iter().rev().skip(1);
         for stage in stages {
-            codes = codes.max(together * count as f64 * stage.autoencoder.hidden_units as f64);
+            codes = codes.max(together * to_pretrain * stage.autoencoder.hidden_units as f64);
         }
     }
-    let part = |what, numbers: f64, keys| Use {
+    let of = |what, numbers: f64, keys| Use {
         what,
         bytes: (FLOAT * numbers) as u64,
         keys,
     };
     [
         // What stays in its file is not put there whole.
-        part(
+        of(
             "the training images",
             images.size().min(1) as f64 * (count * inputs) as f64,
             "data.train_images",
         ),
-        part(
+        of(
             "the weights of the largest layer",
             weights,
             "the hidden units of the autoencoder or network, or give fewer of run.seeds",
         ),
-        part(
+        of(
             "the codes that a layer is pretrained on",
             codes,
             "data.train_images or network.hidden_units, or give fewer of run.seeds",
@@ -327,32 +328,32 @@ pub fn memory(plan: &Plan, of: &[Member], data: &Dataset, kind: Kind, threads: u
         .flatten()
         .map(|split| split.images.size() + split.labels.as_ref().map_or(0, Vec::len))
         .sum();
-    let part = |what, bytes: f64, keys| Use {
+    let of = |what, bytes: f64, keys| Use {
         what,
         // Beyond what a number can hold it is as good as the largest.
         bytes: bytes as u64,
         keys,
     };
-    let mut parts = vec![
-        part("the program", PROGRAM, ""),
-        part(
+    let mut uses = vec![
+        of("the program", PROGRAM, ""),
+        of(
             "pictures",
             pixels as f64,
             "data.train_images and data.test_images",
         ),
-        part("models", sum(&|load| load.held), keys[0]),
-        part("codes to learn from", codes, keys[1]),
+        of("models", sum(&|load| load.held), keys[0]),
+        of("codes to learn from", codes, keys[1]),
         if lanes * turn > end {
             let keys = if batch > turn / 2.0 { keys[2] } else { keys[0] };
-            part("training steps and checkpoints", lanes * turn, keys)
+            of("training steps and checkpoints", lanes * turn, keys)
         } else {
-            part("weights and pictures on their way into files", end, keys[0])
+            of("weights and pictures on their way into files", end, keys[0])
         },
-        part("records", sum(&|load| load.records), "training.epochs"),
+        of("records", sum(&|load| load.records), "training.epochs"),
     ];
-    parts.retain(|part| part.bytes > 0);
-    parts.sort_by_key(|part| std::cmp::Reverse(part.bytes));
-    Need { parts }
+    uses.retain(|of| of.bytes > 0);
+    uses.sort_by_key(|of| std::cmp::Reverse(of.bytes));
+    Need { uses }
 }
 
 /// Bytes that an optimiser remembers for each byte of parameters.
@@ -460,7 +461,11 @@ fn deep_autoencoder(condition: &DeepAutoencoderTraining, data: &Dataset) -> Load
     let units: f64 = spec.hidden_units.iter().map(|&units| units as f64).sum();
     let parameters = DeepAutoencoder::parameter_count(spec, inputs) as f64;
     let state = parameters * (1.0 + moments(&condition.training));
-    let stages = stages(&condition.stages, data.train.images.count() as f64, inputs);
+    let stages = stages(
+        &condition.stages,
+        data.to_pretrain().images.count() as f64,
+        inputs,
+    );
     // Encoders and decoders as the pretraining left them.
     let pretrained = 2.0 * stages.encoders;
     let copies = if is_one_operation(spec.activation) {

@@ -475,15 +475,16 @@ pub fn extent(
     let mut extent = Extent {
         epochs: 0,
         epochs_of_all: 0,
-        largest_batch: 0,
+        largest_batches: [0; 2],
         multiply_accumulates: 0,
     };
     for (condition, seeds) in plan.conditions.iter().zip(counts(plan, of)) {
         extent.epochs = extent.epochs.max(condition.training().epochs);
-        let stages = condition.stages().iter().map(|stage| &stage.training);
-        for training in stages.chain([condition.training()]) {
+        let stages = condition.stages().iter().map(|stage| (1, &stage.training));
+        for (of, training) in stages.chain([(0, condition.training())]) {
             extent.epochs_of_all += seeds * training.epochs;
-            extent.largest_batch = extent.largest_batch.max(training.batch(images[0]));
+            let largest = &mut extent.largest_batches[of];
+            *largest = training.batch(images[of]).max(*largest);
         }
         let work = multiply_accumulates(condition, images, inputs, classes);
         let of_seeds = work.saturating_mul(seeds as u64);
@@ -499,8 +500,8 @@ pub struct Extent {
     pub epochs: usize,
     /// Of all members together, pretraining included.
     pub epochs_of_all: usize,
-    /// The most images of a batch.
-    pub largest_batch: usize,
+    /// The most images of a batch, in the training and in the pretraining.
+    pub largest_batches: [usize; 2],
     /// Of all members' training, pretraining included.
     pub multiply_accumulates: u64,
 }

@@ -32,9 +32,7 @@ pub trait Task: Send {
     fn numbers(&self) -> Option<&[Numbers]>;
 
     /// What each member's training took, where that is compared.
-    fn seconds(&self) -> &[MemberSeconds] {
-        &[]
-    }
+    fn seconds(&self) -> &[MemberSeconds];
 
     /// Adds a copy of its members' parameters as they are on the device at this moment; a task that never had a turn
     /// has none.

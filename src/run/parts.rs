@@ -369,8 +369,7 @@ pub(super) fn read_record(dir: &RunDir, part: Part) -> Option<PartRecord> {
     let record: PartRecord = dir.read_json(&part.record()).ok()?;
     let texts = [&record.version, &record.device, &record.host];
     let is_tricky = texts.iter().any(|text| text.chars().any(char::is_control));
-    let seconds = record.seconds.training;
-    let makes_sense = (0.0..1e12).contains(&seconds) && record.part == part;
+    let makes_sense = record.seconds.make_sense() && record.part == part;
     (makes_sense && !is_tricky).then_some(record)
 }
 

@@ -70,7 +70,19 @@ pub fn prepare(config: &Config, part: Option<Part>, jobs: usize) -> Result<Prepa
     let left = [left, to_pretrain.unwrap_or(left)];
     let members = experiment::members(plan);
     let extent = experiment::extent(plan, &members, left, inputs, data.classes);
-    fits(extent.largest_batch, images, held_out)?;
+    let [of_training, of_pretraining] = extent.largest_batches;
+    match to_pretrain {
+        Some(others) if of_pretraining > others => {
+            return Err(Failure::Request(format!(
+                "a batch of the pretraining holds {}, but of data.pretraining_classes there {} only {others}\n  hint: lower \
+                 pretraining.batch_size, or raise data.train_images",
+                counted(of_pretraining, "image"),
+                if others == 1 { "is" } else { "are" },
+            )));
+        }
+        Some(_) => fits(of_training, images, held_out)?,
+        None => fits(of_training.max(of_pretraining), images, held_out)?,
+    }
     if plan.experiment == ExperimentName::Classifier && data.classes == 0 {
         return Err(Failure::Request(
             "these data have no labels, and a classifier learns from labels\n  hint: add them to the data, or choose \

@@ -193,6 +193,15 @@ pub struct Seconds {
     pub drawing: f64,
 }
 
+impl Seconds {
+    /// Whether a run can take so long.
+    #[must_use]
+    pub fn make_sense(&self) -> bool {
+        let times = [self.loading, self.training, self.checkpoints, self.drawing];
+        times.iter().all(|seconds| (0.0..1e12).contains(seconds))
+    }
+}
+
 /// More numbers than a row of any data has, and more classes than a label, a byte, can tell.
 const MOST_INPUTS: usize = 1 << 31;
 const MOST_CLASSES: usize = 256;
@@ -656,14 +665,7 @@ impl RunDir {
         if data.classes > MOST_CLASSES {
             return Err(self.damaged(MANIFEST, "its data have more classes than labels can tell"));
         }
-        let Seconds {
-            loading,
-            training,
-            checkpoints,
-            drawing,
-        } = manifest.seconds;
-        let mut times = [loading, training, checkpoints, drawing].into_iter();
-        if !times.all(|seconds| (0.0..1e12).contains(&seconds)) {
+        if !manifest.seconds.make_sense() {
             return Err(self.damaged(MANIFEST, "nothing takes such a time"));
         }
         Ok(manifest)

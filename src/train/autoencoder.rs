@@ -123,7 +123,7 @@ impl Learner for Autoencoding {
 /// One member's numbers on images that it was not trained on.
 #[derive(Debug, Clone)]
 pub struct Evaluation {
-    /// Reconstruction loss, mean over the images.
+    /// Reconstruction error, mean over the images.
     pub reconstruction: f64,
     /// Not defined where the images do not vary.
     pub explained_variance: Option<f64>,

@@ -27,7 +27,7 @@ impl Learner for Reconstructing {
 /// One member's numbers on images.
 #[derive(Debug, Clone)]
 pub struct DeepEvaluation {
-    /// The reconstruction cost, mean over the images.
+    /// The reconstruction error, mean over the images.
     pub reconstruction: f64,
     /// ‖x̂ − x‖², mean over the images.
     pub squared_error: f64,

@@ -57,7 +57,7 @@ pub struct Reading {
     pub stage: Option<usize>,
     /// How much of the epoch is behind, in (0, 1].
     pub share: f64,
-    /// The reconstruction cost of an autoencoder, the cross-entropy of a classifier: the mean over the images since the
+    /// The reconstruction error of an autoencoder, the cross-entropy of a classifier: the mean over the images since the
     /// last reading.
     pub cost: f64,
 }

@@ -57,7 +57,7 @@ training.optimizer = { lbfgs = { iterations = 4, history = 3 } }
 differences = ["pretrained - plain"]
 "#;
 
-/// Stages and their ways back, and the whole.
+/// Stages on some of the digits, their ways back, and the whole.
 pub const DEEP: &str = r#"
 experiment = "deep_autoencoder"
 [run]
@@ -65,6 +65,7 @@ seeds = [3, 4]
 [data]
 train_images = 1200
 test_images = 100
+pretraining_classes = [2, 3, 5, 7]
 [network]
 hidden_units = [40, 20, 5]
 [training]
