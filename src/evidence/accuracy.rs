@@ -762,7 +762,9 @@ mod tests {
         .into_string();
         assert!(html.contains("<td>15</td><td>15</td><td>220,910</td><td>1,000,000</td>"));
         assert!(html.contains("<td>0.010</td><td>24.0</td>"));
-        assert!(html.contains("<td>95.00 (94.00 to 96.00)</td><td>–</td>"));
+        assert!(html.contains("<td>95.00 (94.00 to 96.00)</td>"));
+        // The only epoch is the last one.
+        assert!(html.contains("last epoch") && !html.contains("epoch 1<"));
         assert!(html.contains("<td>+2.00 (+1.00 to +3.00)</td>"));
         assert!(html.contains("D &lt;i&gt; is at 95.00 %"));
         assert!(!html.contains("<i>") && !html.contains("<script"));

@@ -608,7 +608,7 @@ mod tests {
 
         let file = run.path().join(CHECKPOINTS).join("task-0000.000001");
         let bytes = fs::read(&file).expect("it was written");
-        let newer = [b"layerwise checkpoint 3\n", &bytes[FIRST_LINE.len()..]].concat();
+        let newer = [b"layerwise checkpoint 4\n", &bytes[FIRST_LINE.len()..]].concat();
         fs::write(&file, newer).expect("room");
         let text = find(run.path(), |_| true, |_| None)
             .err()
