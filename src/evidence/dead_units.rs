@@ -237,7 +237,7 @@ fn section(
         ))
         p {
             "Never on: the pre-activation is above 0 for no training image, or the unit is chosen for none where only some stay on. Unchanged: the unit’s column of encoder weights equals its initial values in every bit. \
-             Noise-looking: it correlates above 0.99 with its initial values, over the pixels that are above 0 in some training image; the post, which judged by eye, \
+             Noise-looking: it correlates above 0.99 with its initial values, over the pixels that are above 0 in some training image; the blog post of 2017 that configs/dead-units.toml follows, which judged by eye, \
              found about half of the units so."
             @if no_noise { " Not defined: the initial weights do not vary over these pixels." }
             @if !ended.is_empty() { " Ended: the seed could not go on to its end." }

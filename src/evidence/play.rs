@@ -75,7 +75,7 @@ impl Evidence for Play {
         let page = page.page();
         let markup = html! {
             @if page.is_some() {
-                p { a href=(run_dir::PLAY) { "Draw, and see what the models make of it" } "." }
+                p { a href=(run_dir::PLAY) { "Draw an input and see what the models make of it" } "." }
             } @else {
                 p { "There is no page to draw on: each of the models is too large for one." }
             }
