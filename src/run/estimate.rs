@@ -15,7 +15,7 @@ use crate::evidence;
 use crate::experiment::{self, Examples, Outline, Setting, multiply_accumulates};
 use crate::results::{Ended, Member};
 use crate::spec::{
-    Condition, Model, OptimizerSpec, Plan, Report, Run, TrainedLayers, TrainingSpec,
+    Condition, Model, OptimizerSpec, Plan, Report, Revive, Run, TrainedLayers, TrainingSpec,
 };
 use crate::train::lanes::locked;
 use crate::train::{FULL_BATCH_PART, Observer, Record, Stop};
@@ -187,7 +187,13 @@ fn shortened(condition: &Condition) -> Condition {
     condition.at.clear();
     let mut stages = Vec::new();
     let training = match &mut condition.model {
-        Model::Autoencoder(of) => &mut of.training,
+        Model::Autoencoder(of) => {
+            // Soon after the start some unit is silent, and from then on every step has the auxiliary cost.
+            if let Revive::AuxK { silent_images, .. } = &mut of.revive {
+                *silent_images = 1;
+            }
+            &mut of.training
+        }
         Model::Classifier(of) => {
             // The epochs of the softmax layer alone are the cheaper ones.
             if let TrainedLayers::OutputFirst { .. } = of.trained_layers {
