@@ -15,7 +15,7 @@ use layerwise::apply::inputs::Reading;
 use layerwise::apply::{Network, Output, Trained};
 use layerwise::config::{self, Overrides};
 use layerwise::data::{self, Limits};
-use layerwise::experiment::{self, Examples, Models, Setting};
+use layerwise::experiment::{self, Examples, Models, PROBE_IMAGES, Setting};
 use layerwise::model::numbers;
 use layerwise::results::Member;
 use layerwise::spec::Model;
@@ -133,6 +133,7 @@ fn evaluated(config: &str) -> Bits {
         lanes: 2,
         order_seed: plan.run.order_seed,
         observer: &(),
+        probe_images: PROBE_IMAGES,
         stop: &Stop::default(),
         shelf: &(),
         only: None,

@@ -106,7 +106,7 @@ impl Trainable for Classifiers {
         let test = trainee.score(&examples.test);
         let validation = examples.validation.as_ref();
         let validation = validation.map(|examples| trainee.score(examples));
-        let probes = trainee.probe(&examples.train, PROBE_IMAGES);
+        let probes = trainee.probe(&examples.train, setting.probe_images);
         let members = after.members.iter().enumerate();
         let records = members.map(|(at, member)| {
             let of_validation = validation.as_ref().map(|scores| scores[at]);

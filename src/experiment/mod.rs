@@ -65,6 +65,8 @@ pub struct Setting<'a> {
     pub observer: &'a dyn Observer,
     /// The request to end early, if somebody makes it.
     pub stop: &'a Stop,
+    /// Images that look into every layer of a classifier after each epoch: [`PROBE_IMAGES`] in a run.
+    pub probe_images: usize,
     /// Where the states of the run's tasks are kept.
     pub shelf: &'a dyn Shelf,
     /// The tasks to carry out, by their numbers; absent for all of them.

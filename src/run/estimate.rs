@@ -12,7 +12,7 @@ use std::time::Instant;
 use super::Prepared;
 use crate::data::{Dataset, Split};
 use crate::evidence;
-use crate::experiment::{self, Examples, Outline, Setting, multiply_accumulates};
+use crate::experiment::{self, Examples, Outline, PROBE_IMAGES, Setting, multiply_accumulates};
 use crate::results::{Ended, Member};
 use crate::spec::{
     Condition, Model, OptimizerSpec, Plan, Report, Revive, Run, TrainedLayers, TrainingSpec,
@@ -128,8 +128,12 @@ fn calibrate(
         expectations: Vec::new(),
         ..plan.clone()
     };
-    let segments =
-        [few, many].map(|count| timed(&plan, &shrunk(data, count, images), prepared, jobs));
+    // As many in both, or what they take would be laid to the images.
+    let probe_images = few.min(PROBE_IMAGES);
+    let segments = [few, many].map(|count| {
+        let data = shrunk(data, count, images);
+        timed(&plan, &data, prepared, [jobs, probe_images])
+    });
     let [of_few, of_many] = &segments;
     let sum = of_many.iter().map(|(moment, &seconds)| {
         let a_share = images as f64 / many as f64;
@@ -234,7 +238,12 @@ fn shrunk(data: &Dataset, count: usize, images: usize) -> Dataset {
 }
 
 /// The seconds of every stretch of a training: means over its members.
-fn timed(plan: &Plan, data: &Dataset, prepared: &Prepared, jobs: usize) -> BTreeMap<Moment, f64> {
+fn timed(
+    plan: &Plan,
+    data: &Dataset,
+    prepared: &Prepared,
+    [jobs, probe_images]: [usize; 2],
+) -> BTreeMap<Moment, f64> {
     let watch = Stopwatch::default();
     let examples = Examples::new(data, &prepared.backend.device);
     let begin = Instant::now();
@@ -247,6 +256,7 @@ fn timed(plan: &Plan, data: &Dataset, prepared: &Prepared, jobs: usize) -> BTree
             lanes: jobs,
             order_seed: plan.run.order_seed,
             observer: &watch,
+            probe_images,
             stop: &Stop::default(),
             shelf: &(),
             only: None,

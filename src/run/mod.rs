@@ -23,7 +23,7 @@ use thiserror::Error;
 use crate::config::{Config, Origin};
 use crate::data::Dataset;
 use crate::evidence::{self, Found as Findings, RedrawError};
-use crate::experiment::{self, Ending, Examples, Outcome, Setting};
+use crate::experiment::{self, Ending, Examples, Outcome, PROBE_IMAGES, Setting};
 use crate::machine;
 use crate::results::{Ended, Results};
 use crate::run_dir::{self, FORMAT, Lock, Manifest, Records, RunDir, RunDirError, Seconds, Status};
@@ -316,6 +316,7 @@ fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
             lanes: jobs,
             order_seed: plan.run.order_seed,
             observer: &keeper,
+            probe_images: PROBE_IMAGES,
             stop,
             shelf: &checkpoints,
             only: None,

@@ -21,7 +21,7 @@ use super::{
 };
 use crate::config::Config;
 use crate::evidence;
-use crate::experiment::{self, Ending, Examples, Outline, Setting};
+use crate::experiment::{self, Ending, Examples, Outline, PROBE_IMAGES, Setting};
 use crate::machine;
 use crate::results::Ended;
 use crate::run_dir::{self, Lock, PARTS, RunDir, RunDirError, Seconds, Status};
@@ -502,6 +502,7 @@ fn carry_out(
             lanes: jobs,
             order_seed: plan.run.order_seed,
             observer: &keeper,
+            probe_images: PROBE_IMAGES,
             stop,
             shelf: &checkpoints,
             only: Some(&only),

@@ -3,7 +3,7 @@
 use layerwise::backend::{self, Backend};
 use layerwise::data::{Dataset, Frame, Images, Split, Transforms};
 use layerwise::evidence;
-use layerwise::experiment::{self, Examples, Outcome, Setting};
+use layerwise::experiment::{self, Examples, Outcome, PROBE_IMAGES, Setting};
 use layerwise::spec::{
     AutoencoderTraining, BackendName, ClassifierTraining, Condition, Data, ExperimentName, Model,
     Plan, Report, Run,
@@ -113,6 +113,7 @@ pub fn watched(
         lanes,
         order_seed: plan.run.order_seed,
         observer,
+        probe_images: PROBE_IMAGES,
         stop,
         shelf: &(),
         only: None,
