@@ -4,7 +4,7 @@ use burn::backend::flex::FlexTensor;
 
 use super::{Saved, dims, entries, in_memory_alone, in_order, tensor};
 use crate::ops::Largest;
-use crate::ops::kernels::matrix::share_out;
+use crate::ops::kernels::threads::{self, share_out};
 use crate::ops::kernels::{largest, passes};
 
 /// What stayed.
@@ -18,10 +18,14 @@ pub fn forward(h: FlexTensor, largest: Largest) -> Kept {
     let mut kept = vec![0.0; entries(&h).len()];
     let columns = columns.max(1);
     let rows = entries(&h).chunks_exact(columns);
-    let rows = rows.zip(kept.chunks_exact_mut(columns)).collect();
-    share_out(rows, entries(&h).len(), |(row, out)| {
-        largest::keep_largest(row, count, out);
-    });
+    let rows = rows.zip(kept.chunks_exact_mut(columns));
+    share_out(
+        rows,
+        threads::for_numbers(entries(&h).len()),
+        |(row, out)| {
+            largest::keep_largest(row, count, out);
+        },
+    );
     Kept(tensor(kept, shape))
 }
 

@@ -24,9 +24,10 @@ use burn::tensor::{DType, Element, TensorData};
 use bytemuck::Pod;
 
 use super::kernels::marks::Marks;
-use super::kernels::matrix::{Factor, Matrix, share_out};
+use super::kernels::matrix::{Factor, Matrix};
 use super::kernels::passes;
 use super::kernels::sparse::Sparse;
+use super::kernels::threads::{self, share_out};
 use super::{AdamRatesNow, Largest, Ops, RowsPrimitive, SparsityRates};
 
 use self::layer::Unit;
@@ -104,9 +105,9 @@ impl Ops for Flex {
         let mut weight = in_memory_alone(weight);
         let [_, units, inputs] = dims(&weight);
         let numbers = weight.storage_mut::<f32>();
-        let count = numbers.len();
-        let pieces = numbers.chunks_mut(piece_of_rows(units, inputs)).collect();
-        share_out(pieces, count, |rows| passes::unit_rows(rows, inputs));
+        let threads = threads::for_numbers(numbers.len());
+        let pieces = numbers.chunks_mut(piece_of_rows(units, inputs));
+        share_out(pieces, threads, |rows| passes::unit_rows(rows, inputs));
         weight
     }
 
@@ -115,8 +116,9 @@ impl Ops for Flex {
         let [_, units, inputs] = dims(&weight);
         let piece = piece_of_rows(units, inputs);
         let gradients = gradient.storage_mut::<f32>().chunks_mut(piece);
-        let pieces = gradients.zip(entries(&weight).chunks(piece)).collect();
-        share_out(pieces, entries(&weight).len(), |(gradient, weight)| {
+        let pieces = gradients.zip(entries(&weight).chunks(piece));
+        let threads = threads::for_numbers(entries(&weight).len());
+        share_out(pieces, threads, |(gradient, weight)| {
             passes::tangential(gradient, weight, inputs);
         });
         gradient
@@ -168,17 +170,16 @@ impl Ops for Flex {
         let [mut parameter, mut moment_1, mut moment_2] =
             [parameter, moment_1, moment_2].map(in_memory_alone);
         let gradient = in_order(gradient);
-        let pieces: Vec<_> = parameter
+        let pieces = parameter
             .storage_mut::<f32>()
             .chunks_mut(PIECE)
             .zip(moment_1.storage_mut::<f32>().chunks_mut(PIECE))
             .zip(moment_2.storage_mut::<f32>().chunks_mut(PIECE))
-            .zip(entries(&gradient).chunks(PIECE))
-            .collect();
-        let numbers = entries(&gradient).len();
+            .zip(entries(&gradient).chunks(PIECE));
+        let threads = threads::for_numbers(entries(&gradient).len());
         share_out(
             pieces,
-            numbers,
+            threads,
             |(((parameter, first), second), gradient)| {
                 passes::adam(rates, parameter, first, second, gradient);
             },

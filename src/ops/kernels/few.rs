@@ -8,12 +8,12 @@
 use std::mem::MaybeUninit;
 
 use pulp::{Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::marks::{BLOCK, Lines, Marks};
-use super::matrix::{Matrix, share_out, threads_for, turn};
+use super::matrix::{Matrix, turn};
 use super::passes::LANES;
 use super::sparse::{Entry, Sparse};
+use super::threads::{self, share_out};
 use super::wide::with_vectors;
 
 /// An entry that is not 0, and where in its line.
@@ -214,32 +214,28 @@ pub fn turned_product<T: Entry>(
     let rows = left.rows();
     assert_eq!(out.len(), rows * right.width(), "room for it");
     let lists = Lists::of(left);
-    let threads = threads_for(left.marked() * right.width());
+    let threads = threads::for_products(left.marked() * right.width());
     let piece = right.width().div_ceil(threads);
-    let pieces = out.chunks_mut((piece * rows).max(1)).enumerate().collect();
-    share_out(
-        pieces,
-        left.marked() * right.width(),
-        |(at, out): (usize, &mut [_])| {
-            let width = out.len() / rows;
-            let right = right.some_columns(at * piece..at * piece + width);
-            let mut near = vec![MaybeUninit::uninit(); TOGETHER * width];
-            for first in (0..rows).step_by(TOGETHER) {
-                let near = &mut near[..TOGETHER.min(rows - first) * width];
-                let count = near.len() / width;
-                with_vectors(FewSums {
-                    out: near,
-                    scale,
-                    left: &lists,
-                    first,
-                    right,
-                });
-                // SAFETY: the product has written every entry.
-                let near = unsafe { near.assume_init_ref() };
-                turn(near, width, [count, width], &mut out[first..], rows);
-            }
-        },
-    );
+    let pieces = out.chunks_mut((piece * rows).max(1)).enumerate();
+    share_out(pieces, threads, |(at, out)| {
+        let width = out.len() / rows;
+        let right = right.some_columns(at * piece..at * piece + width);
+        let mut near = vec![MaybeUninit::uninit(); TOGETHER * width];
+        for first in (0..rows).step_by(TOGETHER) {
+            let near = &mut near[..TOGETHER.min(rows - first) * width];
+            let count = near.len() / width;
+            with_vectors(FewSums {
+                out: near,
+                scale,
+                left: &lists,
+                first,
+                right,
+            });
+            // SAFETY: the product has written every entry.
+            let near = unsafe { near.assume_init_ref() };
+            turn(near, width, [count, width], &mut out[first..], rows);
+        }
+    });
 }
 
 /// scale · left · rightᵀ at the marked places of a matrix, one line of `out` for each of its rows; elsewhere `out` stays.
@@ -281,13 +277,10 @@ pub fn products_at(
             });
         }
     };
-    let threads = threads_for(marked * width);
-    if threads == 1 {
-        return of_rows(0, out);
-    }
+    let threads = threads::for_products(marked * width);
     let piece = rows.div_ceil(threads);
-    let pieces = out.par_chunks_mut(piece * columns).enumerate();
-    pieces.for_each(|(at, out)| of_rows(at * piece, out));
+    let pieces = out.chunks_mut((piece * columns).max(1)).enumerate();
+    share_out(pieces, threads, |(at, out)| of_rows(at * piece, out));
 }
 
 /// scale · left · rightᵀ at some places of one line.

@@ -8,14 +8,11 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use gemm::Parallelism;
-use rayon::prelude::*;
 
 use super::few;
 use super::passes;
 use super::sparse::{QUAD, Sparse, turned};
-
-/// Multiply–accumulates below which a second thread costs more than it saves.
-const WORTH_SHARING: usize = 20_000_000;
+use super::threads::{self, share_out};
 
 /// A matrix in memory.
 #[derive(Debug, Clone, Copy)]
@@ -148,7 +145,8 @@ impl<'a> Matrix<'a> {
         let mut out = Vec::with_capacity(size);
         let places = &mut out.spare_capacity_mut()[..size];
         let pieces = places.chunks_mut((TOGETHER * self.columns).max(1));
-        share_out(pieces.enumerate().collect(), size, |(piece, out)| {
+        let threads = threads::for_numbers(size);
+        share_out(pieces.enumerate(), threads, |(piece, out)| {
             let from = &self.entries[piece * TOGETHER..];
             let shape = [self.columns, out.len() / self.columns];
             turn(from, across, shape, out, self.columns);
@@ -268,26 +266,6 @@ pub fn turn(
     }
 }
 
-/// How many threads are worth having for so many multiply–accumulates.
-pub fn threads_for(work: usize) -> usize {
-    if work < WORTH_SHARING {
-        1
-    } else {
-        rayon::current_num_threads()
-    }
-}
-
-/// Runs `pass` on equal pieces of `all`, on the threads of the pool if they are long enough to be worth it.
-pub fn share_out<T: Send>(all: Vec<T>, entries: usize, pass: impl Fn(T) + Sync + Send) {
-    /// Numbers below which a second thread costs more than it saves.
-    const WORTH_SHARING: usize = 200_000;
-    if rayon::current_num_threads() == 1 || entries < WORTH_SHARING {
-        all.into_iter().for_each(pass);
-    } else {
-        all.into_par_iter().for_each(pass);
-    }
-}
-
 /// matrixᵀ · matrix, row after row, behind the entries of `out`. Being symmetric, it is computed in strips that begin at
 /// the diagonal, and the rest is mirrored.
 #[expect(
@@ -349,7 +327,7 @@ fn product(
     }
     let by_rows = left.rows > right.columns;
     let longer = left.rows.max(right.columns);
-    let threads = threads_for(left.rows * left.columns * right.columns);
+    let threads = threads::for_products(left.rows * left.columns * right.columns);
     let pieces = threads.min(longer / SHORTEST).max(1);
     let place = Place(out.as_mut_ptr().cast::<f32>().wrapping_add(from));
     let multiply = |at: usize| {
@@ -361,11 +339,7 @@ fn product(
         };
         place.multiply(start, stride, left, right, scale);
     };
-    if pieces > 1 {
-        (0..pieces).into_par_iter().for_each(multiply);
-    } else {
-        multiply(0);
-    }
+    share_out(0..pieces, pieces, multiply);
 }
 
 /// Where a product goes that several threads compute, each some of its rows or columns.

@@ -7,7 +7,7 @@
 //! transpose, with a whole one from the right. A row of the product is a sum of those rows of the right matrix that the
 //! marks name, kept in registers. Where hardly anything is marked, as in the codes that [`largest`] leaves, [`few`] works
 //! in proportion to that; the bits are the same. [`matrix`] has whole matrices, which go to the crate `gemm`. Threads share
-//! out the rows of a product, or its columns where there are more of them.
+//! out the rows of a product, or its columns where there are more of them; [`threads`] has how.
 //!
 //! # Loops over vectors
 //!
@@ -30,4 +30,5 @@ pub mod marks;
 pub mod matrix;
 pub mod passes;
 pub mod sparse;
+pub mod threads;
 pub mod wide;

@@ -21,11 +21,11 @@ use std::mem::MaybeUninit;
 use std::ops::Range;
 
 use pulp::{Scalar128b, Simd, WithSimd};
-use rayon::prelude::*;
 
 use super::few::{FewSums, Lists};
 use super::marks::{BLOCK, Lines, Marks};
-use super::matrix::{Matrix, threads_for};
+use super::matrix::Matrix;
+use super::threads::{self, share_out};
 use super::wide::with_vectors;
 
 /// Columns that are few for a vector, and get sums of their own.
@@ -190,13 +190,10 @@ impl<'a, T: Entry> Sparse<'a, T> {
                 right,
             });
         };
-        let threads = threads_for(rows * self.columns() * width);
-        if threads == 1 {
-            return multiply(self, out);
-        }
+        let threads = threads::for_products(rows * self.columns() * width);
         let piece = rows.div_ceil(threads);
-        let pieces = out.par_chunks_mut(piece * width).enumerate();
-        pieces.for_each(|(at, out)| {
+        let pieces = out.chunks_mut((piece * width).max(1)).enumerate();
+        share_out(pieces, threads, |(at, out)| {
             let first = at * piece;
             multiply(self.some_rows(first..rows.min(first + piece)), out);
         });
