@@ -36,7 +36,7 @@ Examples:
   layerwise configs/figure56.toml                      train, draw, write runs/figure56-001
   layerwise configs/figure56.toml --backend wgpu       the same on a GPU
   layerwise configs/figure56.toml --set training.epochs=3 --set grid.sparsity.weight=[0,0.3]
-  layerwise check configs/figure56.toml                what would be run; trains nothing
+  layerwise check configs/figure56.toml                what would be run, and how long it takes
   layerwise resume runs/figure56-001                   continue a run that was stopped or killed
   layerwise report runs/figure56-001                   draw everything again
   layerwise encode runs/figure56-001 --model 'β = 3' my-digits/ -o codes.npy
@@ -44,7 +44,8 @@ Examples:
   layerwise backends                                   what this build and machine offer
 
 Exit codes: 0 done, 1 failed, 2 wrong request, 130 stopped by Ctrl-C, `q`, a signal, or a terminal that was closed.
-It is 1, too, if a model could not go on: everything is written then, and the page tells which model and why.
+It is 1, too, if the cost of a model became infinite or not a number: everything is written then, and the page tells which
+model and why.
 
 In a fresh clone, write `cargo run --` for `layerwise`.";
 
@@ -68,7 +69,7 @@ struct Cli {
 enum Verb {
     /// Train what a config says, draw, and write a run folder; `run` may be left out
     Run(RunArgs),
-    /// Print every setting of a config, and the time and memory that it would take; train nothing
+    /// Print every setting of a config, and the time and memory that it would take; trains for seconds to measure
     Check(PlanArgs),
     /// List the backends of this build and what this machine offers for each
     Backends,

@@ -32,6 +32,15 @@ pub fn classes_in_words(classes: usize) -> String {
     }
 }
 
+/// A condition's name in a sentence: in quotation marks where it could be read as more than one word of the sentence.
+pub fn named(name: &str) -> Cow<'_, str> {
+    if name.contains([',', '=']) {
+        format!("“{name}”").into()
+    } else {
+        name.into()
+    }
+}
+
 /// How this program is started in a command line to copy: by cargo, where cargo started it, else by its name.
 pub fn program() -> &'static str {
     match std::env::var_os("CARGO_PKG_NAME") {
@@ -168,6 +177,15 @@ mod tests {
         assert_eq!(quoted("it's"), "\"it's\"");
         assert_eq!(quoted("$HOME; rm *"), "'$HOME; rm *'");
         assert_eq!(quoted("-x"), "./-x");
+    }
+
+    #[test]
+    fn a_name_with_a_comma_stands_in_quotation_marks() {
+        assert_eq!([named("C"), named("C He")], ["C", "C He"]);
+        assert_eq!(
+            [named("deep, classes"), named("hidden units = 20")],
+            ["“deep, classes”", "“hidden units = 20”"]
+        );
     }
 
     #[test]

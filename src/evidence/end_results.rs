@@ -78,7 +78,7 @@ fn rows(run: &Run<'_>, quantities: &[Quantity]) -> Vec<Vec<String>> {
         .map(|condition| {
             let at = run.plan.grid.iter().map(|key| {
                 let value = condition.coordinate(&key.key);
-                value.unwrap_or_default().to_owned()
+                value.unwrap_or_default().trim_matches('"').to_owned()
             });
             let cells = quantities.iter().map(|quantity| {
                 quantities::cell(&of(

@@ -187,32 +187,37 @@ pub fn spread(found: &[(u64, Finding)]) -> Option<Spread> {
     Spread::of(numbers?.into_iter())
 }
 
-/// A number for a reader: counts as they are, others with four digits.
+/// A number for a reader: a count as it is, another with four digits.
 #[must_use]
 pub fn written(value: f64) -> String {
+    let [text] = written_alike([value]);
+    text
+}
+
+/// Numbers of one kind for a reader: counts as they are, or all with four digits.
+fn written_alike<const N: usize>(values: [f64; N]) -> [String; N] {
     const LARGEST_COUNT: f64 = 1e6;
-    if value.fract() == 0.0 && value.abs() < LARGEST_COUNT {
-        return format!("{value:.0}").replace('-', "−");
+    let is_count = |value: &f64| value.fract() == 0.0 && value.abs() < LARGEST_COUNT;
+    if values.iter().all(is_count) {
+        values.map(|value| format!("{value:.0}").replace('-', "−"))
+    } else {
+        values.map(|value| significant(value, 4))
     }
-    significant(value, 4)
 }
 
 /// `98.18 (97.97 to 98.36)`; of words, each that is found.
 #[must_use]
 pub fn cell(found: &[(u64, Finding)]) -> String {
-    let number = written;
     match spread(found) {
         Some(Spread {
             smallest,
             median,
             largest,
-        }) if found.len() > 1 => format!(
-            "{} ({} to {})",
-            number(median),
-            number(smallest),
-            number(largest)
-        ),
-        Some(spread) => number(spread.median),
+        }) if found.len() > 1 => {
+            let [median, smallest, largest] = written_alike([median, smallest, largest]);
+            format!("{median} ({smallest} to {largest})")
+        }
+        Some(spread) => written(spread.median),
         None => {
             let mut words: Vec<String> = found
                 .iter()
@@ -246,4 +251,24 @@ pub fn minus(one: &[(u64, Finding)], other: &[(u64, Finding)]) -> Vec<(u64, Find
             Some((*seed, Finding::Number(of.number()? - subtracted.number()?)))
         })
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_of_a_cell_are_written_alike() {
+        let cell = |numbers: &[f64]| {
+            let found = numbers.iter().map(|&number| (0, Finding::Number(number)));
+            cell(&found.collect::<Vec<_>>())
+        };
+        // Accuracies, one of which comes out even.
+        assert_eq!(cell(&[96.12, 96.0, 96.28]), "96.12 (96.00 to 96.28)");
+        assert_eq!(cell(&[-19.0, -9.0, -11.67]), "−11.67 (−19.00 to −9.000)");
+        // Counts.
+        assert_eq!(cell(&[12.0, 8.0, 12.0]), "12 (8 to 12)");
+        assert_eq!(cell(&[71.0]), "71");
+        assert_eq!(cell(&[]), "–");
+    }
 }

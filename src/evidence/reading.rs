@@ -4,7 +4,7 @@
 use super::accuracy::{Chance, Comparison, ConditionSummary, Difference};
 use crate::report::significant;
 use crate::results::{ClassifierRecord, LayerRecord, Spread};
-use crate::words::counted;
+use crate::words::{counted, named};
 
 use super::learning::{Judge, Verdict};
 
@@ -144,7 +144,7 @@ impl<'a> Course<'a> {
 
 /// Where a condition begins and ends, and whether that is above chance.
 fn what_it_learns(course: &Course, judge: &Judge, chance: Chance) -> Option<String> {
-    let (name, seeds) = (course.name, course.seeds());
+    let (name, seeds) = (named(course.name), course.seeds());
     if seeds == 0 && course.ended > 0 {
         return Some(match course.ended {
             1 => format!("{name} was not trained to its end: it ended early."),
@@ -199,7 +199,7 @@ fn what_it_learns(course: &Course, judge: &Judge, chance: Chance) -> Option<Stri
 
 /// The accuracies of a condition that has been above chance.
 fn where_it_is(course: &Course) -> Option<String> {
-    let (name, epochs) = (course.name, course.epochs());
+    let (name, epochs) = (named(course.name), course.epochs());
     let (first, last) = (course.after(1)?, course.after(epochs)?);
     let [first, last] = [first, last].map(|spread| with_range(&spread, percent));
     Some(match epochs {
@@ -212,7 +212,7 @@ fn where_it_is(course: &Course) -> Option<String> {
 
 /// What is told of a condition that was never clearly above chance.
 fn how_it_compares_to_chance(course: &Course, judge: &Judge, best: f64, chance: Chance) -> String {
-    let name = course.name;
+    let name = named(course.name);
     let of_what = match (course.seeds(), course.epochs()) {
         (1, 1) => "its test accuracy after its only epoch",
         (_, 1) => "its best test accuracy of all seeds",
@@ -263,7 +263,8 @@ fn first_against_last_layer(
         _ => " (medians over seeds)",
     };
     Some(format!(
-        "When the training of {condition} begins, the norm of the gradient is {} in the softmax layer and {} in layer 1{ratio}{medians}.",
+        "When the training of {} begins, the norm of the gradient is {} in the softmax layer and {} in layer 1{ratio}{medians}.",
+        named(condition),
         significant(last, 2),
         significant(first, 2),
     ))
@@ -276,6 +277,7 @@ fn what_came_of(difference: &Difference) -> Option<String> {
         seeds,
         by_epoch,
     } = difference;
+    let [minuend, subtrahend] = [minuend, subtrahend].map(|name| named(name));
     let (epochs, last) = last(by_epoch)?;
     let first = by_epoch.get(1)?;
     let (paired, what) = match seeds {
@@ -324,7 +326,7 @@ fn start_or_pretraining(
         .filter_map(|other| Some((end(other)?, other)))
         .collect();
     rivals.sort_by_key(|rival| rival.0);
-    let (reached, name) = (end(pretrained)?, &pretrained.condition);
+    let (reached, name) = (end(pretrained)?, named(&pretrained.condition));
     let [(lowest, worst), .., (highest, best)] = rivals[..] else {
         return None;
     };
@@ -336,7 +338,8 @@ fn start_or_pretraining(
     let hundredths = |points: i64| format!("{:.2}", points as f64 / 100.0);
     let same_layers = format!(
         "{}, with the same layers but no pretraining ({}),",
-        best.condition, best.description
+        named(&best.condition),
+        best.description
     );
     if highest == reached {
         return Some(format!("{same_layers} finishes level with {name}."));
@@ -350,7 +353,7 @@ fn start_or_pretraining(
     let gained = format!(
         "{name} finishes {} points above {}.",
         hundredths(reached.saturating_sub(lowest)),
-        worst.condition
+        named(&worst.condition)
     );
     if highest == lowest {
         return Some(format!("{gained} {same_layers} gains none of them."));
@@ -403,7 +406,7 @@ fn what_it_cost(
     }
     let affordable = theirs.iter().rposition(|&spent| spent <= pretraining)?;
     let reached = percent(other.accuracy.get(affordable)?.median);
-    let name = &other.condition;
+    let name = named(&other.condition);
     let price = "with the computation of the pretraining alone";
     let meanwhile = match affordable {
         0 => format!("the pretraining alone costs less than one epoch of {name}"),
@@ -417,7 +420,7 @@ fn what_it_cost(
     };
     Some(format!(
         "{} learns {} numbers, those of its pretraining included, where {name} learns {}, and takes {:.1} × its multiply–accumulates; {meanwhile}.",
-        one.condition,
+        named(&one.condition),
         grouped(one.parameters_learnt),
         grouped(other.parameters_learnt),
         total / their_total,

@@ -33,7 +33,7 @@ fn of_class(class: &str, caption: &str, head: &[impl Render], rows: &[Vec<String
                     @for row in rows {
                         tr {
                             @for (index, cell) in row.iter().enumerate() {
-                                @if index == 0 { th scope="row" { (cell) } } @else { td { (cell) } }
+                                @if index == 0 { th scope="row" { span { (cell) } } } @else { td { (cell) } }
                             }
                         }
                     }
