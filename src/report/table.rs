@@ -33,7 +33,7 @@ fn of_class(class: &str, caption: &str, head: &[impl Render], rows: &[Vec<String
                     @for row in rows {
                         tr {
                             @for (index, cell) in row.iter().enumerate() {
-                                @if index == 0 { th scope="row" { span { (cell) } } } @else { td { (cell) } }
+                                @if index == 0 { (name(cell)) } @else { td { (cell) } }
                             }
                         }
                     }
@@ -41,6 +41,13 @@ fn of_class(class: &str, caption: &str, head: &[impl Render], rows: &[Vec<String
             }
         }
     }
+}
+
+/// The cell that a row begins with; a long one goes over several lines.
+fn name(cell: &str) -> Markup {
+    const LONG: usize = 36;
+    let class = (cell.chars().count() > LONG).then_some("long");
+    html! { th scope="row" class=[class] { (cell) } }
 }
 
 #[cfg(test)]
@@ -53,6 +60,7 @@ mod tests {
         let html = table("Numbers", &["n"], &rows).into_string();
         assert_eq!(html.matches("<tr>").count(), 1 + MOST_ROWS);
         assert!(html.contains("Numbers; tables show the first 1000 of 1234 rows"));
+        assert!(html.contains("<th scope=\"row\">999</th>"));
         assert!(html.contains("tabindex=\"0\" role=\"region\" aria-label=\"Table: Numbers\""));
     }
 }
