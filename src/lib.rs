@@ -82,6 +82,14 @@
 //! # Ok::<(), data::DataError>(())
 //! ```
 //!
+//! # From a file to a step
+//!
+//! [`run::start`] reads the config and, in `run/prepare.rs`, the data: `data/four_files.rs` finds the files of MNIST and
+//! `data/idx.rs` reads them. [`experiment::Examples`] puts the rows on the device. [`experiment::run`] makes a task of every
+//! condition and seed (`experiment/tasks.rs`), which take turns of an epoch ([`train::lanes::take_turns`]). An epoch is
+//! [`train::Training::epoch`]: it shuffles, selects a batch, and calls cost, `backward` and the optimiser's step. β enters that
+//! cost in [`model::Sparsity::term`].
+//!
 //! # The rooms
 //!
 //! | room | owns |

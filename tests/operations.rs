@@ -4,7 +4,7 @@
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
 use layerwise::backend;
 use layerwise::model::numbers;
-use layerwise::ops::{self, AdamRates, Largest, Rows, SparsityRates};
+use layerwise::ops::{self, AdamRates, KlRates, Largest, Rows};
 use layerwise::spec::BackendName;
 
 /// Numbers between −1 and 1 that look random and are the same every time.
@@ -574,7 +574,7 @@ fn what_is_not_a_number_stays_so() {
     }
 }
 
-const RATES: SparsityRates = SparsityRates {
+const RATES: KlRates = KlRates {
     target: 0.05,
     clamp: 0.01,
     kept: 0.0,
@@ -586,7 +586,7 @@ fn divergences(mean_activation: &[f32], device: &Device) -> [Vec<f32>; 2] {
     let shape = [mean_activation.len(), 1, 1];
     let h = Tensor::from_data(TensorData::new(mean_activation.to_vec(), shape), device);
     let ones = || Tensor::ones(shape, device);
-    let [_, divergence, slope] = ops::sparsity(h, ones(), ones(), RATES);
+    let [_, divergence, slope] = ops::kl_divergence(h, ones(), ones(), RATES);
     [divergence, slope].map(numbers)
 }
 
@@ -598,13 +598,13 @@ fn a_sparsity_term_is_its_definition_on_ndarray() {
             let values = values(shape.iter().product(), key);
             Tensor::<3>::from_data(TensorData::new(values, shape), device)
         };
-        let rates = SparsityRates {
+        let rates = KlRates {
             kept: 0.9,
             news: 0.1,
             ..RATES
         };
         let (h, before) = (tensor([2, 7, 5], 1), tensor([2, 1, 5], 2));
-        ops::sparsity(h, before, tensor([2, 1, 1], 3), rates).map(numbers)
+        ops::kl_divergence(h, before, tensor([2, 1, 1], 3), rates).map(numbers)
     };
     for (found, expected) in of(&Device::flex()).iter().zip(of(&ndarray.device)) {
         assert_close("sparsity term", found, &expected);

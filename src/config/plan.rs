@@ -481,10 +481,10 @@ fn as_name(config: &str) -> String {
 fn symbol(key: &str, kind: Option<SparsityKind>) -> String {
     let name = key.rsplit_once('.').map_or(key, |(_, name)| name);
     match name {
-        "weight" if key.ends_with("sparsity.weight") => match kind {
-            Some(SparsityKind::L1 | SparsityKind::JumpRelu) => "λ".to_owned(),
-            _ => "β".to_owned(),
-        },
+        "weight" if key.ends_with("sparsity.weight") => {
+            let kind = kind.unwrap_or(SparsityKind::Kl);
+            kind.symbol_of_weight().to_owned()
+        }
         "target" => "ρ".to_owned(),
         "weight_decay" => "λ".to_owned(),
         "learning_rate" => "η".to_owned(),

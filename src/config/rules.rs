@@ -5,8 +5,7 @@ use super::problem::{Problem, shown};
 use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, BackendName, Condition, Corruption, Data,
     Decoder, DecoderActivation, DeepAutoencoderSpec, Keep, KlSparsity, MeanActivationEstimator,
-    OptimizerSpec, Reconstruction, Revive, Run, Sparsity, SparsityKind, StageCount, TrainedLayers,
-    TrainingSpec,
+    OptimizerSpec, Reconstruction, Revive, Run, Sparsity, StageCount, TrainedLayers, TrainingSpec,
 };
 
 /// A broken rule: at the first of these keys that somebody chose.
@@ -287,11 +286,7 @@ fn sparsity([section, of_units, of_revive]: [&str; 3], model: &AutoencoderTraini
             format!("it must be from 1 to {units}"),
         );
     }
-    let unselected = matches!(
-        kind,
-        SparsityKind::None | SparsityKind::Kl | SparsityKind::L1
-    );
-    if matches!(model.revive, Revive::AuxK { .. }) && unselected {
+    if matches!(model.revive, Revive::AuxK { .. }) && !kind.is_choice() {
         let revive = format!("{of_revive}.revive");
         return broken(
             &[&revive, &key("kind")],

@@ -397,7 +397,7 @@ fn section(
         figures.glossary.uses(&[Term::Median]);
     }
     html! {
-        (lead())
+        (lead(run.plan))
         @if starts_as_the_post(run.plan, data.frame.inputs().unwrap_or(0)) {
             (readings_of_the_post(data.frame.inputs().unwrap_or(0), comparison))
         }
@@ -433,12 +433,21 @@ fn at_the_end(comparison: Option<&Comparison>) -> String {
     format!(". At the end: {}", listed(&ends, MOST_NAMES))
 }
 
-fn lead() -> Markup {
+/// What deep nets and their pretraining are about, where the plan has any.
+fn lead(plan: &Plan) -> Markup {
+    let mut classifiers = plan.conditions.iter().filter_map(Condition::classifier);
+    let is_deep = classifiers.any(|of| of.classifier.hidden_units.len() > 1);
+    let is_pretrained = plan.conditions.iter().any(|of| !of.stages().is_empty());
     html! {
-        p .lead {
-            "A deep net that is trained from small random weights passes back hardly any gradient to its lower layers. Greedy layer-wise pretraining (Okatani, "
-            cite { "Deep Learning" }
-            ", chapter 5; Bengio et al. 2007) trains each layer first, as an autoencoder on the codes of the layers below it, copies the encoders into the classifier, and then fine-tunes the whole."
+        @if is_deep || is_pretrained {
+            p .lead {
+                "A deep net that is trained from small random weights passes back hardly any gradient to its lower layers."
+                @if is_pretrained {
+                    " Greedy layer-wise pretraining (Okatani, "
+                    cite { "Deep Learning" }
+                    ", chapter 5; Bengio et al. 2007) trains each layer first, as an autoencoder on the codes of the layers below it, copies the encoders into the classifier, and then fine-tunes the whole."
+                }
+            }
         }
     }
 }

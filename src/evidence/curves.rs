@@ -177,6 +177,8 @@ struct Panel {
     dashed: Option<fn(&EpochRecord) -> Option<f64>>,
     /// Why there may be no value at all.
     not_defined: &'static str,
+    /// Whether it is worth a chart if it is 0 throughout, as the sparsity term is of codes that keep their largest units.
+    if_zero: bool,
     scale: Vertical,
 }
 
@@ -186,6 +188,7 @@ const PANELS: [Panel; 6] = [
         value: |r| Some(r.test_reconstruction),
         dashed: None,
         not_defined: "",
+        if_zero: true,
         scale: Vertical::Either,
     },
     Panel {
@@ -193,6 +196,7 @@ const PANELS: [Panel; 6] = [
         value: |r| Some(r.sparsity),
         dashed: None,
         not_defined: "",
+        if_zero: false,
         scale: Vertical::Either,
     },
     Panel {
@@ -200,6 +204,7 @@ const PANELS: [Panel; 6] = [
         value: |r| Some(r.mean_activation),
         dashed: None,
         not_defined: "",
+        if_zero: true,
         scale: Vertical::Either,
     },
     Panel {
@@ -207,6 +212,7 @@ const PANELS: [Panel; 6] = [
         value: |r| Some(r.active_units),
         dashed: None,
         not_defined: "",
+        if_zero: true,
         scale: Vertical::Count,
     },
     Panel {
@@ -214,6 +220,7 @@ const PANELS: [Panel; 6] = [
         value: |r| Some(r.dead_units as f64),
         dashed: Some(|r| Some(r.untrained_units as f64)),
         not_defined: "",
+        if_zero: true,
         scale: Vertical::Count,
     },
     Panel {
@@ -221,6 +228,7 @@ const PANELS: [Panel; 6] = [
         value: |r| r.explained_variance,
         dashed: None,
         not_defined: NO_EXPLAINED_VARIANCE,
+        if_zero: true,
         scale: Vertical::Linear,
     },
 ];
@@ -290,7 +298,11 @@ fn learning_curves(records: &[EpochRecord], lines: Lines) -> Drawing {
             },
         }
     };
-    let charts = PANELS.iter().map(|panel| Chart {
+    let is_shown = |panel: &&Panel| {
+        let mut values = records.iter().map(panel.value);
+        panel.if_zero || values.any(|value| value != Some(0.0))
+    };
+    let charts = PANELS.iter().filter(is_shown).map(|panel| Chart {
         title: title(panel, records),
         x_title: "epoch".to_owned(),
         x: Horizontal::Whole,
@@ -434,6 +446,18 @@ mod tests {
         assert_eq!(svg.matches("fill-opacity").count(), PANELS.len() + 1);
         let svg = learning_curves(&records, Lines::Models).svg();
         assert!(svg.contains(">A, seed 2</text>") && !svg.contains("fill-opacity"));
+    }
+
+    #[test]
+    fn a_sparsity_term_that_is_0_throughout_has_no_chart() {
+        let without = |epoch| EpochRecord {
+            sparsity: 0.0,
+            ..record(0, "TopK", epoch)
+        };
+        let svg = learning_curves(&[without(1), without(2)], Lines::Models).svg();
+        assert!(svg.contains(">Test error</text>") && !svg.contains("Sparsity term"));
+        let svg = learning_curves(&[without(1), record(0, "KL", 2)], Lines::Models).svg();
+        assert!(svg.contains("Sparsity term"));
     }
 
     #[test]

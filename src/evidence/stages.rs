@@ -89,16 +89,21 @@ fn chart(records: &[StageRecord], conditions: &[&str]) -> Drawing {
         .zip(Look::all())
         .filter(|(name, _)| known.contains(name))
         .collect();
-    let charts = QUANTITIES.iter().map(|(title, quantity)| Chart {
-        title: (*title).to_owned(),
-        x_title: "layer that is pretrained".to_owned(),
-        x: Horizontal::Whole,
-        y: Vertical::Either,
-        lines: names
-            .iter()
-            .flat_map(|&(name, look)| lines(records, name, look, *quantity))
-            .collect(),
-    });
+    // Autoencoders without a sparsity term need no chart of it.
+    let is_shown = |(_, quantity): &&(&str, Quantity)| records.iter().any(|of| quantity(of) != 0.0);
+    let charts = QUANTITIES
+        .iter()
+        .filter(is_shown)
+        .map(|(title, quantity)| Chart {
+            title: (*title).to_owned(),
+            x_title: "layer that is pretrained".to_owned(),
+            x: Horizontal::Whole,
+            y: Vertical::Either,
+            lines: names
+                .iter()
+                .flat_map(|&(name, look)| lines(records, name, look, *quantity))
+                .collect(),
+        });
     Sheet {
         legend: Legend::new(
             names.iter().map(|&(name, look)| (name.to_owned(), look)),

@@ -528,7 +528,7 @@ impl<S: Trainable> Task for Group<S> {
         if S::IS_TIMED { &self.seconds } else { &[] }
     }
 
-    /// One step of the way: an epoch of a stage, or of the whole.
+    /// One turn: an epoch of a stage, or of the whole.
     fn advance(&mut self, setting: &Setting<'_>) -> Result<Advance, Failure> {
         if matches!(self.phase, Phase::Waiting) {
             self.begin(setting)?;

@@ -19,7 +19,7 @@ pub trait Task: Send {
 
     fn members(&self) -> &[Member];
 
-    /// One step of the way, such as an epoch.
+    /// One turn: an epoch, or what follows the last one.
     fn advance(&mut self, setting: &Setting<'_>) -> Result<Advance, Failure>;
 
     /// Everything that the task needs to go on from here.
@@ -83,7 +83,7 @@ pub fn ended(state: &State) -> Vec<Ended> {
     })
 }
 
-/// What a step left behind.
+/// What a turn left behind.
 pub enum Advance {
     More,
     /// Trained to the end, or stopped.
@@ -94,8 +94,8 @@ fn labels(members: &[Member]) -> Vec<String> {
     members.iter().map(|member| member.label.clone()).collect()
 }
 
-/// One step of a task, whose state is kept then.
-fn step(task: &mut dyn Task, setting: &Setting<'_>) -> Result<Advance, Failure> {
+/// One turn of a task, whose state is kept then.
+fn turn(task: &mut dyn Task, setting: &Setting<'_>) -> Result<Advance, Failure> {
     let advance = task.advance(setting)?;
     if let Some(reason) = setting.data.lost() {
         // What came of such rows is not kept.
@@ -125,7 +125,7 @@ pub fn carry_out(
 ) -> Result<Vec<Box<dyn Task>>, Failure> {
     let failure = Mutex::new(None);
     let tasks = take_turns(setting.lanes, tasks, |mut task| {
-        let advanced = unless_lost(|| step(task.as_mut(), setting));
+        let advanced = unless_lost(|| turn(task.as_mut(), setting));
         let advanced = advanced.unwrap_or_else(|lost| Err(Failure::Device { reason: lost.0 }));
         match advanced {
             Ok(Advance::More) => Turn::Again(task),

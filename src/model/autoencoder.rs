@@ -216,7 +216,8 @@ impl Autoencoder {
         self.cost_of_code(&code, x, corrupted.is_none(), sparsity)
     }
 
-    /// The same of a code of the batch, which `is_own` says is that of x itself.
+    /// As [`cost`](Self::cost), of a code that is known already. `is_own`: it is that of x itself, not of a corrupted copy,
+    /// so that the error may be had in a faster form.
     #[must_use]
     pub fn cost_of_code(
         &self,

@@ -29,8 +29,8 @@ use burn::tensor::{Int, Tensor, TensorData};
 /// What a batch costs.
 #[derive(Debug)]
 pub struct Cost {
-    /// What to call `backward` on, `[member, 1, 1]`: members do not mix. Only its gradient is that of the cost: with a
-    /// sparsity term its value means nothing. Read [`parts`](Self::parts).
+    /// What to call `backward` on, `[member, 1, 1]`: members do not mix. Only its gradient is that of the cost: the
+    /// KL term is in it with its slope alone (see [`Sparsity::term`]). Read [`parts`](Self::parts).
     pub total: Tensor<3>,
     /// What it consists of, in the model's own order, each a mean over the images; `[member, 1, 1]`, outside of any graph.
     pub parts: Vec<Tensor<3>>,

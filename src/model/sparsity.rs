@@ -10,7 +10,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use super::Autoencoder;
 use super::selection::Code;
-use crate::ops::{self, SparsityRates};
+use crate::ops::{self, KlRates};
 use crate::spec::{self, KlSparsity, L1Sparsity, MeanActivationEstimator};
 
 /// The term for a group of members, with what it remembers of earlier batches.
@@ -37,7 +37,7 @@ pub struct Sparsity {
 #[derive(Debug, Clone, Copy)]
 enum Term {
     None,
-    Divergence(SparsityRates),
+    Divergence(KlRates),
     Absolute { decoder_norms: bool },
     Count,
 }
@@ -62,7 +62,7 @@ impl Sparsity {
                     MeanActivationEstimator::Batch => 0.0,
                     MeanActivationEstimator::RunningMean { decay } => decay,
                 };
-                let rates = SparsityRates {
+                let rates = KlRates {
                     target: target as f32,
                     clamp: clamp as f32,
                     kept: decay as f32,
@@ -104,7 +104,7 @@ impl Sparsity {
         let Term::Divergence(rates) = self.term else {
             return;
         };
-        let rates = SparsityRates {
+        let rates = KlRates {
             kept: 0.0,
             news: 1.0,
             ..rates
@@ -112,7 +112,7 @@ impl Sparsity {
         let before = self.mean_activation.clone();
         // A batch of one is its own mean.
         let [of_all, divergence, slope] =
-            ops::sparsity(mean_activation, before, self.weight.ones_like(), rates);
+            ops::kl_divergence(mean_activation, before, self.weight.ones_like(), rates);
         let held = of_all.clone().clamp(rates.clamp, 1.0 - rates.clamp);
         let beyond = (of_all.clone() - held) * slope.clone();
         self.mean_activation = of_all;
@@ -137,17 +137,17 @@ impl Sparsity {
         self.steps = self.steps.saturating_add(1);
         let unweighted = match self.term {
             Term::None => return (None, self.weight.zeros_like()),
-            Term::Divergence(_) if let Some([divergence, slope]) = &self.of_all => {
-                let term = ops::weighted_means(code.h.clone(), slope.clone());
+            Term::Divergence(_) if let Some([divergence, weighted_slope]) = &self.of_all => {
+                let term = ops::weighted_means(code.h.clone(), weighted_slope.clone());
                 return (Some(term), divergence.clone());
             }
             Term::Divergence(rates) => {
                 let h = code.h.clone();
                 let before = self.mean_activation.clone();
-                let [mean_activation, divergence, slope] =
-                    ops::sparsity(h.clone().inner(), before, weight, rates);
+                let [mean_activation, divergence, weighted_slope] =
+                    ops::kl_divergence(h.clone().inner(), before, weight, rates);
                 self.mean_activation = mean_activation;
-                return (Some(ops::weighted_means(h, slope)), divergence);
+                return (Some(ops::weighted_means(h, weighted_slope)), divergence);
             }
             Term::Absolute { decoder_norms } => absolute(&code.h, model, decoder_norms),
             Term::Count => match &code.count {

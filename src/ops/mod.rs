@@ -92,9 +92,9 @@ impl AdamRates {
     }
 }
 
-/// The numbers of a sparsity term.
+/// The numbers of a KL divergence.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct SparsityRates {
+pub struct KlRates {
     /// ρ, in (0, 1).
     pub target: f32,
     /// In (0, ½).
@@ -312,13 +312,13 @@ pub trait Ops: Backend {
         Self::float_sum_dim(Self::float_mul(mean, weight), 2)
     }
 
-    /// The new ρ̂, the divergence and its slope, as [`sparsity`].
+    /// The new ρ̂, the divergence and its slope times β, as [`kl_divergence`].
     #[fusion(default)]
-    fn sparsity(
+    fn kl_divergence(
         h: FloatTensor<Self>,
         mean_activation: FloatTensor<Self>,
         weight: FloatTensor<Self>,
-        rates: SparsityRates,
+        rates: KlRates,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let kept = Self::float_mul_scalar(mean_activation, rates.kept.into());
         let news = Self::float_mul_scalar(Self::float_mean_dim(h, 1), rates.news.into());
@@ -584,16 +584,16 @@ pub fn weighted_means(h: Tensor<3>, weight: Tensor<3>) -> Tensor<3> {
 /// - h: `[member, batch, unit]`; the estimate before: `[member, 1, unit]`; weight β: `[member, 1, 1]`
 /// - output: `[member, 1, unit]`, `[member, 1, 1]` and `[member, 1, unit]`
 #[must_use]
-pub fn sparsity(
+pub fn kl_divergence(
     h: Tensor<3>,
     mean_activation: Tensor<3>,
     weight: Tensor<3>,
-    rates: SparsityRates,
+    rates: KlRates,
 ) -> [Tensor<3>; 3] {
     let [h, mean_activation, weight] = [h, mean_activation, weight].map(Tensor::into_dispatch);
-    let (mean_activation, divergence, slope) =
-        Dispatch::sparsity(h, mean_activation, weight, rates);
-    [mean_activation, divergence, slope].map(Tensor::from_dispatch)
+    let (mean_activation, divergence, weighted_slope) =
+        Dispatch::kl_divergence(h, mean_activation, weight, rates);
+    [mean_activation, divergence, weighted_slope].map(Tensor::from_dispatch)
 }
 
 /// A parameter and its first and second moment after a step of Adam, all of one shape and outside of any graph.

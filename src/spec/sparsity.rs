@@ -135,6 +135,22 @@ impl SparsityKind {
         }
     }
 
+    /// What papers call its weight, where it has one.
+    pub(crate) fn symbol_of_weight(self) -> &'static str {
+        match self {
+            Self::L1 | Self::JumpRelu => "λ",
+            Self::None | Self::Kl | Self::TopK | Self::BatchTopK => "β",
+        }
+    }
+
+    /// Whether it chooses units that stay on, and keeps all others off.
+    pub(crate) fn is_choice(self) -> bool {
+        match self {
+            Self::None | Self::Kl | Self::L1 => false,
+            Self::TopK | Self::BatchTopK | Self::JumpRelu => true,
+        }
+    }
+
     /// The keys that its section has beside `kind`.
     pub(crate) fn keys(self) -> &'static [&'static str] {
         match self {

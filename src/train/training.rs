@@ -77,7 +77,8 @@ pub trait Learner {
         false
     }
 
-    /// The cost of one model whose gradient `cost` has, by its parts.
+    /// The cost of one model from its parts, which are without their weights: what a line search looks at, as the value of
+    /// [`Cost::total`] may mean nothing.
     fn value(&self, parts: &[f64]) -> f64 {
         parts.iter().sum()
     }
@@ -219,7 +220,7 @@ impl<L: Learner> Training<L> {
     ) -> Option<Vec<Vec<f64>>> {
         let (epoch, count) = (self.epochs_done, examples.count());
         let steps = self.spec.steps(count);
-        let rows = match &mut self.way {
+        let shuffled = match &mut self.way {
             Way::Batches(optimizer) => {
                 optimizer.begin_epoch(epoch);
                 let (seed, stage) = (order.seed, order.stage);
@@ -239,10 +240,10 @@ impl<L: Learner> Training<L> {
                 return None;
             }
             let chosen;
-            let batch = match &rows {
-                Some(rows) => {
+            let batch = match &shuffled {
+                Some(indices) => {
                     let size = self.spec.batch_size;
-                    chosen = examples.select(&rows[step * size..count.min((step + 1) * size)]);
+                    chosen = examples.select(&indices[step * size..count.min((step + 1) * size)]);
                     &chosen
                 }
                 None => examples,
@@ -250,7 +251,7 @@ impl<L: Learner> Training<L> {
             self.step(batch, self.spec.learning_rate_at(epoch, step, steps));
             observer.worked(self.work * (batch.count() * self.members) as u64);
             // Over all there is one cost, and no mean of costs so far.
-            if rows.is_some() {
+            if shuffled.is_some() {
                 let done = count.min(self.batches_done * self.spec.batch_size);
                 meter.after(done, || numbers(self.sums[0].clone()));
             }

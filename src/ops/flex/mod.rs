@@ -28,7 +28,7 @@ use super::kernels::matrix::{Factor, Matrix};
 use super::kernels::passes;
 use super::kernels::sparse::Sparse;
 use super::kernels::threads::{self, share_out};
-use super::{AdamRatesNow, Largest, Ops, RowsPrimitive, SparsityRates};
+use super::{AdamRatesNow, KlRates, Largest, Ops, RowsPrimitive};
 
 use self::layer::Unit;
 
@@ -132,11 +132,11 @@ impl Ops for Flex {
         weighted_means::forward(h, weight).1
     }
 
-    fn sparsity(
+    fn kl_divergence(
         h: FlexTensor,
         mean_activation: FlexTensor,
         weight: FlexTensor,
-        rates: SparsityRates,
+        rates: KlRates,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         let (h, mut estimates) = (in_order(h), in_memory_alone(mean_activation));
         let weight = in_order(weight);
