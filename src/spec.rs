@@ -931,9 +931,11 @@ impl fmt::Display for TrainingSpec {
                 momentum,
                 final_momentum: Some(last),
                 ..
-            } => write!(f, "SGD with momentum {momentum} to {last}")?,
+            } => write!(f, "SGD with momentum {momentum} to {last} and rate")?,
             OptimizerSpec::Sgd { momentum: 0.0, .. } => f.write_str("SGD")?,
-            OptimizerSpec::Sgd { momentum, .. } => write!(f, "SGD with momentum {momentum}")?,
+            OptimizerSpec::Sgd { momentum, .. } => {
+                write!(f, "SGD with momentum {momentum} and rate")?;
+            }
             OptimizerSpec::Adam { .. } => f.write_str("Adam")?,
         }
         if let Some(iterations) = self.iterations() {

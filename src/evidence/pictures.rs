@@ -66,7 +66,7 @@ fn kinds(plan: &Plan) -> Vec<SparsityKind> {
 /// What a kind of sparsity does.
 fn meaning(kind: SparsityKind) -> &'static str {
     match kind {
-        SparsityKind::None => "none adds nothing",
+        SparsityKind::None => "“none” adds nothing",
         SparsityKind::Kl => {
             "KL adds β Σⱼ KL(ρ‖ρ̂ⱼ), where ρ is the mean activation asked of every unit, and ρ̂ⱼ the one that unit j has"
         }
@@ -304,6 +304,8 @@ fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
                 span .formula { "reconstruction + β Σ" sub { "j" } " KL(ρ‖ρ̂" sub { "j" } ")" }
                 ", where β is the weight of sparsity, ρ is the mean activation asked of every unit, and ρ̂" sub { "j" }
                 " the one that unit " i { "j" } " has."
+            } @else if kinds == [SparsityKind::None] {
+                " The cost of an autoencoder is its training error; nothing in it asks for sparse codes."
             } @else {
                 " The cost of an autoencoder is its training error, and what makes its code h sparse: "
                 (kinds.iter().map(|kind| meaning(*kind)).collect::<Vec<_>>().join("; ")) "."
