@@ -32,6 +32,11 @@ pub fn classes_in_words(classes: usize) -> String {
     }
 }
 
+/// A value as TOML writes it, for a reader: a text without its quotation marks.
+pub fn unquoted(value: &str) -> &str {
+    value.trim_matches('"')
+}
+
 /// A condition's name in a sentence: in quotation marks where it could be read as more than one word of the sentence.
 pub fn named(name: &str) -> Cow<'_, str> {
     if name.contains([',', '=']) {

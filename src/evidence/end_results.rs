@@ -9,7 +9,7 @@ use super::{Evidence, Figures, Run};
 use crate::report::{EndResult, Group, Key, Vertical, Words, against_key, over_two_keys, table};
 use crate::results::Member;
 use crate::spec::{Condition, GridKey, Keep, Plan};
-use crate::words::listed;
+use crate::words::{listed, unquoted};
 
 pub struct EndResults;
 
@@ -78,7 +78,7 @@ fn rows(run: &Run<'_>, quantities: &[Quantity]) -> Vec<Vec<String>> {
         .map(|condition| {
             let at = run.plan.grid.iter().map(|key| {
                 let value = condition.coordinate(&key.key);
-                value.unwrap_or_default().trim_matches('"').to_owned()
+                unquoted(value.unwrap_or_default()).to_owned()
             });
             let cells = quantities.iter().map(|quantity| {
                 quantities::cell(&of(

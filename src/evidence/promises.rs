@@ -11,7 +11,7 @@ use super::{Evidence, Figures, Found, Run, value};
 use crate::report::table;
 use crate::results::{Member, Results, Spread};
 use crate::spec::{Coordinate, Expectation, Over, Plan, Promise, Published};
-use crate::words::{counted, listed};
+use crate::words::{counted, listed, unquoted};
 
 /// The evidence of what the config promises: each promise, and whether it holds.
 pub struct Promises;
@@ -245,7 +245,7 @@ fn misfit(expectation: &Expectation, quantity: &Quantity, plan: &Plan) -> Option
 fn chosen<'a>(plan: &'a Plan, at: &[Coordinate]) -> Vec<&'a str> {
     let is_there = |condition: &&crate::spec::Condition| {
         at.iter().all(|wanted| {
-            let value = wanted.value.trim_matches('"');
+            let value = unquoted(&wanted.value);
             if wanted.key == "condition" {
                 return condition.group.as_deref() == Some(value) || condition.name == value;
             }

@@ -1,6 +1,7 @@
 //! End results over a grid: against one key as lines with bands, over two keys as heat maps.
 
 use crate::results::Spread;
+use crate::words::unquoted;
 
 use super::Drawing;
 use super::axis::{Horizontal, Vertical};
@@ -40,12 +41,10 @@ pub struct Group {
 }
 
 impl Key<'_> {
-    /// What stands beside each value: a text without its quotation marks.
+    /// What stands beside each value.
     fn labels(&self) -> Vec<String> {
         let values = self.values.iter();
-        values
-            .map(|value| value.trim_matches('"').to_owned())
-            .collect()
+        values.map(|value| unquoted(value).to_owned()).collect()
     }
 
     /// Where each value lies along an axis, and what is added to its title: numbers where they are, on a logarithmic scale

@@ -13,6 +13,7 @@ use super::{
 };
 use crate::results::{ClassifierRecord, EpochRecord, LayerRecord, StageRecord};
 use crate::spec::{ExperimentName, Plan};
+use crate::words::unquoted;
 
 const METRICS: [&str; 2] = [METRICS_JSONL, METRICS_CSV];
 const STAGES: [&str; 2] = [STAGES_JSONL, STAGES_CSV];
@@ -186,7 +187,7 @@ fn row(record: &impl Serialize, plan: &Plan) -> serde_json::Result<Row> {
 
 /// A value of the grid as JSON: a number, or text.
 fn plain(value: &str) -> Value {
-    let text = value.trim_matches('"');
+    let text = unquoted(value);
     serde_json::from_str::<serde_json::Number>(text)
         .map_or_else(|_| Value::from(text), Value::Number)
 }

@@ -4,6 +4,7 @@
 use super::super::quantities::{Finding, NOT_REACHED, Outcomes, record};
 use crate::results::{EpochRecord, Member};
 use crate::spec::{Condition, Plan};
+use crate::words::unquoted;
 
 /// A condition at its strengths: the points of a grid that differ in keys of `[sparsity]` alone.
 #[derive(Debug, Clone)]
@@ -44,7 +45,7 @@ fn name(condition: &Condition) -> String {
     let elsewhere = condition.at.iter().filter(|of| !is_strength(&of.key));
     let elsewhere = elsewhere.map(|of| {
         let key = of.key.rsplit_once('.').map_or(&*of.key, |(_, name)| name);
-        format!("{} = {}", key.replace('_', " "), of.value.trim_matches('"'))
+        format!("{} = {}", key.replace('_', " "), unquoted(&of.value))
     });
     let group = condition.group.iter().cloned();
     group.chain(elsewhere).collect::<Vec<_>>().join(", ")
