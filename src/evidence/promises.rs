@@ -431,14 +431,20 @@ fn holds(expectation: &Expectation, found: &[(u64, Finding)]) -> Option<bool> {
 }
 
 fn promised(promise: &Promise, unit: &str) -> String {
+    // As the config has it, with a minus sign.
+    let number = |number: &f64| number.to_string().replace('-', "−");
     match promise {
-        Promise::Within { low, high } if low.total_cmp(high).is_eq() => format!("{low}{unit}"),
-        Promise::Within { low, high } if *high == f64::INFINITY => format!("at least {low}{unit}"),
-        Promise::Within { low, high } if *low == f64::NEG_INFINITY => {
-            format!("at most {high}{unit}")
+        Promise::Within { low, high } if low.total_cmp(high).is_eq() => {
+            format!("{}{unit}", number(low))
         }
-        Promise::Within { low, high } => format!("{low} to {high}{unit}"),
-        Promise::Near { value, tolerance } => format!("{value} ± {tolerance}{unit}"),
+        Promise::Within { low, high } if *high == f64::INFINITY => {
+            format!("at least {}{unit}", number(low))
+        }
+        Promise::Within { low, high } if *low == f64::NEG_INFINITY => {
+            format!("at most {}{unit}", number(high))
+        }
+        Promise::Within { low, high } => format!("{} to {}{unit}", number(low), number(high)),
+        Promise::Near { value, tolerance } => format!("{} ± {tolerance}{unit}", number(value)),
         Promise::Is { word } => word.clone(),
     }
 }
@@ -448,11 +454,13 @@ fn here(found: &[(u64, Finding)], over: Over, unit: &str) -> String {
     let number = quantities::written;
     match (quantities::spread(found), over) {
         (Some(Spread { median, .. }), Over::Median) => format!("{}{unit}", number(median)),
-        (Some(of), Over::EachSeed) if number(of.smallest) == number(of.largest) => {
-            format!("{}{unit}", number(of.median))
-        }
         (Some(of), Over::EachSeed) => {
-            format!("{} to {}{unit}", number(of.smallest), number(of.largest))
+            let [smallest, largest] = quantities::written_alike([of.smallest, of.largest]);
+            if smallest == largest {
+                format!("{smallest}{unit}")
+            } else {
+                format!("{smallest} to {largest}{unit}")
+            }
         }
         (None, _) => {
             let mut words: Vec<String> = found

@@ -195,7 +195,8 @@ pub fn written(value: f64) -> String {
 }
 
 /// Numbers of one kind for a reader: counts as they are, or all with four digits.
-fn written_alike<const N: usize>(values: [f64; N]) -> [String; N] {
+#[must_use]
+pub fn written_alike<const N: usize>(values: [f64; N]) -> [String; N] {
     const LARGEST_COUNT: f64 = 1e6;
     let is_count = |value: &f64| value.fract() == 0.0 && value.abs() < LARGEST_COUNT;
     if values.iter().all(is_count) {
