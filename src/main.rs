@@ -12,7 +12,7 @@ fn main() -> ExitCode {
 }
 
 /// Memory that is free for 10 ms goes back to the system; by default it is a second, and pictures are drawn beside the
-/// room of what was learnt from: a tenth more at the peak, and no faster.
+/// room of what was learnt from: some 20 MiB more at the peak, and no faster.
 #[expect(unsafe_code, reason = "the allocator is a library in C")]
 fn give_memory_back() {
     /// `mi_option_purge_delay` of mimalloc 3, in milliseconds.

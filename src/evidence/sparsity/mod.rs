@@ -81,7 +81,8 @@ impl Level {
     fn ranked(&self) -> (Vec<&AtLevel>, Vec<&AtLevel>) {
         let groups = self.groups.iter();
         let (mut there, others): (Vec<_>, Vec<_>) = groups.partition(|of| of.median().is_some());
-        there.sort_by(|a, b| b.median().partial_cmp(&a.median()).expect("numbers"));
+        let median = |of: &AtLevel| of.median().unwrap_or(f64::NEG_INFINITY);
+        there.sort_by(|a, b| median(b).total_cmp(&median(a)));
         (there, others)
     }
 

@@ -63,7 +63,7 @@ pub fn share_out<T: Send>(
     };
     let at_work = AtomicUsize::new(helpers);
     rayon::scope(|scope| {
-        let of_this_thread = IS_AWAKE.replace(true);
+        let _awake = Awake::new();
         for _ in 0..helpers {
             // Before the work, as what is given out first is taken first.
             rayon::spawn(stay_awake);
@@ -79,7 +79,6 @@ pub fn share_out<T: Send>(
         while at_work.load(Ordering::Acquire) > 0 {
             look_for_work();
         }
-        IS_AWAKE.set(of_this_thread);
     });
 }
 
@@ -97,9 +96,29 @@ thread_local! {
     static IS_AWAKE: Cell<bool> = const { Cell::new(false) };
 }
 
+/// Until it is dropped, also by a panic, this thread is awake.
+struct Awake {
+    was_before: bool,
+}
+
+impl Awake {
+    fn new() -> Self {
+        Self {
+            was_before: IS_AWAKE.replace(true),
+        }
+    }
+}
+
+impl Drop for Awake {
+    fn drop(&mut self) {
+        IS_AWAKE.set(self.was_before);
+    }
+}
+
 /// Looks for work until there has been none for a while.
 fn stay_awake() {
-    if IS_AWAKE.replace(true) {
+    let awake = Awake::new();
+    if awake.was_before {
         return;
     }
     let mut since = Instant::now();
@@ -108,7 +127,6 @@ fn stay_awake() {
             since = Instant::now();
         }
     }
-    IS_AWAKE.set(false);
 }
 
 /// Does what waits in the pool, if anything does; else lets other programs have the processor.
