@@ -431,20 +431,14 @@ fn holds(expectation: &Expectation, found: &[(u64, Finding)]) -> Option<bool> {
 }
 
 fn promised(promise: &Promise, unit: &str) -> String {
-    // As the config has it, with a minus sign.
-    let number = |number: &f64| number.to_string().replace('-', "−");
     match promise {
-        Promise::Within { low, high } if low.total_cmp(high).is_eq() => {
-            format!("{}{unit}", number(low))
-        }
-        Promise::Within { low, high } if *high == f64::INFINITY => {
-            format!("at least {}{unit}", number(low))
-        }
+        Promise::Within { low, high } if low.total_cmp(high).is_eq() => format!("{low}{unit}"),
+        Promise::Within { low, high } if *high == f64::INFINITY => format!("at least {low}{unit}"),
         Promise::Within { low, high } if *low == f64::NEG_INFINITY => {
-            format!("at most {}{unit}", number(high))
+            format!("at most {high}{unit}")
         }
-        Promise::Within { low, high } => format!("{} to {}{unit}", number(low), number(high)),
-        Promise::Near { value, tolerance } => format!("{} ± {tolerance}{unit}", number(value)),
+        Promise::Within { low, high } => format!("{low} to {high}{unit}"),
+        Promise::Near { value, tolerance } => format!("{value} ± {tolerance}{unit}"),
         Promise::Is { word } => word.clone(),
     }
 }
