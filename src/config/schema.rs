@@ -116,10 +116,7 @@ fn sections(experiment: ExperimentName, generator: &mut SchemaGenerator) -> Map<
             let schema = AutoencoderSection::schema(generator);
             add("autoencoder", section("The autoencoder.", schema));
             let schema = SparsitySection::schema(generator);
-            add(
-                "sparsity",
-                section("The sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ).", schema),
-            );
+            add("sparsity", section("What makes the code sparse.", schema));
             add(
                 "training",
                 section("The training.", TrainingSection::schema(generator)),

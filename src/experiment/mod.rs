@@ -44,7 +44,7 @@ use crate::words::counted;
 use classifiers::Classifiers;
 use deep::DeepAutoencoders;
 use group::Group;
-use tasks::{Task, carry_out};
+use tasks::{Task, take_all_turns};
 
 pub use tasks::{ended, is_through};
 
@@ -370,7 +370,7 @@ pub fn run(plan: &Plan, setting: &Setting<'_>) -> Result<Outcome, Failure> {
     if let Some(only) = setting.only {
         tasks.retain(|task| only.contains(&task.number()));
     }
-    let tasks = carry_out(tasks, setting)?;
+    let tasks = take_all_turns(tasks, setting)?;
 
     let through = tasks.iter().filter(|task| task.is_through());
     let through: usize = through.map(|task| task.members().len()).sum();

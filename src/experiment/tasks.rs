@@ -119,7 +119,7 @@ fn turn(task: &mut dyn Task, setting: &Setting<'_>) -> Result<Advance, Failure> 
 /// # Errors
 ///
 /// Returns the first [`Failure`] of any task, which stops the others.
-pub fn carry_out(
+pub fn take_all_turns(
     tasks: Vec<Box<dyn Task>>,
     setting: &Setting<'_>,
 ) -> Result<Vec<Box<dyn Task>>, Failure> {

@@ -307,9 +307,9 @@ pub trait Ops: Backend {
 
     /// The weighted sum of the units' means over the batch, as [`weighted_means`].
     #[fusion(default)]
-    fn weighted_means(h: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn weighted_means(h: FloatTensor<Self>, slopes: FloatTensor<Self>) -> FloatTensor<Self> {
         let mean = Self::float_mean_dim(h, 1);
-        Self::float_sum_dim(Self::float_mul(mean, weight), 2)
+        Self::float_sum_dim(Self::float_mul(mean, slopes), 2)
     }
 
     /// The new ρ̂, the divergence and its slope times β, as [`kl_divergence`].
@@ -317,7 +317,7 @@ pub trait Ops: Backend {
     fn kl_divergence(
         h: FloatTensor<Self>,
         mean_activation: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
+        beta: FloatTensor<Self>,
         rates: KlRates,
     ) -> (FloatTensor<Self>, FloatTensor<Self>, FloatTensor<Self>) {
         let kept = Self::float_mul_scalar(mean_activation, rates.kept.into());
@@ -341,7 +341,7 @@ pub trait Ops: Backend {
             Self::float_mul_scalar(Self::float_recip(on), rho.into()),
         );
         let divergence = Self::float_sum_dim(divergence, 2);
-        (mean_activation, divergence, Self::float_mul(slope, weight))
+        (mean_activation, divergence, Self::float_mul(slope, beta))
     }
 
     /// A parameter and its two moments after a step of Adam, as [`adam`].
@@ -563,16 +563,16 @@ pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<3>) -> Tensor<3> {
     Tensor::from_dispatch(Dispatch::cross_entropy(logits, targets))
 }
 
-/// The weighted sum of the units' means over the batch, Σⱼ wⱼ · mean(hⱼ).
+/// The weighted sum of the units' means over the batch, Σⱼ sⱼ · mean(hⱼ): a term of the cost with the slope sⱼ in each mean.
 ///
 /// # Shapes
 ///
-/// - h: `[member, batch, unit]`; weight w: `[member, 1, unit]`; nothing learns from it
+/// - h: `[member, batch, unit]`; slopes s: `[member, 1, unit]`, which are constants: nothing learns from them
 /// - output: `[member, 1, 1]`
 #[must_use]
-pub fn weighted_means(h: Tensor<3>, weight: Tensor<3>) -> Tensor<3> {
-    let (h, weight) = (h.into_dispatch(), weight.into_dispatch());
-    Tensor::from_dispatch(Dispatch::weighted_means(h, weight))
+pub fn weighted_means(h: Tensor<3>, slopes: Tensor<3>) -> Tensor<3> {
+    let (h, slopes) = (h.into_dispatch(), slopes.into_dispatch());
+    Tensor::from_dispatch(Dispatch::weighted_means(h, slopes))
 }
 
 /// What a batch of codes does to the sparsity term β Σⱼ KL(ρ‖ρ̂ⱼ), outside of any graph: the new estimate ρ̂ of the units'
@@ -581,18 +581,18 @@ pub fn weighted_means(h: Tensor<3>, weight: Tensor<3>) -> Tensor<3> {
 ///
 /// # Shapes
 ///
-/// - h: `[member, batch, unit]`; the estimate before: `[member, 1, unit]`; weight β: `[member, 1, 1]`
+/// - h: `[member, batch, unit]`; the estimate before: `[member, 1, unit]`; β: `[member, 1, 1]`
 /// - output: `[member, 1, unit]`, `[member, 1, 1]` and `[member, 1, unit]`
 #[must_use]
 pub fn kl_divergence(
     h: Tensor<3>,
     mean_activation: Tensor<3>,
-    weight: Tensor<3>,
+    beta: Tensor<3>,
     rates: KlRates,
 ) -> [Tensor<3>; 3] {
-    let [h, mean_activation, weight] = [h, mean_activation, weight].map(Tensor::into_dispatch);
+    let [h, mean_activation, beta] = [h, mean_activation, beta].map(Tensor::into_dispatch);
     let (mean_activation, divergence, weighted_slope) =
-        Dispatch::kl_divergence(h, mean_activation, weight, rates);
+        Dispatch::kl_divergence(h, mean_activation, beta, rates);
     [mean_activation, divergence, weighted_slope].map(Tensor::from_dispatch)
 }
 

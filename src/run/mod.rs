@@ -139,7 +139,7 @@ pub fn start(
         prepared,
         found: Found::default(),
     };
-    carry_out(job, options)
+    train_and_write(job, options)
 }
 
 /// The program and its version.
@@ -252,7 +252,7 @@ fn name(path: &Path, name: &str) -> String {
 }
 
 /// Trains what is left to train, and writes what was found.
-fn carry_out(job: Job, options: &Options) -> Result<Finished, Failure> {
+fn train_and_write(job: Job, options: &Options) -> Result<Finished, Failure> {
     let Job {
         dir,
         locks,

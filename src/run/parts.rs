@@ -224,7 +224,7 @@ pub fn train_part(
         return already_done(&dir, part, earlier, record, &prepared, &found);
     }
     prepared.warn();
-    let end = carry_out(&dir, &config, record, &prepared, found, options)?;
+    let end = train_and_write(&dir, &config, record, &prepared, found, options)?;
     drop(joined.lock);
     Ok(end)
 }
@@ -448,7 +448,7 @@ fn already_done(
 }
 
 /// Trains what is left of a part.
-fn carry_out(
+fn train_and_write(
     dir: &RunDir,
     config: &Config,
     mut record: PartRecord,

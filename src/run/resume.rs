@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::checkpoint::{self, Identity};
 use super::prepare::read_data;
-use super::{Failure, Finished, Job, Options, carry_out, identity, parts, prepare};
+use super::{Failure, Finished, Job, Options, identity, parts, prepare, train_and_write};
 use crate::config::{self, Config, Overrides};
 use crate::data::Dataset;
 use crate::run_dir::{self, Lock, Manifest, RunDir, RunDirError, Status};
@@ -150,7 +150,7 @@ fn finish(
         prepared,
         found,
     };
-    carry_out(job, options).map(Resumed::WentOn)
+    train_and_write(job, options).map(Resumed::WentOn)
 }
 
 /// Draws the run in the folder `path` again, and gives what could not be drawn.

@@ -128,36 +128,37 @@ impl Ops for Flex {
         cross_entropy::forward(logits, &targets).1
     }
 
-    fn weighted_means(h: FlexTensor, weight: FlexTensor) -> FlexTensor {
-        weighted_means::forward(h, weight).1
+    fn weighted_means(h: FlexTensor, slopes: FlexTensor) -> FlexTensor {
+        weighted_means::forward(h, slopes).1
     }
 
     fn kl_divergence(
         h: FlexTensor,
         mean_activation: FlexTensor,
-        weight: FlexTensor,
+        beta: FlexTensor,
         rates: KlRates,
     ) -> (FlexTensor, FlexTensor, FlexTensor) {
         let (h, mut estimates) = (in_order(h), in_memory_alone(mean_activation));
-        let weight = in_order(weight);
+        let beta = in_order(beta);
         let [members, images, units] = dims(&h);
         let mut divergences = Vec::with_capacity(members);
-        let mut pulls = vec![0.0; members * units];
+        let mut slopes = Vec::with_capacity(members * units);
+        let mut sums = vec![0.0; units];
         let codes = entries(&h).chunks_exact(images * units);
         let estimates_of = estimates.storage_mut::<f32>().chunks_exact_mut(units);
-        let of_members = codes.zip(estimates_of).zip(pulls.chunks_exact_mut(units));
-        for (((h, estimates), pulls), weight) in of_members.zip(entries(&weight)) {
-            passes::add_rows(pulls, h);
-            let of_units = estimates.iter_mut().zip(pulls).map(|(estimate, pull)| {
-                *estimate = *estimate * rates.kept + *pull / images as f32 * rates.news;
+        for ((h, estimates), beta) in codes.zip(estimates_of).zip(entries(&beta)) {
+            sums.fill(0.0);
+            passes::add_rows(&mut sums, h);
+            let of_units = estimates.iter_mut().zip(&sums).map(|(estimate, sum)| {
+                *estimate = *estimate * rates.kept + sum / images as f32 * rates.news;
                 let (divergence, slope) = passes::divergence(rates.target, rates.clamp, *estimate);
-                *pull = slope * weight;
+                slopes.push(slope * beta);
                 divergence
             });
             divergences.push(of_units.sum());
         }
         let divergences = tensor(divergences, [members, 1, 1]);
-        (estimates, divergences, tensor(pulls, [members, 1, units]))
+        (estimates, divergences, tensor(slopes, [members, 1, units]))
     }
 
     fn adam(
@@ -278,10 +279,10 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         tracked::<_, C, 1>(nodes, slopes, costs)
     }
 
-    fn weighted_means(h: FloatTensor<Self>, weight: FloatTensor<Self>) -> FloatTensor<Self> {
+    fn weighted_means(h: FloatTensor<Self>, slopes: FloatTensor<Self>) -> FloatTensor<Self> {
         let nodes = [h.node()];
-        let (weights, means) = weighted_means::forward(h.into_primitive(), weight.into_primitive());
-        tracked::<_, C, 1>(nodes, weights, means)
+        let (slopes, means) = weighted_means::forward(h.into_primitive(), slopes.into_primitive());
+        tracked::<_, C, 1>(nodes, slopes, means)
     }
 }
 

@@ -59,7 +59,7 @@ impl Marks {
             words: &mut along_columns,
         });
         let mut along_rows = vec![0; columns.div_ceil(BLOCK) * rows];
-        ARCH.dispatch(Turn {
+        let marked = ARCH.dispatch(Turn {
             lines: Lines {
                 words: &along_columns,
                 stride: columns,
@@ -72,10 +72,7 @@ impl Marks {
         Self {
             rows,
             columns,
-            marked: along_rows
-                .iter()
-                .map(|word| word.count_ones() as usize)
-                .sum(),
+            marked,
             along_rows,
             along_columns,
         }
@@ -169,22 +166,24 @@ impl<T: Markable> NullaryFnOnce for MarkColumns<'_, T> {
     }
 }
 
-/// The same bits along the other way.
+/// The same bits along the other way; how many are set.
 struct Turn<'a> {
     lines: Lines<'a>,
     turned: &'a mut [u64],
 }
 
 impl NullaryFnOnce for Turn<'_> {
-    type Output = ();
+    type Output = usize;
 
     #[inline(always)]
-    fn call(self) {
+    fn call(self) -> usize {
+        let mut set = 0;
         let blocks = self.turned.chunks_exact_mut(self.lines.places.max(1));
         for (of_lines, turned) in blocks.enumerate() {
             for (of_places, turned) in turned.chunks_mut(BLOCK).enumerate() {
                 let words = &self.lines.block(of_places)[of_lines * BLOCK..];
                 let words = &words[..words.len().min(BLOCK)];
+                set += words.iter().map(|word| word.count_ones()).sum::<u32>();
                 let mut square = [0; BLOCK];
                 square[..words.len()].copy_from_slice(words);
                 swap_quarters::<32>(&mut square, 0x0000_0000_FFFF_FFFF);
@@ -196,6 +195,7 @@ impl NullaryFnOnce for Turn<'_> {
                 turned.copy_from_slice(&square[..turned.len()]);
             }
         }
+        set as usize
     }
 }
 
