@@ -4,14 +4,14 @@
 mod common;
 
 use burn::module::Module;
-use common::models::{bits_of, blobs, flex};
+use common::models::{StopAfter, bits_of, blobs, flex};
 use layerwise::experiment::Examples;
 use layerwise::model::{Classifier, parameters};
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Decoder, KlSparsity,
     MeanActivationEstimator, OptimizerSpec, Sparsity, TrainedLayers, TrainingSpec,
 };
-use layerwise::train::{ClassifierTrainee, Observer, Order, Record, Stop, Trainee};
+use layerwise::train::{ClassifierTrainee, Order, Stop, Trainee};
 
 const ORDER: Order = Order { seed: 0, stage: 0 };
 
@@ -92,21 +92,6 @@ fn the_softmax_layer_may_learn_first_and_all_layers_then() {
     assert!(costs.windows(2).all(|pair| pair[1] < pair[0]), "{costs:?}");
 }
 
-/// Asks for a stop after so many steps.
-struct StopAfter<'a>(std::sync::atomic::AtomicUsize, usize, &'a Stop);
-
-impl Observer for StopAfter<'_> {
-    fn worked(&self, _: u64) {
-        if self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1 == self.1 {
-            self.2.request();
-        }
-    }
-    fn worked_before(&self, _: u64) {}
-    fn record(&self, _: Record<'_>) {}
-    fn recall(&self, _: Record<'_>) {}
-    fn ended(&self, _: &layerwise::results::Ended) {}
-}
-
 #[test]
 fn a_training_goes_on_in_the_middle_of_an_epoch_with_the_same_bits() {
     let data = blobs(10);
@@ -141,7 +126,7 @@ fn a_training_goes_on_in_the_middle_of_an_epoch_with_the_same_bits() {
     for steps in [1, 7, 8, 19] {
         let stop = Stop::default();
         let mut first = start();
-        let observer = StopAfter(0.into(), steps, &stop);
+        let observer = StopAfter::new(steps, &stop);
         while first.epoch(&images, ORDER, &observer, &stop).is_some() {}
         let second = start().restored(first.state(), &flex().device);
         let second = finish(second.expect("its own state"));

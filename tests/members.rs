@@ -15,7 +15,7 @@ use layerwise::spec::{
     KlSparsity, MeanActivationEstimator, Model, OptimizerSpec, Plan, Schedule, Sparsity,
     TrainingSpec,
 };
-use layerwise::train::{Observer, Order, Record, Stop, Trainee};
+use layerwise::train::{Event, Observer, Order, Stop, Trainee};
 
 fn autoencoder() -> AutoencoderSpec {
     AutoencoderSpec {
@@ -223,12 +223,10 @@ fn members_of_one_seed_start_from_the_same_weights() {
 /// Asks for an end when it hears of the first epoch.
 struct Impatient<'a>(&'a Stop);
 impl Observer for Impatient<'_> {
-    fn worked_before(&self, _multiply_accumulates: u64) {}
-    fn recall(&self, _record: Record<'_>) {}
-    fn ended(&self, _ended: &Ended) {}
-    fn worked(&self, _: u64) {}
-    fn record(&self, _: Record<'_>) {
-        self.0.request();
+    fn tell(&self, event: Event<'_>) {
+        if let Event::Record(_) = event {
+            self.0.request();
+        }
     }
 }
 

@@ -20,7 +20,9 @@ use layerwise::spec::{
     TrainedLayers, TrainingSpec, Transfer,
 };
 use layerwise::train::pretraining::{Pretraining, copy_into, transferred};
-use layerwise::train::{ClassifierTrainee, Labelled, Observer, Order, Record, Stop, untrained};
+use layerwise::train::{
+    ClassifierTrainee, Event, Labelled, Observer, Order, Record, Stop, untrained,
+};
 
 const WIDTHS: [usize; 3] = [8, 7, 6];
 const CLASSES: usize = 6;
@@ -427,14 +429,15 @@ struct Listener<'a> {
 }
 
 impl Observer for Listener<'_> {
-    fn worked_before(&self, _multiply_accumulates: u64) {}
-    fn recall(&self, _record: Record<'_>) {}
-    fn ended(&self, _ended: &Ended) {}
-    fn worked(&self, multiply_accumulates: u64) {
-        *self.work.lock().expect("nobody panics") += multiply_accumulates;
-    }
-
-    fn record(&self, record: Record<'_>) {
+    fn tell(&self, event: Event<'_>) {
+        let record = match event {
+            Event::Record(record) => record,
+            Event::Worked(work) => {
+                *self.work.lock().expect("nobody panics") += work;
+                return;
+            }
+            Event::WorkedBefore(_) | Event::Recall(_) | Event::Ended(_) => return,
+        };
         let place = match record {
             Record::Stage(record) => {
                 if let (Some(stop), 2) = (self.stop, record.stage) {

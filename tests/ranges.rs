@@ -9,8 +9,7 @@ use std::sync::Mutex;
 use common::models::{flex, watched};
 use layerwise::config::{self, Config, Overrides};
 use layerwise::data::{self, Dataset, Limits};
-use layerwise::results::Ended;
-use layerwise::train::{Observer, Record, Stop};
+use layerwise::train::{Event, Observer, Record, Stop};
 
 const FIGURE: &str =
     "experiment = \"autoencoder\"\n[sparsity]\nweight = 3\n[training]\nepochs = 1\n";
@@ -305,9 +304,14 @@ const PRETRAINING_RANGES: &[Range] = &[
 struct Watch(Mutex<Vec<String>>);
 
 impl Observer for Watch {
-    fn worked(&self, _multiply_accumulates: u64) {}
-    fn worked_before(&self, _multiply_accumulates: u64) {}
-    fn record(&self, record: Record<'_>) {
+    fn tell(&self, event: Event<'_>) {
+        let record = match event {
+            Event::Record(record) => record,
+            Event::Ended(ended) => {
+                return self.0.lock().expect("no panic").push(ended.to_string());
+            }
+            Event::Recall(_) | Event::Worked(_) | Event::WorkedBefore(_) => return,
+        };
         let numbers = match record {
             Record::Epoch(record) => vec![record.cost, record.test_reconstruction, record.sparsity],
             Record::Stage(record) => vec![record.cost, record.sparsity],
@@ -317,10 +321,6 @@ impl Observer for Watch {
         if !numbers.iter().all(|number| number.is_finite()) {
             self.0.lock().expect("no panic").push(format!("{record:?}"));
         }
-    }
-    fn recall(&self, _record: Record<'_>) {}
-    fn ended(&self, ended: &Ended) {
-        self.0.lock().expect("no panic").push(ended.to_string());
     }
 }
 

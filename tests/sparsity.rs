@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor, TensorData};
-use common::models::{INPUTS, bits_of, blobs, flex, train};
+use common::models::{INPUTS, StopAfter, bits_of, blobs, flex, train};
 use layerwise::experiment::rows;
 use layerwise::model::{Autoencoder, Sparsity, numbers, parameters};
 use layerwise::ops::Rows;
@@ -16,7 +16,7 @@ use layerwise::spec::{
     ClassifierTraining, Decoder, DecoderBias, Initialization, JumpReluSparsity, KlSparsity,
     L1Sparsity, Model, Revive, Schedule, TrainingSpec,
 };
-use layerwise::train::{Observer, Order, Record, Stop, Trainee};
+use layerwise::train::{Order, Stop, Trainee};
 
 const IN: usize = 5;
 const UNITS: usize = 4;
@@ -353,21 +353,6 @@ fn settings() -> Vec<AutoencoderTraining> {
     ]
 }
 
-/// Asks for a stop after so many steps.
-struct StopAfter<'a>(std::sync::atomic::AtomicUsize, usize, &'a Stop);
-
-impl Observer for StopAfter<'_> {
-    fn worked(&self, _: u64) {
-        if self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed) + 1 == self.1 {
-            self.2.request();
-        }
-    }
-    fn worked_before(&self, _: u64) {}
-    fn record(&self, _: Record<'_>) {}
-    fn recall(&self, _: Record<'_>) {}
-    fn ended(&self, _: &layerwise::results::Ended) {}
-}
-
 fn all_bits(trainee: &Trainee) -> Vec<u32> {
     let parameters = parameters(&trainee.model()).into_iter();
     let values: Vec<f32> = parameters.flat_map(|(_, _, values)| values).collect();
@@ -387,7 +372,7 @@ fn a_training_goes_on_where_it_was_whatever_the_kind() {
         for steps in [3, 11, 20] {
             let stop = Stop::default();
             let mut first = start();
-            let observer = StopAfter(0.into(), steps, &stop);
+            let observer = StopAfter::new(steps, &stop);
             while first.epoch(&images, ORDER, &observer, &stop).is_some() {}
             let mut second = start()
                 .restored(first.state(), &flex().device)

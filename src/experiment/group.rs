@@ -17,7 +17,7 @@ use crate::spec::{Condition, Target, Transfer};
 use crate::train::pretraining::{
     Pretraining, StageEpoch, are_ways_back, fits, layers_state, restored_layers, transferred,
 };
-use crate::train::{Labelled, Learner, MemberObserver, Order, Record, State, Training};
+use crate::train::{Event, Labelled, Learner, MemberObserver, Order, Record, State, Training};
 use crate::weights::{Weights, hash_of, layer_name};
 
 /// What a group trains, and what it tells of it.
@@ -226,15 +226,15 @@ impl<S: Trainable> Group<S> {
             .ok_or(Failure::Checkpoint { label })?;
         let members = self.members.len() as u64;
         let done = self.spent.multiply_accumulates.saturating_mul(members);
-        setting.observer.worked_before(done);
+        setting.observer.tell(Event::WorkedBefore(done));
         for record in &self.stage_records {
-            setting.observer.recall(Record::Stage(record));
+            setting.observer.tell(Event::Recall(Record::Stage(record)));
         }
         for record in &self.records {
-            setting.observer.recall(S::told(record));
+            setting.observer.tell(Event::Recall(S::told(record)));
         }
         if self.is_through() {
-            setting.observer.worked_before(self.work_left());
+            setting.observer.tell(Event::WorkedBefore(self.work_left()));
         }
         Ok(())
     }
@@ -341,7 +341,7 @@ impl<S: Trainable> Group<S> {
             if let Some(ended) = end_of_stage(member, &record) {
                 self.end(ended, setting);
             } else {
-                setting.observer.record(Record::Stage(&record));
+                setting.observer.tell(Event::Record(Record::Stage(&record)));
                 self.stage_records.push(record);
             }
         }
@@ -429,7 +429,7 @@ impl<S: Trainable> Group<S> {
                 data: setting.data,
                 examples: setting.examples,
             }));
-            setting.observer.worked_before(self.work_left());
+            setting.observer.tell(Event::WorkedBefore(self.work_left()));
         }
         self.phase = Phase::Training(Box::new(trainee));
         self.more_or_done()
@@ -466,7 +466,7 @@ impl<S: Trainable> Group<S> {
                 self.end(ended, setting);
                 continue;
             }
-            setting.observer.record(S::told(&record));
+            setting.observer.tell(Event::Record(S::told(&record)));
             self.records.push(record);
             going_on[at] = true;
         }
@@ -493,10 +493,10 @@ impl<S: Trainable> Group<S> {
 
     /// Takes a member out that cannot go on.
     fn end(&mut self, ended: Ended, setting: &Setting<'_>) {
-        setting.observer.ended(&ended);
+        setting.observer.tell(Event::Ended(&ended));
         self.ended.push(ended);
         if self.all_have_ended() {
-            setting.observer.worked_before(self.work_left());
+            setting.observer.tell(Event::WorkedBefore(self.work_left()));
         }
     }
 

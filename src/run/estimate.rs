@@ -13,12 +13,12 @@ use super::Prepared;
 use crate::data::{Dataset, Split};
 use crate::evidence;
 use crate::experiment::{self, Examples, Outline, PROBE_IMAGES, Setting, multiply_accumulates};
-use crate::results::{Ended, Member};
+use crate::results::Member;
 use crate::spec::{
     Condition, Model, OptimizerSpec, Plan, Report, Revive, Run, TrainedLayers, TrainingSpec,
 };
 use crate::train::lanes::locked;
-use crate::train::{FULL_BATCH_PART, Observer, Record, Stop};
+use crate::train::{Event, FULL_BATCH_PART, Observer, Record, Stop};
 
 /// Seconds that the calibration of all conditions may take together, and of each at least and at most.
 const BUDGET: f64 = 10.0;
@@ -301,12 +301,10 @@ impl Stopwatch {
 }
 
 impl Observer for Stopwatch {
-    fn worked(&self, _: u64) {}
-    fn worked_before(&self, _: u64) {}
-    fn recall(&self, _: Record<'_>) {}
-    fn ended(&self, _: &Ended) {}
-
-    fn record(&self, record: Record<'_>) {
+    fn tell(&self, event: Event<'_>) {
+        let Event::Record(record) = event else {
+            return;
+        };
         let (member, phase, epoch) = match record {
             Record::Epoch(of) => (of.member, 0, of.epoch),
             Record::Stage(of) => (of.member, of.stage, of.epoch),

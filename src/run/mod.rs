@@ -29,7 +29,7 @@ use crate::results::{Ended, Results};
 use crate::run_dir::{self, FORMAT, Lock, Manifest, Records, RunDir, RunDirError, Seconds, Status};
 use crate::spec::Plan;
 use crate::train::lanes::locked;
-use crate::train::{Observer, Record, Stop};
+use crate::train::{Event, Observer, Record, Stop};
 use crate::ui::print::tell;
 use crate::ui::{Extent, Style, Watcher};
 use crate::weights::Weights;
@@ -499,26 +499,11 @@ impl<'a> Keeper<'a> {
 }
 
 impl Observer for Keeper<'_> {
-    fn worked(&self, multiply_accumulates: u64) {
-        self.watcher.worked(multiply_accumulates);
-    }
-
-    fn worked_before(&self, multiply_accumulates: u64) {
-        self.watcher.worked_before(multiply_accumulates);
-    }
-
-    fn record(&self, record: Record<'_>) {
-        self.watcher.record(record);
-        self.keep(record);
-    }
-
-    fn recall(&self, record: Record<'_>) {
-        self.watcher.recall(record);
-        self.keep(record);
-    }
-
-    fn ended(&self, ended: &Ended) {
-        self.watcher.ended(ended);
+    fn tell(&self, event: Event<'_>) {
+        self.watcher.tell(event);
+        if let Event::Record(record) | Event::Recall(record) = event {
+            self.keep(record);
+        }
     }
 
     fn readings(&self) -> usize {

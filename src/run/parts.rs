@@ -26,7 +26,7 @@ use crate::machine;
 use crate::results::Ended;
 use crate::run_dir::{self, Lock, PARTS, RunDir, RunDirError, Seconds, Status};
 use crate::train::lanes::locked;
-use crate::train::{Observer, Record};
+use crate::train::{Event, Observer};
 use crate::ui::print::tell;
 use crate::ui::{Extent, Watcher};
 use crate::words::{counted, in_shell, listed, printable, program};
@@ -592,32 +592,24 @@ impl PartKeeper<'_> {
 }
 
 impl Observer for PartKeeper<'_> {
-    fn worked(&self, multiply_accumulates: u64) {
-        self.watcher.worked(multiply_accumulates);
-        locked(&self.kept).0.worked += multiply_accumulates;
-    }
-
-    fn worked_before(&self, multiply_accumulates: u64) {
-        self.watcher.worked_before(multiply_accumulates);
-        let mut kept = locked(&self.kept);
-        kept.0.worked += multiply_accumulates;
-        kept.0.worked_before += multiply_accumulates;
-    }
-
-    fn record(&self, record: Record<'_>) {
-        self.watcher.record(record);
-        self.write();
-    }
-
-    fn recall(&self, record: Record<'_>) {
-        self.watcher.recall(record);
-    }
-
-    fn ended(&self, ended: &Ended) {
-        self.watcher.ended(ended);
-        let mut kept = locked(&self.kept);
-        kept.0.ended.push(ended.clone());
-        kept.0.through += 1;
+    fn tell(&self, event: Event<'_>) {
+        self.watcher.tell(event);
+        if let Event::Record(_) = event {
+            return self.write();
+        }
+        let record = &mut locked(&self.kept).0;
+        match event {
+            Event::Worked(work) => record.worked += work,
+            Event::WorkedBefore(work) => {
+                record.worked += work;
+                record.worked_before += work;
+            }
+            Event::Ended(ended) => {
+                record.ended.push(ended.clone());
+                record.through += 1;
+            }
+            Event::Record(_) | Event::Recall(_) => (),
+        }
     }
 
     fn readings(&self) -> usize {

@@ -28,7 +28,7 @@ pub use corruption::disturbed;
 pub use deep::{DeepEvaluation, DeepTrainee, Reconstructing};
 pub use full_batch::FULL_BATCH_PART;
 pub use kept::Kept;
-pub use observe::{MemberObserver, Observer, Reading, Record, Stop};
+pub use observe::{Event, MemberObserver, Observer, Reading, Record, Stop};
 pub use optimizer::Optimizer;
 pub use revive::SilenceCounts;
 pub use state::State;

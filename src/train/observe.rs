@@ -6,16 +6,8 @@ use crate::results::{ClassifierRecord, Ended, EpochRecord, LayerRecord, Member, 
 
 /// Somebody who watches a run. Called from several threads at once.
 pub trait Observer: Sync {
-    /// So many multiply–accumulate operations of training were done.
-    fn worked(&self, multiply_accumulates: u64);
-    /// So many operations need no time any more: they were done before this run went on with them, or will never be.
-    fn worked_before(&self, multiply_accumulates: u64);
-    /// There is something new to know.
-    fn record(&self, record: Record<'_>);
-    /// This was known before this run went on.
-    fn recall(&self, record: Record<'_>);
-    /// A member could not go on.
-    fn ended(&self, ended: &Ended);
+    /// Something happened.
+    fn tell(&self, event: Event<'_>);
     /// How many times in an epoch a cost is to be read while the epoch is on. Reading makes a GPU wait for the host: 0,
     /// and nothing is read, if nobody wants to know.
     fn readings(&self) -> usize {
@@ -28,11 +20,22 @@ pub trait Observer: Sync {
 
 /// Nobody watches.
 impl Observer for () {
-    fn worked(&self, _multiply_accumulates: u64) {}
-    fn worked_before(&self, _multiply_accumulates: u64) {}
-    fn record(&self, _record: Record<'_>) {}
-    fn recall(&self, _record: Record<'_>) {}
-    fn ended(&self, _ended: &Ended) {}
+    fn tell(&self, _event: Event<'_>) {}
+}
+
+/// What happens in a run.
+#[derive(Debug, Clone, Copy)]
+pub enum Event<'a> {
+    /// So many multiply–accumulate operations of training were done.
+    Worked(u64),
+    /// So many operations need no time any more: they were done before this run went on with them, or will never be.
+    WorkedBefore(u64),
+    /// There is something new to know.
+    Record(Record<'a>),
+    /// This was known before this run went on.
+    Recall(Record<'a>),
+    /// A member could not go on.
+    Ended(&'a Ended),
 }
 
 /// What an epoch of a member left behind.
@@ -73,24 +76,8 @@ pub struct MemberObserver<'a> {
 }
 
 impl Observer for MemberObserver<'_> {
-    fn worked(&self, multiply_accumulates: u64) {
-        self.observer.worked(multiply_accumulates);
-    }
-
-    fn worked_before(&self, multiply_accumulates: u64) {
-        self.observer.worked_before(multiply_accumulates);
-    }
-
-    fn record(&self, record: Record<'_>) {
-        self.observer.record(record);
-    }
-
-    fn recall(&self, record: Record<'_>) {
-        self.observer.recall(record);
-    }
-
-    fn ended(&self, ended: &Ended) {
-        self.observer.ended(ended);
+    fn tell(&self, event: Event<'_>) {
+        self.observer.tell(event);
     }
 
     fn readings(&self) -> usize {
@@ -99,12 +86,13 @@ impl Observer for MemberObserver<'_> {
 
     fn read(&self, share: f64, costs: &[f64]) {
         for (member, &cost) in self.members.iter().zip(costs) {
-            self.observer.record(Record::Reading(Reading {
+            let reading = Reading {
                 member: member.index,
                 stage: self.stage,
                 share,
                 cost,
-            }));
+            };
+            self.observer.tell(Event::Record(Record::Reading(reading)));
         }
     }
 }
@@ -179,11 +167,7 @@ mod tests {
     struct Reader(usize, Mutex<Vec<(f64, Vec<f64>)>>);
 
     impl Observer for Reader {
-        fn worked(&self, _multiply_accumulates: u64) {}
-        fn worked_before(&self, _multiply_accumulates: u64) {}
-        fn record(&self, _record: Record<'_>) {}
-        fn recall(&self, _record: Record<'_>) {}
-        fn ended(&self, _ended: &Ended) {}
+        fn tell(&self, _event: Event<'_>) {}
         fn readings(&self) -> usize {
             self.0
         }
@@ -242,12 +226,8 @@ mod tests {
     fn a_reading_is_told_of_the_member_whose_it_is() {
         struct Listener(Mutex<Vec<Reading>>);
         impl Observer for Listener {
-            fn worked(&self, _multiply_accumulates: u64) {}
-            fn worked_before(&self, _multiply_accumulates: u64) {}
-            fn recall(&self, _record: Record<'_>) {}
-            fn ended(&self, _ended: &Ended) {}
-            fn record(&self, record: Record<'_>) {
-                if let Record::Reading(reading) = record {
+            fn tell(&self, event: Event<'_>) {
+                if let Event::Record(Record::Reading(reading)) = event {
                     self.0.lock().expect("nobody panics").push(reading);
                 }
             }

@@ -8,7 +8,7 @@ use burn::module::Module;
 use burn::tensor::{Device, Gradients, Tensor};
 
 use super::full_batch::FullBatch;
-use super::observe::{Meter, Observer, Stop};
+use super::observe::{Event, Meter, Observer, Stop};
 use super::optimizer::Optimizer;
 use super::state::{State, parameters_state, restored_parameters, tensor};
 use crate::model::{Cost, numbers};
@@ -249,7 +249,9 @@ impl<L: Learner> Training<L> {
                 None => examples,
             };
             self.step(batch, self.spec.learning_rate_at(epoch, step, steps));
-            observer.worked(self.work * (batch.count() * self.members) as u64);
+            observer.tell(Event::Worked(
+                self.work * (batch.count() * self.members) as u64,
+            ));
             // Over all there is one cost, and no mean of costs so far.
             if shuffled.is_some() {
                 let done = count.min(self.batches_done * self.spec.batch_size);

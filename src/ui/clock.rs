@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::train::Event;
 use crate::words::duration;
 
 /// Measures the speed of a run in multiply–accumulate operations.
@@ -25,13 +26,14 @@ impl Clock {
         }
     }
 
-    pub fn worked(&self, multiply_accumulates: u64) {
-        self.done.fetch_add(multiply_accumulates, Ordering::Relaxed);
-    }
-
-    pub fn worked_before(&self, multiply_accumulates: u64) {
-        self.done_before
-            .fetch_add(multiply_accumulates, Ordering::Relaxed);
+    /// Takes note of work.
+    pub fn tell(&self, event: Event<'_>) {
+        let (count, work) = match event {
+            Event::Worked(work) => (&self.done, work),
+            Event::WorkedBefore(work) => (&self.done_before, work),
+            Event::Record(_) | Event::Recall(_) | Event::Ended(_) => return,
+        };
+        count.fetch_add(work, Ordering::Relaxed);
     }
 
     /// `12 s left`, if the rest goes on as it went; empty before anything was done.
@@ -68,8 +70,8 @@ mod tests {
     fn the_number_comes_before_the_word() {
         let clock = Clock::start(300);
         assert_eq!(clock.left(), "");
-        clock.worked_before(100);
-        clock.worked(200);
+        clock.tell(Event::WorkedBefore(100));
+        clock.tell(Event::Worked(200));
         assert_eq!(clock.left(), "0 s left");
     }
 }

@@ -26,8 +26,7 @@ use super::plots::{Mark, Metric, Note, Plots, Quantity, Split, Step};
 use super::print::say;
 use super::screen::{self, Screen};
 use super::{Extent, outlives_terminal};
-use crate::results::Ended;
-use crate::train::{Record, Stop};
+use crate::train::{Event, Stop};
 
 /// How often what is shown is brought up to date; burn draws no faster.
 const REFRESH: Duration = Duration::from_millis(100);
@@ -65,31 +64,25 @@ impl Dashboard {
         }
     }
 
-    pub fn clock(&self) -> &Clock {
-        &self.clock
-    }
-
     pub fn readings(&self) -> usize {
         self.readings
     }
 
-    pub fn record(&self, record: Record<'_>, recalled: bool) {
-        self.note(record.into(), recalled);
-    }
-
-    /// A member that could not go on.
-    pub fn ended(&self, ended: &Ended) {
-        let note = Note::Ended {
-            member: ended.member.index,
-            reason: ended.reason(),
+    pub fn tell(&self, event: Event<'_>) {
+        self.clock.tell(event);
+        let note = match event {
+            Event::Record(record) => (record.into(), false),
+            // A plot shows all epochs.
+            Event::Recall(record) => (record.into(), true),
+            Event::Ended(ended) => {
+                let (member, reason) = (ended.member.index, ended.reason());
+                (Note::Ended { member, reason }, false)
+            }
+            Event::Worked(_) | Event::WorkedBefore(_) => return,
         };
-        self.note(note, false);
-    }
-
-    fn note(&self, note: Note, recalled: bool) {
         if let Some(notes) = &self.notes {
             // A dashboard that was ended early has nobody who receives.
-            let _ = notes.send((note, recalled));
+            let _ = notes.send(note);
         }
     }
 

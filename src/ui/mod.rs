@@ -16,9 +16,9 @@ mod screen;
 use std::io::IsTerminal;
 use std::sync::Arc;
 
-use crate::results::{Ended, Member};
+use crate::results::Member;
 use crate::spec::ExperimentName;
-use crate::train::{Observer, Record, Stop};
+use crate::train::{Event, Observer, Stop};
 
 /// How much to show.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,55 +99,14 @@ impl Watcher {
             Self::Plain(_) | Self::Nobody => (),
         }
     }
-
-    fn clock(&self) -> Option<&clock::Clock> {
-        match self {
-            #[cfg(feature = "dashboard")]
-            Self::Dashboard(dashboard) => Some(dashboard.clock()),
-            Self::Plain(lines) => Some(&lines.clock),
-            Self::Nobody => None,
-        }
-    }
 }
 
 impl Observer for Watcher {
-    fn worked(&self, multiply_accumulates: u64) {
-        if let Some(clock) = self.clock() {
-            clock.worked(multiply_accumulates);
-        }
-    }
-
-    fn worked_before(&self, multiply_accumulates: u64) {
-        if let Some(clock) = self.clock() {
-            clock.worked_before(multiply_accumulates);
-        }
-    }
-
-    fn record(&self, record: Record<'_>) {
+    fn tell(&self, event: Event<'_>) {
         match self {
             #[cfg(feature = "dashboard")]
-            Self::Dashboard(dashboard) => dashboard.record(record, false),
-            Self::Plain(lines) => lines.record(record),
-            Self::Nobody => (),
-        }
-    }
-
-    /// A plot shows all epochs; a line that was printed before is not printed again.
-    fn recall(&self, record: Record<'_>) {
-        match self {
-            #[cfg(feature = "dashboard")]
-            Self::Dashboard(dashboard) => dashboard.record(record, true),
-            Self::Plain(_) | Self::Nobody => {
-                let _ = record;
-            }
-        }
-    }
-
-    fn ended(&self, ended: &Ended) {
-        match self {
-            #[cfg(feature = "dashboard")]
-            Self::Dashboard(dashboard) => dashboard.ended(ended),
-            Self::Plain(lines) => lines.ended(ended),
+            Self::Dashboard(dashboard) => dashboard.tell(event),
+            Self::Plain(lines) => lines.tell(event),
             Self::Nobody => (),
         }
     }

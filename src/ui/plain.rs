@@ -4,12 +4,12 @@ use super::Extent;
 use super::clock::Clock;
 use super::print::say;
 use crate::results::{ClassifierRecord, Ended, EpochRecord, StageRecord};
-use crate::train::Record;
+use crate::train::{Event, Record};
 use crate::words::padded;
 
 /// A printer of lines.
 pub struct Lines {
-    pub clock: Clock,
+    clock: Clock,
     epochs: usize,
     label_width: usize,
 }
@@ -28,7 +28,17 @@ impl Lines {
         }
     }
 
-    pub fn record(&self, record: Record<'_>) {
+    pub fn tell(&self, event: Event<'_>) {
+        self.clock.tell(event);
+        match event {
+            Event::Record(record) => self.record(record),
+            Event::Ended(ended) => self.ended(ended),
+            // A line that was printed before is not printed again.
+            Event::Recall(_) | Event::Worked(_) | Event::WorkedBefore(_) => (),
+        }
+    }
+
+    fn record(&self, record: Record<'_>) {
         let line = match record {
             Record::Epoch(record) => self.epoch(record),
             Record::Stage(record) => self.stage(record),
@@ -38,8 +48,7 @@ impl Lines {
         say(format!("{line}  {}", self.clock.left()).trim_end());
     }
 
-    /// A member that could not go on.
-    pub fn ended(&self, ended: &Ended) {
+    fn ended(&self, ended: &Ended) {
         let label = padded(&ended.member.label, self.label_width);
         say(&format!("{label}  {}", ended.reason()));
     }

@@ -1,5 +1,7 @@
 //! Plans and data made by hand, and their training without the program around it.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use layerwise::backend::{self, Backend};
 use layerwise::data::{Dataset, Frame, Images, Split, Transforms};
 use layerwise::evidence;
@@ -8,8 +10,31 @@ use layerwise::spec::{
     AutoencoderTraining, BackendName, ClassifierTraining, Condition, Data, ExperimentName, Model,
     Plan, Report, Run,
 };
-use layerwise::train::{Observer, Stop};
+use layerwise::train::{Event, Observer, Stop};
 use layerwise::weights::Weights;
+
+/// Asks for a stop after so many steps.
+pub struct StopAfter<'a> {
+    steps: usize,
+    done: AtomicUsize,
+    stop: &'a Stop,
+}
+
+impl<'a> StopAfter<'a> {
+    pub fn new(steps: usize, stop: &'a Stop) -> Self {
+        let done = AtomicUsize::new(0);
+        Self { steps, done, stop }
+    }
+}
+
+impl Observer for StopAfter<'_> {
+    fn tell(&self, event: Event<'_>) {
+        let is_step = matches!(event, Event::Worked(_));
+        if is_step && self.done.fetch_add(1, Ordering::Relaxed) + 1 == self.steps {
+            self.stop.request();
+        }
+    }
+}
 
 /// Pixels of a picture of [`blobs`].
 pub const INPUTS: usize = 36;
