@@ -9,7 +9,6 @@ use layerwise::backend::{self, Backend};
 use layerwise::data::{Dataset, Frame, Images, Split};
 use layerwise::experiment::{Ending, rows};
 use layerwise::model::{Autoencoder, numbers, parameters};
-use layerwise::results::Ended;
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, BackendName, Corruption, Initialization,
     KlSparsity, MeanActivationEstimator, Model, OptimizerSpec, Plan, Schedule, Sparsity,

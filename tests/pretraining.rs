@@ -12,7 +12,7 @@ use layerwise::experiment::{
     Ending, Examples, Outcome, multiply_accumulates, named_parameters, rows,
 };
 use layerwise::model::{Autoencoder, Classifier};
-use layerwise::results::{ClassifierRecord, Ended, TransferProof};
+use layerwise::results::{ClassifierRecord, TransferProof};
 use layerwise::run_dir::Records;
 use layerwise::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, ClassifierTraining,
