@@ -11,6 +11,7 @@ mod signals;
 
 use std::ffi::OsString;
 use std::io;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -44,8 +45,8 @@ Examples:
   layerwise backends                                   what this build and machine offer
 
 Exit codes: 0 done, 1 failed, 2 wrong request, 130 stopped by Ctrl-C, `q`, a signal, or a terminal that was closed.
-It is 1, too, if the cost of a model became infinite or not a number: everything is written then, and the page tells which
-model and why.
+It is 1, too, if the cost of a model became infinite or not a number. All results are written then, and the page says
+which model it was, and why.
 
 In a fresh clone, write `cargo run --` for `layerwise`.";
 
@@ -85,7 +86,7 @@ enum Verb {
     },
     /// Continue a run that was stopped or killed, to the same results
     Resume(ResumeArgs),
-    /// Show what is done, running, failed and to come of a run or of its parts
+    /// Show which models or parts of a run are done, running, failed or still to come
     Status {
         /// A run folder, such as runs/figure56-001
         run_dir: PathBuf,
@@ -101,7 +102,7 @@ enum Verb {
         #[arg(long, value_name = "DIR", default_value = "runs")]
         out: PathBuf,
     },
-    /// Run several configs, going on with what is there, and print one table of what they promise and what came out
+    /// Run several configs, resuming runs that were begun, and print one table of what they promise and what came out
     Promises(PromisesArgs),
     /// Draw figures, curves and page of a run again from its folder; train nothing
     Report {
@@ -142,25 +143,36 @@ struct RunArgs {
     #[arg(long = "continue", requires = "out")]
     go_on: bool,
     /// Train this part of the models and no others, as in --part 3/16, into the folder of --out, which all parts share.
-    /// When all are there, `layerwise resume` draws what one process would have drawn
+    /// When all parts are done, `layerwise resume` puts them together and draws what one process would have drawn
     #[arg(long, value_name = "N/OF", requires = "out", conflicts_with = "strict")]
     part: Option<Part>,
     #[command(flatten)]
     watch: WatchArgs,
 }
 
+/// Reads a whole number in a range.
+fn whole(
+    range: RangeInclusive<u16>,
+) -> impl Fn(&str) -> Result<u16, String> + Clone + Send + Sync + 'static {
+    move |text| {
+        let number = text.parse().ok().filter(|number| range.contains(number));
+        let (low, high) = (range.start(), range.end());
+        number.ok_or_else(|| format!("it must be a whole number from {low} to {high}"))
+    }
+}
+
 /// More threads than any machine has cores.
-const MOST_JOBS: i64 = 4096;
+const MOST_JOBS: u16 = 4096;
 
 #[derive(Debug, Args)]
 struct SlurmArgs {
     #[command(flatten)]
     plan: PlanArgs,
     /// How many parts [default: 16, or as many as there are models]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=u16::MAX))]
     parts: Option<u16>,
     /// Compute threads of each part
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=MOST_JOBS))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole(1..=MOST_JOBS))]
     jobs: u16,
     /// The run folder, on a disk that all machines share [default: runs/ and the name of the config]
     #[arg(long, value_name = "DIR")]
@@ -193,7 +205,7 @@ struct PromisesArgs {
 #[derive(Debug, Args)]
 struct WatchArgs {
     /// Compute threads on a CPU backend; results do not depend on it [default: number of cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=MOST_JOBS))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=MOST_JOBS))]
     jobs: Option<u16>,
     /// Print nothing while training
     #[arg(long, conflicts_with = "plain")]

@@ -19,7 +19,8 @@ pub(crate) use forms::Form;
 use forms::{Perhaps, WrittenDecoderBias, WrittenInitialization};
 
 pub(crate) use forms::{
-    HIGHEST_CLASS, LARGEST_SEED, PublishedForm, ROUNDS_OUT, Seeds, Stages, Whole, words_alone,
+    Bounds, HIGHEST_CLASS, LARGEST_SEED, PublishedForm, ROUNDS_OUT, Seeds, Stages, Whole,
+    words_alone,
 };
 pub(crate) use plan::StageCount;
 pub use plan::{

@@ -402,7 +402,7 @@ impl Trained {
     fn to_sae_lens(&self, out: &Path) -> Result<Exported, Failure> {
         let cannot = |reason: &str| {
             Failure::Request(format!(
-                "SAELens {SAE_LENS} has no form for {}: {reason}\n  hint: export it with --format pytorch or npz",
+                "SAELens {SAE_LENS} cannot represent `{}`: {reason}\n  hint: export it with --format pytorch or npz",
                 self.member.label
             ))
         };
@@ -563,8 +563,18 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 
 /// The error for a file of the user's own that cannot be written.
 pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
+    let folder = path
+        .parent()
+        .filter(|_| error.kind() == io::ErrorKind::NotFound);
+    let hint = match folder {
+        Some(folder) => format!(
+            "make the folder {}, or give another file with `-o`",
+            folder.display()
+        ),
+        None => "make room, or give a place that can be written to with `-o`".to_owned(),
+    };
     Failure::Work(format!(
-        "cannot write {}: {error}\n  hint: make room, or give a place that can be written to with `-o`",
+        "cannot write {}: {error}\n  hint: {hint}",
         path.display()
     ))
 }

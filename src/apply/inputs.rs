@@ -163,7 +163,7 @@ impl Trained {
             if are_pictures(found) && are_pictures(frame) {
                 "images are made to fit with `--fit crop` or `--fit resize`; arrays and IDX files have to be of that size"
             } else {
-                "give inputs like those of the run's data"
+                "give inputs with as many numbers each as the run's data have"
             }
         )))
     }
@@ -231,7 +231,8 @@ fn told(error: &DataError, frame: Frame) -> Failure {
                 },
         } => Failure::Request(format!(
             "{} is {height} pixels high and {width} wide, but the run's data have {frame}\n  hint: add `--fit crop`, which \
-             cuts off what is too much, or `--fit resize`, which squeezes the whole",
+             scales a picture until it fills the size and cuts off what stands over, or `--fit resize`, which scales height \
+             and width each to the size",
             file.display()
         )),
         DataError::Picture {

@@ -207,7 +207,7 @@ impl Trained {
     pub fn width(&self, output: Output) -> Result<usize, Failure> {
         let label = &self.member.label;
         let units = |layer: &Layer| layer.weight.dims()[2];
-        let wrong = |reason: &str| Err(Failure::Request(format!("{label} {reason}")));
+        let wrong = |reason: &str| Err(Failure::Request(format!("`{label}` {reason}")));
         match (output, &self.network) {
             (Output::Codes(layer), _) => {
                 let hidden = self.hidden();
@@ -236,7 +236,7 @@ impl Trained {
             ),
             (Output::Probabilities, Network::Autoencoder(_) | Network::DeepAutoencoder(_)) => {
                 wrong(
-                    "is an autoencoder, which knows no classes\n  hint: `layerwise encode` gives its codes, `layerwise \
+                    "is an autoencoder, which does not predict classes\n  hint: `layerwise encode` gives its codes, `layerwise \
                  reconstruct` what it makes of them",
                 )
             }

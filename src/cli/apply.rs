@@ -46,7 +46,8 @@ pub struct ReadingArgs {
     /// The array to take from a file that holds several
     #[arg(long, value_name = "NAME")]
     key: Option<String>,
-    /// Take pictures of another size or colour: crop cuts the edges off, resize scales the whole picture
+    /// Accept pictures of another size, or in colour: crop scales a picture until it fills the size and cuts off what
+    /// stands over, resize scales height and width each to the size
     #[arg(long, value_name = "HOW")]
     fit: Option<FitArg>,
     /// Take white for black and black for white
@@ -102,7 +103,7 @@ pub struct TopArgs {
     #[arg(long, conflicts_with = "input")]
     train: bool,
     /// How many inputs for each unit
-    #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 9, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    #[arg(short = 'n', long = "count", value_name = "N", default_value_t = 9, value_parser = super::whole(1..=1000))]
     count: u16,
     /// The hidden layer, counted from 1 at the input [default: the highest]
     #[arg(long, value_name = "K")]
@@ -406,7 +407,7 @@ impl<'a> Target<'a> {
 
 fn ending(path: &Path, known: &str) -> Failure {
     Failure::Request(format!(
-        "{}: the ending of the name tells what to write, and this is none that is known here\n  hint: end it in .{known}",
+        "{}: the ending of a file's name chooses the format, and this one chooses none\n  hint: end the name in .{known}",
         path.display()
     ))
 }

@@ -190,7 +190,9 @@ pub(super) fn as_list(node: &Node, expected: &str) -> Option<String> {
     if expected == "a list" && !are_numbers {
         return Some(format!("a list: write [{}]", shown(&node.written())));
     }
-    (!items.is_empty() && are_numbers).then(|| format!("a list: write [{}]", items.join(", ")))
+    let or = expected.split_once(", or ");
+    let or = or.map_or_else(String::new, |(_, other)| format!(", or {other}"));
+    (!items.is_empty() && are_numbers).then(|| format!("a list: write [{}]{or}", items.join(", ")))
 }
 
 impl<'de> Deserializer<'de> for &'de Node {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::de::as_list;
 use super::keys::{self, SECTIONS, joined, split};
 use super::node::{Node, Value};
-use super::problem::{Problem, shown};
+use super::problem::{Problem, alternatives, enumerated, shown};
 use super::sections::{self, Section, StageSection};
 use super::{Origin, Overrides};
 use crate::spec::ExperimentName;
@@ -166,16 +166,15 @@ impl Document {
             return Ok(());
         };
         let ours = word(self.experiment);
-        let owners = owners.into_iter().map(|of| format!("\"{}\"", word(of)));
-        let owners: Vec<String> = owners.collect();
+        let owners: Vec<&str> = owners.into_iter().map(word).collect();
         Err(Problem::new(
             &foreign.origin,
             format!(
                 "`{}` is not used because experiment = \"{ours}\"; it belongs to {}",
                 shown(&foreign.path),
-                owners.join(" and ")
+                enumerated(&owners, "and")
             ),
-            format!("remove it, or set experiment = {}", owners.join(" or ")),
+            format!("remove it, or set experiment = {}", alternatives(&owners)),
         ))
     }
 
@@ -207,7 +206,7 @@ impl Document {
                 if names_of.len() > 1 && SECTIONS.contains(&section)
                     || ["conditions", "grid"].contains(&section)
                 {
-                    let hint = "a grid varies keys of the model, such as \"sparsity.weight\"";
+                    let hint = "a grid varies keys that a condition can set, such as \"sparsity.weight\" or \"training.epochs\"; for one condition alone, write [conditions.NAME.grid]";
                     problem.hints = vec![hint.to_owned()];
                 }
                 return Err(problem);
@@ -454,8 +453,12 @@ fn check_layers(layers: &Node) -> Result<(), Problem> {
             .parse()
             .is_ok_and(|number: u32| number > 0 && number.to_string() == *layer);
         if !is_layer {
-            let says = format!("`{}` is no layer's pretraining", shown(&node.path));
-            let hint = "layers are counted from 1, as in [pretraining.layer.3]";
+            let says = format!(
+                "`{}`: \"{}\" is not the number of a layer",
+                shown(&node.path),
+                shown(layer)
+            );
+            let hint = "layers are counted from 1, as in [pretraining.layer.3]; what holds for all stands in [pretraining]";
             return Err(Problem::new(&node.origin, says, hint));
         }
         if !node.is_table() {
@@ -477,7 +480,7 @@ fn check_name(name: &str, origin: &Origin) -> Result<(), Problem> {
         origin,
         format!("a condition cannot be called \"{}\"", shown(name)),
         format!(
-            "a name is 1 to {LONGEST_NAME} visible characters, with spaces only between others, and without \" - \", which subtracts"
+            "a name is 1 to {LONGEST_NAME} visible characters, does not begin or end with a space, and does not contain \" - \", which report.differences takes for a minus"
         ),
     ))
 }

@@ -122,7 +122,15 @@ pub(super) const OTHER_NAMES: &[(&[&str], &[&str])] = &[
         &["lr", "eta", "η", "step_size"],
         &["training.learning_rate"],
     ),
-    (&["l2", "lambda", "λ"], &["training.weight_decay"]),
+    (&["l2"], &["training.weight_decay"]),
+    (
+        &["lambda", "λ"],
+        &[
+            "sparsity.weight",
+            "pretraining.sparsity.weight",
+            "training.weight_decay",
+        ],
+    ),
     (&["batch", "bs", "minibatch"], &["training.batch_size"]),
     (
         &["iterations", "n_epochs", "num_epochs", "max_epochs"],
@@ -307,16 +315,16 @@ fn hint(place: Place<'_>, known: &[&str]) -> String {
             None => known_sections(),
         });
     };
-    let beside = nearest(name, known.iter().copied());
-    let listed = |known: &mut dyn Iterator<Item = &&str>| {
+    let begins = format!("{name}_");
+    let beside = nearest(name, known.iter().copied()).or_else(|| {
         known
-            .map(|name| format!("`{name}`"))
-            .collect::<Vec<_>>()
-            .join(", ")
-    };
+            .iter()
+            .copied()
+            .find(|known| known.starts_with(&begins))
+    });
     if section.starts_with("expect[") {
         return beside.map_or_else(
-            || format!("a promise has {}", listed(&mut known.iter())),
+            || format!("a promise has {}", listed(known)),
             |near| format!("did you mean `{near}`?"),
         );
     }
@@ -340,14 +348,20 @@ fn hint(place: Place<'_>, known: &[&str]) -> String {
     if known.is_empty() {
         return format!("\"{}\" has no keys of its own", shown(last(&path)));
     }
-    let mut known = known
-        .iter()
-        .filter(|name| place.layer.is_none() || !OF_ALL_LAYERS.contains(name));
+    let known = known.iter().copied();
+    let known: Vec<&str> = known
+        .filter(|name| place.layer.is_none() || !OF_ALL_LAYERS.contains(name))
+        .collect();
     format!(
-        "[{}] knows {}",
+        "the keys of [{}] are {}",
         shown(&place.path_of(&path)),
-        listed(&mut known)
+        listed(&known)
     )
+}
+
+fn listed(names: &[&str]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
 }
 
 /// What took the place of a key that there was, or that an autoencoder has and a stage has not.
@@ -404,7 +418,13 @@ fn meant(place: Place<'_>, section: &str, name: &str) -> Option<String> {
             (all().contains(&here) && place.may_hold(&here)).then_some(here)
         });
         return here.map_or_else(
-            || Some(format!("did you mean `{}`?", keys.join("` or `"))),
+            || {
+                let keys = listed(keys);
+                let all_but_last = keys.rsplit_once(", ");
+                let keys =
+                    all_but_last.map_or(keys.clone(), |(some, last)| format!("{some} or {last}"));
+                Some(format!("did you mean {keys}?"))
+            },
             |key| did_you_mean(&key),
         );
     }
@@ -418,9 +438,9 @@ fn meant(place: Place<'_>, section: &str, name: &str) -> Option<String> {
     }
     Some(if all_layers.may_hold(near) {
         let path = all_layers.path_of(near);
-        format!("it is told for all layers at once: set `{}`", shown(&path))
+        format!("it cannot differ between layers: set `{}`", shown(&path))
     } else {
-        format!("it is told for all conditions at once: set `{near}`")
+        format!("it cannot differ between conditions: set `{near}`")
     })
 }
 

@@ -428,13 +428,18 @@ impl Trees<'_> {
         })
     }
 
-    fn broken(&self, broken: Broken, layer: Option<usize>) -> Problem {
-        broken.at(|key| {
+    fn broken(&self, mut broken: Broken, layer: Option<usize>) -> Problem {
+        let find = |key: &str| {
             let names: Vec<&str> = key.split('.').collect();
             let of_layer = layer.filter(|_| names[0] == "pretraining");
             let node = self.put_together(names[0], of_layer);
-            node.find(&names[1..]).map(|node| node.origin.clone())
-        })
+            node.find(&names[1..]).cloned()
+        };
+        let is_of_layer = |key: &String| find(key).is_some_and(|of| of.path.contains(".layer."));
+        if let (Some(layer), true) = (layer, broken.keys.iter().any(is_of_layer)) {
+            broken.says = format!("in [pretraining.layer.{layer}], {}", broken.says);
+        }
+        broken.at(|key| find(key).map(|node| node.origin))
     }
 }
 

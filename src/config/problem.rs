@@ -150,8 +150,13 @@ pub(super) fn listed(words: &[&str]) -> String {
 
 /// `"a", "b" or "c"`.
 pub(super) fn alternatives(words: &[&str]) -> String {
+    enumerated(words, "or")
+}
+
+/// The same with another conjunction before the last.
+pub(super) fn enumerated(words: &[&str], conjunction: &str) -> String {
     match words.split_last() {
-        Some((last, others @ [_, ..])) => format!("{} or \"{last}\"", listed(others)),
+        Some((last, others @ [_, ..])) => format!("{} {conjunction} \"{last}\"", listed(others)),
         _ => listed(words),
     }
 }

@@ -13,8 +13,8 @@ use super::node::{Node, Value};
 use super::problem::{Problem, listed, quoted, shown};
 use super::sections::{ReportKeys, ReportSection, Section};
 use crate::spec::{
-    Condition, Coordinate, Expectation, Form, Over, Promise, Published, PublishedForm, Report,
-    Seeds,
+    Bounds, Condition, Coordinate, Expectation, Form, Over, Promise, Published, PublishedForm,
+    Report, Seeds,
 };
 
 /// The promises of a config.
@@ -286,12 +286,18 @@ impl Names<'_> {
                     _ => *subtrahends.iter().find(same).ok_or_else(|| {
                         let name = &self.conditions[minuend].name;
                         let says = format!(
-                            "holds \"{}\", but \"{}\" is not at the point of \"{}\"",
+                            "holds \"{}\", but no \"{}\" has the same values of the grid as \"{}\"",
                             shown(text),
                             shown(subtrahend),
                             shown(name)
                         );
-                        self.problem(KEY, &says, "name single conditions, such as \"D, k = 8\"")
+                        let other = &self.conditions[subtrahends[0]].name;
+                        let hint = format!(
+                            "name one of each, as in \"{} - {}\"",
+                            shown(name),
+                            shown(other)
+                        );
+                        self.problem(KEY, &says, &hint)
                     })?,
                 };
                 let pair = (minuend, subtrahend);
@@ -351,7 +357,7 @@ pub(super) struct ExpectKeys {
     epoch: Option<usize>,
     /// The smallest and the largest that it may be.
     #[serde(default)]
-    within: Option<Vec<f64>>,
+    within: Option<Ends>,
     /// What it will be, up to the tolerance.
     #[serde(default)]
     value: Option<f64>,
@@ -376,6 +382,9 @@ pub(super) struct ExpectKeys {
 }
 
 #[derive(Deserialize, JsonSchema)]
+struct Ends(#[serde(with = "Bounds")] [f64; 2]);
+
+#[derive(Deserialize, JsonSchema)]
 struct Beside(#[serde(with = "PublishedForm")] Published);
 
 #[derive(Deserialize, JsonSchema)]
@@ -390,23 +399,25 @@ impl ExpectKeys {
             is,
             ..
         } = self;
-        Ok(match (within.as_deref(), value, tolerance, is) {
-            (Some(&[low, high]), None, None, None) if low <= high => Promise::Within { low, high },
-            (None, Some(value), tolerance, None)
-                if value.is_finite() && tolerance.is_none_or(|tolerance| tolerance >= 0.0) =>
-            {
-                Promise::Near {
-                    value: *value,
-                    tolerance: tolerance.unwrap_or(0.0),
-                }
+        Ok(match (within, value, tolerance, is) {
+            (&Some(Ends([low, high])), None, None, None) => Promise::Within { low, high },
+            (None, Some(_), Some(tolerance), None) if *tolerance < 0.0 => {
+                return Err(serde::de::Error::custom(format!(
+                    "has tolerance = {tolerance}, which is negative\n\
+                     write how far from the value it may be, as in tolerance = 0.2"
+                )));
             }
+            (None, Some(value), tolerance, None) if value.is_finite() => Promise::Near {
+                value: *value,
+                tolerance: tolerance.unwrap_or(0.0),
+            },
             (None, None, None, Some(word)) => Promise::Is {
                 // As readers write it, or as results.json does.
                 word: word.trim().replace('_', " "),
             },
             _ => {
                 return Err(serde::de::Error::custom(
-                    "makes no promise that can be held against a number or a word\n\
+                    "needs exactly one of `within`, `value` and `is`\n\
                      write one of: within = [low, high]; value = 98.1 and tolerance = 0.2; is = \"strokes\"",
                 ));
             }

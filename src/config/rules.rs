@@ -269,7 +269,7 @@ fn sparsity([section, of_units, of_revive]: [&str; 3], model: &AutoencoderTraini
             return broken(
                 &[&activation, &key("kind")],
                 format!(
-                    "`{}` is \"{word}\", which needs ramps, but `{activation}` is another",
+                    "`{}` is \"{word}\", which needs ReLU units, but `{activation}` is another",
                     key("kind")
                 ),
                 format!("set {activation} = \"relu\", or choose another kind"),
@@ -291,7 +291,7 @@ fn sparsity([section, of_units, of_revive]: [&str; 3], model: &AutoencoderTraini
         return broken(
             &[&revive, &key("kind")],
             format!(
-                "`{revive}` is \"aux_k\", which teaches units that a choice keeps off, but `{}` = \"{word}\" makes no choice",
+                "`{revive}` is \"aux_k\", which trains units that were turned off for long, but `{}` = \"{word}\" turns none off",
                 key("kind")
             ),
             format!(
@@ -320,14 +320,14 @@ fn line_search(
         broken(
             &[&key, &optimizer],
             format!(
-                "`{key}` {does}, which `{optimizer}` = \"lbfgs\" cannot have: it compares costs"
+                "`{key}` {does}; `{optimizer}` = \"lbfgs\" needs a cost that depends on the weights alone, without jumps"
             ),
             format!("set {key} = {allowed}, or choose another optimizer"),
         )
     };
     match model.sparsity {
         Sparsity::TopK { .. } | Sparsity::BatchTopK(_) | Sparsity::JumpRelu(_) => {
-            let does = "turns units on and off, so that the cost leaps";
+            let does = "turns units on and off, so that the cost jumps";
             return refuse(of_sparsity, "kind", does, "\"kl\", \"l1\" or \"none\"");
         }
         Sparsity::Kl(KlSparsity {
@@ -344,7 +344,7 @@ fn line_search(
             );
         }
         sparsity if sparsity.warm_up_steps() > 0 => {
-            let does = "makes the cost another one at every step";
+            let does = "changes the cost at every step";
             return refuse(of_sparsity, "warm_up_steps", does, "0");
         }
         _ => {}
@@ -398,7 +398,7 @@ pub(super) fn training(section: &str, training: &TrainingSpec) -> Kept {
                 return broken(
                     &[&epochs],
                     format!(
-                        "{epochs} = {momentum_epochs} says when the momentum is there, but not where"
+                        "{epochs} = {momentum_epochs} says over how many epochs momentum changes, but not to which value"
                     ),
                     format!("set {} too", key("optimizer.sgd.final_momentum")),
                 );
@@ -410,7 +410,7 @@ pub(super) fn training(section: &str, training: &TrainingSpec) -> Kept {
                 return broken(
                     &[&keys[0], &keys[1]],
                     format!(
-                        "{} = {rate:?} times {} = {decay:?} is {}, so that every step of SGD makes weights larger",
+                        "{} = {rate:?} times {} = {decay:?} is {}, so that weight decay never makes a weight smaller: it turns its sign at every step",
                         keys[1],
                         keys[0],
                         rate * decay

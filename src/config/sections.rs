@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::de::{Fields, Refusal};
 use super::node::{Node, Value};
-use super::problem::{Problem, shown};
+use super::problem::{Problem, alternatives, enumerated, shown};
 use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data,
     DecoderActivation, DeepAutoencoderSpec, ExperimentName, Form, Initialization, Keep, KlSparsity,
@@ -213,7 +213,7 @@ fn check_kind(node: &Node) -> Result<(), Refusal> {
     let owners = SparsityKind::ALL
         .into_iter()
         .filter(|kind| of_kind(*kind, name));
-    let owners: Vec<String> = owners.map(|kind| format!("\"{}\"", kind.word())).collect();
+    let owners: Vec<&str> = owners.map(SparsityKind::word).collect();
     if owners.is_empty() {
         return Ok(());
     }
@@ -228,9 +228,9 @@ fn check_kind(node: &Node) -> Result<(), Refusal> {
         format!(
             "`{path}` is not used because {kind_path} = \"{}\"; it belongs to {}",
             kind.word(),
-            owners.join(", ")
+            enumerated(&owners, "and")
         ),
-        format!("remove it, or set {kind_path} to {}", owners.join(" or ")),
+        format!("remove it, or set {kind_path} to {}", alternatives(&owners)),
     ))))
 }
 

@@ -296,7 +296,7 @@ fn difference(found: &Found<'_>, minuend: &str, subtrahend: &str) -> Difference 
     }
 }
 
-/// Numbers in a classifier; and numbers learnt in all, those of its pretraining's autoencoders or classifiers among them.
+/// Parameters of a classifier; and parameters learnt in all, those of its pretraining's autoencoders or classifiers among them.
 fn parameter_counts(training: &ClassifierTraining, inputs: usize, classes: usize) -> [usize; 2] {
     let spec = &training.classifier;
     let parameters = Classifier::parameter_count(spec, inputs, classes);
@@ -532,7 +532,7 @@ fn conditions(
                 ("hidden layers", None),
                 ("… pretrained", None),
                 ("parameters", None),
-                ("numbers learnt, with decoders", None),
+                ("parameters learnt, pretraining included", None),
                 ("gradient updates", None),
                 ("10¹² multiply–accumulates", Some(Term::MultiplyAccumulates)),
                 ("seconds", None),

@@ -65,7 +65,7 @@ pub(super) fn how_learning_is_judged(chance: Chance) -> String {
         None => "which no accuracy on so few images is".to_owned(),
     };
     format!(
-        "Always naming the commonest class is right for {} of the {images}, {}: chance. An accuracy is said to be above it if a guess that is right as often as that would reach it in fewer than 1 of 1,000 runs (an exact binomial test), {line}.",
+        "Always naming the commonest class is right for {} of the {images}, {}: chance. An accuracy counts as above chance if guesses that are right as often as that reach it in fewer than 1 of 1,000 runs (an exact binomial test), {line}.",
         grouped(chance.commonest),
         percent(chance.accuracy()),
     )
@@ -407,20 +407,18 @@ fn what_it_cost(
     let affordable = theirs.iter().rposition(|&spent| spent <= pretraining)?;
     let reached = percent(other.accuracy.get(affordable)?.median);
     let name = named(&other.condition);
-    let price = "with the computation of the pretraining alone";
+    let price = "The computation of the pretraining alone";
     let meanwhile = match affordable {
-        0 => format!("the pretraining alone costs less than one epoch of {name}"),
-        1 if epochs == 1 => format!("{price}, {name} is trained for its only epoch, to {reached}"),
+        0 => format!("{price} is less than that of one epoch of {name}"),
+        1 if epochs == 1 => format!("{price} trains {name} for its only epoch, to {reached}"),
         all if all == epochs => {
-            format!("{price}, {name} is trained for all of its {epochs} epochs, to {reached}")
+            format!("{price} trains {name} for all of its {epochs} epochs, to {reached}")
         }
-        some => {
-            format!("{price}, {name} is trained for {some} of its {epochs} epochs, to {reached}")
-        }
+        some => format!("{price} trains {name} for {some} of its {epochs} epochs, to {reached}"),
     };
+    let pretrained = named(&one.condition);
     Some(format!(
-        "{} learns {} numbers, those of its pretraining included, where {name} learns {}, and takes {:.1} × its multiply–accumulates; {meanwhile}.",
-        named(&one.condition),
+        "{pretrained} learns {} parameters, those of its pretraining included; {name} learns {}. {pretrained} takes {:.1} times the multiply–accumulates of {name}. {meanwhile}.",
         grouped(one.parameters_learnt),
         grouped(other.parameters_learnt),
         total / their_total,
@@ -644,7 +642,7 @@ mod tests {
                 "When the training of C begins, the norm of the gradient is 0.50 in the softmax layer and 1.0e−10 in layer 1, 2.0e−10 times as large.",
                 "D − C: +84.65 points after the first epoch and +86.83 after epoch 3; it is above 0 after 2 of 3 epochs.",
                 "D finishes 86.83 points above C. C He, with the same layers but no pretraining (what C He is), already gains 86.05 of them; pretraining adds 0.78.",
-                "D learns 16,000 numbers, those of its pretraining included, where C learns 1,000, and takes 1.8 × its multiply–accumulates; with the computation of the pretraining alone, C is trained for 2 of its 3 epochs, to 11.35 %.",
+                "D learns 16,000 parameters, those of its pretraining included; C learns 1,000. D takes 1.8 times the multiply–accumulates of C. The computation of the pretraining alone trains C for 2 of its 3 epochs, to 11.35 %.",
             ]
         );
     }
@@ -680,7 +678,7 @@ mod tests {
                 "D is at 95.00 % (94.00 % to 96.00 %) after its first epoch and at 98.10 % (98.00 % to 98.20 %) after epoch 2.",
                 "When the training of C begins, the norm of the gradient is 0.50 in the softmax layer and 2.0e−10 in layer 1, 4.0e−10 times as large (medians over seeds).",
                 "D − C, paired by seed: +83.72 (+83.65 to +86.20) points after the first epoch and +86.75 (+86.65 to +86.85) after epoch 2; the median is above 0 after 2 of 2 epochs.",
-                "D learns 16,000 numbers, those of its pretraining included, where C learns 1,000, and takes 2.2 × its multiply–accumulates; with the computation of the pretraining alone, C is trained for all of its 2 epochs, to 11.35 %.",
+                "D learns 16,000 parameters, those of its pretraining included; C learns 1,000. D takes 2.2 times the multiply–accumulates of C. The computation of the pretraining alone trains C for all of its 2 epochs, to 11.35 %.",
             ]
         );
     }
@@ -701,7 +699,7 @@ mod tests {
         );
         assert_eq!(
             how_learning_is_judged(NEARLY_ONE_CLASS),
-            "Always naming the commonest class is right for 9,600 of the 10,000 test images, 96.00 %: chance. An accuracy is said to be above it if a guess that is right as often as that would reach it in fewer than 1 of 1,000 runs (an exact binomial test), here 96.60 % or more."
+            "Always naming the commonest class is right for 9,600 of the 10,000 test images, 96.00 %: chance. An accuracy counts as above chance if guesses that are right as often as that reach it in fewer than 1 of 1,000 runs (an exact binomial test), here 96.60 % or more."
         );
     }
 
@@ -757,7 +755,7 @@ mod tests {
         };
         assert_eq!(
             how_learning_is_judged(hopeless),
-            "Always naming the commonest class is right for 1 of the 2 test images, 50.00 %: chance. An accuracy is said to be above it if a guess that is right as often as that would reach it in fewer than 1 of 1,000 runs (an exact binomial test), which no accuracy on so few images is."
+            "Always naming the commonest class is right for 1 of the 2 test images, 50.00 %: chance. An accuracy counts as above chance if guesses that are right as often as that reach it in fewer than 1 of 1,000 runs (an exact binomial test), which no accuracy on so few images is."
         );
     }
 
@@ -815,7 +813,7 @@ mod tests {
                 "B is at 90.00 % after its only epoch.",
                 "D is at 96.00 % after its only epoch.",
                 "D − B: +6.00 points after the only epoch.",
-                "D learns 16,000 numbers, those of its pretraining included, where B learns 1,000, and takes 3.5 × its multiply–accumulates; with the computation of the pretraining alone, B is trained for its only epoch, to 90.00 %.",
+                "D learns 16,000 parameters, those of its pretraining included; B learns 1,000. D takes 3.5 times the multiply–accumulates of B. The computation of the pretraining alone trains B for its only epoch, to 90.00 %.",
             ]
         );
     }

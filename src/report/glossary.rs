@@ -100,7 +100,7 @@ impl Term {
             }
             Self::Dead => {
                 return format!(
-                    "A unit that tells no image from another. A ramp unit is dead if its output is above 0 for none of the images. A unit of another activation is dead if its output varies by no more than {DEAD_TOLERANCE} over the images. The images are the test images; in the figure of the layers they are a fixed batch of training images."
+                    "A unit whose output is the same, or nearly, for all images. A ramp unit is dead if its output is above 0 for none of the images. A unit of another activation is dead if its output varies by no more than {DEAD_TOLERANCE} over the images. The images are the test images; in the figure of the layers they are a fixed batch of training images."
                 );
             }
             Self::Density => {
@@ -116,7 +116,7 @@ impl Term {
                 "The highest Pearson correlation of a unit’s picture with any training image. It is near 1 if the unit looks like one of the images."
             }
             Self::Divergence => {
-                "The sparsity term of the cost is given without its weight β or λ. Of kind l1 it is Σ |h|, the sum over hidden units (each times the norm of its decoder weights if so asked), and of kind jump_relu it is L0, both as means over images; units that are chosen by their size have no such term. Of kind kl it is Σ KL, the sum over hidden units of the Kullback–Leibler divergence KL(ρ‖ρ̂) = ρ ln(ρ/ρ̂) + (1 − ρ) ln((1 − ρ)/(1 − ρ̂)). It is 0 if every unit has the mean activation ρ that is asked for. It grows without bound as ρ̂ comes near 0 or 1, and the ρ̂ of a ramp unit may even be above 1, so ρ̂ is held within [c, 1 − c]; c is sparsity.clamp. With ρ = 0.05 and c = 0.01 a unit that is always on adds 4.18, which is why Σ KL of a hundred units can be 390."
+                "The sparsity term of the cost is given without its weight β or λ. Of kind l1 it is Σ |h|, the sum over hidden units (each times the norm of its decoder weights if so asked), and of kind jump_relu it is L0, both as means over images; TopK and BatchTopK have none. Of kind kl it is Σ KL, the sum over hidden units of the Kullback–Leibler divergence KL(ρ‖ρ̂) = ρ ln(ρ/ρ̂) + (1 − ρ) ln((1 − ρ)/(1 − ρ̂)). It is 0 if every unit has the mean activation ρ that is asked for. It grows without bound as ρ̂ comes near 0 or 1, and the ρ̂ of a ramp unit may even be above 1, so ρ̂ is held within [c, 1 − c]; c is sparsity.clamp. With ρ = 0.05 and c = 0.01 a unit whose ρ̂ is 0.99 or more adds 4.18, which is why Σ KL of a hundred units can be 390."
             }
             Self::Kurtosis => {
                 "How much of a unit’s picture is a few strong weights on a quiet ground: the mean of (w − w̄)⁴ over the pixels, divided by the squared mean of (w − w̄)². Normally distributed weights have 3, and a picture of n pixels with a single lit one has about n."
@@ -134,7 +134,7 @@ impl Term {
                 "A measure of computation that does not depend on the machine: one multiplication together with one addition. It counts the matrix products of training steps, forward and backward, and those that compute the codes for the next layer’s pretraining."
             }
             Self::NeverOn => {
-                "A unit whose input to the activation function (the pre-activation) is above 0 for no training image, or that is chosen for none where only some stay on. A ramp unit that is never on passes no gradient and cannot learn."
+                "A unit whose input to the activation function (the pre-activation) is above 0 for no training image, or, with TopK, BatchTopK or JumpReLU, that is kept for no training image. A ramp unit that is never on passes no gradient and cannot learn."
             }
             Self::NoiseLooking => {
                 "A unit whose picture still looks like the noise that it was drawn from, whether its weights changed a little or not at all: they correlate above 0.99 with their initial values, over the pixels that are above 0 in some training image."

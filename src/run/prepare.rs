@@ -246,7 +246,7 @@ fn fits(batch: usize, images: usize, held_out: usize) -> Result<(), Failure> {
     }
     if left == 0 {
         return Err(Failure::Request(format!(
-            "data.validation_images = {held_out} leaves nothing to learn from of {}\n  hint: hold out fewer",
+            "data.validation_images = {held_out} leaves none of {} to learn from\n  hint: set data.validation_images below {images}",
             counted(images, "training image")
         )));
     }
@@ -309,7 +309,7 @@ mod tests {
             let told = fits(0, 300, held_out)
                 .expect_err("nothing is left")
                 .to_string();
-            let says = format!("data.validation_images = {held_out} leaves nothing to learn from");
+            let says = format!("data.validation_images = {held_out} leaves none of 300");
             assert!(told.starts_with(&says), "{told}");
         }
         assert!(fits(1, 300, 299).is_ok());

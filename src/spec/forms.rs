@@ -556,7 +556,7 @@ impl Form for Seeds {
     type Item = Seed;
 
     fn expected() -> String {
-        "a list, such as [0, 1]".to_owned()
+        "a list, such as [0, 1], or a range, such as \"0..5\" for 0 to 4".to_owned()
     }
     fn read(written: Written<Seed>) -> Result<Vec<u64>, Flaw> {
         let seeds = match written {
@@ -659,6 +659,34 @@ impl Form for PublishedForm {
     }
     fn schema() -> Schema {
         json_schema!({ "anyOf": [{ "type": "number" }, { "type": "string", "minLength": 1 }] })
+    }
+}
+
+/// The smallest and the largest that something may be.
+pub(crate) struct Bounds;
+
+impl Form for Bounds {
+    type Value = [f64; 2];
+    type Item = f64;
+
+    fn expected() -> String {
+        "two numbers, the smallest and the largest, such as [2, 3]".to_owned()
+    }
+    fn read(written: Written<f64>) -> Result<[f64; 2], Flaw> {
+        match written {
+            Written::List(numbers) => match numbers[..] {
+                [low, high] if low <= high => Ok([low, high]),
+                [_, _] => {
+                    let says = "is {}, whose first number is larger than its second";
+                    Err(Flaw::rule(says, "write the smaller one first"))
+                }
+                _ => Err(Flaw::Form("")),
+            },
+            _ => Err(Flaw::Form("")),
+        }
+    }
+    fn schema() -> Schema {
+        json_schema!({ "type": "array", "items": { "type": "number" }, "minItems": 2, "maxItems": 2 })
     }
 }
 
@@ -841,12 +869,12 @@ impl Form for Folder {
     type Item = IgnoredAny;
 
     fn expected() -> String {
-        "the path of a folder, in quotes".to_owned()
+        "the path of a folder or of a file of arrays, in quotes".to_owned()
     }
     fn read(written: Written<IgnoredAny>) -> Result<PathBuf, Flaw> {
         match written {
             Written::Text(path) if path.is_empty() || path.contains(char::is_control) => {
-                let says = "is {}, which is not the path of a folder";
+                let says = "is {}, which is not a path";
                 Err(Flaw::rule(says, "write it as \"data/mnist\""))
             }
             Written::Text(path) => Ok(path.into()),
@@ -865,6 +893,7 @@ with_schema! {
     BiasRatio;
     Seeds;
     PublishedForm;
+    Bounds;
     Widths;
     Images;
     PictureSize;
