@@ -210,16 +210,11 @@ impl Trainable for Classifiers {
         self.kept.as_ref().map_or_else(State::default, Kept::state)
     }
 
-    fn restore(
-        &mut self,
-        state: State,
-        trainee: &ClassifierTrainee,
-        setting: &Setting<'_>,
-    ) -> Option<()> {
+    fn restore(&mut self, state: State, trainee: &ClassifierTrainee) -> Option<()> {
         let Some(kept) = &mut self.kept else {
             return Some(());
         };
-        kept.restore(trainee.model(), state, &setting.backend.device)
+        kept.restore(trainee.model(), state)
     }
 }
 

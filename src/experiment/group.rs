@@ -91,7 +91,7 @@ pub(super) trait Trainable: Send {
     }
 
     /// Takes back what [`state`](Self::state) gave; `None` if it is that of another group.
-    fn restore(&mut self, _: State, _: &Training<Self::Learner>, _: &Setting<'_>) -> Option<()> {
+    fn restore(&mut self, _: State, _: &Training<Self::Learner>) -> Option<()> {
         Some(())
     }
 }
@@ -291,7 +291,7 @@ impl<S: Trainable> Group<S> {
         } else {
             let fresh = self.fresh(setting);
             let kept = state.take_part("kept");
-            self.subject.restore(kept, &fresh, setting)?;
+            self.subject.restore(kept, &fresh)?;
             let trainee = fresh.restored(training, &setting.backend.device)?;
             // Of a training that was to be shorter, the end is no end any more.
             self.numbers = numbers.filter(|_| self.is_trained(&trainee));

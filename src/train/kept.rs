@@ -3,7 +3,6 @@
 //!
 //! Each member has a best epoch of its own, whoever it is trained with.
 
-use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 
 use super::classifier::Score;
@@ -97,14 +96,14 @@ impl Kept {
     }
 
     /// Takes back what [`state`](Self::state) gave, into a model of this shape; `None` if it is that of another group.
-    pub fn restore(&mut self, model: Classifier, mut state: State, device: &Device) -> Option<()> {
+    pub fn restore(&mut self, model: Classifier, mut state: State) -> Option<()> {
         let best: Vec<Option<Best>> = state.take("best")?;
         if best.len() != self.best.len() {
             return None;
         }
         let saved = state.take_part("model");
         if !saved.is_empty() {
-            self.model = Some(restored_parameters(model, saved, device)?.0);
+            self.model = Some(restored_parameters(model, saved)?.0);
         }
         self.best = best;
         Some(())
@@ -131,6 +130,8 @@ fn mixed(before: Classifier, after: &Classifier, better: &[bool]) -> Classifier 
 
 #[cfg(test)]
 mod tests {
+    use burn::tensor::Device;
+
     use super::*;
     use crate::model::numbers;
     use crate::spec::{ClassifierSpec, Initialization};
@@ -190,10 +191,10 @@ mod tests {
         let mut kept = Kept::new(2, Some(2));
         kept.offer(1, model(1.0), &scores([[0.8, 1.0], [0.9, 1.0]]));
         kept.offer(2, model(2.0), &scores([[0.9, 1.0], [0.8, 1.0]]));
-        let (mut other, device) = (Kept::new(2, Some(2)), Device::flex());
-        assert_eq!(other.restore(model(0.0), kept.state(), &device), Some(()));
+        let mut other = Kept::new(2, Some(2));
+        assert_eq!(other.restore(model(0.0), kept.state()), Some(()));
         assert_eq!((weights(&other), &other.best), (weights(&kept), &kept.best));
         let mut of_three = Kept::new(3, None);
-        assert_eq!(of_three.restore(model(0.0), kept.state(), &device), None);
+        assert_eq!(of_three.restore(model(0.0), kept.state()), None);
     }
 }

@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 
-use burn::module::{Module, ModuleMapper, Param};
+use burn::module::Module;
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
-use crate::model::parameters;
+use crate::model::{parameters, with_parameters};
 
 /// Numbers and facts by name.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -111,50 +111,17 @@ pub fn parameters_state(model: &impl Module) -> State {
 
 /// The same model with the numbers that [`parameters_state`] gave, and the shapes of its parameters; `None` if they do not
 /// fit.
-pub fn restored_parameters<M: Module>(
-    model: M,
-    state: State,
-    device: &Device,
-) -> Option<(M, Vec<[usize; 3]>)> {
-    struct Restore<'a> {
-        state: State,
-        device: &'a Device,
-        path: Vec<String>,
-        fits: bool,
-    }
-
-    impl ModuleMapper for Restore<'_> {
-        fn enter_module(&mut self, name: &str, _: &str) {
-            self.path.push(name.to_owned());
-        }
-
-        fn exit_module(&mut self, _: &str, _: &str) {
-            self.path.pop();
-        }
-
-        fn map_float<const D: usize>(&mut self, parameter: Param<Tensor<D>>) -> Param<Tensor<D>> {
-            let values = self.state.take_numbers(&self.path.join("."));
-            let shape = parameter.dims();
-            let values = values.filter(|values| values.len() == shape.iter().product::<usize>());
-            let Some(values) = values else {
-                self.fits = false;
-                return parameter;
-            };
-            let tensor = Tensor::from_data(TensorData::new(values, shape), self.device);
-            parameter.map(|_| tensor)
-        }
-    }
-
-    let mut restore = Restore {
-        state,
-        device,
-        path: Vec::new(),
-        fits: true,
-    };
-    let model = model.map(&mut restore);
-    let shapes = parameters(&model).into_iter().map(|(_, shape, _)| shape);
-    let shapes = shapes.collect();
-    (restore.fits && restore.state.is_empty()).then_some((model, shapes))
+pub fn restored_parameters<M: Module>(model: M, mut state: State) -> Option<(M, Vec<[usize; 3]>)> {
+    let mut shapes = Vec::new();
+    let model = with_parameters(model, |path, shape| {
+        shapes.push(shape);
+        let values = state.take_numbers(path);
+        values
+            .filter(|values| values.len() == shape.iter().product::<usize>())
+            .ok_or(())
+    });
+    let model = model.ok().filter(|_| state.is_empty())?;
+    Some((model, shapes))
 }
 
 /// A tensor from numbers; `None` if they are not as many as `shape` says.

@@ -327,7 +327,7 @@ impl<L: Learner> Training<L> {
     /// is that of another group.
     #[must_use]
     pub fn restored(mut self, mut state: State, device: &Device) -> Option<Self> {
-        let (model, shapes) = restored_parameters(self.model(), state.take_part("model"), device)?;
+        let (model, shapes) = restored_parameters(self.model(), state.take_part("model"))?;
         self.model = Some(model.train());
         let optimizer = state.take_part("optimizer");
         match &mut self.way {
