@@ -4,6 +4,13 @@
 //! declared here and nowhere else; `forms` has the forms that are more than a number or a word. Every room may use
 //! them; they hold no tensors and read no files. `config` gives only values that are in range and agree.
 
+/// Functions that give the defaults of a choice's own keys, as serde asks for them.
+macro_rules! defaults {
+    ($($name:ident: $type:ty = $value:expr;)*) => {
+        $(fn $name() -> $type { $value })*
+    };
+}
+
 mod forms;
 mod plan;
 mod sparsity;
@@ -635,78 +642,29 @@ impl Default for ClassifierSpec {
 }
 
 // Defaults of a choice's own keys.
-
-fn prelu_slope() -> f64 {
-    0.25
-}
-
-fn leaky_slope() -> f64 {
-    0.01
-}
-
-fn masked_fraction() -> f64 {
-    0.25
-}
-
-fn noise_deviation() -> f64 {
-    0.3
-}
-
-fn silent_images() -> usize {
-    10_000
-}
-
-fn auxiliary_units() -> usize {
-    64
-}
-
-fn auxiliary_weight() -> f64 {
-    1.0 / 32.0
-}
-
-fn output_epochs() -> usize {
-    5
-}
-
-fn estimate_decay() -> f64 {
-    0.99
-}
-
-fn momentum_epochs() -> usize {
-    10
+defaults! {
+    prelu_slope: f64 = 0.25;
+    leaky_slope: f64 = 0.01;
+    masked_fraction: f64 = 0.25;
+    noise_deviation: f64 = 0.3;
+    silent_images: usize = 10_000;
+    auxiliary_units: usize = 64;
+    auxiliary_weight: f64 = 1.0 / 32.0;
+    output_epochs: usize = 5;
+    estimate_decay: f64 = 0.99;
+    momentum_epochs: usize = 10;
+    rate_factor: f64 = 0.95;
+    rate_epochs: usize = 10;
+    adam_beta_1: f64 = 0.9;
+    adam_beta_2: f64 = 0.999;
+    adam_epsilon: f64 = 1e-8;
+    lbfgs_iterations: usize = 20;
+    lbfgs_history: usize = 20;
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
 fn is_momentum_epochs(epochs: &usize) -> bool {
     *epochs == momentum_epochs()
-}
-
-fn rate_factor() -> f64 {
-    0.95
-}
-
-fn rate_epochs() -> usize {
-    10
-}
-
-fn adam_beta_1() -> f64 {
-    0.9
-}
-
-fn adam_beta_2() -> f64 {
-    0.999
-}
-
-fn adam_epsilon() -> f64 {
-    1e-8
-}
-
-fn lbfgs_iterations() -> usize {
-    20
-}
-
-fn lbfgs_history() -> usize {
-    20
 }
 
 impl OptimizerSpec {

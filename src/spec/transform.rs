@@ -130,27 +130,11 @@ impl Default for Patches {
 }
 
 // Defaults of a choice's own keys.
-
-fn one() -> f64 {
-    1.0
-}
-
-fn ridge() -> f64 {
-    1e-5
-}
-
-fn all() -> Limit {
-    Limit::All
-}
-
-fn three() -> f64 {
-    3.0
-}
-
-fn tenth() -> f64 {
-    0.1
-}
-
-fn nine_tenths() -> f64 {
-    0.9
+defaults! {
+    one: f64 = 1.0;
+    ridge: f64 = 1e-5;
+    all: Limit = Limit::All;
+    three: f64 = 3.0;
+    tenth: f64 = 0.1;
+    nine_tenths: f64 = 0.9;
 }
