@@ -19,7 +19,7 @@ pub(crate) type ProbeEpochs = Whole<0, 1_000_000>;
 
 /// How codes are made sparse.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "Written", into = "Written")]
+#[serde(try_from = "Written", tag = "kind", rename_all = "snake_case")]
 #[schemars(with = "Written")]
 pub enum Sparsity {
     /// Not at all.
@@ -29,18 +29,20 @@ pub enum Sparsity {
     /// The term λ Σⱼ |hⱼ|, as a mean over the batch.
     L1(L1Sparsity),
     /// The k largest of an image's units stay, the others are 0 (Makhzani and Frey 2013; Gao et al. 2024, section 2.3).
+    #[serde(rename = "topk")]
     TopK {
         /// k.
         k: usize,
     },
     /// Of a batch of n images the n·k largest stay (Bussmann et al. 2024).
+    #[serde(rename = "batch_topk")]
     BatchTopK(BatchTopKSparsity),
     /// Units at or below a learnt threshold are 0, and the cost counts the others: λ · L0 (Rajamanoharan et al. 2024).
     JumpRelu(JumpReluSparsity),
 }
 
 /// The numbers of β Σⱼ KL(ρ‖ρ̂ⱼ).
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct KlSparsity {
     /// β, at least 0; 0 is no sparsity.
     pub weight: f64,
@@ -55,7 +57,7 @@ pub struct KlSparsity {
 }
 
 /// The numbers of λ Σⱼ |hⱼ|.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct L1Sparsity {
     /// λ, at least 0.
     pub weight: f64,
@@ -67,7 +69,7 @@ pub struct L1Sparsity {
 }
 
 /// The numbers of the choice over a batch.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct BatchTopKSparsity {
     /// k, the units that stay of an image on average.
     pub k: usize,
@@ -77,7 +79,7 @@ pub struct BatchTopKSparsity {
 }
 
 /// The numbers of learnt thresholds.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct JumpReluSparsity {
     /// λ, at least 0.
     pub weight: f64,
@@ -414,50 +416,5 @@ impl TryFrom<Written> for Sparsity {
                 warm_up_steps: written.warm_up_steps.unwrap_or(0),
             }),
         })
-    }
-}
-
-impl From<Sparsity> for Written {
-    fn from(sparsity: Sparsity) -> Self {
-        let kind = Some(sparsity.kind());
-        let nothing = Self::default();
-        match sparsity {
-            Sparsity::None => Self { kind, ..nothing },
-            Sparsity::Kl(term) => Self {
-                kind,
-                weight: Some(term.weight),
-                target: Some(term.target),
-                estimator: Some(term.estimator),
-                clamp: Some(term.clamp),
-                warm_up_steps: Some(term.warm_up_steps),
-                ..nothing
-            },
-            Sparsity::L1(term) => Self {
-                kind,
-                weight: Some(term.weight),
-                decoder_norms: Some(term.decoder_norms),
-                warm_up_steps: Some(term.warm_up_steps),
-                ..nothing
-            },
-            Sparsity::TopK { k } => Self {
-                kind,
-                k: Some(k),
-                ..nothing
-            },
-            Sparsity::BatchTopK(choice) => Self {
-                kind,
-                k: Some(choice.k),
-                threshold_decay: Some(choice.threshold_decay),
-                ..nothing
-            },
-            Sparsity::JumpRelu(term) => Self {
-                kind,
-                weight: Some(term.weight),
-                threshold: Some(term.threshold),
-                bandwidth: Some(term.bandwidth),
-                warm_up_steps: Some(term.warm_up_steps),
-                ..nothing
-            },
-        }
     }
 }
