@@ -87,15 +87,15 @@ pub fn draw(
     let value =
         |variance: Variance| variance.value(fan_in, (rows + columns).saturating_sub(fan_in));
     match initialization {
-        Initialization::Constant { value } => vec![value as f32; count],
-        Initialization::Normal { variance } => {
+        Initialization::Constant(value) => vec![value as f32; count],
+        Initialization::Normal(variance) => {
             let deviation = value(variance).sqrt();
             standard_normals(&mut stream)
                 .take(count)
                 .map(|standard| (deviation * standard) as f32)
                 .collect()
         }
-        Initialization::Uniform { variance } => {
+        Initialization::Uniform(variance) => {
             let largest = (3.0 * value(variance)).sqrt();
             let from_0_to_1 =
                 std::iter::repeat_with(|| -> f64 { StandardUniform.sample(&mut stream) });
@@ -104,7 +104,7 @@ pub fn draw(
                 .map(|share| (largest * (2.0 * share - 1.0)) as f32)
                 .collect()
         }
-        Initialization::Orthogonal { gain } => {
+        Initialization::Orthogonal(gain) => {
             let (long, short) = (rows.max(columns), rows.min(columns));
             let basis = orthonormal(short, long, &mut stream);
             let entry = |row: usize, column: usize| {
@@ -186,9 +186,7 @@ mod tests {
     use super::*;
     use crate::spec::Variance;
 
-    const UNIT_NORMAL: Initialization = Initialization::Normal {
-        variance: Variance::Fixed { value: 1.0 },
-    };
+    const UNIT_NORMAL: Initialization = Initialization::Normal(Variance::Fixed { value: 1.0 });
 
     #[test]
     fn a_stream_gives_the_values_it_has_always_given() {
@@ -238,9 +236,7 @@ mod tests {
 
     #[test]
     fn drawn_values_have_the_variance_asked_for() {
-        let tenth_over_fan_in = Initialization::Normal {
-            variance: Variance::OverFanIn { scale: 0.1 },
-        };
+        let tenth_over_fan_in = Initialization::Normal(Variance::OverFanIn { scale: 0.1 });
         let values = draw(
             tenth_over_fan_in,
             10,
@@ -264,9 +260,7 @@ mod tests {
 
     #[test]
     fn uniform_values_fill_glorots_interval() {
-        let glorot = Initialization::Uniform {
-            variance: Variance::OverFanSum { scale: 2.0 },
-        };
+        let glorot = Initialization::Uniform(Variance::OverFanSum { scale: 2.0 });
         let values = draw(
             glorot,
             300,
@@ -291,7 +285,7 @@ mod tests {
         for [rows, columns] in [[6, 4], [4, 6], [5, 5]] {
             let gain = std::f64::consts::SQRT_2;
             let matrix = draw(
-                Initialization::Orthogonal { gain },
+                Initialization::Orthogonal(gain),
                 rows,
                 [rows, columns],
                 stream(1, Purpose::EncoderWeight, &[0]),

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::words::counted;
 pub(crate) use forms::Form;
-use forms::{Perhaps, WrittenDecoderBias, WrittenInitialization};
+use forms::{Perhaps, WrittenDecoderBias};
 
 pub(crate) use forms::{
     Bounds, HIGHEST_CLASS, LARGEST_SEED, PublishedForm, ROUNDS_OUT, Seeds, Stages, Whole,
@@ -156,31 +156,22 @@ pub enum Reconstruction {
 
 /// The distribution of initial values.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(from = "WrittenInitialization", into = "WrittenInitialization")]
-#[schemars(with = "WrittenInitialization")]
+#[serde(
+    rename_all = "snake_case",
+    expecting = "an initialization: write { normal_variance = \"1/784\" }, { uniform_variance = \"1/784\" } or { constant = 0.0 }, or { orthogonal = 1.0 } for weights"
+)]
 pub enum Initialization {
-    /// Normal with mean 0.
-    Normal {
-        /// The variance, which may depend on the layer.
-        variance: Variance,
-    },
-    /// Uniform between −√(3v) and √(3v), whose variance is v. With v = 2/(fan-in + fan-out), the normalised start of Glorot
-    /// and Bengio 2010, equation 16.
-    Uniform {
-        /// v, which may depend on the layer.
-        variance: Variance,
-    },
+    /// Normal with mean 0 and this variance: a number, or a ratio such as `"1/784"`, `"2/fan_in"`.
+    #[serde(rename = "normal_variance")]
+    Normal(#[serde(with = "forms::Ratio")] Variance),
+    /// Uniform with mean 0 and this variance v, so between −√(3v) and √(3v); `"2/fan_sum"` is the normalised start of Glorot
+    /// and Bengio 2010, `"1/fan_in/3"` the older ±1/√fan-in.
+    #[serde(rename = "uniform_variance")]
+    Uniform(#[serde(with = "forms::Ratio")] Variance),
     /// Every entry the same.
-    Constant {
-        /// The value of every entry.
-        value: f64,
-    },
-    /// A random matrix with orthonormal rows or columns (whichever are fewer), times `gain` (Saxe et al. 2014);
-    /// for weights only.
-    Orthogonal {
-        /// The factor on the orthonormal matrix.
-        gain: f64,
-    },
+    Constant(#[serde(with = "forms::Constant")] f64),
+    /// A random matrix with orthonormal rows or columns, times this gain (Saxe et al. 2014); for weights only.
+    Orthogonal(#[serde(with = "forms::Gain")] f64),
 }
 
 /// A variance as the literature writes it: a number, or a number over the layer's fan-in, or over its fan-in and fan-out.
@@ -605,7 +596,7 @@ impl Default for AutoencoderSpec {
             reconstruction: Reconstruction::SquaredError,
             encoder_weight: Initialization::normal(1.0 / 784.0),
             encoder_bias: Initialization::normal(1.0 / 7840.0),
-            decoder_bias: Initialization::Constant { value: 0.0 }.into(),
+            decoder_bias: Initialization::Constant(0.0).into(),
             subtract_decoder_bias: false,
         }
     }
@@ -620,10 +611,8 @@ impl Default for DeepAutoencoderSpec {
             code_activation: Activation::Identity,
             decoder_activation: DecoderActivation::Sigmoid,
             reconstruction: Reconstruction::CrossEntropy,
-            weight: Initialization::Uniform {
-                variance: Variance::OverFanSum { scale: 2.0 },
-            },
-            bias: Initialization::Constant { value: 0.0 },
+            weight: Initialization::Uniform(Variance::OverFanSum { scale: 2.0 }),
+            bias: Initialization::Constant(0.0),
         }
     }
 }
@@ -718,9 +707,7 @@ impl Initialization {
     /// Normal with mean 0 and this variance, in every layer.
     #[must_use]
     pub fn normal(variance: f64) -> Self {
-        Self::Normal {
-            variance: Variance::Fixed { value: variance },
-        }
+        Self::Normal(Variance::Fixed { value: variance })
     }
 }
 
@@ -852,10 +839,10 @@ impl fmt::Display for Activation {
 impl fmt::Display for Initialization {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Normal { variance } => write!(f, "N(0, {variance})"),
-            Self::Uniform { variance } => write!(f, "uniform of variance {variance}"),
-            Self::Constant { value } => write!(f, "{value}"),
-            Self::Orthogonal { gain } => write!(f, "orthogonal × {gain:.3}"),
+            Self::Normal(variance) => write!(f, "N(0, {variance})"),
+            Self::Uniform(variance) => write!(f, "uniform of variance {variance}"),
+            Self::Constant(value) => write!(f, "{value}"),
+            Self::Orthogonal(gain) => write!(f, "orthogonal × {gain:.3}"),
         }
     }
 }

@@ -60,12 +60,8 @@ fn check(activation: Activation, variance: f64) {
     let spec = ClassifierSpec {
         hidden_units: vec![WIDTH; DEPTH],
         activation,
-        weight: Initialization::Normal {
-            variance: Variance::OverFanIn { scale: variance },
-        },
-        bias: Initialization::Normal {
-            variance: Variance::Fixed { value: 0.1 },
-        },
+        weight: Initialization::Normal(Variance::OverFanIn { scale: variance }),
+        bias: Initialization::Normal(Variance::Fixed { value: 0.1 }),
         ..ClassifierSpec::default()
     };
     let device = Device::flex();

@@ -136,9 +136,7 @@ impl Reference {
 }
 
 fn normal(value: f64) -> Initialization {
-    Initialization::Normal {
-        variance: Variance::Fixed { value },
-    }
+    Initialization::Normal(Variance::Fixed { value })
 }
 
 fn autoencoder(
@@ -291,11 +289,11 @@ fn a_running_mean_passes_its_slope_whole() {
     // One unit whose running mean is far from the batch mean: the gradient of β·KL must be β·dKL/dρ̂ at the
     // running mean over the batch size, neither scaled by 1 − decay nor silenced by the clamp.
     let device = Device::flex();
-    let zero = Initialization::Constant { value: 0.0 };
+    let zero = Initialization::Constant(0.0);
     let spec = AutoencoderSpec {
         hidden_units: 1,
         encoder_weight: zero,
-        encoder_bias: Initialization::Constant { value: 2.0 },
+        encoder_bias: Initialization::Constant(2.0),
         decoder_bias: zero.into(),
         ..autoencoder(
             Activation::Relu,

@@ -44,9 +44,7 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 const ORDER: Order = Order { seed: 0, stage: 0 };
-const NORMAL: Initialization = Initialization::Normal {
-    variance: Variance::Fixed { value: 0.03 },
-};
+const NORMAL: Initialization = Initialization::Normal(Variance::Fixed { value: 0.03 });
 
 fn digits() -> Split {
     let pixels = (0..40 * 36).map(|at| if at % 5 == 0 { (at % 251) as u8 } else { 0 });

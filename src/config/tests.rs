@@ -98,9 +98,7 @@ fn is_kept_as(name: &str, text: &str) {
 #[test]
 fn an_almost_empty_config_is_the_figure_without_sparsity() {
     let config = accepted(AUTOENCODER, &[]);
-    let variance = |value| Initialization::Normal {
-        variance: Variance::Fixed { value },
-    };
+    let variance = |value| Initialization::Normal(Variance::Fixed { value });
     let expected = AutoencoderTraining {
         autoencoder: AutoencoderSpec {
             hidden_units: 100,
@@ -110,7 +108,7 @@ fn an_almost_empty_config_is_the_figure_without_sparsity() {
             reconstruction: Reconstruction::SquaredError,
             encoder_weight: variance(1.0 / 784.0),
             encoder_bias: variance(1.0 / 7840.0),
-            decoder_bias: DecoderBias::Drawn(Initialization::Constant { value: 0.0 }),
+            decoder_bias: DecoderBias::Drawn(Initialization::Constant(0.0)),
             subtract_decoder_bias: false,
         },
         sparsity: Sparsity::Kl(KlSparsity {
@@ -249,7 +247,7 @@ fn each_word_has_its_meaning_and_its_own_keys() {
     assert_eq!(
         decoder("autoencoder.decoder.untied.weight.constant=0.5"),
         Decoder::Untied {
-            weight: Some(Initialization::Constant { value: 0.5 }),
+            weight: Some(Initialization::Constant(0.5)),
             unit_norm: false,
             transposed_start: false
         }
@@ -291,7 +289,7 @@ fn numbers_ratios_widths_and_seeds_may_be_written_in_several_ways() {
     let variance = |text: &str| {
         let assignment = format!("autoencoder.encoder_weight.normal_variance={text}");
         match autoencoder(&[&assignment]).autoencoder.encoder_weight {
-            Initialization::Normal { variance } => variance,
+            Initialization::Normal(variance) => variance,
             other => panic!("{text} became {other:?}"),
         }
     };
@@ -317,7 +315,7 @@ fn numbers_ratios_widths_and_seeds_may_be_written_in_several_ways() {
     let uniform = "autoencoder.encoder_weight.uniform_variance=2/fan_sum";
     assert_eq!(
         autoencoder(&[uniform]).autoencoder.encoder_weight,
-        Initialization::Uniform { variance: sum }
+        Initialization::Uniform(sum)
     );
     let widths = |text: &str| {
         classifier(&format!("network.hidden_units = {text}"))
@@ -463,7 +461,7 @@ epochs = 9
         assert_eq!(stage.autoencoder.activation, Activation::Tanh);
         assert_eq!(
             stage.autoencoder.encoder_bias,
-            Initialization::Constant { value: 0.25 }
+            Initialization::Constant(0.25)
         );
     }
 }

@@ -456,9 +456,9 @@ fn lead(plan: &Plan) -> Markup {
 fn starts_as_the_post(plan: &Plan, inputs: usize) -> bool {
     let mut classifiers = plan.conditions.iter().filter_map(Condition::classifier);
     classifiers.any(|of| match of.classifier.weight {
-        Initialization::Normal {
-            variance: Variance::Fixed { value },
-        } => (value * inputs as f64 - 1.0).abs() < 1e-6,
+        Initialization::Normal(Variance::Fixed { value }) => {
+            (value * inputs as f64 - 1.0).abs() < 1e-6
+        }
         _ => false,
     })
 }

@@ -11,7 +11,7 @@ use crate::spec::{
 use crate::weights::{Weights, decoder_name, layer_name};
 
 /// What is drawn is replaced: zeros are drawn in no time.
-const ZEROS: Initialization = Initialization::Constant { value: 0.0 };
+const ZEROS: Initialization = Initialization::Constant(0.0);
 
 /// The autoencoder whose numbers are stored under `prefix`, on the CPU.
 ///

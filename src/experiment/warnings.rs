@@ -94,10 +94,7 @@ impl Warnings {
 
     /// Weights whose variance was chosen for pictures of another size; `more` goes on with the cure.
     fn first_weights(&mut self, key: &str, weight: Initialization, more: &str) {
-        let Initialization::Normal {
-            variance: variance @ Variance::Fixed { value },
-        } = weight
-        else {
+        let Initialization::Normal(variance @ Variance::Fixed { value }) = weight else {
             return;
         };
         let inputs = self.inputs;

@@ -166,9 +166,7 @@ mod tests {
     use crate::spec::{Initialization, Variance};
 
     fn spec(hidden_units: &[usize]) -> ClassifierSpec {
-        let normal = |value| Initialization::Normal {
-            variance: Variance::Fixed { value },
-        };
+        let normal = |value| Initialization::Normal(Variance::Fixed { value });
         ClassifierSpec {
             hidden_units: hidden_units.to_vec(),
             activation: Activation::Relu,
@@ -181,7 +179,7 @@ mod tests {
     #[test]
     fn the_softmax_layer_may_start_by_itself() {
         let zero = ClassifierSpec {
-            output_weight: Some(Initialization::Constant { value: 0.0 }),
+            output_weight: Some(Initialization::Constant(0.0)),
             ..spec(&[5])
         };
         let new = |spec: &_| Classifier::new(spec, 6, 3, &[1], &Device::flex());

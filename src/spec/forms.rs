@@ -432,46 +432,6 @@ fn ratio(text: &str) -> Result<Variance, Flaw> {
     }
 }
 
-/// How initial values are written: a table of one key.
-#[derive(Serialize, Deserialize, JsonSchema)]
-#[serde(
-    rename_all = "snake_case",
-    expecting = "an initialization: write { normal_variance = \"1/784\" }, { uniform_variance = \"1/784\" } or { constant = 0.0 }, or { orthogonal = 1.0 } for weights"
-)]
-pub(crate) enum WrittenInitialization {
-    /// Normal with mean 0 and this variance: a number, or a ratio such as `"1/784"`, `"2/fan_in"`.
-    NormalVariance(#[serde(with = "Ratio")] Variance),
-    /// Uniform with mean 0 and this variance v, so between −√(3v) and √(3v); `"2/fan_sum"` is the normalised start of Glorot
-    /// and Bengio 2010, `"1/fan_in/3"` the older ±1/√fan-in.
-    UniformVariance(#[serde(with = "Ratio")] Variance),
-    /// Every entry the same.
-    Constant(#[serde(with = "Constant")] f64),
-    /// A random matrix with orthonormal rows or columns, times this gain (Saxe et al. 2014); for weights only.
-    Orthogonal(#[serde(with = "Gain")] f64),
-}
-
-impl From<WrittenInitialization> for Initialization {
-    fn from(written: WrittenInitialization) -> Self {
-        match written {
-            WrittenInitialization::NormalVariance(variance) => Self::Normal { variance },
-            WrittenInitialization::UniformVariance(variance) => Self::Uniform { variance },
-            WrittenInitialization::Constant(value) => Self::Constant { value },
-            WrittenInitialization::Orthogonal(gain) => Self::Orthogonal { gain },
-        }
-    }
-}
-
-impl From<Initialization> for WrittenInitialization {
-    fn from(initialization: Initialization) -> Self {
-        match initialization {
-            Initialization::Normal { variance } => Self::NormalVariance(variance),
-            Initialization::Uniform { variance } => Self::UniformVariance(variance),
-            Initialization::Constant { value } => Self::Constant(value),
-            Initialization::Orthogonal { gain } => Self::Orthogonal(gain),
-        }
-    }
-}
-
 /// What is wrong with `fan_sum` in a start of biases, and what to do.
 const OF_WEIGHTS: (&str, &str) = (
     "is {}, which is for weights: biases have no fan-out",
@@ -481,19 +441,14 @@ const OF_WEIGHTS: (&str, &str) = (
 /// Initial values of biases, which are no matrix.
 pub(crate) fn bias<'de, D: Deserializer<'de>>(from: D) -> Result<Initialization, D::Error> {
     match Initialization::deserialize(from)? {
-        Initialization::Orthogonal { .. } => Err(D::Error::custom(
+        Initialization::Orthogonal(_) => Err(D::Error::custom(
             "is {}, which is not an initialization of biases\n\
              write { normal_variance = \"1/784\" }, { uniform_variance = \"1/784\" } or { constant = 0.0 }; { orthogonal = 1.0 } is for weights",
         )),
-        Initialization::Normal {
-            variance: Variance::OverFanSum { .. },
-        }
-        | Initialization::Uniform {
-            variance: Variance::OverFanSum { .. },
-        } => Err(D::Error::custom(format_args!(
-            "{}\n{}",
-            OF_WEIGHTS.0, OF_WEIGHTS.1
-        ))),
+        Initialization::Normal(Variance::OverFanSum { .. })
+        | Initialization::Uniform(Variance::OverFanSum { .. }) => Err(D::Error::custom(
+            format_args!("{}\n{}", OF_WEIGHTS.0, OF_WEIGHTS.1),
+        )),
         other => Ok(other),
     }
 }
@@ -519,9 +474,9 @@ impl From<WrittenDecoderBias> for DecoderBias {
     fn from(written: WrittenDecoderBias) -> Self {
         Self::Drawn(match written {
             WrittenDecoderBias::DataMean => return Self::DataMean,
-            WrittenDecoderBias::NormalVariance(variance) => Initialization::Normal { variance },
-            WrittenDecoderBias::UniformVariance(variance) => Initialization::Uniform { variance },
-            WrittenDecoderBias::Constant(value) => Initialization::Constant { value },
+            WrittenDecoderBias::NormalVariance(variance) => Initialization::Normal(variance),
+            WrittenDecoderBias::UniformVariance(variance) => Initialization::Uniform(variance),
+            WrittenDecoderBias::Constant(value) => Initialization::Constant(value),
         })
     }
 }
@@ -531,14 +486,12 @@ impl From<DecoderBias> for WrittenDecoderBias {
     fn from(bias: DecoderBias) -> Self {
         match bias {
             DecoderBias::DataMean => Self::DataMean,
-            DecoderBias::Drawn(Initialization::Normal { variance }) => {
-                Self::NormalVariance(variance)
-            }
-            DecoderBias::Drawn(Initialization::Uniform { variance }) => {
+            DecoderBias::Drawn(Initialization::Normal(variance)) => Self::NormalVariance(variance),
+            DecoderBias::Drawn(Initialization::Uniform(variance)) => {
                 Self::UniformVariance(variance)
             }
-            DecoderBias::Drawn(Initialization::Constant { value }) => Self::Constant(value),
-            DecoderBias::Drawn(Initialization::Orthogonal { .. }) => Self::Constant(0.0),
+            DecoderBias::Drawn(Initialization::Constant(value)) => Self::Constant(value),
+            DecoderBias::Drawn(Initialization::Orthogonal(_)) => Self::Constant(0.0),
         }
     }
 }

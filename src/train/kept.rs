@@ -144,7 +144,7 @@ mod tests {
     /// Two softmax layers on one input, whose every weight is `value`.
     fn model(value: f64) -> Classifier {
         let spec = ClassifierSpec {
-            weight: Initialization::Constant { value },
+            weight: Initialization::Constant(value),
             ..ClassifierSpec::default()
         };
         Classifier::new(&spec, 1, 2, &[0, 1], &Device::flex())

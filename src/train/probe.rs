@@ -44,10 +44,8 @@ impl Trainee {
         let autoencoder = self.model();
         let units = autoencoder.encoder.weight.dims()[2];
         let spec = ClassifierSpec {
-            weight: Initialization::Normal {
-                variance: Variance::OverFanIn { scale: 1.0 },
-            },
-            bias: Initialization::Constant { value: 0.0 },
+            weight: Initialization::Normal(Variance::OverFanIn { scale: 1.0 }),
+            bias: Initialization::Constant(0.0),
             ..ClassifierSpec::default()
         };
         let device = train.images.device();
