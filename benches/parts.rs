@@ -5,6 +5,7 @@
 //! autoencoder. Parts that multiply nothing have a time alone.
 
 use std::hint::black_box;
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,7 @@ use layerwise::model::{Autoencoder, Classifier, Sparsity};
 use layerwise::ops::{self, AdamRates, Largest, Rows};
 use layerwise::report::{Grid, PictureShape, Scaling, UnitWeights, figure};
 use layerwise::spec::{self, AutoencoderTraining, Model, Plan, TrainedLayers};
-use layerwise::train::lanes::{Turn, take_turns};
+use layerwise::train::lanes::take_turns;
 use layerwise::train::{ClassifierTrainee, Examples as _, Labelled, Order, Stop, Trainee};
 
 #[global_allocator]
@@ -32,7 +33,7 @@ fn main() {
     // In a lane, as in a run: one thread, subnormal numbers flushed.
     take_turns(1, vec![()], |()| {
         all();
-        Turn::Done(())
+        ControlFlow::Break(())
     });
 }
 

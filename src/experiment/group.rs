@@ -2,12 +2,13 @@
 //! whole model; every epoch recorded, and numbers at the end. What is trained, and what is told of it, is a [`Trainable`]'s.
 
 use std::mem;
+use std::ops::ControlFlow;
 use std::time::Instant;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::tasks::{Advance, Task};
+use super::tasks::Task;
 use super::work::{Sizes, multiply_accumulates, stage_work, step};
 use super::{Failure, Models, Setting, Trained};
 use crate::data::Dataset;
@@ -301,7 +302,7 @@ impl<S: Trainable> Group<S> {
     }
 
     /// One more epoch of the stage that is on.
-    fn pretrain(&mut self, mut pretraining: Pretraining, setting: &Setting<'_>) -> Advance {
+    fn pretrain(&mut self, mut pretraining: Pretraining, setting: &Setting<'_>) -> ControlFlow<()> {
         let images = &setting.examples.to_pretrain().images;
         let finished = pretraining.encoders().len();
         let observer = MemberObserver {
@@ -315,7 +316,7 @@ impl<S: Trainable> Group<S> {
         let is_last = pretraining.encoders().len() > finished;
         self.phase = Phase::Pretraining(Box::new(pretraining));
         let Some(epoch) = epoch else {
-            return Advance::Done;
+            return ControlFlow::Break(());
         };
 
         let (stages, target) = (self.condition.stages(), self.condition.target());
@@ -394,7 +395,11 @@ impl<S: Trainable> Group<S> {
     }
 
     /// One more epoch of the whole, and after the last one the numbers.
-    fn train(&mut self, mut trainee: Training<S::Learner>, setting: &Setting<'_>) -> Advance {
+    fn train(
+        &mut self,
+        mut trainee: Training<S::Learner>,
+        setting: &Setting<'_>,
+    ) -> ControlFlow<()> {
         let order = Order {
             seed: setting.order_seed,
             stage: 0,
@@ -410,7 +415,7 @@ impl<S: Trainable> Group<S> {
         let seconds = start.elapsed().as_secs_f64() / self.members.len() as f64;
         let Some(costs) = costs else {
             self.phase = Phase::Training(Box::new(trainee));
-            return Advance::Done;
+            return ControlFlow::Break(());
         };
 
         let images = &setting.data.train.images;
@@ -483,11 +488,11 @@ impl<S: Trainable> Group<S> {
         trainee.is_trained() || !self.members.iter().enumerate().any(goes_on)
     }
 
-    fn more_or_done(&self) -> Advance {
+    fn more_or_done(&self) -> ControlFlow<()> {
         if self.is_through() {
-            Advance::Done
+            ControlFlow::Break(())
         } else {
-            Advance::More
+            ControlFlow::Continue(())
         }
     }
 
@@ -529,12 +534,12 @@ impl<S: Trainable> Task for Group<S> {
     }
 
     /// One turn: an epoch of a stage, or of the whole.
-    fn advance(&mut self, setting: &Setting<'_>) -> Result<Advance, Failure> {
+    fn advance(&mut self, setting: &Setting<'_>) -> Result<ControlFlow<()>, Failure> {
         if matches!(self.phase, Phase::Waiting) {
             self.begin(setting)?;
         }
         if self.is_through() {
-            return Ok(Advance::Done);
+            return Ok(ControlFlow::Break(()));
         }
         match mem::replace(&mut self.phase, Phase::Waiting) {
             Phase::Pretraining(pretraining) if pretraining.is_done() => {
@@ -544,13 +549,13 @@ impl<S: Trainable> Task for Group<S> {
                 }
                 if self.all_have_ended() {
                     self.phase = Phase::Training(Box::new(trainee));
-                    return Ok(Advance::Done);
+                    return Ok(ControlFlow::Break(()));
                 }
                 Ok(self.train(trainee, setting))
             }
             Phase::Pretraining(pretraining) => Ok(self.pretrain(*pretraining, setting)),
             Phase::Training(trainee) => Ok(self.train(*trainee, setting)),
-            Phase::Waiting => Ok(Advance::Done),
+            Phase::Waiting => Ok(ControlFlow::Break(())),
         }
     }
 

@@ -12,6 +12,7 @@ mod tasks;
 mod warnings;
 mod work;
 
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use burn::tensor::{AllocationProperty, Bytes, Device};
@@ -194,8 +195,9 @@ pub fn rows(images: &Images, device: &Device) -> Rows {
 pub trait Shelf: Sync {
     /// The state that a task is to go on from, if there is one; asked for once, before the task's first step.
     fn take(&self, task: usize) -> Option<State>;
-    /// A task's state is there to be kept; it is only made if `state` is called.
-    fn offer(&self, task: &TaskName, moment: Moment, state: &dyn Fn() -> State);
+    /// A task's state is there to be kept, after a turn that others will follow, or after the last one, which broke off as
+    /// the task is trained to its end or was stopped; it is only made if `state` is called.
+    fn offer(&self, task: &TaskName, turn: ControlFlow<()>, state: &dyn Fn() -> State);
 }
 
 /// Which task of a run: what a state that is kept says of itself.
@@ -207,21 +209,12 @@ pub struct TaskName {
     pub members: Vec<String>,
 }
 
-/// When a state is offered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moment {
-    /// Between two epochs: others will follow.
-    Epoch,
-    /// The task's last one, as it is trained to its end or was stopped.
-    Last,
-}
-
 /// Nothing is kept.
 impl Shelf for () {
     fn take(&self, _task: usize) -> Option<State> {
         None
     }
-    fn offer(&self, _task: &TaskName, _moment: Moment, _state: &dyn Fn() -> State) {}
+    fn offer(&self, _task: &TaskName, _turn: ControlFlow<()>, _state: &dyn Fn() -> State) {}
 }
 
 /// What came out.

@@ -1,15 +1,16 @@
 //! The carrying out of tasks that know nothing of each other: turn by turn on the lanes, each offered to the shelf
 //! after every turn, until all are done, stopped, or one has failed.
 
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 
 use serde_json::Value;
 
-use super::{Failure, Moment, Setting, TaskName};
+use super::{Failure, Setting, TaskName};
 use crate::model::unless_lost;
 use crate::results::{Ended, Member, MemberResults, MemberSeconds, Numbers};
 use crate::train::State;
-use crate::train::lanes::{Turn, locked, take_turns};
+use crate::train::lanes::{locked, take_turns};
 use crate::weights::Weights;
 
 /// What is trained together.
@@ -19,8 +20,8 @@ pub trait Task: Send {
 
     fn members(&self) -> &[Member];
 
-    /// One turn: an epoch, or what follows the last one.
-    fn advance(&mut self, setting: &Setting<'_>) -> Result<Advance, Failure>;
+    /// One turn: an epoch, or what follows the last one. It breaks off where the task is trained to its end or stopped.
+    fn advance(&mut self, setting: &Setting<'_>) -> Result<ControlFlow<()>, Failure>;
 
     /// Everything that the task needs to go on from here.
     fn state(&self) -> State;
@@ -83,35 +84,24 @@ pub fn ended(state: &State) -> Vec<Ended> {
     })
 }
 
-/// What a turn left behind.
-pub enum Advance {
-    More,
-    /// Trained to the end, or stopped.
-    Done,
-}
-
 fn labels(members: &[Member]) -> Vec<String> {
     members.iter().map(|member| member.label.clone()).collect()
 }
 
 /// One turn of a task, whose state is kept then.
-fn turn(task: &mut dyn Task, setting: &Setting<'_>) -> Result<Advance, Failure> {
-    let advance = task.advance(setting)?;
+fn turn(task: &mut dyn Task, setting: &Setting<'_>) -> Result<ControlFlow<()>, Failure> {
+    let advanced = task.advance(setting)?;
     if let Some(reason) = setting.data.lost() {
         // What came of such rows is not kept.
         let reason = reason.to_owned();
         return Err(Failure::Data { reason });
     }
-    let moment = match advance {
-        Advance::More => Moment::Epoch,
-        Advance::Done => Moment::Last,
-    };
     let name = TaskName {
         number: task.number(),
         members: labels(task.members()),
     };
-    setting.shelf.offer(&name, moment, &|| task.state());
-    Ok(advance)
+    setting.shelf.offer(&name, advanced, &|| task.state());
+    Ok(advanced)
 }
 
 /// Carries out all tasks; they come back in the order in which they were given.
@@ -124,18 +114,14 @@ pub fn take_all_turns(
     setting: &Setting<'_>,
 ) -> Result<Vec<Box<dyn Task>>, Failure> {
     let failure = Mutex::new(None);
-    let tasks = take_turns(setting.lanes, tasks, |mut task| {
+    let tasks = take_turns(setting.lanes, tasks, |task| {
         let advanced = unless_lost(|| turn(task.as_mut(), setting));
         let advanced = advanced.unwrap_or_else(|lost| Err(Failure::Device { reason: lost.0 }));
-        match advanced {
-            Ok(Advance::More) => Turn::Again(task),
-            Ok(Advance::Done) => Turn::Done(task),
-            Err(error) => {
-                setting.stop.request();
-                locked(&failure).get_or_insert(error);
-                Turn::Done(task)
-            }
-        }
+        advanced.unwrap_or_else(|error| {
+            setting.stop.request();
+            locked(&failure).get_or_insert(error);
+            ControlFlow::Break(())
+        })
     });
     let failure = locked(&failure).take();
     match failure {

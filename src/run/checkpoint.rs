@@ -8,6 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::io;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::experiment::{Moment, Shelf, TaskName};
+use crate::experiment::{Shelf, TaskName};
 use crate::run_dir::{CHECKPOINTS, write_whole};
 use crate::train::lanes::locked;
 use crate::train::{State, Stop};
@@ -310,8 +311,8 @@ impl Shelf for Checkpoints<'_> {
         locked(&self.found).remove(&task)
     }
 
-    fn offer(&self, task: &TaskName, moment: Moment, state: &dyn Fn() -> State) {
-        if moment == Moment::Epoch && !self.has_time() {
+    fn offer(&self, task: &TaskName, turn: ControlFlow<()>, state: &dyn Fn() -> State) {
+        if turn.is_continue() && !self.has_time() {
             return;
         }
         let start = Instant::now();
@@ -451,6 +452,8 @@ mod tests {
 
     use super::*;
 
+    const LAST: ControlFlow<()> = ControlFlow::Break(());
+
     fn identity() -> Identity {
         Identity {
             config: "[training]\nepochs = 3\n".to_owned(),
@@ -509,7 +512,7 @@ mod tests {
         let stop = Stop::default();
         let first = checkpoints(run.path(), Found::default(), &stop);
         for epochs in 1..=4 {
-            first.offer(&task(7), Moment::Last, &|| state(epochs));
+            first.offer(&task(7), LAST, &|| state(epochs));
         }
         assert_eq!(files(run.path()), ["task-0007.000003", "task-0007.000004"]);
         let found = find(run.path(), |_| true, |_| None).expect("sound files");
@@ -517,7 +520,7 @@ mod tests {
         assert_eq!(second.take(7), Some(state(4)));
         assert_eq!(second.take(7), None, "once");
         assert_eq!(second.take(0), None, "another task");
-        second.offer(&task(7), Moment::Last, &|| state(5));
+        second.offer(&task(7), LAST, &|| state(5));
         assert_eq!(files(run.path()), ["task-0007.000004", "task-0007.000005"]);
     }
 
@@ -526,8 +529,8 @@ mod tests {
         let run = tempfile::tempdir().expect("a temporary folder");
         let stop = Stop::default();
         let shelf = checkpoints(run.path(), Found::default(), &stop);
-        shelf.offer(&task(0), Moment::Last, &|| state(1));
-        shelf.offer(&task(0), Moment::Last, &|| state(2));
+        shelf.offer(&task(0), LAST, &|| state(1));
+        shelf.offer(&task(0), LAST, &|| state(2));
         let newest = run.path().join(CHECKPOINTS).join("task-0000.000002");
         let whole = fs::read(&newest).expect("it was written");
         // Cut short at every place, and changed at every place.
@@ -562,8 +565,8 @@ mod tests {
         let run = tempfile::tempdir().expect("a temporary folder");
         let stop = Stop::default();
         let first = checkpoints(run.path(), Found::default(), &stop);
-        first.offer(&task(0), Moment::Last, &|| state(1));
-        first.offer(&task(0), Moment::Last, &|| state(2));
+        first.offer(&task(0), LAST, &|| state(1));
+        first.offer(&task(0), LAST, &|| state(2));
         let newest = run.path().join(CHECKPOINTS).join("task-0000.000002");
         fs::write(&newest, b"damaged").expect("room");
         // Names that this program does not give are none of its files.
@@ -575,7 +578,7 @@ mod tests {
             fs::write(run.path().join(CHECKPOINTS).join(name), b"").expect("room");
         }
         let found = find(run.path(), |_| true, |_| None).expect("the one before");
-        checkpoints(run.path(), found, &stop).offer(&task(0), Moment::Last, &|| state(3));
+        checkpoints(run.path(), found, &stop).offer(&task(0), LAST, &|| state(3));
         let mut found = find(run.path(), |_| true, |_| None).expect("sound files");
         assert!(found.warnings.is_empty() && newest.exists());
         assert_eq!(found.states.remove(&0), Some(state(3)));
@@ -591,8 +594,7 @@ mod tests {
     fn another_run_s_state_and_another_version_s_are_refused() {
         let run = tempfile::tempdir().expect("a temporary folder");
         let stop = Stop::default();
-        checkpoints(run.path(), Found::default(), &stop)
-            .offer(&task(0), Moment::Last, &|| state(1));
+        checkpoints(run.path(), Found::default(), &stop).offer(&task(0), LAST, &|| state(1));
         let differs = |found: &Identity| {
             assert_eq!(*found, identity());
             Some("training.epochs was 3 and is 2".to_owned())
@@ -623,7 +625,7 @@ mod tests {
         let stop = Stop::default();
         let shelf = checkpoints(run.path(), Found::default(), &stop);
         for number in 0..2 {
-            shelf.offer(&task(number), Moment::Last, &|| state(number));
+            shelf.offer(&task(number), LAST, &|| state(number));
         }
         let file = |number| {
             let folder = run.path().join(CHECKPOINTS);
@@ -650,7 +652,7 @@ mod tests {
         assert_eq!(config(run.path(), |_| true), None);
         let stop = Stop::default();
         let shelf = checkpoints(run.path(), Found::default(), &stop);
-        shelf.offer(&task(0), Moment::Last, &|| state(1));
+        shelf.offer(&task(0), LAST, &|| state(1));
         let folder = run.path().join(CHECKPOINTS);
         fs::write(folder.join("task-0000.000002"), b"damaged").expect("room");
         assert_eq!(config(run.path(), |_| true), Some(identity().config));
@@ -663,9 +665,11 @@ mod tests {
         let stop = Stop::default();
         let shelf = checkpoints(run.path(), Found::default(), &stop);
         locked(&shelf.kept).spent = Duration::from_hours(1);
-        shelf.offer(&task(0), Moment::Epoch, &|| panic!("nobody asks for it"));
+        shelf.offer(&task(0), ControlFlow::Continue(()), &|| {
+            panic!("nobody asks for it")
+        });
         assert!(files(run.path()).is_empty());
-        shelf.offer(&task(0), Moment::Last, &|| state(1));
+        shelf.offer(&task(0), LAST, &|| state(1));
         assert_eq!(files(run.path()).len(), 1);
     }
 
@@ -675,7 +679,7 @@ mod tests {
         let stop = Stop::default();
         let shelf = checkpoints(run.path(), Found::default(), &stop);
         fs::remove_dir(run.path().join(CHECKPOINTS)).expect("it was made");
-        shelf.offer(&task(0), Moment::Last, &|| state(1));
+        shelf.offer(&task(0), LAST, &|| state(1));
         assert!(stop.requested());
         let text = shelf.finish().expect_err("it could not").to_string();
         assert!(text.starts_with("cannot write "), "{text}");

@@ -8,21 +8,14 @@
 //! share out the rows of large products; that changes no result either, as each row is computed as it would be alone.
 
 use std::collections::VecDeque;
+use std::ops::ControlFlow;
 use std::sync::Mutex;
 use std::thread;
 
 use no_denormals::no_denormals;
 
-/// What a turn left behind.
-pub enum Turn<T> {
-    /// More turns to come.
-    Again(T),
-    /// Finished, or to be left as it is.
-    Done(T),
-}
-
-/// Runs every task turn by turn until it is done, on at most `threads` threads; the tasks come back in the
-/// order in which they were given.
+/// Runs every task turn by turn until a turn breaks off, as the task is finished or to be left as it is, on at most
+/// `threads` threads; the tasks come back in the order in which they were given.
 ///
 /// Each lane computes on its own threads alone, which flush subnormal numbers to zero, as momenta of silent
 /// units would otherwise slow it down by half.
@@ -33,7 +26,7 @@ pub enum Turn<T> {
 pub fn take_turns<T: Send>(
     threads: usize,
     tasks: Vec<T>,
-    turn: impl Fn(T) -> Turn<T> + Sync,
+    turn: impl Fn(&mut T) -> ControlFlow<()> + Sync,
 ) -> Vec<T> {
     let threads = threads.max(1);
     let lanes = threads.min(tasks.len().max(1));
@@ -60,13 +53,12 @@ pub fn take_turns<T: Send>(
     let lane = |of_lane: usize| {
         on_threads(of_lane, || {
             // There are never more lanes than tasks at work, so an empty queue means that others hold the rest.
-            while let Some((place, task)) = next() {
-                match turn(task) {
-                    Turn::Again(task) => locked(&waiting).0.push_back((place, task)),
-                    Turn::Done(task) => {
-                        locked(&done).push((place, task));
-                        make_room();
-                    }
+            while let Some((place, mut task)) = next() {
+                if turn(&mut task).is_continue() {
+                    locked(&waiting).0.push_back((place, task));
+                } else {
+                    locked(&done).push((place, task));
+                    make_room();
                 }
             }
         });
@@ -161,6 +153,16 @@ pub fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 mod tests {
     use super::*;
 
+    const DONE: ControlFlow<()> = ControlFlow::Break(());
+
+    fn again_if(more: bool) -> ControlFlow<()> {
+        if more {
+            ControlFlow::Continue(())
+        } else {
+            DONE
+        }
+    }
+
     /// Counts down; remembers each turn by (task, turns left).
     fn countdown(lanes: usize, turns: Vec<usize>) -> (Vec<usize>, Vec<(usize, usize)>) {
         let log = Mutex::new(Vec::new());
@@ -170,12 +172,10 @@ mod tests {
             .map(|(task, left)| (task, left, 0))
             .collect();
         let done = take_turns(lanes, tasks, |(task, left, taken)| {
-            locked(&log).push((task, left));
-            if left == 1 {
-                Turn::Done((task, 0, taken + 1))
-            } else {
-                Turn::Again((task, left - 1, taken + 1))
-            }
+            locked(&log).push((*task, *left));
+            *left -= 1;
+            *taken += 1;
+            again_if(*left > 0)
         });
         let taken = done.iter().map(|(_, _, taken)| *taken).collect();
         (taken, log.into_inner().expect("no lane panicked"))
@@ -200,14 +200,11 @@ mod tests {
     fn three_tasks_on_two_lanes_cost_one_and_a_half() {
         // Turns of equal length: each lane has about half of them; a busy machine may hold one of them up.
         let lanes = Mutex::new(std::collections::HashMap::new());
-        take_turns(2, vec![10; 3], |left: usize| {
+        take_turns(2, vec![10; 3], |left: &mut usize| {
             std::thread::sleep(std::time::Duration::from_millis(20));
             *locked(&lanes).entry(thread::current().id()).or_insert(0) += 1;
-            if left == 1 {
-                Turn::Done(0)
-            } else {
-                Turn::Again(left - 1)
-            }
+            *left -= 1;
+            again_if(*left > 0)
         });
         let lanes = locked(&lanes);
         assert_eq!(lanes.values().sum::<usize>(), 30);
@@ -220,9 +217,10 @@ mod tests {
     #[test]
     fn threads_beyond_one_for_each_task_are_shared_out() {
         let threads_of = |threads: usize, tasks: usize| {
-            let mut found = take_turns(threads, vec![0; tasks], |_| {
+            let mut found = take_turns(threads, vec![0; tasks], |threads| {
                 std::thread::sleep(std::time::Duration::from_millis(50));
-                Turn::Done(rayon::current_num_threads())
+                *threads = rayon::current_num_threads();
+                DONE
             });
             found.sort_unstable();
             found
@@ -251,17 +249,21 @@ mod tests {
 
     #[test]
     fn no_tasks_are_no_work() {
-        assert!(take_turns(4, Vec::<u8>::new(), Turn::Done).is_empty());
+        assert!(take_turns(4, Vec::<u8>::new(), |_| DONE).is_empty());
     }
 
     #[test]
     fn subnormals_are_flushed_inside_a_lane() {
         let tiny = f32::MIN_POSITIVE;
-        let halved = take_turns(1, vec![tiny], |x| Turn::Done(std::hint::black_box(x) * 0.5));
+        let halved = take_turns(1, vec![tiny], |x| {
+            *x = std::hint::black_box(*x) * 0.5;
+            DONE
+        });
         assert_eq!(halved, [0.0]);
         // On every thread of a lane.
-        let broadcast = take_turns(3, vec![Vec::new()], |_| {
-            Turn::Done(rayon::broadcast(|_| std::hint::black_box(tiny) * 0.5))
+        let broadcast = take_turns(3, vec![Vec::new()], |halved| {
+            *halved = rayon::broadcast(|_| std::hint::black_box(tiny) * 0.5);
+            DONE
         });
         assert_eq!(broadcast, [vec![0.0; 3]]);
     }
