@@ -139,21 +139,19 @@ impl Document {
             check_layers(&layers)?;
         }
         self.check_experiment(name, node)?;
-        sections::check(self.experiment, name, &of_all).map_err(|refusal| refusal.problem(node))
+        let mut ours = sections::of(self.experiment).into_iter();
+        let section = ours.find(|section| section.name == name);
+        let section = section.expect("what only others have was refused");
+        (section.check)(&of_all).map_err(|refusal| refusal.problem(node))
     }
 
     /// Refuses what only the other experiment has.
     fn check_experiment(&self, section: &str, node: &Node) -> Result<(), Problem> {
-        let has_section =
-            |experiment: &ExperimentName| sections::of(*experiment).contains(&section);
-        let is_of_models = ExperimentName::ALL.iter().any(has_section);
-        let foreign = if is_of_models && !has_section(&self.experiment) {
-            let owners = ExperimentName::ALL.into_iter().filter(has_section);
-            let leaves = node.leaves();
-            leaves
-                .first()
-                .map(|leaf| (*leaf, owners.collect::<Vec<_>>()))
-        } else {
+        let has_section = |experiment: &ExperimentName| {
+            let mut sections = sections::of(*experiment).into_iter();
+            sections.any(|of| of.name == section)
+        };
+        let foreign = if has_section(&self.experiment) {
             sections::LIMITED
                 .into_iter()
                 .find_map(|(of, name, owners)| {
@@ -161,6 +159,12 @@ impl Document {
                     let is_foreign = of == section && !owners.contains(&self.experiment);
                     is_foreign.then(|| (leaf, owners.to_vec()))
                 })
+        } else {
+            let owners = ExperimentName::ALL.into_iter().filter(has_section);
+            let leaves = node.leaves();
+            leaves
+                .first()
+                .map(|leaf| (*leaf, owners.collect::<Vec<_>>()))
         };
         let Some((foreign, owners)) = foreign else {
             return Ok(());

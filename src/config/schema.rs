@@ -6,11 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::keys::OF_ALL_LAYERS;
 use super::report::ExpectKeys;
-use super::sections::{
-    self, AutoencoderSection, ClassifierTrainingSection, DataSection, DeepNetworkSection,
-    DeepTrainingSection, NetworkSection, PretrainingSection, ReportSection, RunSection, Section,
-    SparsitySection, TrainingSection,
-};
+use super::sections;
 use crate::spec::ExperimentName;
 
 /// The JSON Schema (draft 7) of a config: what editors complete and check.
@@ -93,76 +89,15 @@ fn generator(inline: bool) -> SchemaGenerator {
 
 /// The sections of an experiment, in the order of a config.
 fn sections(experiment: ExperimentName, generator: &mut SchemaGenerator) -> Map<String, Value> {
-    let section = |description: &str, schema: schemars::Schema| {
-        let mut schema = schema.to_value();
-        schema["description"] = description.into();
-        schema
-    };
     let mut found = Map::new();
-    let mut add = |name: &str, schema: Value| found.insert(name.to_owned(), schema);
-    add(
-        "run",
-        section(
-            "Where and how often to compute.",
-            RunSection::schema(generator),
-        ),
-    );
-    add(
-        "data",
-        section("What to learn from.", DataSection::schema(generator)),
-    );
-    match experiment {
-        ExperimentName::Autoencoder => {
-            let schema = AutoencoderSection::schema(generator);
-            add("autoencoder", section("The autoencoder.", schema));
-            let schema = SparsitySection::schema(generator);
-            add("sparsity", section("What makes the code sparse.", schema));
-            add(
-                "training",
-                section("The training.", TrainingSection::schema(generator)),
-            );
+    for section in sections::of(experiment) {
+        let mut schema = (section.schema)(generator).to_value();
+        schema["description"] = section.says.into();
+        if section.name == "pretraining" {
+            add_layers(&mut schema);
         }
-        ExperimentName::Classifier | ExperimentName::DeepAutoencoder => {
-            let is_deep = experiment == ExperimentName::DeepAutoencoder;
-            let (network, schema) = if is_deep {
-                let network = DeepNetworkSection::schema(generator);
-                let network = section("The deep autoencoder.", network);
-                (network, DeepTrainingSection::schema(generator))
-            } else {
-                let network = section("The classifier.", NetworkSection::schema(generator));
-                (network, ClassifierTrainingSection::schema(generator))
-            };
-            add("network", network);
-            add(
-                "training",
-                section(
-                    "The training; fine-tuning where a condition was pretrained.",
-                    schema,
-                ),
-            );
-            let stages =
-                "The pretraining: an autoencoder for each layer, on the codes of the layers below.";
-            let mut all = section(stages, PretrainingSection::schema(generator));
-            let mut one = all.clone();
-            for name in OF_ALL_LAYERS {
-                one["properties"]
-                    .as_object_mut()
-                    .map(|keys| keys.remove(name));
-            }
-            one["description"] = "One layer's own setting.".into();
-            all["properties"]["layer"] = json!({
-                "description": "One layer's own setting, as in [pretraining.layer.3]; layers are counted from 1.",
-                "type": "object",
-                "patternProperties": { "^[1-9][0-9]*$": without_defaults(one) },
-                "additionalProperties": false,
-            });
-            add("pretraining", all);
-        }
+        found.insert(section.name.to_owned(), schema);
     }
-    add(
-        "report",
-        section("What the page shows.", ReportSection::schema(generator)),
-    );
     for (section, name, owners) in sections::LIMITED {
         let keys = found
             .get_mut(section)
@@ -172,6 +107,23 @@ fn sections(experiment: ExperimentName, generator: &mut SchemaGenerator) -> Map<
         }
     }
     found
+}
+
+/// Adds what one layer may have of its own to the schema of the pretraining.
+fn add_layers(pretraining: &mut Value) {
+    let mut one = pretraining.clone();
+    for name in OF_ALL_LAYERS {
+        one["properties"]
+            .as_object_mut()
+            .map(|keys| keys.remove(name));
+    }
+    one["description"] = "One layer's own setting.".into();
+    pretraining["properties"]["layer"] = json!({
+        "description": "One layer's own setting, as in [pretraining.layer.3]; layers are counted from 1.",
+        "type": "object",
+        "patternProperties": { "^[1-9][0-9]*$": without_defaults(one) },
+        "additionalProperties": false,
+    });
 }
 
 /// Replaces the defaults of types by those of the experiment.

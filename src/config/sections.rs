@@ -182,14 +182,55 @@ pub(super) struct ReportKeys {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub(super) struct ActiveUnits(#[serde(with = "Whole::<1, 1_000_000>")] pub usize);
 
-/// The sections of an experiment's models.
-pub(super) fn of(experiment: ExperimentName) -> &'static [&'static str] {
-    match experiment {
-        ExperimentName::Autoencoder => &["autoencoder", "sparsity", "training"],
-        ExperimentName::Classifier | ExperimentName::DeepAutoencoder => {
-            &["network", "training", "pretraining"]
-        }
+/// A section that an experiment has.
+pub(super) struct Known {
+    pub name: &'static str,
+    /// What it is, in the schema.
+    pub says: &'static str,
+    /// Whether its keys and values are allowed.
+    pub check: fn(&Node) -> Result<(), Refusal>,
+    pub schema: fn(&mut SchemaGenerator) -> Schema,
+}
+
+fn known<T: Section>(name: &'static str, says: &'static str) -> Known {
+    Known {
+        name,
+        says,
+        check: |node| T::read(node).map(drop),
+        schema: T::schema,
     }
+}
+
+/// The sections that an experiment has, in the order of a config.
+pub(super) fn of(experiment: ExperimentName) -> [Known; 6] {
+    let fine_tuning = "The training; fine-tuning where a condition was pretrained.";
+    let stages =
+        "The pretraining: an autoencoder for each layer, on the codes of the layers below.";
+    let [model, second, third] = match experiment {
+        ExperimentName::Autoencoder => [
+            known::<AutoencoderSection>("autoencoder", "The autoencoder."),
+            known::<SparsitySection>("sparsity", "What makes the code sparse."),
+            known::<TrainingSection>("training", "The training."),
+        ],
+        ExperimentName::Classifier => [
+            known::<NetworkSection>("network", "The classifier."),
+            known::<ClassifierTrainingSection>("training", fine_tuning),
+            known::<PretrainingSection>("pretraining", stages),
+        ],
+        ExperimentName::DeepAutoencoder => [
+            known::<DeepNetworkSection>("network", "The deep autoencoder."),
+            known::<DeepTrainingSection>("training", fine_tuning),
+            known::<PretrainingSection>("pretraining", stages),
+        ],
+    };
+    [
+        known::<RunSection>("run", "Where and how often to compute."),
+        known::<DataSection>("data", "What to learn from."),
+        model,
+        second,
+        third,
+        known::<ReportSection>("report", "What the page shows."),
+    ]
 }
 
 /// Refuses the keys of another kind of sparsity than the one that is named.
@@ -304,23 +345,6 @@ pub(super) const LIMITED: [(&str, &str, &[ExperimentName]); 8] = [
     ),
     ("report", "at_active_units", &[ExperimentName::Autoencoder]),
 ];
-
-/// Reads a section to see whether its keys and values are allowed.
-pub(super) fn check(experiment: ExperimentName, name: &str, node: &Node) -> Result<(), Refusal> {
-    match (name, experiment) {
-        ("run", _) => RunSection::read(node).map(drop),
-        ("data", _) => DataSection::read(node).map(drop),
-        ("report", _) => ReportSection::read(node).map(drop),
-        ("autoencoder", _) => AutoencoderSection::read(node).map(drop),
-        ("sparsity", _) => SparsitySection::read(node).map(drop),
-        ("network", ExperimentName::DeepAutoencoder) => DeepNetworkSection::read(node).map(drop),
-        ("network", _) => NetworkSection::read(node).map(drop),
-        ("training", ExperimentName::DeepAutoencoder) => DeepTrainingSection::read(node).map(drop),
-        ("training", ExperimentName::Autoencoder) => TrainingSection::read(node).map(drop),
-        ("training", ExperimentName::Classifier) => ClassifierTrainingSection::read(node).map(drop),
-        _ => PretrainingSection::read(node).map(drop),
-    }
-}
 
 /// What holds where nobody chooses: for autoencoders what gives Figure 5-6, for classifiers what the post had, for deep
 /// autoencoders the layers of Hinton and Salakhutdinov 2006.
