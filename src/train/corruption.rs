@@ -12,30 +12,22 @@ use crate::ops::Rows;
 use crate::seed::{Purpose, stream};
 use crate::spec::Corruption;
 
-/// What disturbs inputs: a number for each.
-enum Disturbance {
-    /// By which it is multiplied.
-    Factors(Vec<f32>),
-    /// That is added to it.
-    Noise(Vec<f32>),
-}
-
-/// What disturbs `count` inputs; `None` where nothing is to be disturbed.
-fn drawn(corruption: Corruption, stream: &mut ChaCha8Rng, count: usize) -> Option<Disturbance> {
+/// What each of `count` inputs is multiplied by, or for noise what is added to it; `None` where nothing is to be disturbed.
+fn drawn(corruption: Corruption, stream: &mut ChaCha8Rng, count: usize) -> Option<Vec<f32>> {
     match corruption {
         Corruption::None => None,
         Corruption::Masking { fraction } => {
             let threshold = (fraction * f64::from(u32::MAX)) as u32;
             let kept =
                 std::iter::repeat_with(|| f32::from(u8::from(stream.next_u32() >= threshold)));
-            Some(Disturbance::Factors(kept.take(count).collect()))
+            Some(kept.take(count).collect())
         }
         Corruption::Gaussian { deviation } => {
             let noise = std::iter::repeat_with(|| {
                 let standard: f64 = StandardNormal.sample(stream);
                 (deviation * standard) as f32
             });
-            Some(Disturbance::Noise(noise.take(count).collect()))
+            Some(noise.take(count).collect())
         }
     }
 }
@@ -49,21 +41,17 @@ fn drawn(corruption: Corruption, stream: &mut ChaCha8Rng, count: usize) -> Optio
 #[must_use]
 pub fn corrupt(x: &Rows, corruption: Corruption, seeds: &[u64], place: &[u64]) -> Option<Rows> {
     let [_, images, inputs] = x.dims();
-    let (mut values, mut is_factor) = (Vec::new(), false);
+    let mut values = Vec::new();
     for &seed in seeds {
         let mut stream = stream(seed, Purpose::Corruption, place);
-        let disturbance = drawn(corruption, &mut stream, images * inputs)?;
-        is_factor = matches!(disturbance, Disturbance::Factors(_));
-        let (Disturbance::Factors(of_seed) | Disturbance::Noise(of_seed)) = disturbance;
-        values.extend(of_seed);
+        values.extend(drawn(corruption, &mut stream, images * inputs)?);
     }
     let x = x.numbers();
     let data = TensorData::new(values, [seeds.len(), images, inputs]);
-    let disturbance = Tensor::from_data(data, &x.device());
-    let disturbed = if is_factor {
-        x * disturbance
-    } else {
-        x + disturbance
+    let drawn = Tensor::from_data(data, &x.device());
+    let disturbed = match corruption {
+        Corruption::Gaussian { .. } => x + drawn,
+        Corruption::None | Corruption::Masking { .. } => x * drawn,
     };
     Some(disturbed.into())
 }
@@ -73,14 +61,13 @@ pub fn corrupt(x: &Rows, corruption: Corruption, seeds: &[u64], place: &[u64]) -
 #[must_use]
 pub fn disturbed(x: &[f32], corruption: Corruption, seed: u64, index: u64) -> Option<Vec<f32>> {
     let mut stream = stream(seed, Purpose::Corruption, &[index]);
-    let pairs = |numbers: Vec<f32>, disturb: fn(f32, f32) -> f32| {
-        let pairs = x.iter().zip(numbers);
-        pairs.map(|(&x, number)| disturb(x, number)).collect()
-    };
-    Some(match drawn(corruption, &mut stream, x.len())? {
-        Disturbance::Factors(kept) => pairs(kept, |x, kept| x * kept),
-        Disturbance::Noise(noise) => pairs(noise, |x, noise| x + noise),
-    })
+    let drawn = drawn(corruption, &mut stream, x.len())?;
+    let pairs = x.iter().zip(drawn);
+    let disturbed = pairs.map(|(x, drawn)| match corruption {
+        Corruption::Gaussian { .. } => x + drawn,
+        Corruption::None | Corruption::Masking { .. } => x * drawn,
+    });
+    Some(disturbed.collect())
 }
 
 #[cfg(test)]
