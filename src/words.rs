@@ -67,6 +67,18 @@ pub fn in_shell(path: &Path) -> String {
     shlex::try_quote(&path).map_or_else(|_| path.clone(), Cow::into_owned)
 }
 
+/// A name that is one plain file name on every system and in every terminal, and one word of a line.
+pub fn harmless(name: &str) -> String {
+    let harmless = |c: char| {
+        if c.is_alphanumeric() || "-_.".contains(c) {
+            c
+        } else {
+            '-'
+        }
+    };
+    name.chars().map(harmless).collect()
+}
+
 /// `a`, `a and b`, `a, b and c`; of more than `most`, the first and how many others.
 pub fn listed(names: &[&str], most: usize) -> String {
     let (shown, others) = names.split_at(names.len().min(most));

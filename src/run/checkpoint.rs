@@ -15,14 +15,12 @@ use std::time::{Duration, Instant};
 
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::experiment::{Shelf, TaskName};
-use crate::run_dir::{CHECKPOINTS, write_whole};
+use crate::run_dir::{CHECKPOINTS, sha256, write_whole};
 use crate::train::lanes::locked;
 use crate::train::{State, Stop};
-use crate::weights::hexadecimal;
 
 /// The first line of every file; the number is raised when an older reader would misread a newer file.
 const FIRST_LINE: &str = "layerwise checkpoint 3\n";
@@ -379,7 +377,7 @@ fn to_bytes(identity: &Identity, task: &TaskName, state: &State) -> Result<Vec<u
 /// The bytes of a file with this content: what it is, its hash, itself.
 #[must_use]
 pub fn framed(content: &[u8]) -> Vec<u8> {
-    let head = format!("{FIRST_LINE}{}\n", hash(content));
+    let head = format!("{FIRST_LINE}{}\n", sha256(content));
     [head.as_bytes(), content].concat()
 }
 
@@ -398,7 +396,7 @@ fn from_bytes(bytes: &[u8]) -> Result<(Identity, TaskName, State), Damage> {
     let line = rest.iter().position(|&byte| byte == b'\n');
     let (told, content) = rest.split_at(line.ok_or(Damage::Hash)?);
     let content = &content[1..];
-    if told != hash(content).as_bytes() {
+    if told != sha256(content).as_bytes() {
         return Err(Damage::Hash);
     }
     let nonsense = |error: &dyn std::fmt::Display| Damage::Content(error.to_string());
@@ -422,10 +420,6 @@ fn from_bytes(bytes: &[u8]) -> Result<(Identity, TaskName, State), Damage> {
         facts,
     };
     Ok((identity, task, state))
-}
-
-fn hash(bytes: &[u8]) -> String {
-    hexadecimal(&Sha256::digest(bytes))
 }
 
 fn cannot_write(path: &Path, source: io::Error) -> CheckpointError {

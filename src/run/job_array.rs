@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::experiment;
 use crate::machine::readable;
 use crate::results::Member;
-use crate::words::{counted, in_shell, seconds};
+use crate::words::{counted, harmless, in_shell, seconds};
 
 /// How many parts there are where nobody says so, if there are as many models.
 const PARTS: usize = 16;
@@ -84,7 +84,7 @@ pub fn job_array(config: &Config, array: &JobArray) -> Result<String, Failure> {
     let out = absolute(array.out.as_deref().unwrap_or(&default));
     let more = array.more.iter().map(|word| in_shell_word(word));
     let more: String = more.flat_map(|word| [" ".to_owned(), word]).collect();
-    let (name, threads) = (in_a_comment(&config.name), array.threads);
+    let (name, threads) = (harmless(&config.name), array.threads);
     let told = match longest {
         Some(longest) => format!(
             "the longest about {} on the machine that wrote this",
@@ -148,16 +148,4 @@ fn asked(bytes: u64) -> u64 {
 fn in_shell_word(word: &str) -> String {
     // What cannot be quoted was refused.
     shlex::try_quote(word).map_or_else(|_| word.to_owned(), Cow::into_owned)
-}
-
-/// A name that neither ends a line nor is more than one word.
-fn in_a_comment(name: &str) -> String {
-    let harmless = |c: char| {
-        if c.is_alphanumeric() || "-_.".contains(c) {
-            c
-        } else {
-            '-'
-        }
-    };
-    name.chars().map(harmless).collect()
 }

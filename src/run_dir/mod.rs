@@ -23,6 +23,7 @@ use crate::results::{Member, MemberSeconds};
 use crate::spec::ExperimentName;
 use crate::train::lanes::locked;
 use crate::weights::hexadecimal;
+use crate::words::harmless;
 
 pub(crate) const CONFIG: &str = "config.toml";
 pub(crate) const MANIFEST: &str = "manifest.json";
@@ -685,19 +686,6 @@ impl RunDir {
 #[must_use]
 pub fn sha256(bytes: &[u8]) -> String {
     hexadecimal(&Sha256::digest(bytes))
-}
-
-/// A name that is one plain file name on every system and in every terminal.
-fn harmless(name: &str) -> String {
-    name.chars()
-        .map(|c| {
-            if c.is_alphanumeric() || "-_.".contains(c) {
-                c
-            } else {
-                '-'
-            }
-        })
-        .collect()
 }
 
 /// Writes a file whole or not at all: into a draft beside it, which gets its name when it is on disk. Whatever
