@@ -119,6 +119,7 @@ struct Load {
 pub fn memory_to_transform(transforms: &[Transform], data: &Dataset) -> Need {
     let splits = [
         Some(&data.train),
+        data.pretraining.as_ref(),
         data.validation.as_ref(),
         Some(&data.test),
     ];
@@ -531,5 +532,38 @@ fn classifier(condition: &ClassifierTraining, data: &Dataset) -> Load {
         state: FLOAT * (state + stages.encoders),
         records: RECORD * (stages.epochs + condition.training.epochs as f64)
             + LAYER_RECORD * layers * condition.training.epochs as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::data::{Frame, Split, Transforms};
+
+    #[test]
+    fn what_is_pretrained_on_is_transformed_too() {
+        let split = |rows: usize| {
+            let images = Images::of_bytes(vec![0; 4 * rows], Frame::grey(2, 2));
+            Split {
+                images: images.expect("four pixels a row"),
+                labels: None,
+            }
+        };
+        let mut data = Dataset {
+            name: None,
+            classes: 0,
+            class_names: Vec::new(),
+            train: split(3),
+            pretraining: None,
+            validation: None,
+            test: split(2),
+            files: Vec::new(),
+            transforms: Transforms::default(),
+        };
+        let need = |data: &Dataset| memory_to_transform(&[Transform::RemoveRowMean], data).bytes();
+        let without = need(&data);
+        data.pretraining = Some(split(10));
+        // Four bytes of each row as it was read, and four numbers.
+        assert_eq!(need(&data) - without, 10 * (4 + 16));
     }
 }
