@@ -23,6 +23,8 @@ pub use four_files::FILE_NAMES;
 pub use images::{Frame, Images, RowSource, Values};
 pub use transform::{Transforms, left_over_by_components};
 
+use serde::{Deserialize, Serialize};
+
 use crate::spec::Transform;
 
 /// A picture set with its labels, in two parts: one to learn from and one to test on.
@@ -122,7 +124,7 @@ pub struct Split {
 }
 
 /// A data file by its uncompressed bytes, so that `x` and `x.gz` make the same record.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FileRecord {
     /// The name without `.gz`.
     pub name: String,

@@ -12,7 +12,7 @@ use crate::evidence::{self, About};
 use crate::experiment::{self, Disk, Need, Outline};
 use crate::machine::{self, readable};
 use crate::results::Member;
-use crate::run_dir::{DataRecord, FileRecord, RunDir};
+use crate::run_dir::{DataRecord, RunDir};
 use crate::spec::{BackendName, Condition, ExperimentName};
 use crate::ui::print::tell;
 use crate::words::{counted, printable};
@@ -183,15 +183,7 @@ impl Prepared {
                 .iter()
                 .map(|name| printable(name))
                 .collect(),
-            files: data
-                .files
-                .iter()
-                .map(|file| FileRecord {
-                    name: file.name.clone(),
-                    sha256: file.sha256.clone(),
-                    bytes: file.bytes,
-                })
-                .collect(),
+            files: data.files.clone(),
         }
     }
 }

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 pub use records::Records;
 
-use crate::data::Frame;
+use crate::data::{FileRecord, Frame};
 use crate::results::{Member, MemberSeconds};
 use crate::spec::ExperimentName;
 use crate::train::lanes::locked;
@@ -168,17 +168,6 @@ pub struct DataRecord {
     pub class_names: Vec<String>,
     /// The files it was read from.
     pub files: Vec<FileRecord>,
-}
-
-/// A data file by the hash of its uncompressed bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct FileRecord {
-    /// The file's name.
-    pub name: String,
-    /// SHA-256 of the uncompressed bytes, in hexadecimal.
-    pub sha256: String,
-    /// Number of uncompressed bytes.
-    pub bytes: u64,
 }
 
 /// Wall-clock seconds.
