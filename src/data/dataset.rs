@@ -15,6 +15,7 @@ use super::tensors::ArrayFile;
 use super::{DataError, Dataset, FileRecord, Frame, Images, Limits, Split, Transforms, patches};
 use crate::seed::{self, Purpose};
 use crate::spec::{Arrays, Data, Limit, Pictures, Source};
+use crate::words::counted;
 
 /// Endings of files of arrays.
 const ARRAYS: [&str; 3] = ["npy", "npz", "safetensors"];
@@ -86,21 +87,20 @@ pub fn load_as(data: &Data, path: &Path) -> Result<Dataset, DataError> {
         Err(error) => return Err(DataError::unreadable(path, error)),
     };
     if !found.is_dir() && !found.is_file() {
-        let (kind, expected) = ("a device or a pipe", "a folder of data, or a file");
-        return Err(DataError::NotAFile {
-            file: path.into(),
-            kind,
-            expected,
-        });
+        let expected = "a folder of data, or a file";
+        return Err(DataError::not_a_file(path, found.file_type(), expected));
     }
     let test = if data.test_share > 0.0 {
         Test::Optional
     } else {
         Test::Needed
     };
-    let not_a_folder = |expected| DataError::NotAFolder {
-        dir: path.into(),
-        expected,
+    let not_a_folder = |expected: &str| {
+        DataError::request(
+            path,
+            format!("is a file, expected a folder {expected}"),
+            "set data.dir to the folder that it is in",
+        )
     };
     // Another folder may have the files.
     let nothing_in = |error| match error {
@@ -157,10 +157,22 @@ fn assemble(parts: Parts, data: &Data, limits: Limits, path: &Path) -> Result<Da
         class_names,
     } = parts;
     let (train, test) = match test {
-        Some(test) if data.test_share > 0.0 => return Err(DataError::HasTest { file: test.file }),
+        Some(test) if data.test_share > 0.0 => {
+            return Err(DataError::request(
+                &test.file,
+                "is the part to test on, so data.test_share has no effect",
+                "leave out data.test_share",
+            ));
+        }
         Some(test) => (train, test),
-        None if data.test_share > 0.0 => hold_out(train, data.test_share, data.split_seed)?,
-        None => return Err(DataError::NoTest { dir: path.into() }),
+        None if data.test_share > 0.0 => hold_out(&train, data.test_share, data.split_seed)?,
+        None => {
+            return Err(DataError::request(
+                path,
+                "there is no part to test on",
+                "hold out a share of the rows, with data.test_share = 0.1",
+            ));
+        }
     };
     let row = |part: &Part| match part.images.frame() {
         Frame::Picture {
@@ -175,28 +187,23 @@ fn assemble(parts: Parts, data: &Data, limits: Limits, path: &Path) -> Result<Da
         } => vec![height, width, channels],
         Frame::Vector { length } => vec![length],
     };
-    if row(&train) != row(&test) {
-        let (row, expected) = (row(&test), row(&train));
-        return Err(DataError::Sizes {
-            file: test.file,
-            row,
-            train: train.file,
-            expected,
-        });
+    let [expected, tested] = [row(&train), row(&test)];
+    if expected != tested {
+        return Err(DataError::sizes(
+            (&test.file, &tested),
+            (&train.file, &expected),
+        ));
     }
+    let unlabelled = |with: &Part, without: &Part| {
+        DataError::refused(
+            &with.file,
+            format!("has labels, and {} has none", shown(&without.file)),
+            "add labels to it, or leave them out of both",
+        )
+    };
     match (&train.labels, &test.labels) {
-        (Some(_), None) => {
-            return Err(DataError::Unlabelled {
-                with: train.file,
-                without: test.file,
-            });
-        }
-        (None, Some(_)) => {
-            return Err(DataError::Unlabelled {
-                with: test.file,
-                without: train.file,
-            });
-        }
+        (Some(_), None) => return Err(unlabelled(&train, &test)),
+        (None, Some(_)) => return Err(unlabelled(&test, &train)),
         _ => {}
     }
     let labels = train.labels.iter().chain(&test.labels).flatten();
@@ -260,16 +267,20 @@ fn of_classes(
     file: &Path,
 ) -> Result<Vec<usize>, DataError> {
     let Some(labels) = &split.labels else {
-        let file = file.into();
-        return Err(DataError::NoLabels { file, key });
+        return Err(DataError::request(
+            file,
+            format!("there are no labels, and `{key}` chooses classes"),
+            format!("add them to the data, or leave {key} out"),
+        ));
     };
     if let Some(&class) = classes.iter().find(|class| !labels.contains(class)) {
-        return Err(DataError::NoneOfClass {
-            file: file.into(),
-            key,
-            class,
-            highest,
-        });
+        return Err(DataError::request(
+            file,
+            format!("`{key}` holds {class}, but no image is of that class"),
+            format!(
+                "classes are counted from 0 to {highest}; or raise data.train_images and data.test_images"
+            ),
+        ));
     }
     let rows = (0..labels.len()).filter(|&row| classes.contains(&labels[row]));
     Ok(rows.collect())
@@ -289,10 +300,14 @@ fn picked(split: &Split, rows: &[usize], classes: &[u8]) -> Split {
 }
 
 /// Takes a share of the rows away, which the seed alone chooses; both parts keep their order.
-fn hold_out(part: Part, share: f64, seed: u64) -> Result<(Part, Part), DataError> {
+fn hold_out(part: &Part, share: f64, seed: u64) -> Result<(Part, Part), DataError> {
     let count = part.images.count();
     if count < 2 {
-        return Err(DataError::TooFew { file: part.file });
+        return Err(DataError::refused(
+            &part.file,
+            "has one row, expected at least two: one to learn from and one to test on",
+            "add rows",
+        ));
     }
     let mut order: Vec<usize> = (0..count).collect();
     seed::shuffle(&mut order, seed::stream(seed, Purpose::Split, &[]));
@@ -339,12 +354,14 @@ pub(super) fn kept(
     match limit {
         None => Ok(has),
         Some(asked) if (1..=has).contains(&asked) => Ok(asked),
-        Some(asked) => Err(DataError::Limit {
-            file: file.into(),
-            key,
-            asked,
-            has,
-        }),
+        Some(asked) => Err(DataError::request(
+            file,
+            format!(
+                "{key} asks for {}, expected 1 to {has}, which it has",
+                counted(asked, "image")
+            ),
+            format!("set {key} to {has} or less, or leave it out for all"),
+        )),
     }
 }
 
@@ -352,7 +369,7 @@ pub(super) fn kept(
 ///
 /// # Errors
 ///
-/// [`DataError::NoFolder`] if there is none.
+/// [`DataError::Refused`] if there is none.
 pub fn locate(dir: &Path, bases: &[&Path]) -> Result<PathBuf, DataError> {
     let mut tried: Vec<PathBuf> = bases.iter().map(|base| base.join(dir)).collect();
     tried.dedup();
@@ -367,12 +384,19 @@ pub fn locate(dir: &Path, bases: &[&Path]) -> Result<PathBuf, DataError> {
 
 fn no_folder(dir: &Path, tried: &[PathBuf]) -> DataError {
     let absolute = |path: &PathBuf| path::absolute(path).unwrap_or_else(|_| path.clone());
-    let mut tried: Vec<PathBuf> = tried.iter().map(absolute).collect();
-    tried.retain(|path| path != dir);
-    DataError::NoFolder {
-        dir: dir.into(),
-        tried,
-    }
+    let tried = tried.iter().map(absolute).filter(|path| path != dir);
+    let tried: Vec<String> = tried.map(|path| shown(&path)).collect();
+    let looked_for = if tried.is_empty() {
+        String::new()
+    } else {
+        format!("; looked for {}", tried.join(" and "))
+    };
+    DataError::request(
+        dir,
+        format!("no such folder{looked_for}"),
+        "set data.dir to a folder of data, or to a file of arrays; a relative one is looked for beside the config, then in \
+         the working folder; MNIST comes with this program in data/mnist",
+    )
 }
 
 /// What a file or an array is, by the words of its name: `y_test` holds labels to test on.
@@ -446,11 +470,9 @@ pub(super) fn only(
 
 /// The rows of an array of inputs.
 pub(super) fn images(array: Array, file: &Path) -> Result<Images, DataError> {
-    let refused = |hint| DataError::Shape {
-        file: file.into(),
-        shape: sides(&array.shape),
-        expected: "rows × features, or rows × height × width (× 3 in colour)",
-        hint,
+    let refused = |hint| {
+        let expected = "rows × features, or rows × height × width (× 3 in colour)";
+        other_shape(file, &array.shape, expected, hint)
     };
     let frame = match array.shape[..] {
         [_, length] => Frame::Vector { length },
@@ -479,6 +501,15 @@ pub(super) fn images(array: Array, file: &Path) -> Result<Images, DataError> {
     }
 }
 
+fn other_shape(file: &Path, shape: &[usize], expected: &str, hint: &str) -> DataError {
+    let shape = sides(shape);
+    DataError::refused(
+        file,
+        format!("has the shape {shape}, expected {expected}"),
+        hint,
+    )
+}
+
 /// The classes that an array holds: one number for each row, or QMNIST's eight.
 pub(super) fn labels(array: &Array, file: &Path) -> Result<Vec<u8>, DataError> {
     let columns = array.shape[1..].iter().product();
@@ -486,11 +517,11 @@ pub(super) fn labels(array: &Array, file: &Path) -> Result<Vec<u8>, DataError> {
         if (0.0..=f32::from(HIGHEST_LABEL)).contains(&label) && label.fract() == 0.0 {
             return Ok(label as u8);
         }
-        Err(DataError::Label {
-            file: file.into(),
-            index,
-            label,
-        })
+        Err(DataError::refused(
+            file,
+            format!("label {index}, counted from 0, is {label}, expected 0 to {HIGHEST_LABEL}"),
+            "number the classes from 0, and leave out images without a label",
+        ))
     };
     match &array.numbers {
         Numbers::Bytes(bytes) => {
@@ -531,16 +562,11 @@ fn start_of(path: &Path) -> Result<Vec<u8>, DataError> {
 fn open_arrays(path: &Path) -> Result<ArrayFile, DataError> {
     let found = fs::metadata(path).map_err(|error| DataError::unreadable(path, error))?;
     if !found.is_file() {
-        let kind = if found.is_dir() {
-            "a folder"
-        } else {
-            "a device or a pipe"
-        };
-        return Err(DataError::NotAFile {
-            file: path.into(),
-            kind,
-            expected: "a file of arrays",
-        });
+        return Err(DataError::not_a_file(
+            path,
+            found.file_type(),
+            "a file of arrays",
+        ));
     }
     let file = File::open(path).map_err(|error| DataError::unreadable(path, error))?;
     ArrayFile::open(file, path).map_err(|error| DataError::array(path, error))
@@ -642,20 +668,10 @@ fn array_part(
                 "one class for each row",
                 "of probabilities or ones and zeros, with numpy: a.argmax(1)",
             );
-            return Err(DataError::Shape {
-                file: other,
-                shape: sides(&array.shape),
-                expected,
-                hint,
-            });
+            return Err(other_shape(&other, &array.shape, expected, hint));
         }
         if count != rows {
-            return Err(DataError::Counts {
-                file: other,
-                labels: count,
-                other: file.clone(),
-                images: rows,
-            });
+            return Err(DataError::counts((&other, count), (&file, rows)));
         }
         labels(&array, &other)
     });
@@ -800,10 +816,12 @@ fn load_pictures(path: &Path, asked: &Pictures) -> Result<Parts, DataError> {
     let rule = train.rule(asked)?;
     let classes = train.classes();
     if classes.len() > usize::from(HIGHEST_LABEL) + 1 {
-        return Err(DataError::Classes {
-            dir: train.folder().to_owned(),
-            classes: classes.len(),
-        });
+        let (has, most) = (classes.len(), HIGHEST_LABEL + 1);
+        return Err(DataError::refused(
+            train.folder(),
+            format!("has {has} folders of pictures, expected {most} at most"),
+            "merge classes",
+        ));
     }
     let test = test
         .filter(|_| train.folder() != path)
@@ -821,8 +839,11 @@ fn load_pictures(path: &Path, asked: &Pictures) -> Result<Parts, DataError> {
                 Some(place) => places.push(place as u8),
                 None if classes.is_empty() => {}
                 None => {
-                    let (folder, train) = (folder.join(class), train.folder().to_owned());
-                    return Err(DataError::OtherClass { folder, train });
+                    return Err(DataError::refused(
+                        &folder.join(class),
+                        format!("has no counterpart in {}", shown(train.folder())),
+                        "a class to test on needs pictures to learn from",
+                    ));
                 }
             }
         }
@@ -866,12 +887,11 @@ pub fn read_input(path: &Path, key: Option<&str>, pictures: &Pictures) -> Result
         });
     }
     if !found.is_file() {
-        let (kind, expected) = ("a device or a pipe", "a file or a folder");
-        return Err(DataError::NotAFile {
-            file: path.into(),
-            kind,
-            expected,
-        });
+        return Err(DataError::not_a_file(
+            path,
+            found.file_type(),
+            "a file or a folder",
+        ));
     }
     let start = start_of(path)?;
     if ArrayFile::may_be(&start) {

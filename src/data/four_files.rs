@@ -4,7 +4,7 @@
 //! damaged is found by reading on. A set is known by what is in its files, not by where they lie, so a folder may hold
 //! MNIST, another set of that format, or one's own.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
@@ -138,12 +138,8 @@ fn open(dir: &Path, test: Test) -> Result<[Option<OpenSplit>; 2], DataError> {
 
 fn other_sizes(train: &OpenSplit, test: &OpenSplit) -> Option<DataError> {
     let [expected, row] = [train, test].map(|split| &split.images.reader.shape()[1..]);
-    (expected != row).then(|| DataError::Sizes {
-        file: test.images.path.clone(),
-        row: row.to_vec(),
-        train: train.images.path.clone(),
-        expected: expected.to_vec(),
-    })
+    (expected != row)
+        .then(|| DataError::sizes((&test.images.path, row), (&train.images.path, expected)))
 }
 
 struct OpenSplit {
@@ -172,12 +168,8 @@ impl OpenSplit {
     fn contradiction(&self) -> Option<DataError> {
         let file = self.labels.as_ref()?;
         let (images, labels) = (self.count(), file.reader.shape()[0]);
-        (images != labels).then(|| DataError::Counts {
-            file: file.path.clone(),
-            labels,
-            other: self.images.path.clone(),
-            images,
-        })
+        (images != labels)
+            .then(|| DataError::counts((&file.path, labels), (&self.images.path, images)))
     }
 
     /// What is wrong with one of the files by itself.
@@ -290,15 +282,20 @@ fn find(dir: &Path, name: &'static str) -> Result<Option<PathBuf>, DataError> {
             Ok(found) if found.is_file() => return Ok(Some(path)),
             Ok(found) if found.is_dir() => folder = folder.or(Some(path)),
             // Opening a pipe would wait for a writer that may never come.
-            Ok(_) => return Err(not_a_file(path, "a device or a pipe")),
+            Ok(found) => return Err(not_a_file(&path, &found)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(DataError::unreadable(&path, error)),
         }
     }
     if let Some(folder) = folder {
         let inside = spellings(&folder, name).find(|path| path.is_file());
-        let missing = "a folder without a file of that name";
-        return inside.map(Some).ok_or_else(|| not_a_file(folder, missing));
+        return inside.map(Some).ok_or_else(|| {
+            DataError::refused(
+                &folder,
+                "is a folder without a file of that name, expected an IDX file",
+                "put the file in its place",
+            )
+        });
     }
     let role = Role::of(name).expect("the four names say what they are");
     let called_so = |path: &PathBuf| {
@@ -312,19 +309,13 @@ fn find(dir: &Path, name: &'static str) -> Result<Option<PathBuf>, DataError> {
     };
     match fs::metadata(&path) {
         Ok(found) if found.is_file() => Ok(Some(path)),
-        Ok(found) if found.is_dir() => Err(not_a_file(path, "a folder")),
-        Ok(_) => Err(not_a_file(path, "a device or a pipe")),
+        Ok(found) => Err(not_a_file(&path, &found)),
         Err(error) => Err(DataError::unreadable(&path, error)),
     }
 }
 
-fn not_a_file(file: PathBuf, kind: &'static str) -> DataError {
-    let expected = "an IDX file";
-    DataError::NotAFile {
-        file,
-        kind,
-        expected,
-    }
+fn not_a_file(path: &Path, found: &Metadata) -> DataError {
+    DataError::not_a_file(path, found.file_type(), "an IDX file")
 }
 
 fn no_file(dir: &Path, name: &'static str) -> DataError {

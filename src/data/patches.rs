@@ -17,6 +17,7 @@ use crate::machine;
 use crate::seed::{self, Purpose};
 use crate::spec::{Patches, PhotographWhitening};
 use crate::weights::hexadecimal;
+use crate::words::counted;
 
 /// Added to grey in [0, 1] before the logarithm, so that black stays finite.
 const DARKEST: f64 = 0.05;
@@ -90,13 +91,15 @@ fn read(path: &Path, patches: &Patches) -> Result<(Photograph, FileRecord), Data
     }
     let needed = patches.side + 2 * patches.border;
     if height < needed || width < needed {
-        return Err(DataError::SmallPhotograph {
-            file: path.into(),
-            height,
-            width,
-            patches: *patches,
-            needed,
-        });
+        let (side, border) = (patches.side, counted(patches.border, "pixel"));
+        return Err(DataError::request(
+            path,
+            format!(
+                "is {height}×{width} pixels, but a patch of {side}×{side} that keeps {border} from the edges needs \
+                 {needed} each way"
+            ),
+            "lower side or border in data.source, or take the photograph away",
+        ));
     }
     let grey: Vec<f64> = picture
         .pixels()
@@ -106,7 +109,13 @@ fn read(path: &Path, patches: &Patches) -> Result<(Photograph, FileRecord), Data
         PhotographWhitening::None => Some(grey),
         PhotographWhitening::OlshausenField => whitened(&grey, height, width),
     };
-    let values = values.ok_or_else(|| DataError::FlatPhotograph { file: path.into() })?;
+    let values = values.ok_or_else(|| {
+        DataError::refused(
+            path,
+            "is of one grey all over, so that nothing is left of it",
+            "take it away, or set whitening = \"none\" in data.source",
+        )
+    })?;
     let photograph = Photograph {
         values: values.iter().map(|&value| value as f32).collect(),
         height,

@@ -19,6 +19,7 @@ use super::error::{DataError, shown};
 use super::idx::Hex;
 use crate::machine;
 use crate::spec::{Colour, Fit, Pictures};
+use crate::words::counted;
 
 const READ: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
 /// Nobody leaves these beside pictures that are to be read.
@@ -175,13 +176,18 @@ impl Listing {
             }
             if let Some((beside, _)) = listing.files.first().filter(|_| listing.classes.is_empty())
             {
-                return Err(DataError::Mixed {
-                    file: beside.clone(),
-                    folder: sub,
-                });
+                return Err(DataError::refused(
+                    beside,
+                    format!("lies beside {}, which holds pictures too", shown(&sub)),
+                    "put every picture into the folder of its class, or all into one",
+                ));
             }
             if let Some(deep) = folders.into_iter().next() {
-                return Err(DataError::Deep { folder: deep });
+                return Err(DataError::refused(
+                    &deep,
+                    "is a folder in the folder of a class, expected pictures alone",
+                    "move the pictures up, or the folder away",
+                ));
             }
             let class = listing.classes.len();
             listing
@@ -227,11 +233,19 @@ impl Listing {
         let all = size.checked_mul(self.files.len());
         let limit = machine::memory().map_or(u64::MAX, |memory| memory.limit);
         let Some(all) = all.filter(|&all| all as u64 <= limit) else {
-            return Err(DataError::Memory {
-                file: self.folder.clone(),
-                count: self.files.len(),
-                size,
-            });
+            let pictures = counted(self.files.len(), "picture");
+            let rows = if self.files.len() == 1 {
+                "a row"
+            } else {
+                "rows"
+            };
+            return Err(DataError::refused(
+                &self.folder,
+                format!(
+                    "holds {pictures}, which as {rows} of {size} bytes are more than memory can hold"
+                ),
+                "make the pictures smaller with data.source = { images = { size = …, fit = \"crop\" } }, or take fewer",
+            ));
         };
         let mut pixels = vec![0; all];
         let mut hash = Sha256::new();
@@ -315,12 +329,7 @@ fn pictures_in(folder: &Path) -> Result<(Vec<PathBuf>, Vec<PathBuf>), DataError>
         } else if NOT_READ.contains(&ending(&path).as_str()) {
             return Err(DataError::picture(&path, PictureError::Format));
         } else if is_picture && !kind.is_file() {
-            let (kind, expected) = ("a device or a pipe", "a picture");
-            return Err(DataError::NotAFile {
-                file: path,
-                kind,
-                expected,
-            });
+            return Err(DataError::not_a_file(&path, kind, "a picture"));
         } else if is_picture {
             files.push(path);
         }
