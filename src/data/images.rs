@@ -8,6 +8,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::DataError;
+use super::transform::Moments;
 
 /// How many rows are looked at together.
 const BLOCK: usize = 256;
@@ -329,30 +330,14 @@ impl Images {
     /// Σ‖x − x̄‖² over all rows. Of bytes it is exact but for a last rounding, as sums of their squares are whole numbers.
     #[must_use]
     pub fn total_variation(&self) -> f64 {
-        *self.variation.get_or_init(|| match &self.values {
-            Values::Bytes(bytes) => variation_of_bytes(bytes, self.inputs()),
-            _ => self.variation_of_numbers(),
-        })
-    }
-
-    /// About the first row, so that little is lost where the spread is small beside the mean.
-    fn variation_of_numbers(&self) -> f64 {
-        let first = self.row(0);
-        let mut sums = vec![0.0_f64; first.len()];
-        let mut squares = vec![0.0_f64; first.len()];
-        self.each_row(|row| {
-            let sums = sums.iter_mut().zip(&mut squares);
-            for ((sum, square), (&number, &first)) in sums.zip(row.iter().zip(&first)) {
-                let deviation = f64::from(number) - f64::from(first);
-                *sum += deviation;
-                *square += deviation * deviation;
+        *self.variation.get_or_init(|| {
+            if let Values::Bytes(bytes) = &self.values {
+                return variation_of_bytes(bytes, self.inputs());
             }
-        });
-        let count = self.count as f64;
-        let of_inputs = sums.iter().zip(&squares);
-        of_inputs
-            .map(|(sum, square)| (square - sum * sum / count).max(0.0))
-            .sum()
+            let mut moments = Moments::new(self.inputs());
+            self.each_row(|row| moments.add(row));
+            moments.variation()
+        })
     }
 
     /// The mean of the outermost pixels of all pictures, where they are pictures of bytes.

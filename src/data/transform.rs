@@ -419,8 +419,9 @@ fn row_length(row: &[f32]) -> f32 {
     if length > 0.0 { length } else { 1.0 }
 }
 
-/// Sums over rows, for each of `width` inputs that follow each other, about the first number of each.
-struct Moments {
+/// Sums over rows, for each of `width` inputs that follow each other. They are about the first number of each, so that little
+/// is lost where the spread is small beside the mean.
+pub(super) struct Moments {
     count: f64,
     width: usize,
     shift: Vec<f64>,
@@ -429,7 +430,7 @@ struct Moments {
 }
 
 impl Moments {
-    fn new(width: usize) -> Self {
+    pub(super) fn new(width: usize) -> Self {
         Self {
             count: 0.0,
             width,
@@ -439,7 +440,7 @@ impl Moments {
         }
     }
 
-    fn add(&mut self, rows: &[f32]) {
+    pub(super) fn add(&mut self, rows: &[f32]) {
         if self.shift.is_empty() {
             self.shift = rows[..self.width].iter().map(|&x| f64::from(x)).collect();
         }
@@ -458,6 +459,13 @@ impl Moments {
         let sums = self.shift.iter().zip(&self.sums);
         sums.map(|(shift, sum)| (shift + sum / self.count) as f32)
             .collect()
+    }
+
+    /// Σ(x − mean)² over all numbers.
+    pub(super) fn variation(&self) -> f64 {
+        let sums = self.sums.iter().zip(&self.squares);
+        sums.map(|(sum, square)| (square - sum * sum / self.count).max(0.0))
+            .sum()
     }
 
     /// 1 where nothing varies: what is about the first number is then 0 throughout, without rounding.
@@ -648,17 +656,7 @@ impl Step {
 #[must_use]
 pub fn left_over_by_components(train: &Images, test: &Images, components: &[usize]) -> Vec<f64> {
     let mut covariance = Covariance::new(&train.row(0));
-    let mut block = Vec::new();
-    train.each_row(|row| {
-        block.extend_from_slice(row);
-        if block.len() == ROWS_OF_A_PIECE * row.len() {
-            covariance.add(&block);
-            block.clear();
-        }
-    });
-    if !block.is_empty() {
-        covariance.add(&block);
-    }
+    Transforms::default().for_each_piece(train, |rows| covariance.add(rows));
     covariance.left_over(test, components)
 }
 

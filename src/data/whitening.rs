@@ -3,7 +3,7 @@
 //! Sums are of f64, in an order that depends on the rows alone: threads share out the columns of the covariance, never the
 //! rows. Eigenvectors are nalgebra's.
 
-use nalgebra::{DMatrix, DMatrixView, DVector, SymmetricEigen};
+use nalgebra::{DMatrix, DMatrixView, DVector, Dyn, SymmetricEigen};
 use rayon::prelude::*;
 
 use super::images::Images;
@@ -77,8 +77,9 @@ impl Covariance {
         });
     }
 
-    /// The mean, and the covariance over the number of rows.
-    fn finish(self) -> (Vec<f64>, DMatrix<f64>) {
+    /// The mean, and the eigenvectors of the covariance over the number of rows, with their places in the order of their
+    /// variances: the largest first.
+    fn finish(self) -> (Vec<f64>, SymmetricEigen<f64, Dyn>, Vec<usize>) {
         let inputs = self.shift.len();
         let count = self.count as f64;
         let means: Vec<f64> = self.sums.iter().map(|sum| sum / count).collect();
@@ -86,22 +87,21 @@ impl Covariance {
             let (row, column) = (row.min(column), row.max(column));
             self.products[column * inputs + row] / count - means[row] * means[column]
         };
-        let covariance = DMatrix::from_fn(inputs, inputs, entry);
+        let eigen = SymmetricEigen::new(DMatrix::from_fn(inputs, inputs, entry));
+        let mut order: Vec<usize> = (0..inputs).collect();
+        order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
         let mean = self
             .shift
             .iter()
             .zip(&means)
             .map(|(shift, mean)| shift + mean);
-        (mean.collect(), covariance)
+        (mean.collect(), eigen, order)
     }
 
     /// ‖x − x̂‖² of a row of `test`, the mean over them, where x̂ is what the mean of the rows that were added and their first
     /// so many principal components keep of it: for each of `components`.
     pub(super) fn left_over(self, test: &Images, components: &[usize]) -> Vec<f64> {
-        let (mean, covariance) = self.finish();
-        let eigen = SymmetricEigen::new(covariance);
-        let mut order: Vec<usize> = (0..mean.len()).collect();
-        order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+        let (mean, eigen, mut order) = self.finish();
         order.truncate(components.iter().copied().max().unwrap_or(0));
         let mut left = vec![0.0; components.len()];
         test.each_row(|row| {
@@ -128,10 +128,7 @@ impl Covariance {
         components: Option<usize>,
     ) -> LinearMap {
         let inputs = self.shift.len();
-        let (mean, covariance) = self.finish();
-        let eigen = SymmetricEigen::new(covariance);
-        let mut order: Vec<usize> = (0..inputs).collect();
-        order.sort_by(|&a, &b| eigen.eigenvalues[b].total_cmp(&eigen.eigenvalues[a]));
+        let (mean, eigen, mut order) = self.finish();
         order.truncate(components.unwrap_or(inputs));
         let largest = eigen.eigenvalues[order[0]];
         // Directions as rows, with what each is multiplied by on the way in and on the way back.
