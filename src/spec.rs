@@ -29,11 +29,10 @@ pub(crate) use forms::{
     Bounds, HIGHEST_CLASS, LARGEST_SEED, PublishedForm, ROUNDS_OUT, Seeds, Stages, Whole,
     words_alone,
 };
-pub(crate) use plan::StageCount;
 pub use plan::{
     Arrays, ClassifierTraining, Colour, Condition, Coordinate, Data, DeepAutoencoderTraining,
-    Expectation, ExperimentName, Fit, GridKey, Limit, Model, Over, Pictures, Plan, Promise,
-    Published, Report, Run, Source,
+    Expectation, ExperimentName, Fit, GridKey, Model, Over, Pictures, Plan, Promise, Published,
+    Report, Run, Source,
 };
 
 pub(crate) use sparsity::ProbeEpochs;

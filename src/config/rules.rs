@@ -5,7 +5,7 @@ use super::problem::{Problem, shown};
 use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, BackendName, Condition, Corruption, Data,
     Decoder, DecoderActivation, DeepAutoencoderSpec, Keep, KlSparsity, MeanActivationEstimator,
-    OptimizerSpec, Reconstruction, Revive, Run, Sparsity, StageCount, TrainedLayers, TrainingSpec,
+    OptimizerSpec, Reconstruction, Revive, Run, Sparsity, TrainedLayers, TrainingSpec,
 };
 
 /// A broken rule: at the first of these keys that somebody chose.
@@ -132,12 +132,13 @@ pub(super) fn stage(stage: &AutoencoderTraining, layer: usize, below: Option<Act
     training("pretraining", &stage.training)
 }
 
-/// How many of `depth` hidden layers are pretrained.
-pub(super) fn layers(condition: &str, layers: StageCount, depth: usize) -> Result<usize, Broken> {
-    let layers = match layers {
-        StageCount::All => depth.max(1),
-        StageCount::First(count) => count,
-    };
+/// How many of `depth` hidden layers are pretrained: all of them without a number.
+pub(super) fn layers(
+    condition: &str,
+    layers: Option<usize>,
+    depth: usize,
+) -> Result<usize, Broken> {
+    let layers = layers.unwrap_or(depth.max(1));
     let keys = ["pretraining.layers", "network.hidden_units"];
     let condition = shown(condition);
     match depth {

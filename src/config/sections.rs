@@ -11,8 +11,7 @@ use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, ClassifierSpec, Corruption, Data,
     DecoderActivation, DeepAutoencoderSpec, ExperimentName, Form, Initialization, Keep, KlSparsity,
     MeanActivationEstimator, OptimizerSpec, ProbeEpochs, Reconstruction, Revive, Run, Schedule,
-    Sparsity, SparsityKind, StageCount, Stages, Target, TrainedLayers, TrainingSpec, Transfer,
-    Whole,
+    Sparsity, SparsityKind, Stages, Target, TrainedLayers, TrainingSpec, Transfer, Whole,
 };
 
 /// What an autoencoder takes over from the layer that it is the pretraining of.
@@ -142,7 +141,7 @@ pub(super) struct Probe {
 pub(super) struct Extent {
     /// How many hidden layers are pretrained, from the input up: "none", "all", or a number.
     #[serde(with = "Stages")]
-    pub layers: StageCount,
+    pub layers: Option<usize>,
     /// What each layer is to give while it is pretrained.
     pub target: Target,
     /// What of a pretrained encoder reaches the classifier.
@@ -152,7 +151,7 @@ pub(super) struct Extent {
 impl Default for Extent {
     fn default() -> Self {
         Self {
-            layers: StageCount::First(0),
+            layers: Some(0),
             target: Target::default(),
             transfer: Transfer::default(),
         }

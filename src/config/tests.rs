@@ -10,7 +10,7 @@ use super::*;
 use crate::spec::{
     Activation, AutoencoderSpec, AutoencoderTraining, BatchTopKSparsity, ClassifierSpec,
     ClassifierTraining, Coordinate, Corruption, Data, Decoder, DecoderActivation, DecoderBias,
-    ExperimentName, GridKey, Initialization, JumpReluSparsity, Keep, KlSparsity, L1Sparsity, Limit,
+    ExperimentName, GridKey, Initialization, JumpReluSparsity, Keep, KlSparsity, L1Sparsity,
     MeanActivationEstimator, Model, OptimizerSpec, Patches, Promise, Published, Reconstruction,
     Revive, Run, Schedule, Source, Sparsity, SparsityKind, Standardised, Target, TrainedLayers,
     TrainingSpec, Transfer, Transform, Variance, Whitening,
@@ -153,8 +153,8 @@ fn an_almost_empty_config_is_the_figure_without_sparsity() {
         config.plan.data,
         Data {
             dir: "data/mnist".into(),
-            train_images: Limit::All,
-            test_images: Limit::All,
+            train_images: None,
+            test_images: None,
             validation_images: 0,
             ..Data::default()
         }
@@ -351,7 +351,7 @@ fn numbers_ratios_widths_and_seeds_may_be_written_in_several_ways() {
             .plan
             .data
             .train_images,
-        Limit::First(500)
+        Some(500)
     );
     let backend = accepted(AUTOENCODER, &["run.backend=wgpu"])
         .plan
@@ -957,7 +957,7 @@ fn transforms_and_patches_are_words_or_tables_and_are_written_down_whole() {
         Transform::Whiten {
             method: Whitening::Pca,
             epsilon: 1e-5,
-            components: Limit::First(5),
+            components: Some(5),
         },
         Transform::Scale {
             factor: -1.0,

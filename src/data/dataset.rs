@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use super::array::{Array, Holds, Numbers};
 use super::error::{HIGHEST_LABEL, shown, sides};
-use super::four_files::{self, Test};
+use super::four_files;
 use super::pictures::{self, Listing, Rule, entries};
 use super::tensors::ArrayFile;
 use super::{DataError, Dataset, FileRecord, Frame, Images, Limits, Split, Transforms, patches};
 use crate::seed::{self, Purpose};
-use crate::spec::{Arrays, Data, Limit, Pictures, Source};
+use crate::spec::{Arrays, Data, Pictures, Source};
 use crate::words::counted;
 
 /// Endings of files of arrays.
@@ -53,10 +53,9 @@ pub struct Input {
 ///
 /// As [`load_as`].
 pub fn load(path: &Path, limits: Limits) -> Result<Dataset, DataError> {
-    let limit = |limit: Option<usize>| limit.map_or(Limit::All, Limit::First);
     let data = Data {
-        train_images: limit(limits.train),
-        test_images: limit(limits.test),
+        train_images: limits.train,
+        test_images: limits.test,
         ..Data::default()
     };
     load_as(&data, path)
@@ -71,14 +70,6 @@ pub fn load(path: &Path, limits: Limits) -> Result<Dataset, DataError> {
 /// [`DataError`] if a file is missing or damaged, if the files contradict each other, if a label is no class, if a number is
 /// NaN or infinite, or if `data` asks for what is not there.
 pub fn load_as(data: &Data, path: &Path) -> Result<Dataset, DataError> {
-    let count = |limit| match limit {
-        Limit::All => None,
-        Limit::First(count) => Some(count),
-    };
-    let limits = Limits {
-        train: count(data.train_images),
-        test: count(data.test_images),
-    };
     let found = match fs::metadata(path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -90,11 +81,6 @@ pub fn load_as(data: &Data, path: &Path) -> Result<Dataset, DataError> {
         let expected = "a folder of data, or a file";
         return Err(DataError::not_a_file(path, found.file_type(), expected));
     }
-    let test = if data.test_share > 0.0 {
-        Test::Optional
-    } else {
-        Test::Needed
-    };
     let not_a_folder = |expected: &str| {
         DataError::request(
             path,
@@ -108,7 +94,7 @@ pub fn load_as(data: &Data, path: &Path) -> Result<Dataset, DataError> {
         _ => nothing(path),
     };
     let parts = match &data.source {
-        Source::Idx if found.is_dir() => four_files::load(path, limits, test)?,
+        Source::Idx if found.is_dir() => four_files::load(path, data)?,
         Source::Arrays(arrays) => load_arrays(path, found.is_dir(), arrays)?,
         Source::Images(_) if found.is_file() => return Err(not_a_folder("of pictures")),
         Source::Images(pictures) => load_pictures(path, pictures)?,
@@ -117,15 +103,13 @@ pub fn load_as(data: &Data, path: &Path) -> Result<Dataset, DataError> {
         Source::Found if found.is_dir() => {
             let entries = entries(path)?;
             if four_files::are_in(&entries) {
-                four_files::load(path, limits, test)?
+                four_files::load(path, data)?
             } else if entries.iter().any(|path| is_called_array(path)) {
                 load_arrays(path, true, &Arrays::default())?
             } else if has_pictures(path, &entries) {
                 load_pictures(path, &Pictures::default())?
             } else {
-                return Err(
-                    four_files::load(path, limits, test).map_or_else(nothing_in, |_| nothing(path))
-                );
+                return Err(four_files::load(path, data).map_or_else(nothing_in, |_| nothing(path)));
             }
         }
         Source::Found if ArrayFile::may_be(&start_of(path)?) => {
@@ -136,7 +120,7 @@ pub fn load_as(data: &Data, path: &Path) -> Result<Dataset, DataError> {
         }
         Source::Found | Source::Idx => four_files::load_one(path)?,
     };
-    assemble(parts, data, limits, path)
+    assemble(parts, data, path)
 }
 
 fn nothing(dir: &Path) -> DataError {
@@ -149,7 +133,7 @@ fn nothing(dir: &Path) -> DataError {
 }
 
 /// Holds the parts against each other, makes a part to test on if there is none, and keeps what is asked for.
-fn assemble(parts: Parts, data: &Data, limits: Limits, path: &Path) -> Result<Dataset, DataError> {
+fn assemble(parts: Parts, data: &Data, path: &Path) -> Result<Dataset, DataError> {
     let Parts {
         train,
         test,
@@ -217,10 +201,10 @@ fn assemble(parts: Parts, data: &Data, limits: Limits, path: &Path) -> Result<Da
             class_names.len()
         },
         class_names,
-        train: train.first(limits.train, "data.train_images")?,
+        train: train.first(data.train_images, "data.train_images")?,
         pretraining: None,
         validation: None,
-        test: test.first(limits.test, "data.test_images")?,
+        test: test.first(data.test_images, "data.test_images")?,
         files,
         transforms: Transforms::default(),
     };
@@ -1085,7 +1069,7 @@ mod tests {
         assert_eq!(of(found.to_pretrain()), others);
         // Limits count all images of the file.
         let first = Data {
-            train_images: Limit::First(4),
+            train_images: Some(4),
             pretraining_classes: None,
             ..data
         };

@@ -8,12 +8,13 @@ use std::fs::{self, File, Metadata};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
+use super::FileRecord;
 use super::array::{Array, Holds};
 use super::dataset::{Part, Parts, Role, images, labels, only};
 use super::error::{DataError, shown};
 use super::idx::{self, IdxError};
 use super::pictures::entries;
-use super::{FileRecord, Limits};
+use crate::spec::Data;
 
 /// What the files are called: images to learn from, their labels, then those to test on. With `.gz` or without, with
 /// the dot before `idx` that some mirrors write, and in a folder of that name, they are found too; and so are files whose
@@ -70,22 +71,22 @@ fn is_called_idx(path: &Path) -> bool {
     words.any(|word| word.strip_prefix("idx").is_some_and(|rank| rank.len() <= 1))
 }
 
-/// Reads the files in `dir` whole, and keeps the images within `limits`.
+/// Reads the files in `dir` whole, and keeps as many images as `data` asks for.
 ///
 /// Each file may be plain or gzip, whatever its name says; where both names exist, the plain one is read. Files of labels may
 /// be missing, both of them; and those to test on where a share is held out.
-pub(super) fn load(dir: &Path, limits: Limits, test: Test) -> Result<Parts, DataError> {
-    let [train, test] = open(dir, test)?;
+pub(super) fn load(dir: &Path, data: &Data) -> Result<Parts, DataError> {
+    let [train, test] = open(dir, data.test_share)?;
     let train = train.expect("it is asked for");
     let keep = |split: &OpenSplit, limit, key| split.keep(limit, key);
     // Which rows are held out to test on is for all of them to say.
     let kept = match &test {
-        Some(_) => keep(&train, limits.train, "data.train_images")?,
+        Some(_) => keep(&train, data.train_images, "data.train_images")?,
         None => usize::MAX,
     };
     let kept_of_test = test
         .as_ref()
-        .map(|test| keep(test, limits.test, "data.test_images"));
+        .map(|test| keep(test, data.test_images, "data.test_images"));
     let kept_of_test = kept_of_test.transpose()?.unwrap_or_default();
     let mut files = Vec::with_capacity(FILE_NAMES.len());
     Ok(Parts {
@@ -98,21 +99,14 @@ pub(super) fn load(dir: &Path, limits: Limits, test: Test) -> Result<Parts, Data
     })
 }
 
-/// Whether there have to be files to test on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Test {
-    Needed,
-    /// A share of the others will do.
-    Optional,
-}
-
-/// The four files with their headers read and held against each other.
-fn open(dir: &Path, test: Test) -> Result<[Option<OpenSplit>; 2], DataError> {
+/// The four files with their headers read and held against each other. There have to be files to test on, unless a share of
+/// the others is held out for that.
+fn open(dir: &Path, test_share: f64) -> Result<[Option<OpenSplit>; 2], DataError> {
     let [train_images, train_labels, test_images, test_labels] = FILE_NAMES;
     let train = OpenSplit::open(dir, train_images, train_labels)?
         .ok_or_else(|| no_file(dir, train_images))?;
     let test = match OpenSplit::open(dir, test_images, test_labels)? {
-        None if test == Test::Needed => return Err(no_file(dir, test_images)),
+        None if test_share <= 0.0 => return Err(no_file(dir, test_images)),
         test => test,
     };
     if let Some(test) = &test {

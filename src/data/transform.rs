@@ -12,7 +12,7 @@ use rayon::prelude::*;
 
 use super::whitening::{Covariance, LinearMap, product};
 use super::{DataError, Frame, Images, RowSource, Values};
-use crate::spec::{self, Limit, Standardised, Whitening};
+use crate::spec::{self, Standardised, Whitening};
 use crate::weights::{HostTensor, Weights};
 
 /// Rows that are read and changed at a time.
@@ -217,15 +217,11 @@ impl Transforms {
                 components,
             } => {
                 let inputs = self.outputs(train.inputs());
-                let components = match components {
-                    Limit::All => None,
-                    Limit::First(asked) if asked <= inputs => Some(asked),
-                    Limit::First(asked) => {
-                        return Err(DataError::Transform(format!(
-                            "whiten.components is {asked}, but a row has {inputs} inputs there\n  hint: write \"all\", or {inputs} at most"
-                        )));
-                    }
-                };
+                if let Some(asked) = components.filter(|&asked| asked > inputs) {
+                    return Err(DataError::Transform(format!(
+                        "whiten.components is {asked}, but a row has {inputs} inputs there\n  hint: write \"all\", or {inputs} at most"
+                    )));
+                }
                 let mut covariance: Option<Covariance> = None;
                 self.for_each_piece(train, |rows| {
                     let covariance =
@@ -717,7 +713,7 @@ mod tests {
         high: 0.9,
     };
 
-    fn whiten(method: Whitening, epsilon: f64, components: Limit) -> Transform {
+    fn whiten(method: Whitening, epsilon: f64, components: Option<usize>) -> Transform {
         Transform::Whiten {
             method,
             epsilon,
@@ -728,7 +724,7 @@ mod tests {
     const ZCA: Transform = Transform::Whiten {
         method: Whitening::Zca,
         epsilon: 0.0,
-        components: Limit::All,
+        components: None,
     };
 
     /// `count` rows of `inputs` numbers that hang together.
@@ -799,7 +795,7 @@ mod tests {
         assert_eq!(of(&[ALL], &[7.0; 4], 2), [0.0; 4]);
         close(&of(&[SQUASH], &[7.0; 4], 2), &[0.5; 4]);
         for method in [Whitening::Zca, Whitening::Pca] {
-            let found = of(&[whiten(method, 0.0, Limit::All)], &[7.0; 4], 2);
+            let found = of(&[whiten(method, 0.0, None)], &[7.0; 4], 2);
             assert_eq!(found, [0.0; 4], "{method:?}");
         }
         // A feature that did not vary in training may vary later.
@@ -822,16 +818,16 @@ mod tests {
             .flat_map(|(x, y)| [10.0 + x, 20.0 + y])
             .collect();
         // Each direction: (2·2·k²) / 4 = 2k² for a length k√2: variances 4 and 1.
-        let pca = of(&[whiten(Whitening::Pca, 0.0, Limit::All)], &rows, 2);
+        let pca = of(&[whiten(Whitening::Pca, 0.0, None)], &rows, 2);
         let root = 2.0_f32.sqrt();
         close(&pca[..4], &[root, 0.0, -root, 0.0]);
         close(&[pca[5].abs(), pca[7].abs()], &[root, root]);
         let zca = of(&[ZCA], &rows, 2);
         close(&zca, &[1.0, 1.0, -1.0, -1.0, 1.0, -1.0, -1.0, 1.0]);
         // ε = 12 makes variance 4 a quarter of what it would be: 4 / (4 + 12); one component leaves the other out.
-        let one = of(&[whiten(Whitening::Zca, 12.0, Limit::First(1))], &rows, 2);
+        let one = of(&[whiten(Whitening::Zca, 12.0, Some(1))], &rows, 2);
         close(&one, &[0.5, 0.5, -0.5, -0.5, 0.0, 0.0, 0.0, 0.0]);
-        let one = of(&[whiten(Whitening::Pca, 12.0, Limit::First(1))], &rows, 2);
+        let one = of(&[whiten(Whitening::Pca, 12.0, Some(1))], &rows, 2);
         close(&one, &[root / 2.0, -root / 2.0, 0.0, 0.0]);
     }
 
@@ -864,7 +860,7 @@ mod tests {
         for (count, inputs) in [(500, 3), (4099, 70)] {
             for method in [Whitening::Zca, Whitening::Pca] {
                 let rows = correlated(count, inputs);
-                let whitened = of(&[whiten(method, 0.0, Limit::All)], &rows.0, inputs);
+                let whitened = of(&[whiten(method, 0.0, None)], &rows.0, inputs);
                 for (at, entry) in covariance(&whitened, inputs).iter().enumerate() {
                     let expected = if at / inputs == at % inputs { 1.0 } else { 0.0 };
                     assert!(
@@ -895,8 +891,8 @@ mod tests {
     #[test]
     fn more_components_than_inputs_are_refused() {
         let wanted = [
-            whiten(Whitening::Pca, 0.0, Limit::First(3)),
-            whiten(Whitening::Pca, 0.0, Limit::First(5)),
+            whiten(Whitening::Pca, 0.0, Some(3)),
+            whiten(Whitening::Pca, 0.0, Some(5)),
         ];
         assert_eq!(
             Transforms::fit(&wanted, &correlated(9, 4))
@@ -933,10 +929,10 @@ mod tests {
             images.frame()
         };
         assert_eq!(frame(&[FEATURES, ZCA]), Frame::grey(3, 4));
-        let pca = whiten(Whitening::Pca, 0.1, Limit::All);
+        let pca = whiten(Whitening::Pca, 0.1, None);
         assert_eq!(frame(&[pca, FEATURES]), Frame::Vector { length: 12 });
         assert_eq!(
-            frame(&[whiten(Whitening::Pca, 0.1, Limit::First(5))]),
+            frame(&[whiten(Whitening::Pca, 0.1, Some(5))]),
             Frame::Vector { length: 5 }
         );
         // Bytes that nothing is done to stay bytes.
@@ -1007,7 +1003,7 @@ mod tests {
             factor: 0.3,
             offset: -0.7,
         };
-        let pca = whiten(Whitening::Pca, 0.01, Limit::First(2));
+        let pca = whiten(Whitening::Pca, 0.01, Some(2));
         let wanted = [
             FEATURES,
             Transform::RemoveRowMean,
@@ -1105,7 +1101,7 @@ mod tests {
             let rows = Rows(numbers, 5);
             let scale = Transform::Scale { factor, offset: -factor };
             let wide = Transform::Squash { deviations: 20.0, low: 0.1, high: 0.9 };
-            for last in [ALL, whiten(Whitening::Zca, 0.1, Limit::All), whiten(Whitening::Pca, 0.1, Limit::All), wide] {
+            for last in [ALL, whiten(Whitening::Zca, 0.1, None), whiten(Whitening::Pca, 0.1, None), wide] {
                 let transforms = fit(&[scale, Transform::RemoveRowMean, FEATURES, Transform::UnitLength, last], &rows);
                 for row in rows.0.chunks_exact(5) {
                     let back = transforms.back(row, &transforms.apply(row.to_vec(), 5));

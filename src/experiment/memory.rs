@@ -13,7 +13,7 @@ use crate::machine::readable;
 use crate::model::{Autoencoder, Classifier, DeepAutoencoder};
 use crate::spec::{
     Activation, AutoencoderTraining, ClassifierTraining, DeepAutoencoderTraining, ExperimentName,
-    Keep, Limit, Model, OptimizerSpec, Plan, TrainingSpec, Transform, Whitening,
+    Keep, Model, OptimizerSpec, Plan, TrainingSpec, Transform, Whitening,
 };
 
 use super::{Outline, PROBE_IMAGES, counts};
@@ -134,7 +134,7 @@ pub fn memory_to_transform(transforms: &[Transform], data: &Dataset) -> Need {
             .fold(inputs, |inputs, transform| match transform {
                 Transform::Whiten {
                     method: Whitening::Pca,
-                    components: Limit::First(components),
+                    components: Some(components),
                     ..
                 } => *components,
                 _ => inputs,

@@ -244,8 +244,7 @@ fn read<T: for<'a> Deserialize<'a>>(run: &RunDir, file: &str) -> Result<Vec<T>, 
 mod tests {
     use super::*;
     use crate::spec::{
-        BackendName, ClassifierTraining, Condition, Coordinate, Data, GridKey, Limit, Model,
-        Report, Run,
+        BackendName, ClassifierTraining, Condition, Coordinate, Data, GridKey, Model, Report, Run,
     };
 
     /// A condition at one place of a grid.
@@ -261,8 +260,8 @@ mod tests {
             },
             data: Data {
                 dir: "data".into(),
-                train_images: Limit::All,
-                test_images: Limit::All,
+                train_images: None,
+                test_images: None,
                 validation_images: 0,
                 ..Data::default()
             },

@@ -15,7 +15,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{DeserializeOwned, Error, IgnoredAny, SeqAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::{DecoderBias, Initialization, Limit, Published, StageCount, Variance};
+use super::{DecoderBias, Initialization, Published, Variance};
 
 /// What [`serde::de::Error::invalid_value`] is told of a number that only rounding takes out of its range.
 pub(crate) const ROUNDS_OUT: &str = "out of range once it is a 32-bit float";
@@ -698,35 +698,32 @@ impl Form for Widths {
     }
 }
 
-/// How much of a data set is used: `"all"`, or the first so many.
+/// How much of a data set is used: `"all"`, or the first so many. Whether there are so many is for `data` to say.
 pub(crate) struct Images;
 
 type ImageCount = Whole<1, MOST_IMAGES>;
 
 impl Form for Images {
-    type Value = Limit;
+    type Value = Option<usize>;
     type Item = IgnoredAny;
 
     fn expected() -> String {
         format!("\"all\" or {}", ImageCount::expected())
     }
-    fn read(written: Written<IgnoredAny>) -> Result<Limit, Flaw> {
+    fn read(written: Written<IgnoredAny>) -> Result<Option<usize>, Flaw> {
         match written {
-            Written::Text(word) if word == "all" => Ok(Limit::All),
-            Written::Whole(_) => ImageCount::read(written).map(Limit::First),
+            Written::Text(word) if word == "all" => Ok(None),
+            Written::Whole(_) => ImageCount::read(written).map(Some),
             _ => Err(Flaw::Form("")),
         }
     }
     fn schema() -> Schema {
         json_schema!({ "anyOf": [ImageCount::schema(), { "const": "all" }] })
     }
-}
-
-impl Serialize for Limit {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::All => serializer.serialize_str("all"),
-            Self::First(count) => count.serialize(serializer),
+    fn serialize<S: Serializer>(count: &Option<usize>, serializer: S) -> Result<S::Ok, S::Error> {
+        match count {
+            None => serializer.serialize_str("all"),
+            Some(count) => count.serialize(serializer),
         }
     }
 }
@@ -785,31 +782,28 @@ pub(crate) struct Stages;
 type LayerCount = Whole<0, DEEPEST>;
 
 impl Form for Stages {
-    type Value = StageCount;
+    type Value = Option<usize>;
     type Item = IgnoredAny;
 
     fn expected() -> String {
         format!("\"none\", \"all\" or {}", LayerCount::expected())
     }
-    fn read(written: Written<IgnoredAny>) -> Result<StageCount, Flaw> {
+    fn read(written: Written<IgnoredAny>) -> Result<Option<usize>, Flaw> {
         match written {
-            Written::Text(word) if word == "all" => Ok(StageCount::All),
-            Written::Text(word) if word == "none" => Ok(StageCount::First(0)),
-            Written::Whole(_) => LayerCount::read(written).map(StageCount::First),
+            Written::Text(word) if word == "all" => Ok(None),
+            Written::Text(word) if word == "none" => Ok(Some(0)),
+            Written::Whole(_) => LayerCount::read(written).map(Some),
             _ => Err(Flaw::Form("")),
         }
     }
     fn schema() -> Schema {
         json_schema!({ "anyOf": [LayerCount::schema(), { "enum": ["none", "all"] }] })
     }
-}
-
-impl Serialize for StageCount {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::All => serializer.serialize_str("all"),
-            Self::First(0) => serializer.serialize_str("none"),
-            Self::First(count) => count.serialize(serializer),
+    fn serialize<S: Serializer>(count: &Option<usize>, serializer: S) -> Result<S::Ok, S::Error> {
+        match count {
+            None => serializer.serialize_str("all"),
+            Some(0) => serializer.serialize_str("none"),
+            Some(count) => count.serialize(serializer),
         }
     }
 }

@@ -135,10 +135,10 @@ pub struct Data {
     pub transforms: Vec<Transform>,
     /// "all", or the first so many training images.
     #[serde(with = "forms::Images")]
-    pub train_images: Limit,
+    pub train_images: Option<usize>,
     /// "all", or the first so many test images.
     #[serde(with = "forms::Images")]
-    pub test_images: Limit,
+    pub test_images: Option<usize>,
     /// The classes that are used, as labels count them: training and test images of others are left out. All where it is
     /// left out.
     #[serde(
@@ -235,23 +235,6 @@ pub struct Arrays {
     /// Their classes.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub test_labels: Option<String>,
-}
-
-/// How much of a data set is used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Limit {
-    /// All of it.
-    All,
-    /// The first so many, at least one. Whether there are so many is for `data` to say.
-    First(usize),
-}
-
-/// How many hidden layers are pretrained.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StageCount {
-    All,
-    /// The first so many.
-    First(usize),
 }
 
 /// A key that takes several values in one run.
@@ -479,8 +462,8 @@ impl Default for Data {
             test_share: 0.0,
             split_seed: 0,
             transforms: Vec::new(),
-            train_images: Limit::All,
-            test_images: Limit::All,
+            train_images: None,
+            test_images: None,
             classes: None,
             pretraining_classes: None,
             validation_images: 0,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::{Form as _, LARGEST_SEED, Limit, Whole, forms, words_alone};
+use super::{Form as _, LARGEST_SEED, Whole, forms, words_alone};
 
 /// One thing that is done to every row. What depends on the data is measured on the training rows alone.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -39,8 +39,8 @@ pub enum Transform {
         #[serde(with = "forms::Ridge", default = "ridge")]
         epsilon: f64,
         /// "all", or the directions of largest variance that are kept.
-        #[serde(with = "forms::Images", default = "all")]
-        components: Limit,
+        #[serde(with = "forms::Images", default)]
+        components: Option<usize>,
     },
     /// Clipped at so many standard deviations from the mean over all inputs, and brought linearly into [low, high]: what
     /// the UFLDL exercise does for its sigmoid outputs.
@@ -133,7 +133,6 @@ impl Default for Patches {
 defaults! {
     one: f64 = 1.0;
     ridge: f64 = 1e-5;
-    all: Limit = Limit::All;
     three: f64 = 3.0;
     tenth: f64 = 0.1;
     nine_tenths: f64 = 0.9;
