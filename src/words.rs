@@ -133,9 +133,23 @@ pub fn seconds(seconds: f64) -> String {
     duration(Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX))
 }
 
+/// Text from outside with everything escaped that a terminal would obey or hide.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        if matches!(character, '"' | '\'' | '\\') {
+            safe.push(character);
+        } else {
+            safe.extend(character.escape_debug());
+        }
+    }
+    safe
+}
+
 /// A message without anything that a terminal would obey; it may quote files that anybody wrote.
 pub fn printable(message: &str) -> String {
-    let lines: Vec<String> = message.lines().map(crate::config::escaped).collect();
+    let lines: Vec<String> = message.lines().map(escaped).collect();
     lines.join("\n")
 }
 

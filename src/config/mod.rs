@@ -28,9 +28,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::spec::{BackendName, Plan};
+pub use crate::words::escaped;
 
 pub(crate) use keys::{meant_by_option, nearest};
-pub use problem::{ConfigError, FileProblem, Problem, escaped};
+pub use problem::{ConfigError, FileProblem, Problem};
 pub use schema::schema;
 
 use keys::{Place, split};

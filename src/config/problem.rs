@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use super::Origin;
+use crate::words::escaped;
 
 /// Why a config was refused.
 #[derive(Debug, Error)]
@@ -164,20 +165,6 @@ pub(super) fn enumerated(words: &[&str], conjunction: &str) -> String {
 /// A string as TOML.
 pub(super) fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
-}
-
-/// Text from outside with everything escaped that a terminal would obey or hide.
-#[must_use]
-pub fn escaped(text: &str) -> String {
-    let mut safe = String::with_capacity(text.len());
-    for character in text.chars() {
-        if matches!(character, '"' | '\'' | '\\') {
-            safe.push(character);
-        } else {
-            safe.extend(character.escape_debug());
-        }
-    }
-    safe
 }
 
 /// [`escaped`], and cut where it gets long.

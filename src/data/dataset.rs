@@ -8,14 +8,14 @@ use std::path::{self, Path, PathBuf};
 use std::sync::Arc;
 
 use super::array::{Array, Holds, Numbers};
-use super::error::{HIGHEST_LABEL, shown, sides};
+use super::error::{HIGHEST_LABEL, name_of, shown, sides};
 use super::four_files;
-use super::pictures::{self, Listing, Rule, entries};
+use super::pictures::{self, Listing, Rule, ending, entries};
 use super::tensors::ArrayFile;
 use super::{DataError, Dataset, FileRecord, Frame, Images, Limits, Split, Transforms, patches};
 use crate::seed::{self, Purpose};
 use crate::spec::{Arrays, Data, Pictures, Source};
-use crate::words::counted;
+use crate::words::{counted, escaped};
 
 /// Endings of files of arrays.
 const ARRAYS: [&str; 3] = ["npy", "npz", "safetensors"];
@@ -429,7 +429,7 @@ pub(super) fn only(
     candidates: Vec<PathBuf>,
     role: Role,
 ) -> Result<Option<PathBuf>, DataError> {
-    let name = |path: &PathBuf| shown(Path::new(path.file_name().unwrap_or_default()));
+    let name = |path: &PathBuf| escaped(&name_of(path));
     if let [one, other, ..] = &candidates[..] {
         // The same file, packed and not.
         if other
@@ -524,12 +524,7 @@ pub(super) fn labels(array: &Array, file: &Path) -> Result<Vec<u8>, DataError> {
 }
 
 fn is_called_array(path: &Path) -> bool {
-    let ending = path
-        .extension()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_ascii_lowercase();
-    ARRAYS.contains(&ending.as_str())
+    ARRAYS.contains(&ending(path).as_str())
 }
 
 /// The first bytes of a file.
@@ -614,11 +609,7 @@ fn load_arrays(path: &Path, is_folder: bool, asked: &Arrays) -> Result<Parts, Da
             .read(&wanted)
             .map_err(|error| DataError::array(file, error))?;
         files.push(FileRecord {
-            name: file
-                .file_name()
-                .unwrap_or_default()
-                .to_string_lossy()
-                .into_owned(),
+            name: name_of(file),
             sha256: read.sha256,
             bytes: read.bytes,
         });
@@ -930,14 +921,9 @@ fn array_input(file: &ArrayFile, key: Option<&str>, path: &Path) -> Result<Input
 fn picture_input(bytes: &[u8], pictures: &Pictures, path: &Path) -> Result<Input, DataError> {
     let array = pictures::one(bytes, pictures, &shown(path))
         .map_err(|error| DataError::picture(path, error))?;
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
     Ok(Input {
         images: images(array, path)?,
-        names: vec![name],
+        names: vec![name_of(path)],
     })
 }
 

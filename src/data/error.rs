@@ -11,7 +11,7 @@ use super::idx::IdxError;
 use super::pictures::PictureError;
 use super::tensors::ArrayError;
 pub(super) use crate::spec::HIGHEST_CLASS as HIGHEST_LABEL;
-use crate::words::counted;
+use crate::words::{counted, escaped};
 
 /// Why a data set was refused: which file, what was found, what was expected, and the cure.
 #[derive(Debug, Error)]
@@ -132,15 +132,13 @@ pub enum DataError {
 
 /// A path with everything escaped that a terminal would obey or hide.
 pub(super) fn shown(path: &Path) -> String {
-    let mut safe = String::new();
-    for character in path.to_string_lossy().chars() {
-        if matches!(character, '"' | '\'' | '\\') {
-            safe.push(character);
-        } else {
-            safe.extend(character.escape_debug());
-        }
-    }
-    safe
+    escaped(&path.to_string_lossy())
+}
+
+/// The last part of a path.
+pub(super) fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
 }
 
 /// `28×28`

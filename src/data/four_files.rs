@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::FileRecord;
 use super::array::{Array, Holds};
 use super::dataset::{Part, Parts, Role, images, labels, only};
-use super::error::{DataError, shown};
+use super::error::{DataError, name_of, shown};
 use super::idx::{self, IdxError};
 use super::pictures::entries;
 use crate::spec::Data;
@@ -62,11 +62,7 @@ pub(super) fn spelt(path: &Path) -> Option<&'static str> {
 
 /// `anything-idx3-ubyte`, `anything.idx`, either with `.gz`.
 fn is_called_idx(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .to_ascii_lowercase();
+    let name = name_of(path).to_ascii_lowercase();
     let mut words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
     words.any(|word| word.strip_prefix("idx").is_some_and(|rank| rank.len() <= 1))
 }
@@ -226,7 +222,7 @@ impl OpenFile {
     fn read(self, keep: usize, files: &mut Vec<FileRecord>) -> Result<(PathBuf, Array), DataError> {
         match self.reader.read(keep) {
             Ok(items) => {
-                let name = self.path.file_name().unwrap_or_default().to_string_lossy();
+                let name = name_of(&self.path);
                 let name = name.strip_suffix(".gz").unwrap_or(&name);
                 files.push(FileRecord {
                     name: spelt(&self.path).map_or_else(|| name.to_owned(), str::to_owned),
@@ -293,8 +289,7 @@ fn find(dir: &Path, name: &'static str) -> Result<Option<PathBuf>, DataError> {
     }
     let role = Role::of(name).expect("the four names say what they are");
     let called_so = |path: &PathBuf| {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        is_called_idx(path) && spelt(path).is_none() && Role::of(&name) == Some(role)
+        is_called_idx(path) && spelt(path).is_none() && Role::of(&name_of(path)) == Some(role)
     };
     let mut candidates = entries(dir)?;
     candidates.retain(called_so);

@@ -17,6 +17,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use super::array::{Array, ByteOrder, CHUNK, Element, Format, Holds, Intake, NotFinite, Refusal};
+use crate::weights::hexadecimal;
 use crate::words::counted;
 
 const GZIP: [u8; 2] = [0x1f, 0x8b];
@@ -207,7 +208,7 @@ impl<R: BufRead> Reader<R> {
                 shape,
                 numbers: intake.finish(),
             },
-            sha256: Hex(&sha256).to_string(),
+            sha256: hexadecimal(&sha256),
             bytes: expected,
         })
     }
@@ -460,15 +461,6 @@ impl fmt::Display for Promise {
     }
 }
 
-/// Bytes in lower-case hexadecimal.
-pub(super) struct Hex<'a>(pub &'a [u8]);
-
-impl fmt::Display for Hex<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
-    }
-}
-
 #[cfg(test)]
 pub(super) mod tests {
     use std::io::{BufReader, Write};
@@ -670,7 +662,7 @@ pub(super) mod tests {
             prop_assert_eq!(&read.kept.shape, &expected);
             prop_assert_eq!(bytes_of(&read), &items[..kept]);
             prop_assert_eq!(read.bytes, plain.len() as u64);
-            prop_assert_eq!(read.sha256, Hex(&Sha256::digest(&plain)).to_string());
+            prop_assert_eq!(read.sha256, hexadecimal(&Sha256::digest(&plain)));
         }
 
         #[test]

@@ -10,6 +10,7 @@ use rustfft::num_complex::Complex;
 use sha2::{Digest, Sha256};
 
 use super::dataset::{Part, Parts};
+use super::error::name_of;
 use super::pictures::{self, PictureError, entries, is_called_picture};
 use super::{DataError, FileRecord, Frame, Images};
 use crate::fourier::{self, Direction, frequency};
@@ -121,9 +122,8 @@ fn read(path: &Path, patches: &Patches) -> Result<(Photograph, FileRecord), Data
         height,
         width,
     };
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
     let record = FileRecord {
-        name: name.into_owned(),
+        name: name_of(path),
         sha256: hexadecimal(&Sha256::digest(&bytes)),
         bytes: bytes.len() as u64,
     };

@@ -15,10 +15,10 @@ use thiserror::Error;
 
 use super::FileRecord;
 use super::array::{Array, Numbers};
-use super::error::{DataError, shown};
-use super::idx::Hex;
+use super::error::{DataError, name_of, shown};
 use crate::machine;
 use crate::spec::{Colour, Fit, Pictures};
+use crate::weights::hexadecimal;
 use crate::words::counted;
 
 const READ: [&str; 5] = ["png", "jpg", "jpeg", "bmp", "webp"];
@@ -134,7 +134,8 @@ pub(super) fn is_called_picture(path: &Path) -> bool {
     READ.contains(&ending(path).as_str())
 }
 
-fn ending(path: &Path) -> String {
+/// The ending of a file's name, in lower case.
+pub(super) fn ending(path: &Path) -> String {
     path.extension()
         .unwrap_or_default()
         .to_string_lossy()
@@ -193,12 +194,7 @@ impl Listing {
             listing
                 .files
                 .extend(files.into_iter().map(|file| (file, class)));
-            listing.classes.push(
-                sub.file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
-            );
+            listing.classes.push(name_of(&sub));
         }
         Ok(listing)
     }
@@ -289,13 +285,8 @@ impl Listing {
             labels: (!self.classes.is_empty())
                 .then(|| self.files.iter().map(|&(_, class)| class).collect()),
             record: FileRecord {
-                name: self
-                    .folder
-                    .file_name()
-                    .unwrap_or_default()
-                    .to_string_lossy()
-                    .into_owned(),
-                sha256: Hex(&hash.finalize()).to_string(),
+                name: name_of(&self.folder),
+                sha256: hexadecimal(&hash.finalize()),
                 bytes,
             },
         })

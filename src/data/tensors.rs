@@ -22,8 +22,8 @@ use super::array::{
     Array, ByteOrder, CHUNK, Element, Format, Holds, Intake, NotFinite, Numbers, Refusal,
 };
 use super::error::sides;
-use super::idx::Hex;
 use super::stored::FileRows;
+use crate::weights::hexadecimal;
 use crate::words::listed;
 
 /// An array of so many bytes or more is read row by row from its file.
@@ -286,7 +286,7 @@ impl ArrayFile {
         let arrays = arrays.collect::<Result<_, ArrayError>>()?;
         Ok(Arrays {
             arrays,
-            sha256: Hex(&sha256.finalize()).to_string(),
+            sha256: hexadecimal(&sha256.finalize()),
             bytes: at,
         })
     }
@@ -762,7 +762,7 @@ pub(super) mod tests {
         let bytes = npy("|u1", "(3,)", &[1, 2, 3]);
         let file = ArrayFile::of_bytes(bytes.clone()).unwrap();
         let read = file.read(&[("", Holds::Labels)]).unwrap();
-        assert_eq!(read.sha256, Hex(&Sha256::digest(&bytes)).to_string());
+        assert_eq!(read.sha256, hexadecimal(&Sha256::digest(&bytes)));
         assert_eq!(read.bytes, 131);
     }
 
