@@ -125,7 +125,31 @@ impl Largest {
     }
 }
 
-/// The operations; equations and shapes are those of the functions of the same names below.
+/// What a layer makes of its sums z = x W + b.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Unit {
+    /// h = z, as [`affine`].
+    Linear,
+    /// h = max(0, z), as [`ramp`].
+    Ramp,
+    /// h = 1 / (1 + exp(−z)), as [`logistic`].
+    Sigmoid,
+}
+
+/// What a decoder's output is held against the input by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DecoderError {
+    /// As [`squared_error`].
+    Squared,
+    /// As [`squared_error_of_sparse`].
+    SquaredOfSparse,
+    /// As [`squared_error_of_logistic`].
+    SquaredOfLogistic,
+    /// As [`cross_entropy_of_logistic`].
+    CrossEntropyOfLogistic,
+}
+
+/// The operations; equations and shapes are those of the functions below, of the same names where none is given.
 #[backend_extension(
     Flex: cfg(feature = "flex"),
     NdArray: cfg(feature = "ndarray"),
@@ -135,80 +159,46 @@ impl Largest {
     Fusion: cfg(any(feature = "wgpu", feature = "cuda", feature = "remote"))
 )]
 pub trait Ops: Backend {
-    /// z = x W + b, as [`affine`].
+    /// A layer of units, as [`affine`], [`ramp`] and [`logistic`].
     #[fusion(default)]
-    fn affine(
+    fn layer(
         #[extension_type] x: RowsPrimitive<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        unit: Unit,
     ) -> FloatTensor<Self> {
-        Self::float_add(Self::float_matmul(x.numbers(), weight), bias)
+        let z = Self::float_add(Self::float_matmul(x.numbers(), weight), bias);
+        match unit {
+            Unit::Linear => z,
+            Unit::Ramp => Self::relu(z),
+            Unit::Sigmoid => Self::sigmoid(z),
+        }
     }
 
-    /// h = max(0, x W + b), as [`ramp`].
+    /// The mean error of a decoder, as the functions that [`DecoderError`] names.
     #[fusion(default)]
-    fn ramp(
-        #[extension_type] x: RowsPrimitive<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        Self::relu(Self::affine(x, weight, bias))
-    }
-
-    /// h = 1 / (1 + exp(−x W − b)), as [`logistic`].
-    #[fusion(default)]
-    fn logistic(
-        #[extension_type] x: RowsPrimitive<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        Self::sigmoid(Self::affine(x, weight, bias))
-    }
-
-    /// The mean squared error of a linear decoder, as [`squared_error`].
-    #[fusion(default)]
-    fn squared_error(
+    fn decoder_error(
         h: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         #[extension_type] x: RowsPrimitive<Self>,
-    ) -> FloatTensor<Self> {
-        let reconstruction = Self::float_add(Self::float_matmul(h, weight), bias);
-        let residual = Self::float_sub(reconstruction, x.numbers());
-        let squares = Self::float_mul(residual.clone(), residual);
-        let mean = Self::float_mean_dim(Self::float_sum_dim(squares, 2), 1);
-        Self::float_mul_scalar(mean, 0.5.into())
-    }
-
-    /// The mean squared error of a decoder of sigmoids, as [`squared_error_of_logistic`].
-    #[fusion(default)]
-    fn squared_error_of_logistic(
-        h: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        #[extension_type] x: RowsPrimitive<Self>,
-    ) -> FloatTensor<Self> {
-        let reconstruction = Self::sigmoid(Self::float_add(Self::float_matmul(h, weight), bias));
-        let residual = Self::float_sub(reconstruction, x.numbers());
-        let squares = Self::float_mul(residual.clone(), residual);
-        let mean = Self::float_mean_dim(Self::float_sum_dim(squares, 2), 1);
-        Self::float_mul_scalar(mean, 0.5.into())
-    }
-
-    /// The mean cross-entropy of a decoder of sigmoids, as [`cross_entropy_of_logistic`].
-    #[fusion(default)]
-    fn cross_entropy_of_logistic(
-        h: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        #[extension_type] x: RowsPrimitive<Self>,
+        error: DecoderError,
     ) -> FloatTensor<Self> {
         let z = Self::float_add(Self::float_matmul(h, weight), bias);
-        let tail = Self::float_exp(Self::float_neg(Self::float_abs(z.clone())));
-        let wanted = Self::float_mul(z.clone(), x.numbers());
-        let of_pixels = Self::float_sub(Self::relu(z), wanted);
-        let of_pixels = Self::float_add(of_pixels, Self::float_log1p(tail));
-        Self::float_mean_dim(Self::float_sum_dim(of_pixels, 2), 1)
+        let mean = |of_pixels| Self::float_mean_dim(Self::float_sum_dim(of_pixels, 2), 1);
+        let output = match error {
+            DecoderError::Squared | DecoderError::SquaredOfSparse => z,
+            DecoderError::SquaredOfLogistic => Self::sigmoid(z),
+            DecoderError::CrossEntropyOfLogistic => {
+                let tail = Self::float_exp(Self::float_neg(Self::float_abs(z.clone())));
+                let wanted = Self::float_mul(z.clone(), x.numbers());
+                let of_pixels = Self::float_sub(Self::relu(z), wanted);
+                return mean(Self::float_add(of_pixels, Self::float_log1p(tail)));
+            }
+        };
+        let residual = Self::float_sub(output, x.numbers());
+        let squares = Self::float_mul(residual.clone(), residual);
+        Self::float_mul_scalar(mean(squares), 0.5.into())
     }
 
     /// The mean squared error of a tied autoencoder of ramps, as [`tied_squared_error`].
@@ -223,18 +213,7 @@ pub trait Ops: Backend {
         // Only a backend that takes the short cut needs the bias.
         drop(bias);
         let weight = Self::float_swap_dims(weight, 1, 2);
-        Self::squared_error(h, weight, decoder_bias, x)
-    }
-
-    /// The same where zeros of the code pass no gradient on, as [`squared_error_of_sparse`].
-    #[fusion(default)]
-    fn squared_error_of_sparse(
-        h: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        #[extension_type] x: RowsPrimitive<Self>,
-    ) -> FloatTensor<Self> {
-        Self::squared_error(h, weight, bias, x)
+        Self::decoder_error(h, weight, decoder_bias, x, DecoderError::Squared)
     }
 
     /// The largest entries of a code, as [`keep_largest`].
@@ -412,22 +391,24 @@ mod remote {
 /// - output: `[member, batch, unit]`
 #[must_use]
 pub fn affine(x: &Rows, weight: Tensor<3>, bias: Tensor<3>) -> Tensor<3> {
-    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(Dispatch::affine(x.primitive(), weight, bias))
+    layer(x, weight, bias, Unit::Linear)
 }
 
 /// h = max(0, x W + b); shapes as of [`affine`].
 #[must_use]
 pub fn ramp(x: &Rows, weight: Tensor<3>, bias: Tensor<3>) -> Tensor<3> {
-    let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(Dispatch::ramp(x.primitive(), weight, bias))
+    layer(x, weight, bias, Unit::Ramp)
 }
 
 /// h = 1 / (1 + exp(−x W − b)), sigmoid units; shapes as of [`affine`].
 #[must_use]
 pub fn logistic(x: &Rows, weight: Tensor<3>, bias: Tensor<3>) -> Tensor<3> {
+    layer(x, weight, bias, Unit::Sigmoid)
+}
+
+fn layer(x: &Rows, weight: Tensor<3>, bias: Tensor<3>, unit: Unit) -> Tensor<3> {
     let (weight, bias) = (weight.into_dispatch(), bias.into_dispatch());
-    Tensor::from_dispatch(Dispatch::logistic(x.primitive(), weight, bias))
+    Tensor::from_dispatch(Dispatch::layer(x.primitive(), weight, bias, unit))
 }
 
 /// ½ ‖h W̃ + c − x‖², the squared error of a linear decoder; its mean over the batch.
@@ -439,8 +420,7 @@ pub fn logistic(x: &Rows, weight: Tensor<3>, bias: Tensor<3>) -> Tensor<3> {
 /// - output: `[member, 1, 1]`
 #[must_use]
 pub fn squared_error(h: Tensor<3>, weight: Tensor<3>, bias: Tensor<3>, x: &Rows) -> Tensor<3> {
-    let [h, weight, bias] = [h, weight, bias].map(Tensor::into_dispatch);
-    Tensor::from_dispatch(Dispatch::squared_error(h, weight, bias, x.primitive()))
+    decoder_error(h, weight, bias, x, DecoderError::Squared)
 }
 
 /// ½ ‖x̂ − x‖² with x̂ = 1 / (1 + exp(−h W̃ − c)), the squared error of a decoder of sigmoids; its mean over the batch.
@@ -453,9 +433,7 @@ pub fn squared_error_of_logistic(
     bias: Tensor<3>,
     x: &Rows,
 ) -> Tensor<3> {
-    let [h, weight, bias] = [h, weight, bias].map(Tensor::into_dispatch);
-    let errors = Dispatch::squared_error_of_logistic(h, weight, bias, x.primitive());
-    Tensor::from_dispatch(errors)
+    decoder_error(h, weight, bias, x, DecoderError::SquaredOfLogistic)
 }
 
 /// −Σᵢ [xᵢ ln x̂ᵢ + (1 − xᵢ) ln(1 − x̂ᵢ)] with x̂ = 1 / (1 + exp(−z)), z = h W̃ + c and x in [0, 1], the cross-entropy of a decoder
@@ -469,9 +447,7 @@ pub fn cross_entropy_of_logistic(
     bias: Tensor<3>,
     x: &Rows,
 ) -> Tensor<3> {
-    let [h, weight, bias] = [h, weight, bias].map(Tensor::into_dispatch);
-    let errors = Dispatch::cross_entropy_of_logistic(h, weight, bias, x.primitive());
-    Tensor::from_dispatch(errors)
+    decoder_error(h, weight, bias, x, DecoderError::CrossEntropyOfLogistic)
 }
 
 /// [`squared_error`] for a code whose zeros pass no gradient on, as those of ramps and of [`keep_largest`]: a backend may
@@ -485,8 +461,18 @@ pub fn squared_error_of_sparse(
     bias: Tensor<3>,
     x: &Rows,
 ) -> Tensor<3> {
+    decoder_error(h, weight, bias, x, DecoderError::SquaredOfSparse)
+}
+
+fn decoder_error(
+    h: Tensor<3>,
+    weight: Tensor<3>,
+    bias: Tensor<3>,
+    x: &Rows,
+    error: DecoderError,
+) -> Tensor<3> {
     let [h, weight, bias] = [h, weight, bias].map(Tensor::into_dispatch);
-    let errors = Dispatch::squared_error_of_sparse(h, weight, bias, x.primitive());
+    let errors = Dispatch::decoder_error(h, weight, bias, x.primitive(), error);
     Tensor::from_dispatch(errors)
 }
 

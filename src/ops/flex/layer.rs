@@ -9,18 +9,11 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 
 use super::{
-    Left, RowsPrimitive, Saved, dims, entries, in_memory_alone, in_order, matrix, tensor, tracked,
-    without_graph,
+    Left, RowsPrimitive, Saved, Unit, dims, entries, in_memory_alone, in_order, matrix, tensor,
+    tracked, without_graph,
 };
 use crate::ops::kernels::matrix::{Matrix, extend_by_product, extend_by_turned_product};
 use crate::ops::kernels::passes;
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Unit {
-    Linear,
-    Ramp,
-    Sigmoid,
-}
 
 /// A batch that went through a layer.
 #[derive(Debug, Clone)]

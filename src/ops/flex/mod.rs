@@ -28,9 +28,7 @@ use super::kernels::matrix::{Factor, Matrix};
 use super::kernels::passes;
 use super::kernels::sparse::Sparse;
 use super::kernels::threads::{self, share_out};
-use super::{AdamRatesNow, KlRates, Largest, Ops, RowsPrimitive};
-
-use self::layer::Unit;
+use super::{AdamRatesNow, DecoderError, KlRates, Largest, Ops, RowsPrimitive, Unit};
 
 /// With fewer columns on the other side, products are too short to pay for a look at every entry.
 const COLUMNS_WORTH_A_LOOK: usize = 64;
@@ -39,43 +37,23 @@ const COLUMNS_WORTH_A_LOOK: usize = 64;
 const PIECE: usize = 1 << 16;
 
 impl Ops for Flex {
-    fn affine(x: RowsPrimitive<Self>, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
-        layer::forward(x, weight, &bias, Unit::Linear).h
+    fn layer(
+        x: RowsPrimitive<Self>,
+        weight: FlexTensor,
+        bias: FlexTensor,
+        unit: Unit,
+    ) -> FlexTensor {
+        layer::forward(x, weight, &bias, unit).h
     }
 
-    fn ramp(x: RowsPrimitive<Self>, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
-        layer::forward(x, weight, &bias, Unit::Ramp).h
-    }
-
-    fn logistic(x: RowsPrimitive<Self>, weight: FlexTensor, bias: FlexTensor) -> FlexTensor {
-        layer::forward(x, weight, &bias, Unit::Sigmoid).h
-    }
-
-    fn squared_error(
+    fn decoder_error(
         h: FlexTensor,
         weight: FlexTensor,
         bias: FlexTensor,
         x: RowsPrimitive<Self>,
+        error: DecoderError,
     ) -> FlexTensor {
-        squared_error::forward(h, weight, &bias, x).errors
-    }
-
-    fn squared_error_of_logistic(
-        h: FlexTensor,
-        weight: FlexTensor,
-        bias: FlexTensor,
-        x: RowsPrimitive<Self>,
-    ) -> FlexTensor {
-        squared_error::forward_of_logistic(h, weight, &bias, x).errors
-    }
-
-    fn cross_entropy_of_logistic(
-        h: FlexTensor,
-        weight: FlexTensor,
-        bias: FlexTensor,
-        x: RowsPrimitive<Self>,
-    ) -> FlexTensor {
-        squared_error::forward_to_probabilities(h, weight, &bias, x).errors
+        squared_error::forward(h, weight, &bias, x, error).errors
     }
 
     fn tied_squared_error(
@@ -86,15 +64,6 @@ impl Ops for Flex {
         x: RowsPrimitive<Self>,
     ) -> FlexTensor {
         tied::forward(h, weight, bias, decoder_bias, x).errors()
-    }
-
-    fn squared_error_of_sparse(
-        h: FlexTensor,
-        weight: FlexTensor,
-        bias: FlexTensor,
-        x: RowsPrimitive<Self>,
-    ) -> FlexTensor {
-        squared_error::forward_of_sparse(h, weight, &bias, x).errors
     }
 
     fn keep_largest(h: FlexTensor, largest: Largest) -> FlexTensor {
@@ -190,56 +159,23 @@ impl Ops for Flex {
 }
 
 impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
-    fn affine(
+    fn layer(
         x: RowsPrimitive<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
+        unit: Unit,
     ) -> FloatTensor<Self> {
-        layer::in_graph::<C>(x, weight, bias, Unit::Linear)
+        layer::in_graph::<C>(x, weight, bias, unit)
     }
 
-    fn ramp(
-        x: RowsPrimitive<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        layer::in_graph::<C>(x, weight, bias, Unit::Ramp)
-    }
-
-    fn logistic(
-        x: RowsPrimitive<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-    ) -> FloatTensor<Self> {
-        layer::in_graph::<C>(x, weight, bias, Unit::Sigmoid)
-    }
-
-    fn squared_error(
+    fn decoder_error(
         h: FloatTensor<Self>,
         weight: FloatTensor<Self>,
         bias: FloatTensor<Self>,
         x: RowsPrimitive<Self>,
+        error: DecoderError,
     ) -> FloatTensor<Self> {
-        squared_error::in_graph::<C>([h, weight, bias], x, squared_error::forward)
-    }
-
-    fn squared_error_of_logistic(
-        h: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        x: RowsPrimitive<Self>,
-    ) -> FloatTensor<Self> {
-        squared_error::in_graph::<C>([h, weight, bias], x, squared_error::forward_of_logistic)
-    }
-
-    fn cross_entropy_of_logistic(
-        h: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        x: RowsPrimitive<Self>,
-    ) -> FloatTensor<Self> {
-        let forward = squared_error::forward_to_probabilities;
-        squared_error::in_graph::<C>([h, weight, bias], x, forward)
+        squared_error::in_graph::<C>([h, weight, bias], x, error)
     }
 
     fn tied_squared_error(
@@ -255,15 +191,6 @@ impl<C: CheckpointStrategy> Ops for Autodiff<Flex, C> {
         let pass = tied::forward(h, weight, bias, decoder_bias, without_graph::<C>(x));
         let errors = pass.errors();
         tracked::<_, C, 4>(nodes, pass, errors)
-    }
-
-    fn squared_error_of_sparse(
-        h: FloatTensor<Self>,
-        weight: FloatTensor<Self>,
-        bias: FloatTensor<Self>,
-        x: RowsPrimitive<Self>,
-    ) -> FloatTensor<Self> {
-        squared_error::in_graph::<C>([h, weight, bias], x, squared_error::forward_of_sparse)
     }
 
     fn keep_largest(h: FloatTensor<Self>, largest: Largest) -> FloatTensor<Self> {

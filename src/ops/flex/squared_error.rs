@@ -10,8 +10,8 @@ use burn::backend::tensor::FloatTensor;
 use burn::backend::{Autodiff, Flex};
 
 use super::{
-    Left, RowsPrimitive, Saved, dims, entries, in_order, matrix, slice, tensor, tracked,
-    without_graph,
+    DecoderError, Left, RowsPrimitive, Saved, dims, entries, in_order, matrix, slice, tensor,
+    tracked, without_graph,
 };
 use crate::ops::kernels::matrix::{Matrix, extend_by_product, extend_by_turned_product};
 use crate::ops::kernels::{few, passes};
@@ -55,76 +55,23 @@ impl Weight {
     }
 }
 
+/// The error of a decoder for a batch.
 pub fn forward(
     h: FlexTensor,
     weight: FlexTensor,
     bias: &FlexTensor,
     x: RowsPrimitive<Flex>,
+    error: DecoderError,
 ) -> DecoderPass {
-    pass(Left::whole(h), weight, bias, x, passes::subtract)
-}
-
-/// The same for a decoder of sigmoids.
-pub fn forward_of_logistic(
-    h: FlexTensor,
-    weight: FlexTensor,
-    bias: &FlexTensor,
-    x: RowsPrimitive<Flex>,
-) -> DecoderPass {
-    pass(
-        Left::whole(h),
-        weight,
-        bias,
-        x,
-        passes::subtract_from_logistic,
-    )
-}
-
-/// The cross-entropy of sigmoids.
-pub fn forward_to_probabilities(
-    h: FlexTensor,
-    weight: FlexTensor,
-    bias: &FlexTensor,
-    x: RowsPrimitive<Flex>,
-) -> DecoderPass {
-    let subtract = passes::subtract_from_probability;
-    pass(Left::whole(h), weight, bias, x, subtract)
-}
-
-/// The squared error of a linear decoder for a code whose zeros pass no gradient on: work is in proportion to what is not 0.
-pub fn forward_of_sparse(
-    h: FlexTensor,
-    weight: FlexTensor,
-    bias: &FlexTensor,
-    x: RowsPrimitive<Flex>,
-) -> DecoderPass {
-    let h = Left::of_numbers(h, dims(bias)[2]);
-    pass(h, weight, bias, x, passes::subtract)
-}
-
-/// Any of them in the graph, whose tensors are h, W̃ and c.
-pub fn in_graph<C: CheckpointStrategy>(
-    tensors: [FloatTensor<Autodiff<Flex, C>>; 3],
-    x: RowsPrimitive<Autodiff<Flex, C>>,
-    forward: fn(FlexTensor, FlexTensor, &FlexTensor, RowsPrimitive<Flex>) -> DecoderPass,
-) -> FloatTensor<Autodiff<Flex, C>> {
-    let nodes = tensors
-        .each_ref()
-        .map(FloatTensor::<Autodiff<Flex, C>>::node);
-    let [h, weight, bias] = tensors.map(FloatTensor::<Autodiff<Flex, C>>::into_primitive);
-    let pass = forward(h, weight, &bias, without_graph::<C>(x));
-    let errors = pass.errors.clone();
-    tracked::<_, C, 3>(nodes, pass, errors)
-}
-
-/// `subtract` makes r of h W̃, c and x, and gives the error of all images.
-fn pass(
-    h: Left,
-    weight: FlexTensor,
-    bias: &FlexTensor,
-    x: RowsPrimitive<Flex>,
-    subtract: fn(&mut [f32], &[f32], &[f32]) -> f32,
-) -> DecoderPass {
+    // What makes r of h W̃, c and x, and gives the error of all images.
+    type Subtract = fn(&mut [f32], &[f32], &[f32]) -> f32;
+    let (h, subtract): (_, Subtract) = match error {
+        DecoderError::Squared => (Left::whole(h), passes::subtract),
+        // Zeros pass no gradient on: work is in proportion to what is not 0.
+        DecoderError::SquaredOfSparse => (Left::of_numbers(h, dims(bias)[2]), passes::subtract),
+        DecoderError::SquaredOfLogistic => (Left::whole(h), passes::subtract_from_logistic),
+        DecoderError::CrossEntropyOfLogistic => (Left::whole(h), passes::subtract_from_probability),
+    };
     let (bias, weight) = (in_order(bias.clone()), Weight::new(weight));
     let x = match x {
         RowsPrimitive::Numbers(x) => in_order(x),
@@ -149,6 +96,21 @@ fn pass(
         residual: tensor(residual, [members, images, inputs]),
         errors: tensor(errors, [members, 1, 1]),
     }
+}
+
+/// The same in the graph, whose tensors are h, W̃ and c.
+pub fn in_graph<C: CheckpointStrategy>(
+    tensors: [FloatTensor<Autodiff<Flex, C>>; 3],
+    x: RowsPrimitive<Autodiff<Flex, C>>,
+    error: DecoderError,
+) -> FloatTensor<Autodiff<Flex, C>> {
+    let nodes = tensors
+        .each_ref()
+        .map(FloatTensor::<Autodiff<Flex, C>>::node);
+    let [h, weight, bias] = tensors.map(FloatTensor::<Autodiff<Flex, C>>::into_primitive);
+    let pass = forward(h, weight, &bias, without_graph::<C>(x), error);
+    let errors = pass.errors.clone();
+    tracked::<_, C, 3>(nodes, pass, errors)
 }
 
 /// The parents are h, W̃ and c.

@@ -20,7 +20,9 @@ use burn::backend::Flex;
 use burn::backend::flex::FlexTensor;
 
 use super::squared_error::{self, DecoderPass};
-use super::{Left, RowsPrimitive, Saved, dims, entries, in_order, matrix, moments, tensor};
+use super::{
+    DecoderError, Left, RowsPrimitive, Saved, dims, entries, in_order, matrix, moments, tensor,
+};
 use crate::ops::kernels::matrix::{Matrix, extend_by_gram, extend_by_product};
 use crate::ops::kernels::passes;
 
@@ -76,6 +78,7 @@ pub fn forward(
             weight,
             &decoder_bias,
             x,
+            DecoderError::Squared,
         )))
     }
 }
