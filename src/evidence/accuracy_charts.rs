@@ -1,7 +1,7 @@
 //! Figure 3 and its price: test accuracy after every epoch, a line per condition (the median over seeds) with a
 //! band from the smallest to the largest, against epochs, against gradient updates and operations, and against time.
 
-use crate::report::{Chart, Drawing, Horizontal, Legend, Line, Look, Sheet, Stroke, Vertical};
+use crate::report::{Chart, Drawing, Horizontal, Legend, Line, Look, Sheet, Vertical};
 use crate::results::{ClassifierRecord, MemberSeconds, Spread};
 
 /// The height of the enlarged charts, in percentage points below the best accuracy.
@@ -65,10 +65,8 @@ fn time_at(record: &ClassifierRecord, seconds: &[MemberSeconds]) -> f64 {
 }
 
 fn sheet(conditions: &[Condition], charts: Vec<Chart>, columns: usize) -> Drawing {
-    let names = conditions.iter().zip(Look::all());
-    let entries = names.map(|(condition, look)| (condition.name.to_owned(), look));
     Sheet {
-        legend: Legend::new(entries, conditions.len()),
+        legend: Legend::of(conditions.iter().map(|condition| condition.name)),
         charts,
         columns,
         chart_height: 380.0,
@@ -121,18 +119,9 @@ fn line(condition: &Condition, look: Look, along: &dyn Fn(&ClassifierRecord) -> 
         Spread::of(condition.seeds.iter().map(|seed| value(seed[epoch])))
     };
     let percent = |record: &ClassifierRecord| 100.0 * record.test_accuracy;
-    let (points, band) = (0..epochs)
-        .filter_map(|epoch| {
-            let (x, y) = (spread(epoch, along)?, spread(epoch, &percent)?);
-            Some(((x.median, y.median), (y.smallest, y.largest)))
-        })
-        .unzip();
-    Line {
-        look,
-        stroke: Stroke::Solid,
-        points,
-        band,
-    }
+    let along = (0..epochs)
+        .filter_map(|epoch| Some((spread(epoch, along)?.median, spread(epoch, &percent)?)));
+    Line::of_spreads(look, along)
 }
 
 /// Conditions in the order of their members.

@@ -274,7 +274,7 @@ fn learning_curves(records: &[EpochRecord], lines: Lines) -> Drawing {
         }
         curves.push((lines.label(of_line[0]), curve));
     }
-    let all = curves.len();
+    let legend = Legend::of(curves.iter().map(|(name, _)| *name));
     let curves: Vec<(Look, (&str, Curve))> = Look::all().zip(curves).collect();
     let line = |(look, (_, curve)): &(Look, (&str, Curve)),
                 stroke,
@@ -282,20 +282,12 @@ fn learning_curves(records: &[EpochRecord], lines: Lines) -> Drawing {
         let along = curve.iter().map(|(epoch, seeds)| {
             let seeds = seeds.iter().map(|record| value(record).unwrap_or(f64::NAN));
             let spread = Spread::of(seeds).expect("an epoch has a record");
-            (
-                (*epoch as f64, spread.median),
-                (spread.smallest, spread.largest),
-            )
+            (*epoch as f64, spread)
         });
-        let (points, band) = along.unzip();
-        Line {
-            look: *look,
-            stroke,
-            points,
-            band: match lines {
-                Lines::Models => Vec::new(),
-                Lines::Conditions => band,
-            },
+        let line = Line::of_spreads(*look, along);
+        match lines {
+            Lines::Models => Line::of_points(*look, stroke, line.points),
+            Lines::Conditions => Line { stroke, ..line },
         }
     };
     let is_shown = |panel: &&Panel| {
@@ -317,12 +309,8 @@ fn learning_curves(records: &[EpochRecord], lines: Lines) -> Drawing {
             })
             .collect(),
     });
-    let names = curves.iter();
     Sheet {
-        legend: Legend::new(
-            names.map(|(look, (name, _))| ((*name).to_owned(), *look)),
-            all,
-        ),
+        legend,
         charts: charts.collect(),
         columns: 3,
         chart_height: 290.0,

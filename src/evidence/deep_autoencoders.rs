@@ -204,17 +204,9 @@ fn errors(run: &Run<'_>, records: &[EpochRecord], figures: &mut Figures) -> Mark
     let conditions: Vec<(&Condition, Look)> = run.plan.conditions.iter().zip(Look::all()).collect();
     let curve = |condition: &Condition, look, along: &dyn Fn(usize) -> f64| {
         let epochs = by_epoch(records, &condition.name);
-        let along = epochs.iter().filter_map(|(&epoch, seeds)| {
-            let of = spread(seeds)?;
-            Some(((along(epoch), of.median), (of.smallest, of.largest)))
-        });
-        let (points, band) = along.unzip();
-        Line {
-            look,
-            stroke: Stroke::Solid,
-            points,
-            band,
-        }
+        let epochs = epochs.iter();
+        let along = epochs.filter_map(|(&epoch, seeds)| Some((along(epoch), spread(seeds)?)));
+        Line::of_spreads(look, along)
     };
     let chart = |title: &str, x_title: &str, x, lines: Vec<Line>| Chart {
         title: title.to_owned(),
@@ -233,12 +225,8 @@ fn errors(run: &Run<'_>, records: &[EpochRecord], figures: &mut Figures) -> Mark
     for (condition, look) in &conditions {
         let units = code_units(condition).filter(|units| known.insert(*units));
         let level = units.and_then(|units| by_components(run.results, units));
-        by_epochs.extend(level.map(|level| Line {
-            look: *look,
-            stroke: Stroke::Dashed,
-            points: vec![(0.0, level), (last, level)],
-            band: Vec::new(),
-        }));
+        let ends = level.map(|level| vec![(0.0, level), (last, level)]);
+        by_epochs.extend(ends.map(|ends| Line::of_points(*look, Stroke::Dashed, ends)));
     }
     let by_work = conditions.iter().map(|(condition, look)| {
         let [before, all] = work(run, condition);
@@ -248,12 +236,7 @@ fn errors(run: &Run<'_>, records: &[EpochRecord], figures: &mut Figures) -> Mark
         })
     });
     let drawing = Sheet {
-        legend: Legend::new(
-            conditions
-                .iter()
-                .map(|(condition, look)| (condition.name.clone(), *look)),
-            run.plan.conditions.len(),
-        ),
+        legend: Legend::of(run.plan.conditions.iter().map(|of| of.name.as_str())),
         charts: vec![
             chart(
                 "Squared error of a test image (dashed: PCA)",
@@ -374,14 +357,8 @@ fn map<'a>(run: &'a Run<'_>) -> Option<(Drawing, Vec<&'a str>)> {
     let charts = shown.iter().map(|(name, code)| {
         let lines = looks.iter().map(|(class, look)| {
             let places = code.map.iter().filter(|place| place.class == *class);
-            Line {
-                look: *look,
-                stroke: Stroke::Marks,
-                points: places
-                    .map(|place| (f64::from(place.at[0]), f64::from(place.at[1])))
-                    .collect(),
-                band: Vec::new(),
-            }
+            let points = places.map(|place| place.at.map(f64::from).into());
+            Line::of_points(*look, Stroke::Marks, points.collect())
         });
         Chart {
             title: (*name).to_owned(),

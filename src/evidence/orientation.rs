@@ -243,12 +243,7 @@ fn drawing(members: &[(&Member, Tuned)], height: usize, width: usize) -> Drawing
 }
 
 fn line(stroke: Stroke, points: Vec<(f64, f64)>) -> Option<Line> {
-    Some(Line {
-        look: Look::all().next()?,
-        stroke,
-        points,
-        band: Vec::new(),
-    })
+    Some(Line::of_points(Look::all().next()?, stroke, points))
 }
 
 fn faint(mut line: Line) -> Line {

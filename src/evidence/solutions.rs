@@ -198,21 +198,14 @@ fn scaled(vectors: &[Vec<f64>], unit: usize) -> Option<(Vec<[f64; 2]>, f64)> {
 }
 
 fn section(map: &Map, conditions: &[&str], figures: &mut Figures) -> Markup {
-    let looks = || conditions.iter().zip(Look::all());
-    let lines = looks().map(|(condition, look)| {
+    let lines = conditions.iter().zip(Look::all());
+    let lines = lines.map(|(condition, look)| {
         let models = map.models.iter().filter(|of| of.condition == **condition);
-        Line {
-            look,
-            stroke: Stroke::Marks,
-            points: models.map(|of| (of.at[0], of.at[1])).collect(),
-            band: Vec::new(),
-        }
+        let points = models.map(|of| of.at.into()).collect();
+        Line::of_points(look, Stroke::Marks, points)
     });
     let drawing = Sheet {
-        legend: Legend::new(
-            looks().map(|(name, look)| ((*name).to_owned(), look)),
-            conditions.len(),
-        ),
+        legend: Legend::of(conditions.iter().copied()),
         charts: vec![Chart {
             title: "Trained classifiers by their answers".to_owned(),
             x_title: "the direction in which they differ most; upwards, the next".to_owned(),

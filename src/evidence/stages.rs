@@ -7,8 +7,8 @@ use maud::{Markup, html};
 use super::figures::RedrawError;
 use super::{Evidence, Run};
 use crate::report::{
-    Chart, Drawing, Figures, Horizontal, Legend, Line, Look, MOST_NAMES, Sheet, Stroke, Term,
-    Vertical, Words,
+    Chart, Drawing, Figures, Horizontal, Legend, Line, Look, MOST_NAMES, Sheet, Term, Vertical,
+    Words,
 };
 use crate::results::{Spread, StageRecord};
 use crate::run_dir;
@@ -130,20 +130,14 @@ fn lines(
     of_condition.sort_by_key(|record| (record.stage, record.epoch));
     let line = |stage: &[&StageRecord]| {
         let epochs = stage.last().map_or(1, |record| record.epoch) as f64;
-        let (points, band) = stage
+        let along = stage
             .chunk_by(|a, b| a.epoch == b.epoch)
             .filter_map(|epoch| {
                 let at = epoch[0].stage as f64 - 1.0 + epoch[0].epoch as f64 / epochs;
                 let spread = Spread::of(epoch.iter().map(|record| quantity(record)))?;
-                Some(((at, spread.median), (spread.smallest, spread.largest)))
-            })
-            .unzip();
-        Line {
-            look,
-            stroke: Stroke::Solid,
-            points,
-            band,
-        }
+                Some((at, spread))
+            });
+        Line::of_spreads(look, along)
     };
     of_condition
         .chunk_by(|a, b| a.stage == b.stage)

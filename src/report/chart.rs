@@ -1,6 +1,8 @@
 //! What charts are made of: axes with round ticks, lines with markers and bands, a legend, and the sheet that lays
 //! charts out side by side. Knows numbers and labels, and nothing of where they come from.
 
+use crate::results::Spread;
+
 use super::axis::{Axis, DRAWABLE, Horizontal, Vertical};
 use super::drawing::{Anchor, Colour, Drawing, FAINT_INK, INK, Point, WHITE};
 use super::font;
@@ -209,6 +211,12 @@ impl Legend {
         }
     }
 
+    /// Of lines of these names, with all looks in their order.
+    pub fn of<'a>(names: impl ExactSizeIterator<Item = &'a str>) -> Self {
+        let all = names.len();
+        Self::new(names.map(str::to_owned).zip(Look::all()), all)
+    }
+
     fn left_out(&self) -> Option<String> {
         self.left_out.clone()
     }
@@ -381,6 +389,29 @@ impl Chart {
 }
 
 impl Line {
+    /// A solid line through medians along an axis, with a band from the smallest to the largest.
+    pub fn of_spreads(look: Look, along: impl IntoIterator<Item = (f64, Spread)>) -> Self {
+        let point = |(x, of): (f64, Spread)| ((x, of.median), (of.smallest, of.largest));
+        let (points, band) = along.into_iter().map(point).unzip();
+        Self {
+            look,
+            stroke: Stroke::Solid,
+            points,
+            band,
+        }
+    }
+
+    /// A line without a band.
+    #[must_use]
+    pub fn of_points(look: Look, stroke: Stroke, points: Vec<(f64, f64)>) -> Self {
+        Self {
+            look,
+            stroke,
+            points,
+            band: Vec::new(),
+        }
+    }
+
     /// The line with no more points than can be told apart: the lowest and the highest of each stretch of them, and
     /// one that cannot be drawn where there is one, so that gaps stay gaps.
     fn thinned(&self) -> Self {

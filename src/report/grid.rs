@@ -5,7 +5,7 @@ use crate::words::unquoted;
 
 use super::Drawing;
 use super::axis::{Horizontal, Vertical};
-use super::chart::{Chart, Legend, Line, Look, Sheet, Stroke};
+use super::chart::{Chart, Legend, Line, Look, Sheet};
 use super::heat::{Cells, HeatMaps, Map, Row, Scale};
 
 /// A positive key whose largest value is this many times its smallest has a logarithmic axis.
@@ -123,15 +123,7 @@ fn line(group: &Group, look: Look, places: &[f64]) -> Line {
         .filter_map(|(&at, seeds)| Some((at, Spread::of(seeds.iter().copied())?)))
         .collect();
     along.sort_by(|a, b| a.0.total_cmp(&b.0));
-    let point =
-        |(at, spread): &(f64, Spread)| ((*at, spread.median), (spread.smallest, spread.largest));
-    let (points, band) = along.iter().map(point).unzip();
-    Line {
-        look,
-        stroke: Stroke::Solid,
-        points,
-        band,
-    }
+    Line::of_spreads(look, along)
 }
 
 /// End results over the values of two keys: a row of heat maps each, a map for each group, medians over seeds.

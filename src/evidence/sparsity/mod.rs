@@ -382,19 +382,12 @@ fn drawing(curves: &[Curve]) -> Drawing {
     let ticks = ticks(points().map(|of| of.active_units.median));
     let line = |points: &[Point], look: Look, stroke, of: fn(&Point) -> Option<Spread>| {
         let points = points.iter();
-        let found =
+        let along =
             points.filter_map(|point| Some((point.active_units.median.log10(), of(point)?)));
-        let (points, band) = found
-            .map(|(at, of)| ((at, of.median), (of.smallest, of.largest)))
-            .unzip();
-        Line {
-            look,
-            stroke,
-            points,
-            band: match stroke {
-                Stroke::Marks => Vec::new(),
-                _ => band,
-            },
+        let line = Line::of_spreads(look, along);
+        match stroke {
+            Stroke::Marks => Line::of_points(look, stroke, line.points),
+            _ => Line { stroke, ..line },
         }
     };
     let panels = PANELS
@@ -417,12 +410,8 @@ fn drawing(curves: &[Curve]) -> Drawing {
                 .collect(),
         })
         .collect();
-    let names = curves.iter().zip(Look::all());
     Sheet {
-        legend: Legend::new(
-            names.map(|(of, look)| (of.name.to_owned(), look)),
-            curves.len(),
-        ),
+        legend: Legend::of(curves.iter().map(|of| of.name)),
         columns: charts.len().max(1),
         charts,
         chart_height: 360.0,
