@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::figures::RedrawError;
-use super::quantities::Quantity;
+use super::quantities::{Quantity, measured};
 use super::{Evidence, Found, Run, is_autoencoder, scores, value};
 use crate::experiment::{Models, Trained};
 use crate::model::{Autoencoder, Selection, numbers};
@@ -86,26 +86,12 @@ impl Evidence for DeadUnits {
     }
 
     fn quantities(&self) -> &'static [Quantity] {
-        macro_rules! measured {
-            ($name:literal, $unit:literal, $pointer:literal) => {
-                Quantity {
-                    name: $name,
-                    unit: $unit,
-                    words: &[],
-                    of: |of, member, epoch| match epoch {
-                        None => of.measured(&DeadUnits, member, $pointer),
-                        Some(_) => None,
-                    },
-                }
-            };
+        measured! { DeadUnits:
+            "never on before training", "", "/never_on_at_start";
+            "never on after training", "", "/never_on";
+            "unchanged", "", "/unchanged";
+            "noise-looking", "", "/noise_looking";
         }
-        const MEASURED: [Quantity; 4] = [
-            measured!("never on before training", "", "/never_on_at_start"),
-            measured!("never on after training", "", "/never_on"),
-            measured!("unchanged", "", "/unchanged"),
-            measured!("noise-looking", "", "/noise_looking"),
-        ];
-        &MEASURED
     }
 
     fn lines(&self, found: &Found<'_>) -> Vec<String> {

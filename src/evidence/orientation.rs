@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::figures::RedrawError;
-use super::quantities::Quantity;
+use super::quantities::{Quantity, measured};
 use super::{Evidence, Run, is_autoencoder, value};
 use crate::experiment::{Models, Trained};
 use crate::fourier::{self, Direction, frequency};
@@ -89,34 +89,12 @@ impl Evidence for Orientation {
     }
 
     fn quantities(&self) -> &'static [Quantity] {
-        macro_rules! measured {
-            ($name:literal, $unit:literal, $pointer:literal) => {
-                Quantity {
-                    name: $name,
-                    unit: $unit,
-                    words: &[],
-                    of: |of, member, epoch| match epoch {
-                        None => of.measured(&Orientation, member, $pointer),
-                        Some(_) => None,
-                    },
-                }
-            };
+        measured! { Orientation:
+            "orientation selectivity", "", "/selectivity/2";
+            "orientation selectivity of the lowest tenth", "", "/selectivity/0";
+            "orientation selectivity of the highest tenth", "", "/selectivity/4";
+            "spatial frequency", "cycles a pixel", "/frequency";
         }
-        const MEASURED: [Quantity; 4] = [
-            measured!("orientation selectivity", "", "/selectivity/2"),
-            measured!(
-                "orientation selectivity of the lowest tenth",
-                "",
-                "/selectivity/0"
-            ),
-            measured!(
-                "orientation selectivity of the highest tenth",
-                "",
-                "/selectivity/4"
-            ),
-            measured!("spatial frequency", "cycles a pixel", "/frequency"),
-        ];
-        &MEASURED
     }
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {

@@ -54,7 +54,28 @@ macro_rules! of_record {
     };
 }
 
-pub(super) use of_record;
+/// What a piece of evidence measured on a member at the end of its training, as quantities: name, unit, pointer (RFC 6901)
+/// and, where it is a word, all words.
+macro_rules! measured {
+    (@words) => { &[] };
+    (@words $words:expr) => { $words };
+    ($evidence:ident: $($name:literal, $unit:literal, $pointer:literal $(, $words:expr)?;)*) => {{
+        const MEASURED: &[$crate::evidence::quantities::Quantity] = &[
+            $($crate::evidence::quantities::Quantity {
+                name: $name,
+                unit: $unit,
+                words: measured!(@words $($words)?),
+                of: |of, member, epoch| match epoch {
+                    None => of.measured(&$evidence, member, $pointer),
+                    Some(_) => None,
+                },
+            }),*
+        ];
+        MEASURED
+    }};
+}
+
+pub(super) use {measured, of_record};
 
 /// What there is to know of the members of a run.
 #[derive(Clone, Copy)]

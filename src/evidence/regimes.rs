@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::figures::RedrawError;
-use super::quantities::Quantity;
+use super::quantities::{Quantity, measured};
 use super::scores::{self, Regime, Scores};
 use super::{Evidence, Found, Run, is_autoencoder, value};
 use crate::data::Images;
@@ -78,33 +78,14 @@ impl Evidence for Regimes {
     }
 
     fn quantities(&self) -> &'static [Quantity] {
-        macro_rules! measured {
-            ($name:literal, $unit:literal, $pointer:literal, $words:expr) => {
-                Quantity {
-                    name: $name,
-                    unit: $unit,
-                    words: $words,
-                    of: |of, member, epoch| match epoch {
-                        None => of.measured(&Regimes, member, $pointer),
-                        Some(_) => None,
-                    },
-                }
-            };
+        measured! { Regimes:
+            "regime", "", "/regime", Regime::WORDS;
+            "kurtosis", "", "/scores/kurtosis";
+            "radius of gyration", "px", "/scores/radius_of_gyration";
+            "roughness", "", "/scores/roughness";
+            "image correlation", "", "/scores/digit_correlation";
+            "label purity", "", "/scores/label_purity";
         }
-        const MEASURED: [Quantity; 6] = [
-            measured!("regime", "", "/regime", Regime::WORDS),
-            measured!("kurtosis", "", "/scores/kurtosis", &[]),
-            measured!(
-                "radius of gyration",
-                "px",
-                "/scores/radius_of_gyration",
-                &[]
-            ),
-            measured!("roughness", "", "/scores/roughness", &[]),
-            measured!("image correlation", "", "/scores/digit_correlation", &[]),
-            measured!("label purity", "", "/scores/label_purity", &[]),
-        ];
-        &MEASURED
     }
 
     fn lines(&self, found: &Found<'_>) -> Vec<String> {

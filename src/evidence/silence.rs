@@ -3,7 +3,7 @@
 use maud::{Markup, html};
 
 use super::figures::RedrawError;
-use super::quantities::{Finding, Quantity};
+use super::quantities::{Quantity, of_record};
 use super::{Evidence, Run};
 use crate::report::{Figures, table};
 use crate::results::{EpochRecord, Spread};
@@ -24,20 +24,10 @@ impl Evidence for SilentUnits {
     }
 
     fn quantities(&self) -> &'static [Quantity] {
-        const SILENT: Quantity = Quantity {
-            name: "silent units",
-            unit: "",
-            words: &[],
-            of: |of, member, epoch| {
-                let records = &of.records.epochs;
-                let place = |of: &EpochRecord| (of.epoch, of.member);
-                let record = super::quantities::record(records, place, member, epoch)?;
-                record
-                    .silent_units
-                    .map(|count| Finding::Number(count as f64))
-            },
-        };
-        &[SILENT]
+        const SILENT: [Quantity; 1] = [of_record!("silent units", |of| {
+            of.silent_units.map(|count| count as f64)
+        })];
+        &SILENT
     }
 
     fn show(&self, run: &Run<'_>, _: &mut Figures) -> Result<Option<Markup>, RedrawError> {
