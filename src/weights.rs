@@ -21,9 +21,9 @@ pub struct Weights {
 
 /// One tensor in row-major order.
 #[derive(Debug, Clone, PartialEq)]
-pub struct HostTensor {
-    /// Rows and columns.
-    pub shape: [usize; 2],
+pub struct HostTensor<S = [usize; 2]> {
+    /// Its sizes: of a matrix, rows and columns.
+    pub shape: S,
     /// The entries, row by row.
     pub values: Vec<f32>,
 }
@@ -42,13 +42,13 @@ impl HostTensor {
 }
 
 /// Its bytes are made one tensor at a time, so that a file of many needs its own size in memory and little more.
-impl View for &HostTensor {
+impl<S: AsRef<[usize]>> View for &HostTensor<S> {
     fn dtype(&self) -> Dtype {
         Dtype::F32
     }
 
     fn shape(&self) -> &[usize] {
-        &self.shape
+        self.shape.as_ref()
     }
 
     fn data(&self) -> Cow<'_, [u8]> {

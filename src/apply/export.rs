@@ -4,14 +4,12 @@
 //! `SAE.load_from_disk` (version 6.54.12), `[input, unit]` and `[unit, input]`: ramps alone, all of them (`standard`), the k
 //! largest (`topk`) or those above a threshold each (`jumprelu`, in which it stores those of `BatchTopK`), with a linear decoder.
 
-use std::borrow::Cow;
 use std::fs;
 use std::io::{self, Cursor};
 use std::path::{Path, PathBuf};
 
 use npyz::WriterBuilder;
 use npyz::npz::NpzWriter;
-use safetensors::tensor::{Dtype, View};
 use serde_json::json;
 use zip::write::FileOptions;
 
@@ -23,7 +21,7 @@ use crate::model::{
 use crate::run::Failure;
 use crate::run_dir::write_whole;
 use crate::spec::{Activation, DecoderActivation};
-use crate::weights::{bytes, decoder_name, layer_name};
+use crate::weights::{HostTensor, decoder_name, layer_name};
 
 /// For whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,29 +47,7 @@ pub struct Exported {
 }
 
 /// An array of any rank, in row-major order.
-#[derive(Debug, Clone, PartialEq)]
-struct Array {
-    shape: Vec<usize>,
-    values: Vec<f32>,
-}
-
-impl View for &Array {
-    fn dtype(&self) -> Dtype {
-        Dtype::F32
-    }
-
-    fn shape(&self) -> &[usize] {
-        &self.shape
-    }
-
-    fn data(&self) -> Cow<'_, [u8]> {
-        bytes(&self.values).into()
-    }
-
-    fn data_len(&self) -> usize {
-        size_of_val(self.values.as_slice())
-    }
-}
+type Array = HostTensor<Vec<usize>>;
 
 impl Array {
     fn new(shape: &[usize], values: Vec<f32>) -> Self {
@@ -131,6 +107,17 @@ fn thresholds(model: &Autoencoder) -> Option<Array> {
 
 /// Named arrays in the order in which they are to stand.
 type Named = Vec<(String, Array)>;
+
+/// Those of the layer at `at` of `nn.Sequential`, in which an activation follows each matrix.
+fn in_sequence(at: usize, values: LayerValues) -> Named {
+    let of: Arrays = values.into();
+    let slope = of
+        .slope
+        .map(|slope| (format!("{}.weight", 2 * at + 1), slope));
+    let own = [("weight", of.weight.transposed()), ("bias", of.bias)];
+    let own = own.map(|(name, array)| (format!("{}.{name}", 2 * at), array));
+    own.into_iter().chain(slope).collect()
+}
 
 impl Trained {
     /// Writes the model for `tool` to `out`: a file, or for SAELens a folder.
@@ -203,17 +190,6 @@ impl Trained {
     }
 
     fn pytorch(&self, file: &str) -> (Named, String) {
-        let layer = |name: &str, values: LayerValues| {
-            let of: Arrays = values.into();
-            vec![
-                (format!("{name}.weight"), of.weight.transposed()),
-                (format!("{name}.bias"), of.bias),
-            ]
-        };
-        let slope = |name: &str, values: &LayerValues| {
-            let slope = values.slope.clone()?;
-            Some((format!("{name}.weight"), Array::new(&[1], slope)))
-        };
         let inputs = self.inputs();
         let words = self.inputs_in_words();
         match &self.network {
@@ -221,12 +197,18 @@ impl Trained {
                 // What is taken off the input is part of its biases.
                 let values = model.as_layer().values();
                 let [_, _, units] = values.shape;
+                let encoder: Arrays = values.into();
                 let [weight, bias] = decoder(model);
-                let mut arrays: Named = slope("activation", &values).into_iter().collect();
-                arrays.extend(layer("encoder", values));
-                arrays.push(("decoder.weight".to_owned(), weight.transposed()));
-                arrays.push(("decoder.bias".to_owned(), bias));
-                arrays.extend(thresholds(model).map(|of| ("kept.threshold".to_owned(), of)));
+                let arrays = [
+                    ("encoder.weight", Some(encoder.weight.transposed())),
+                    ("encoder.bias", Some(encoder.bias)),
+                    ("activation.weight", encoder.slope),
+                    ("decoder.weight", Some(weight.transposed())),
+                    ("decoder.bias", Some(bias)),
+                    ("kept.threshold", thresholds(model)),
+                ];
+                let arrays = arrays.into_iter();
+                let arrays = arrays.filter_map(|(name, array)| Some((name.to_owned(), array?)));
                 let activation = in_torch(model.encoder.activation());
                 let (class, kept, code) = match model.selection() {
                     Selection::All => (String::new(), "", 2),
@@ -249,20 +231,17 @@ impl Trained {
                      x = torch.zeros(1, {inputs})  # {words}\n\
                      print(model[:{code}](x), model(x))  # code, reconstruction\n"
                 );
-                (arrays, python)
+                (arrays.collect(), python)
             }
             Network::Classifier(model) => {
                 let mut arrays = Vec::new();
                 let mut sizes = vec![inputs];
-                for (at, hidden) in model.hidden.iter().enumerate() {
-                    let values = hidden.values();
+                let layers = model.hidden.iter().chain([&model.output]);
+                for (at, layer) in layers.enumerate() {
+                    let values = layer.values();
                     sizes.push(values.shape[2]);
-                    arrays.extend(slope(&(2 * at + 1).to_string(), &values));
-                    arrays.extend(layer(&(2 * at).to_string(), values));
+                    arrays.extend(in_sequence(at, values));
                 }
-                let output = model.output.values();
-                sizes.push(output.shape[2]);
-                arrays.extend(layer(&(2 * model.hidden.len()).to_string(), output));
                 let kind = model
                     .hidden
                     .first()
@@ -292,13 +271,7 @@ impl Trained {
             let [_, inputs, units] = values.shape;
             modules.push(format!("nn.Linear({inputs}, {units})"));
             modules.push(in_torch(layer.activation()));
-            let of: Arrays = values.into();
-            arrays.push((format!("{}.weight", 2 * at), of.weight.transposed()));
-            arrays.push((format!("{}.bias", 2 * at), of.bias));
-            arrays.extend(
-                of.slope
-                    .map(|slope| (format!("{}.weight", 2 * at + 1), slope)),
-            );
+            arrays.extend(in_sequence(at, values));
         }
         if model.decoder_activation() == DecoderActivation::Sigmoid {
             modules.pop();
