@@ -531,11 +531,9 @@ fn tell_part(end: &PartEnd) -> Result<(), Failure> {
             in_shell(&end.path)
         )),
         missing => {
-            let names: Vec<String> = missing.iter().map(Part::to_string).collect();
-            let names: Vec<&str> = names.iter().map(String::as_str).collect();
             tell(&format!(
                 "part {part} is finished; to come: {}; when all are there: {program} resume {}",
-                listed(&names, 8),
+                listed(missing.iter().map(Part::to_string), 8),
                 in_shell(&end.path)
             ));
         }

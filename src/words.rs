@@ -80,7 +80,9 @@ pub fn harmless(name: &str) -> String {
 }
 
 /// `a`, `a and b`, `a, b and c`; of more than `most`, the first and how many others.
-pub fn listed(names: &[&str], most: usize) -> String {
+pub fn listed(names: impl IntoIterator<Item = impl AsRef<str>>, most: usize) -> String {
+    let names: Vec<_> = names.into_iter().collect();
+    let names: Vec<&str> = names.iter().map(AsRef::as_ref).collect();
     let (shown, others) = names.split_at(names.len().min(most));
     let others = (!others.is_empty()).then(|| format!("{} others", others.len()));
     let mut words: Vec<&str> = shown.to_vec();
@@ -221,12 +223,9 @@ mod tests {
 
     #[test]
     fn names_are_listed_up_to_so_many() {
-        assert_eq!(listed(&[], 3), "");
-        assert_eq!(listed(&["A"], 3), "A");
-        assert_eq!(listed(&["A", "B", "C"], 3), "A, B and C");
-        assert_eq!(
-            listed(&["A", "B", "C", "D", "E"], 3),
-            "A, B, C and 2 others"
-        );
+        assert_eq!(listed([""; 0], 3), "");
+        assert_eq!(listed(["A"], 3), "A");
+        assert_eq!(listed(["A", "B", "C"], 3), "A, B and C");
+        assert_eq!(listed(["A", "B", "C", "D", "E"], 3), "A, B, C and 2 others");
     }
 }

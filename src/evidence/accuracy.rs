@@ -375,7 +375,7 @@ fn section(
     } else {
         ""
     };
-    let names = listed(&run.conditions(), MOST_NAMES);
+    let names = listed(run.conditions(), MOST_NAMES);
     let data = &run.manifest.data;
     let seconds = &run.manifest.member_seconds;
     let words = Words {
@@ -426,7 +426,6 @@ fn at_the_end(comparison: Option<&Comparison>) -> String {
             ))
         })
         .collect();
-    let ends: Vec<&str> = ends.iter().map(String::as_str).collect();
     if ends.is_empty() {
         return String::new();
     }

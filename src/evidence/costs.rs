@@ -22,7 +22,7 @@ impl Evidence for Costs {
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
         let records = run.kept_records().classifiers;
-        let names = listed(&run.conditions(), MOST_NAMES);
+        let names = listed(run.conditions(), MOST_NAMES);
         let numbers = Some(run_dir::METRICS_CSV);
         figures.glossary.uses(&[Term::MultiplyAccumulates]);
         let costs = figures.chart("costs", &accuracy_charts::costs(&records), &Words {

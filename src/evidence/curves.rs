@@ -69,15 +69,12 @@ impl Evidence for Curves {
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
         let records = run.epochs();
-        let conditions = listed(&run.conditions(), MOST_NAMES);
-        let ends: Vec<String> = last_of_each(&records)
-            .iter()
-            .map(|of| format!("{} at {}", of.label, number(of.test_reconstruction)))
-            .collect();
-        let ends: Vec<&str> = ends.iter().map(String::as_str).collect();
+        let conditions = listed(run.conditions(), MOST_NAMES);
+        let ends = last_of_each(&records).into_iter();
+        let ends = ends.map(|of| format!("{} at {}", of.label, number(of.test_reconstruction)));
         let alt = format!(
             "Learning curves of {conditions}: reconstruction, sparsity, activity and dead units against the epoch. Reconstruction on the test images ends at: {}",
-            listed(&ends, MOST_NAMES)
+            listed(ends, MOST_NAMES)
         );
         let lines = Lines::of(run.plan);
         let words = Words {

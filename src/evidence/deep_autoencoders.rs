@@ -261,10 +261,8 @@ fn errors(run: &Run<'_>, records: &[EpochRecord], figures: &mut Figures) -> Mark
         let end = spread(epochs.values().next_back()?)?;
         Some(format!("{} at {}", condition.name, number(end.median)))
     });
-    let ends: Vec<String> = ends.collect();
-    let ends: Vec<&str> = ends.iter().map(String::as_str).collect();
     figures.chart("squared-error", &drawing, &Words {
-        alt: &format!("The squared error of a test image against the epoch and against computation; it ends at: {}", listed(&ends, MOST_NAMES)),
+        alt: &format!("The squared error of a test image against the epoch and against computation; it ends at: {}", listed(ends, MOST_NAMES)),
         caption: if run.plan.run.seeds.len() > 1 {
             "Every condition from its start, medians over seeds with bands from the smallest to the largest. What is pretrained begins where its pretraining ends, on the right by what that took."
         } else {

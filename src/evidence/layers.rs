@@ -46,7 +46,6 @@ impl Evidence for Layers {
         }
         let images = PROBE_IMAGES.min(run.manifest.data.train_images);
         let conditions = shown(run.plan);
-        let names: Vec<&str> = conditions.iter().map(String::as_str).collect();
         let medians = match run.plan.run.seeds.len() {
             1 => "",
             _ => "; medians over seeds",
@@ -54,7 +53,7 @@ impl Evidence for Layers {
         let words = Words {
             alt: &format!(
                 "Heat maps of gradient norms, activations and dead units, layer by epoch, of {}",
-                listed(&names, MOST_NAMES)
+                listed(&conditions, MOST_NAMES)
             ),
             caption: &format!(
                 "Measured after each epoch on a fixed batch, the first {}, outside of the training steps{medians}; one scale per quantity. The topmost row of the gradients is the softmax layer. {}",

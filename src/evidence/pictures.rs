@@ -122,11 +122,11 @@ fn overview(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Option<Mark
         }
     });
     let small: Vec<Grid> = small.collect();
-    let titles: Vec<&str> = small.iter().map(|grid| grid.title.as_str()).collect();
+    let titles = small.iter().map(|grid| &grid.title);
     let words = Words {
         alt: &format!(
             "The weights of the first {UNITS_SHOWN} hidden units as tiles, in a grid for each of {}",
-            listed(&titles, MOST_NAMES)
+            listed(titles, MOST_NAMES)
         ),
         caption: &format!(
             "Encoder weights of the first {UNITS_SHOWN} units, one tile a unit, each tile stretched to its own range (minimum black, maximum white); of {}. The page has no room for all: they are in the files below.",
@@ -249,25 +249,21 @@ fn caption(
 
 fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
     let units = counted(grids[0].weights.units, "hidden unit");
-    let conditions = listed(&run.conditions(), MOST_NAMES);
+    let conditions = listed(run.conditions(), MOST_NAMES);
     let frame = run.manifest.data.frame;
     let images = match run.subject() {
         Subject::Digits => "handwritten digits".to_owned(),
         Subject::Images => format!("images of {frame}"),
     };
     // The first line of a caption says what came out.
-    let shown: Vec<String> = grids
-        .iter()
-        .map(|grid| match grid.caption.lines().next() {
-            Some(outcome) => format!("{} ({outcome})", grid.title),
-            None => grid.title.clone(),
-        })
-        .collect();
-    let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
+    let shown = grids.iter().map(|grid| match grid.caption.lines().next() {
+        Some(outcome) => format!("{} ({outcome})", grid.title),
+        None => grid.title.clone(),
+    });
     let words = Words {
         alt: &format!(
             "The weights of {units} as tiles, in a grid for each model: {}",
-            listed(&shown, MOST_NAMES)
+            listed(shown, MOST_NAMES)
         ),
         caption: "Encoder weights, one tile a unit, each tile stretched to its own range (minimum black, maximum white). A frame marks a unit that is dead or that kept its initial weights, or nearly: see the legend.",
         numbers: None,

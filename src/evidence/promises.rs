@@ -187,7 +187,7 @@ pub fn mistake(expectation: &Expectation, plan: &Plan) -> Option<String> {
         return Some(format!(
             "[[expect]] of \"{that}\" is about {}, where this run has no condition\n  hint: conditions are {}",
             place.collect::<Vec<_>>().join(", "),
-            listed(&plan.names().collect::<Vec<_>>(), 20)
+            listed(plan.names(), 20)
         ));
     }
     let compares = |at: &Vec<Coordinate>| {
@@ -277,9 +277,7 @@ fn named(plan: &Plan, conditions: &[&str], active_units: Option<usize>) -> Strin
     } else {
         conditions.iter().map(ToString::to_string).collect()
     };
-    let quoted: Vec<String> = names.iter().map(|name| format!("“{name}”")).collect();
-    let quoted: Vec<&str> = quoted.iter().map(String::as_str).collect();
-    listed(&quoted, MOST)
+    listed(names.iter().map(|name| format!("“{name}”")), MOST)
 }
 
 /// Whether two values of a key are the same: as numbers where they are, so that 3 is 3.0.

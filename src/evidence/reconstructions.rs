@@ -235,7 +235,6 @@ fn section(
         ),
     ];
     let picture = strip(&columns, &groups, shape, &remarks);
-    let outcomes: Vec<&str> = outcomes.iter().map(String::as_str).collect();
     let caption = caption(run, shown, found);
     let words = Words {
         alt: &format!(
@@ -256,15 +255,14 @@ fn section(
 
 /// Which images and models are shown, and what the title of each says.
 fn caption(run: &Run<'_>, shown: &[(usize, &Example)], found: &[(&Member, Made)]) -> String {
-    let indices: Vec<String> = shown.iter().map(|(index, _)| index.to_string()).collect();
-    let indices: Vec<&str> = indices.iter().map(String::as_str).collect();
+    let indices = shown.iter().map(|(index, _)| index.to_string());
     let is_disturbed = found.iter().any(|(_, made)| made.disturbed.is_some());
     let is_deep = is_deep_autoencoder(run.plan);
     let conditions = run.plan.conditions.len();
     let seeds = &run.plan.run.seeds;
     format!(
         "Test images {} (counted from 0){}.{}{} {} is over all test images{}.",
-        listed(&indices, MOST_IMAGES),
+        listed(indices, MOST_IMAGES),
         if is_disturbed {
             ", as they are given to the model, disturbed as in its training, and reconstructed from that"
         } else {

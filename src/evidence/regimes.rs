@@ -133,7 +133,7 @@ fn which(members: &[(&Member, Pictured)], ended: &[Ended], subject: Subject) -> 
         dl .regimes {
             @for alike in members[..members.len().min(MOST_ROWS)].chunk_by(is_alike) {
                 dt {
-                    (listed(&alike.iter().map(|(member, _)| member.label.as_str()).collect::<Vec<_>>(), MOST_NAMES))
+                    (listed(alike.iter().map(|(member, _)| &member.label), MOST_NAMES))
                     " — " strong { (alike[0].1.regime.words(subject)) }
                 }
                 dd { (alike[0].1.reason) }

@@ -47,11 +47,11 @@ impl Evidence for Stages {
             .conditions
             .iter()
             .filter(|condition| is_pretrained(condition));
-        let names: Vec<&str> = pretrained.map(|of| of.name.as_str()).collect();
+        let names = pretrained.map(|of| &of.name);
         let words = Words {
             alt: &format!(
                 "Training error and sparsity of every stage of the pretraining of {}",
-                listed(&names, MOST_NAMES)
+                listed(names, MOST_NAMES)
             ),
             caption: if run.plan.conditions.iter().any(learns_classes) {
                 "The autoencoder of each layer after each of its epochs, on the codes of the layers below; where layers were to give classes, the cross-entropy of the softmax layer on each, in nats; a stage ends on its layer’s tick."

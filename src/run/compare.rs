@@ -211,7 +211,7 @@ fn page(sides: &[Side], quantities: &[Quantity]) -> String {
             );
         }
     }
-    let names: Vec<&str> = sides.iter().map(|side| side.name.as_str()).collect();
+    let names = sides.iter().map(|side| &side.name);
     let drawn: Vec<Drawing> = quantities
         .iter()
         .filter_map(|quantity| spreads(sides, quantity))
@@ -219,7 +219,7 @@ fn page(sides: &[Side], quantities: &[Quantity]) -> String {
         .collect();
     let section = html! {
         p .lead {
-            "What the models of " (listed(&names, MOST_NAMES)) " came to after their last epoch: medians over seeds (smallest to largest). "
+            "What the models of " (listed(names, MOST_NAMES)) " came to after their last epoch: medians over seeds (smallest to largest). "
             a href="compare.csv" { "compare.csv" } " has a line for each model."
         }
         (report::sorted_table("Every condition of every run", &head, &rows))

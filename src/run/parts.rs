@@ -632,11 +632,10 @@ pub(super) fn lock_all(dir: &RunDir, of: usize) -> Result<Vec<Lock>, Failure> {
     if at_work.is_empty() {
         return Ok(locks);
     }
-    let names: Vec<&str> = at_work.iter().map(String::as_str).collect();
     let path = dir.path().display();
     Err(Failure::Request(format!(
         "{path} has parts at work: {}\n  hint: wait until all have ended; `layerwise status {}` tells how far they are",
-        listed(&names, TOLD),
+        listed(at_work, TOLD),
         in_shell(dir.path())
     )))
 }

@@ -329,7 +329,7 @@ fn chart(run: &Run<'_>, curves: &[Curve], levels: &[Level], figures: &mut Figure
     ];
     let outcomes = outcomes.iter().filter(|(_, of)| !of.is_empty());
     let outcomes: Vec<String> = outcomes.map(|(what, of)| format!("{what}{of}")).collect();
-    let names: Vec<&str> = curves.iter().map(|of| of.name).collect();
+    let names = curves.iter().map(|of| of.name);
     let alt = format!(
         "{} against active units, a line for each of {}. {}",
         if has_codes {
@@ -337,7 +337,7 @@ fn chart(run: &Run<'_>, curves: &[Curve], levels: &[Level], figures: &mut Figure
         } else {
             "Explained variance and dead units"
         },
-        listed(&names, MOST_NAMES),
+        listed(names, MOST_NAMES),
         outcomes.join(". ")
     );
     let silent: usize = curves.iter().map(|of| of.silent).sum();
@@ -461,8 +461,7 @@ fn comparison(levels: &[Level], seeds: usize) -> Markup {
             rows.push([of.group.clone(), of.cell(), more.unwrap_or_default()]);
         }
         for alike in others.chunk_by(|a, b| a.cell() == b.cell()) {
-            let names: Vec<&str> = alike.iter().map(|of| of.group.as_str()).collect();
-            let names = listed(&names, MOST_NAMES);
+            let names = listed(alike.iter().map(|of| &of.group), MOST_NAMES);
             rows.push([names, alike[0].cell(), String::new()]);
         }
         let active_units = level.active_units.to_string();

@@ -75,8 +75,6 @@ pub fn picture(
     let names = grids
         .iter()
         .map(|of| format!("{} ({})", of.title, of.caption));
-    let names: Vec<String> = names.collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let most = shown
         .iter()
         .map(|(_, _, units, _)| *units)
@@ -86,7 +84,7 @@ pub fn picture(
         alt: &format!(
             "The weights of {} as tiles, a grid for each of {}",
             counted(most, "unit"),
-            listed(&names, MOST_NAMES)
+            listed(names, MOST_NAMES)
         ),
         caption: &format!(
             "Units at about {} active units: the weights of the {most} units of each condition whose mean activation on the test images is largest, the largest first; those of the decoder where these have norm 1, else those of the encoder; each tile stretched to its own range.{}",
