@@ -130,23 +130,19 @@ fn draw<T>(
     let shapes: Vec<GridShape> = grids.iter().map(|grid| grid.weights.shape()).collect();
     let arrangement = Arrangement::new(&shapes);
     let grids = &grids[..arrangement.grids];
-    let shades = match scaling {
-        Scaling::PerTile => Shades::PerTile,
-        Scaling::Shared => Shades::Shared {
-            limit: robust_limit(grids, arrangement.zoom),
-        },
-    };
+    // The weight that is white where all tiles share one scale.
+    let limit = (scaling == Scaling::Shared).then(|| robust_limit(grids, arrangement.zoom));
     let pictures = grids.chunks(arrangement.per_picture).enumerate();
     pictures
         .map(|(picture, grids)| {
-            let legend = legend(grids, &arrangement, &shades, picture);
+            let legend = legend(grids, &arrangement, limit, picture);
             let (drawing, corners) = laid_out(grids, &arrangement, &legend);
             // Weights become pixels, each of them whole, on top of what is drawn.
             let mut pixels = drawing.pixels(1.0)?;
             for (grid, corner) in grids.iter().zip(corners) {
                 for unit in 0..grid.weights.shape().shown() {
                     let at = tile_corner(&arrangement, corner, grid, unit);
-                    draw_tile(&mut pixels, arrangement.zoom, grid, unit, at, &shades);
+                    draw_tile(&mut pixels, arrangement.zoom, grid, unit, at, limit);
                 }
             }
             finish(pixels)
@@ -290,11 +286,6 @@ fn caption(grid: &Grid) -> String {
     format!("{}\nfirst {MAX_TILES} of {units} units", grid.caption)
 }
 
-enum Shades {
-    PerTile,
-    Shared { limit: f64 },
-}
-
 /// The 99.9th percentile (nearest rank) of |w| over the finite weights shown; 0 when there are none.
 fn robust_limit(grids: &[Grid], zoom: Zoom) -> f64 {
     let mut sizes: Vec<f32> = grids
@@ -311,24 +302,16 @@ fn robust_limit(grids: &[Grid], zoom: Zoom) -> f64 {
     f64::from(*sizes.select_nth_unstable_by(index, f32::total_cmp).1)
 }
 
-/// Black at `low`, white at `high`, clipped outside.
-fn grey(weight: f32, low: f64, high: f64) -> Colour {
-    shade(&[weight], low, high)
-}
-
 fn draw_tile(
     pixels: &mut Pixels,
     zoom: Zoom,
     grid: &Grid,
     unit: usize,
     (left, top): (usize, usize),
-    shades: &Shades,
+    limit: Option<f64>,
 ) {
     let tile = tile(grid, unit, zoom);
-    let (low, high) = match shades {
-        Shades::Shared { limit } => (-limit, *limit),
-        Shades::PerTile => range(&tile),
-    };
+    let (low, high) = limit.map_or_else(|| range(&tile), |limit| (-limit, limit));
     let PictureShape {
         height,
         width,
@@ -410,7 +393,7 @@ impl Entry {
                 let zero = (middle, swatch_top + SWATCH + 6.0 + 0.7 * LEGEND_SIZE);
                 write("0", zero, Anchor::Middle);
                 for step in 0..BAR_WIDTH {
-                    let colour = grey(f32::from(step), 0.0, f64::from(BAR_WIDTH - 1));
+                    let colour = shade(&[f32::from(step)], 0.0, f64::from(BAR_WIDTH - 1));
                     let at = (left + f32::from(step), swatch_top);
                     drawing.rectangle(at, (1.0, SWATCH), colour);
                 }
@@ -425,7 +408,7 @@ impl Entry {
 fn legend(
     grids: &[Grid],
     arrangement: &Arrangement,
-    shades: &Shades,
+    limit: Option<f64>,
     picture: usize,
 ) -> Vec<Entry> {
     let width = arrangement.width(grids.len()) - 2.0 * MARGIN;
@@ -434,10 +417,10 @@ fn legend(
         let (number, of) = (picture + 1, arrangement.pictures);
         entries.push(Entry::Text(format!("picture {number} of {of}")));
     }
-    let meaning = match shades {
-        Shades::PerTile => "each tile: own minimum black, own maximum white",
-        Shades::Shared { limit } => {
-            entries.push(Entry::Bar(*limit));
+    let meaning = match limit {
+        None => "each tile: own minimum black, own maximum white",
+        Some(limit) => {
+            entries.push(Entry::Bar(limit));
             "one scale of weights for all tiles: ±s, s = 99.9th percentile of |w|; larger weights are clipped"
         }
     };
