@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use super::figures::RedrawError;
 use super::quantities::{self, Finding, Outcomes, Quantity};
 use super::{Evidence, Figures, Run};
-use crate::report::{EndResult, Group, Key, Vertical, Words, against_key, over_two_keys, table};
+use crate::report::{EndResult, Group, Vertical, Words, against_key, over_two_keys, table};
 use crate::results::Member;
 use crate::spec::{Condition, GridKey, Keep, Plan};
 use crate::words::{listed, unquoted};
@@ -155,12 +155,6 @@ fn plot(
     crossed: &Crossed<'_>,
     figures: &mut Figures,
 ) -> Markup {
-    let keys: Vec<Key> = (crossed.keys.iter())
-        .map(|of| Key {
-            name: &of.key,
-            values: &of.values,
-        })
-        .collect();
     let results: Vec<EndResult> = quantities
         .iter()
         .map(|quantity| end_result(run, quantity, crossed))
@@ -173,14 +167,14 @@ fn plot(
                 .any(|number| number.to_bits() != found[0].to_bits())
         })
         .collect();
-    let drawing = match keys.as_slice() {
+    let drawing = match crossed.keys.as_slice() {
         _ if results.is_empty() => return html! {},
         [key] => against_key(key, &results),
         [slow, fast] => over_two_keys([slow, fast], &results),
         _ => return html! {},
     };
     let titles: Vec<&str> = results.iter().map(|of| of.title.as_str()).collect();
-    let names: Vec<&str> = keys.iter().map(|key| key.name).collect();
+    let names: Vec<&str> = crossed.keys.iter().map(|of| of.key.as_str()).collect();
     let alt = format!(
         "{} against {}; the table above has the numbers",
         listed(&titles, titles.len()),

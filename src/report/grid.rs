@@ -1,6 +1,7 @@
 //! End results over a grid: against one key as lines with bands, over two keys as heat maps.
 
 use crate::results::Spread;
+use crate::spec::GridKey;
 use crate::words::unquoted;
 
 use super::Drawing;
@@ -10,15 +11,6 @@ use super::heat::{Cells, HeatMaps, Map, Row, Scale};
 
 /// A positive key whose largest value is this many times its smallest has a logarithmic axis.
 const DECADE: f64 = 10.0;
-
-/// A key of a grid, and its values as TOML writes them.
-#[derive(Debug, Clone, Copy)]
-pub struct Key<'a> {
-    /// With its section: `sparsity.weight`.
-    pub name: &'a str,
-    /// In the order of the grid.
-    pub values: &'a [String],
-}
 
 /// An end result, such as the test accuracy after the last epoch.
 #[derive(Debug, Clone)]
@@ -40,37 +32,35 @@ pub struct Group {
     pub points: Vec<Vec<f64>>,
 }
 
-impl Key<'_> {
-    /// What stands beside each value.
-    fn labels(&self) -> Vec<String> {
-        let values = self.values.iter();
-        values.map(|value| unquoted(value).to_owned()).collect()
-    }
+/// What stands beside each value of a key.
+fn labels(key: &GridKey) -> Vec<String> {
+    let values = key.values.iter();
+    values.map(|value| unquoted(value).to_owned()).collect()
+}
 
-    /// Where each value lies along an axis, and what is added to its title: numbers where they are, on a logarithmic scale
-    /// where they span decades; in their order at even distances where they span decades beside 0; and anything else at even
-    /// distances.
-    fn places(&self) -> (Vec<f64>, &'static str) {
-        let numbers: Result<Vec<f64>, _> = self.values.iter().map(|value| value.parse()).collect();
-        let Some(numbers) = numbers.ok().filter(|numbers| distinct(numbers)) else {
-            return ((0..self.values.len()).map(|at| at as f64).collect(), "");
-        };
-        let smallest = numbers.iter().copied().fold(f64::INFINITY, f64::min);
-        let positive = numbers.iter().copied().filter(|&number| number > 0.0);
-        let least = positive.fold(f64::INFINITY, f64::min);
-        let largest = numbers.iter().copied().fold(0.0, f64::max);
-        if smallest > 0.0 && largest >= DECADE * smallest {
-            return (
-                numbers.iter().map(|value| value.log10()).collect(),
-                ", log scale",
-            );
-        }
-        if least.is_finite() && largest >= DECADE * least {
-            let below = |value: &f64| numbers.iter().filter(|other| *other < value).count() as f64;
-            return (numbers.iter().map(below).collect(), ", not to scale");
-        }
-        (numbers, "")
+/// Where each value lies along an axis, and what is added to its title: numbers where they are, on a logarithmic scale
+/// where they span decades; in their order at even distances where they span decades beside 0; and anything else at even
+/// distances.
+fn places(key: &GridKey) -> (Vec<f64>, &'static str) {
+    let numbers: Result<Vec<f64>, _> = key.values.iter().map(|value| value.parse()).collect();
+    let Some(numbers) = numbers.ok().filter(|numbers| distinct(numbers)) else {
+        return ((0..key.values.len()).map(|at| at as f64).collect(), "");
+    };
+    let smallest = numbers.iter().copied().fold(f64::INFINITY, f64::min);
+    let positive = numbers.iter().copied().filter(|&number| number > 0.0);
+    let least = positive.fold(f64::INFINITY, f64::min);
+    let largest = numbers.iter().copied().fold(0.0, f64::max);
+    if smallest > 0.0 && largest >= DECADE * smallest {
+        return (
+            numbers.iter().map(|value| value.log10()).collect(),
+            ", log scale",
+        );
     }
+    if least.is_finite() && largest >= DECADE * least {
+        let below = |value: &f64| numbers.iter().filter(|other| *other < value).count() as f64;
+        return (numbers.iter().map(below).collect(), ", not to scale");
+    }
+    (numbers, "")
 }
 
 fn distinct(numbers: &[f64]) -> bool {
@@ -83,13 +73,13 @@ fn distinct(numbers: &[f64]) -> bool {
 /// End results against the values of `key`: a chart each, a line for each group through the medians over seeds, with a band
 /// from the smallest to the largest.
 #[must_use]
-pub fn against_key(key: &Key, results: &[EndResult]) -> Drawing {
-    let (places, scale) = key.places();
-    let mut ticks: Vec<(f64, String)> = places.iter().copied().zip(key.labels()).collect();
+pub fn against_key(key: &GridKey, results: &[EndResult]) -> Drawing {
+    let (places, scale) = places(key);
+    let mut ticks: Vec<(f64, String)> = places.iter().copied().zip(labels(key)).collect();
     ticks.sort_by(|a, b| a.0.total_cmp(&b.0));
     let charts = results.iter().map(|result| Chart {
         title: result.title.clone(),
-        x_title: format!("{}{scale}", key.name),
+        x_title: format!("{}{scale}", key.key),
         x: Horizontal::At(ticks.clone()),
         y: result.y,
         lines: result
@@ -128,7 +118,7 @@ fn line(group: &Group, look: Look, places: &[f64]) -> Line {
 
 /// End results over the values of two keys: a row of heat maps each, a map for each group, medians over seeds.
 #[must_use]
-pub fn over_two_keys(keys: [&Key; 2], results: &[EndResult]) -> Drawing {
+pub fn over_two_keys(keys: [&GridKey; 2], results: &[EndResult]) -> Drawing {
     let [slow, fast] = keys;
     let rows = results.iter().map(|result| Row {
         title: result.title.clone(),
@@ -145,10 +135,10 @@ pub fn over_two_keys(keys: [&Key; 2], results: &[EndResult]) -> Drawing {
                 let cells = medians.chunks(fast.values.len().max(1));
                 Map {
                     title: group.name.clone(),
-                    rows: slow.labels(),
-                    columns: fast.labels(),
+                    rows: labels(slow),
+                    columns: labels(fast),
                     cells: cells.map(<[_]>::to_vec).collect(),
-                    axes: format!("{} upwards, {} to the right", slow.name, fast.name),
+                    axes: format!("{} upwards, {} to the right", slow.key, fast.key),
                     remark: String::new(),
                 }
             })
@@ -165,8 +155,12 @@ pub fn over_two_keys(keys: [&Key; 2], results: &[EndResult]) -> Drawing {
 mod tests {
     use super::*;
 
-    fn values(values: &[&str]) -> Vec<String> {
-        values.iter().map(|&value| value.to_owned()).collect()
+    fn key(key: &str, values: &[&str]) -> GridKey {
+        let values = values.iter().map(|&value| value.to_owned());
+        GridKey {
+            key: key.to_owned(),
+            values: values.collect(),
+        }
     }
 
     fn results(points: Vec<Vec<f64>>) -> [EndResult; 1] {
@@ -182,15 +176,7 @@ mod tests {
 
     #[test]
     fn a_key_that_spans_decades_has_a_logarithmic_axis_unless_it_has_zero() {
-        let places = |texts: &[&str]| {
-            let values = values(texts);
-            let name = "k";
-            Key {
-                name,
-                values: &values,
-            }
-            .places()
-        };
+        let places = |texts: &[&str]| places(&key("k", texts));
         assert_eq!(
             places(&["0.01", "1", "0.1"]),
             (vec![-2.0, 0.0, -1.0], ", log scale")
@@ -223,11 +209,7 @@ mod tests {
 
     #[test]
     fn the_values_of_a_key_are_its_ticks() {
-        let values = values(&["0.01", "1"]);
-        let key = Key {
-            name: "sparsity.weight",
-            values: &values,
-        };
+        let key = key("sparsity.weight", &["0.01", "1"]);
         let svg = against_key(&key, &results(vec![vec![1.0], vec![2.0]])).svg();
         assert!(svg.contains(">0.01</text>") && svg.contains(">1</text>"));
         assert!(svg.contains(">sparsity.weight, log scale</text>"));
@@ -237,9 +219,8 @@ mod tests {
 
     #[test]
     fn two_keys_make_a_map_with_numbers_in_its_cells() {
-        let (slow, fast) = (values(&["1", "2"]), values(&["a", "b", "\"c\""]));
-        let [slow, fast] =
-            [("layers", &slow), ("activation", &fast)].map(|(name, values)| Key { name, values });
+        let slow = key("layers", &["1", "2"]);
+        let fast = key("activation", &["a", "b", "\"c\""]);
         let points = (0..6).map(|at| vec![f64::from(at), f64::from(at) + 1.0]);
         let drawing = over_two_keys([&slow, &fast], &results(points.collect()));
         let svg = drawing.svg();

@@ -32,7 +32,7 @@ pub use drawing::{Colour, Drawing};
 pub use figures::{Figures, File, Words};
 pub use font::is_spelled_out;
 pub use glossary::{Glossary, Term};
-pub use grid::{EndResult, Group, Key, against_key, over_two_keys};
+pub use grid::{EndResult, Group, against_key, over_two_keys};
 pub use heat::{Cells, HeatMaps, Map, Row, Scale, conditions_left_out};
 pub use page::{
     MOST_NAMES, MOST_ROWS, Notice, PAGE_ROOM, PageInput, WeightProof, dead_means, if_defined,
