@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use maud::{Markup, html};
 
 use super::figures::{RedrawError, damaged_weights};
-use super::{Evidence, Run, examples, is_deep_autoencoder};
-use crate::data::{Frame, Transforms};
+use super::{Evidence, Run, examples, is_deep_autoencoder, picture};
+use crate::data::Transforms;
 use crate::report::{
     Examples, Figures, MOST_NAMES, Numbers, PictureShape, Play as Page, PlayDecoder, PlayKept,
     PlayLayer, PlayModel, PlayTransform, Preparation,
@@ -35,12 +35,7 @@ impl Evidence for Play {
     }
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
-        let Frame::Picture {
-            height,
-            width,
-            channels,
-        } = run.manifest.data.frame
-        else {
+        let Some(shape) = picture(run.manifest.data.frame) else {
             return Ok(None);
         };
         let mut models = Vec::new();
@@ -53,11 +48,6 @@ impl Evidence for Play {
             figures.file(run_dir::PLAY, None);
             return Ok(None);
         }
-        let shape = PictureShape {
-            height,
-            width,
-            channels,
-        };
         let images = examples::Examples::read(run.dir, run.manifest.data.frame)?;
         let arrays = transform_arrays(run)?;
         let page = Page {
