@@ -175,9 +175,8 @@ impl Trained {
     /// How many numbers an input has as the model sees it.
     #[must_use]
     pub fn inputs(&self) -> usize {
-        let lowest = self.hidden().first().copied();
-        let [_, inputs, _] = lowest.unwrap_or_else(|| self.last()).weight.dims();
-        inputs
+        // The weights of the lowest layer were held against this when they were read.
+        self.manifest.data.frame.inputs().unwrap_or(0)
     }
 
     /// The hidden layers, from the input up.
@@ -187,15 +186,6 @@ impl Trained {
             Network::Autoencoder(model) => vec![&model.encoder],
             Network::Classifier(model) => model.hidden.iter().collect(),
             Network::DeepAutoencoder(model) => model.encoder.iter().collect(),
-        }
-    }
-
-    /// The highest layer that is none of the way back.
-    fn last(&self) -> &Layer {
-        match &self.network {
-            Network::Autoencoder(model) => &model.encoder,
-            Network::Classifier(model) => &model.output,
-            Network::DeepAutoencoder(model) => model.encoder.last().expect("a code is a layer"),
         }
     }
 
