@@ -290,6 +290,18 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     Some(f64::midpoint(values[middle - 1], upper))
 }
 
+/// Below which a share of sorted numbers lies, by linear interpolation between neighbours (Hyndman and Fan 1996, type 7);
+/// `None` without numbers.
+#[must_use]
+pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
+    let place = share * (sorted.len().checked_sub(1)? as f64);
+    let (below, above) = (
+        sorted[place.floor() as usize],
+        sorted[place.ceil() as usize],
+    );
+    Some(below + (above - below) * place.fract())
+}
+
 /// That what was learnt in pretraining is what the classifier started from.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TransferProof {
@@ -393,5 +405,16 @@ mod tests {
         assert_eq!(median(&mut [3.0, 1.0, 2.0]), Some(2.0));
         assert_eq!(median(&mut [4.0, 1.0, 2.0, 3.0]), Some(2.5));
         assert_eq!(median(&mut []), None);
+    }
+
+    #[test]
+    fn quantiles_lie_between_neighbours() {
+        let numbers = [1.0, 2.0, 4.0, 8.0, 16.0];
+        let found = [0.0, 0.1, 0.5, 0.75, 1.0].map(|share| quantile(&numbers, share));
+        assert_eq!(found, [1.0, 1.4, 4.0, 8.0, 16.0].map(Some));
+        assert_eq!(
+            (quantile(&[], 0.5), quantile(&[3.0], 0.9)),
+            (None, Some(3.0))
+        );
     }
 }

@@ -195,7 +195,7 @@ fn tuned(trained: &Trained<'_>) -> Vec<Tuned> {
             selectivity.sort_by(f64::total_cmp);
             let mut frequencies: Vec<f64> = units.iter().map(|of| of.frequency).collect();
             Tuned {
-                selectivity: SHARES.map(|share| quantile(&selectivity, share)),
+                selectivity: SHARES.map(|share| results::quantile(&selectivity, share)),
                 frequency: results::median(&mut frequencies),
                 units,
             }
@@ -322,16 +322,6 @@ fn tuning(unit: usize, tile: &[f32], height: usize, width: usize) -> Option<Tuni
     })
 }
 
-/// A share of sorted numbers lies below this, by linear interpolation between neighbours.
-fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
-    let place = share * (sorted.len().checked_sub(1)? as f64);
-    let (below, above) = (
-        sorted[place.floor() as usize],
-        sorted[place.ceil() as usize],
-    );
-    Some(below + (above - below) * place.fract())
-}
-
 #[cfg(test)]
 mod tests {
     use std::f64::consts::TAU;
@@ -430,16 +420,5 @@ mod tests {
         assert_eq!(tuning(0, &[0.1, 0.2], 3, 3), None);
         assert_eq!(tuning(0, &[f32::NAN, 0.0, 1.0, 0.0], 2, 2), None);
         assert_eq!(tuning(0, &[], 0, 0), None);
-    }
-
-    #[test]
-    fn quantiles_lie_between_neighbours() {
-        let numbers = [1.0, 2.0, 4.0, 8.0, 16.0];
-        let found = [0.0, 0.1, 0.5, 0.75, 1.0].map(|share| quantile(&numbers, share));
-        assert_eq!(found, [1.0, 1.4, 4.0, 8.0, 16.0].map(Some));
-        assert_eq!(
-            (quantile(&[], 0.5), quantile(&[3.0], 0.9)),
-            (None, Some(3.0))
-        );
     }
 }

@@ -1,6 +1,8 @@
 //! Many numbers of many conditions: a row for each, with its smallest to largest number as a line, the middle half as a bar,
 //! and the median as a mark. Positive numbers that lie far apart are drawn by their logarithms.
 
+use crate::results::quantile;
+
 use super::axis::{Axis, Vertical};
 use super::chart::{AXIS_LINE, LABEL_SIZE, PALETTE, SHEET_WIDTH, TICK_SIZE};
 use super::drawing::{Anchor, Drawing, FAINT_INK, INK, WHITE};
@@ -28,15 +30,7 @@ pub struct Quantiles {
 /// The smallest number, the ends of the middle half, the median, and the largest: of numbers in order.
 #[must_use]
 pub fn five_numbers(sorted: &[f64]) -> [f64; 5] {
-    // Between two numbers, a straight line: the usual definition (Hyndman and Fan 1996, type 7).
-    [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| {
-        let place = share * (sorted.len() - 1) as f64;
-        let (below, above) = (
-            sorted[place.floor() as usize],
-            sorted[place.ceil() as usize],
-        );
-        below + (above - below) * place.fract()
-    })
+    [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| quantile(sorted, share).expect("a row has numbers"))
 }
 
 impl Quantiles {
