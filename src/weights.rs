@@ -180,12 +180,9 @@ impl Weights {
             if view.dtype() != Dtype::F32 {
                 return Err(unexpected());
             }
-            let values = view
-                .data()
-                .chunks_exact(4)
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect();
-            weights.insert(name.to_owned(), shape, values);
+            let values = view.data().as_chunks().0.iter();
+            let values = values.map(|bytes| f32::from_le_bytes(*bytes));
+            weights.insert(name.to_owned(), shape, values.collect());
         }
         Ok(weights)
     }

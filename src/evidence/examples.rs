@@ -151,10 +151,8 @@ impl Examples {
             let bytes = rows.data().iter();
             bytes.map(|&byte| f32::from(byte) / 255.0).collect()
         } else {
-            let numbers = rows.data().chunks_exact(4);
-            numbers
-                .map(|b| f32::from_le_bytes([b[0], b[1], b[2], b[3]]))
-                .collect()
+            let numbers = rows.data().as_chunks().0.iter();
+            numbers.map(|bytes| f32::from_le_bytes(*bytes)).collect()
         };
         let labels = array("label").ok();
         let labels = labels.as_ref().map(TensorView::data);
@@ -174,11 +172,8 @@ impl Examples {
                 "its rows are of another size than the manifest has",
             ));
         }
-        let indices = index.data().chunks_exact(8).map(|b| {
-            let mut bytes = [0; 8];
-            bytes.copy_from_slice(b);
-            u64::from_le_bytes(bytes) as usize
-        });
+        let indices = index.data().as_chunks().0.iter();
+        let indices = indices.map(|bytes| u64::from_le_bytes(*bytes) as usize);
         let rows = indices.zip(numbers.chunks_exact(inputs)).enumerate();
         Ok(Self {
             rows: rows
