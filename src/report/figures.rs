@@ -58,15 +58,15 @@ impl Figures {
         let document = chart.svg().into_bytes();
         let mut shown = Shown::new(name, chart.left_out.clone());
         shown.add(&svg, &document, &mut self.room);
-        self.keep(svg, Some(document));
+        self.file(svg, Some(document));
         match chart.png() {
             Ok(picture) => {
                 shown.files.push(png.clone());
-                self.keep(png, Some(picture));
+                self.file(png, Some(picture));
             }
             Err(error) => {
                 self.fail(&mut shown, format!("{png} is left out: {error}"));
-                self.keep(png, None);
+                self.file(png, None);
             }
         }
         shown.markup(words)
@@ -92,13 +92,13 @@ impl Figures {
             }
         };
         for at in pictures.len()..MOST_PICTURES {
-            self.keep(file(at), None);
+            self.file(file(at), None);
         }
         for (at, picture) in pictures.into_iter().enumerate() {
             // Whoever looks for more finds it beside the page.
             let room = if at == 0 { &mut self.room } else { &mut 0 };
             shown.add(&file(at), &picture, room);
-            self.keep(file(at), Some(picture));
+            self.file(file(at), Some(picture));
         }
         shown.markup(words)
     }
@@ -116,11 +116,11 @@ impl Figures {
         match picture {
             Ok(picture) => {
                 shown.add(&file, &picture, &mut self.room);
-                self.keep(file, Some(picture));
+                self.file(file, Some(picture));
             }
             Err(error) => {
                 self.fail(&mut shown, format!("{file} is left out: {error}"));
-                self.keep(file, None);
+                self.file(file, None);
             }
         }
         shown.markup(words)
@@ -136,11 +136,8 @@ impl Figures {
     }
 
     /// A file beside the page, or that there is to be none of this name.
-    pub fn file(&mut self, name: &str, bytes: Option<Vec<u8>>) {
-        self.keep(name.to_owned(), bytes);
-    }
-
-    fn keep(&mut self, name: String, bytes: Option<Vec<u8>>) {
+    pub fn file(&mut self, name: impl Into<String>, bytes: Option<Vec<u8>>) {
+        let name = name.into();
         self.files.push(File { name, bytes });
     }
 
