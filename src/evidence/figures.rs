@@ -173,7 +173,7 @@ pub fn page(run: &Run<'_>, figures: &Figures, sections: &[Markup]) -> Result<(),
 }
 
 /// The files of the run that a reader may want, and what is in them.
-fn beside(run: &Run) -> Vec<(String, String)> {
+fn beside(run: &Run) -> Vec<(&'static str, &'static str)> {
     let records = run.records;
     let files = [
         (run_dir::CONFIG, true, "the resolved configuration"),
@@ -216,9 +216,7 @@ fn beside(run: &Run) -> Vec<(String, String)> {
         ),
     ];
     let there = files.into_iter().filter(|(_, is_there, _)| *is_there);
-    there
-        .map(|(file, _, holds)| (file.to_owned(), holds.to_owned()))
-        .collect()
+    there.map(|(file, _, holds)| (file, holds)).collect()
 }
 
 /// A notice for each model that could not go on, or for the first of them.

@@ -38,7 +38,7 @@ pub struct PageInput<'a> {
     /// The words that the sections use.
     pub glossary: Option<&'a Glossary>,
     /// The files beside the page: their names, and what is in them.
-    pub files: &'a [(String, String)],
+    pub files: &'a [(&'a str, &'a str)],
     /// Command line that repeats the run.
     pub command: &'a str,
     /// The resolved configuration, as TOML.
@@ -208,7 +208,7 @@ mod tests {
                 glossary.word(Term::Dead, NASTY),
             ],
             glossary: Some(&glossary),
-            files: &pair,
+            files: &[(NASTY, NASTY)],
             command: NASTY,
             config: NASTY,
             weight_proof: Some(WeightProof {
