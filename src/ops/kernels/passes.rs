@@ -218,17 +218,7 @@ pub fn squares(entries: &[f32]) -> f64 {
 
 #[inline(always)]
 fn sum_of_squares(values: &[f32]) -> f32 {
-    let (blocks, rest) = values.as_chunks::<LANES>();
-    let mut lanes = [0.0_f32; LANES];
-    for block in blocks {
-        for (lane, value) in lanes.iter_mut().zip(block) {
-            *lane += value * value;
-        }
-    }
-    for (lane, value) in lanes.iter_mut().zip(rest) {
-        *lane += value * value;
-    }
-    lanes.iter().sum()
+    sum_of_products(values, values)
 }
 
 #[inline(always)]
