@@ -373,8 +373,15 @@ fn standardize_columns(matrix: &mut [f32], columns: usize) -> Vec<bool> {
 
 /// √ Σ (x − x̄)² of pixels in [0, 1]; not a number for a flat image, which correlates with nothing.
 fn length_about_mean(pixels: &[u8]) -> f32 {
-    let sum: u64 = pixels.iter().map(|&byte| u64::from(byte)).sum();
-    let squares: u64 = pixels.iter().map(|&byte| u64::from(byte).pow(2)).sum();
+    /// The squares of so many bytes fit into 32 bits, whose sums are several times as fast as those of 64.
+    const CHUNK: usize = 1 << 16;
+    let (mut sum, mut squares) = (0_u64, 0_u64);
+    for chunk in pixels.chunks(CHUNK) {
+        // Wrapping, though nothing wraps: development builds would check every addition, one after the other.
+        let bytes = chunk.iter().map(|&byte| u32::from(byte));
+        sum += u64::from(bytes.clone().fold(0, u32::wrapping_add));
+        squares += u64::from(bytes.map(|byte| byte * byte).fold(0, u32::wrapping_add));
+    }
     // n² times the variance is a whole number: no rounding makes a blank image anything else.
     let pixels = pixels.len() as u128;
     match pixels * u128::from(squares) - u128::from(sum).pow(2) {
@@ -417,6 +424,18 @@ mod tests {
     use super::*;
     use crate::data::Frame;
     use crate::experiment::rows;
+
+    #[test]
+    fn lengths_of_images_of_any_size_are_exact() {
+        // All pixels are white but one, which is black.
+        for count in [3_usize, 1 << 16, (1 << 16) + 1, 200_000] {
+            let mut pixels = vec![255; count];
+            assert!(length_about_mean(&pixels).is_nan());
+            pixels[count / 2] = 0;
+            let expected = (1.0 - 1.0 / count as f64).sqrt() as f32;
+            assert_eq!(length_about_mean(&pixels).to_bits(), expected.to_bits());
+        }
+    }
 
     #[test]
     fn correlations_are_pearsons() {
