@@ -93,6 +93,16 @@ pub fn listed(names: impl IntoIterator<Item = impl AsRef<str>>, most: usize) -> 
     }
 }
 
+/// Names of conditions or of models, [`listed`]; all in quotation marks if one of them has a comma.
+pub fn listed_names(names: impl IntoIterator<Item = impl AsRef<str>>, most: usize) -> String {
+    let names: Vec<_> = names.into_iter().collect();
+    if names.iter().all(|name| !name.as_ref().contains(',')) {
+        return listed(names, most);
+    }
+    let quoted = names.iter().map(|name| format!("“{}”", name.as_ref()));
+    listed(quoted, most)
+}
+
 /// `text` with blanks up to so many letters: unlike a width in a format, as many as it takes.
 pub fn padded(text: &str, width: usize) -> String {
     let blanks = width.saturating_sub(text.chars().count());
@@ -214,6 +224,8 @@ mod tests {
 
     #[test]
     fn a_name_with_a_comma_stands_in_quotation_marks() {
+        assert_eq!(listed_names(["A", "β = 0"], 9), "A and β = 0");
+        assert_eq!(listed_names(["A", "B, k = 2"], 9), "“A” and “B, k = 2”");
         assert_eq!([named("C"), named("C He")], ["C", "C He"]);
         assert_eq!(
             [named("deep, classes"), named("hidden units = 20")],

@@ -20,7 +20,7 @@ use crate::spec::{
     ClassifierTraining, Condition, Initialization, Plan, Target, TrainedLayers, Variance,
 };
 use crate::train::pretraining::of_one_layer;
-use crate::words::{listed, padded};
+use crate::words::{listed, listed_names, padded};
 
 /// The test accuracy of classifiers, epoch by epoch.
 pub struct Accuracy;
@@ -375,7 +375,7 @@ fn section(
     } else {
         ""
     };
-    let names = listed(run.conditions(), MOST_NAMES);
+    let names = listed_names(run.conditions(), MOST_NAMES);
     let data = &run.manifest.data;
     let seconds = &run.manifest.member_seconds;
     let words = Words {
@@ -384,7 +384,7 @@ fn section(
             at_the_end(comparison)
         ),
         caption: &format!(
-            "Share of the test images put into their class after each epoch, epoch 0 being the start{medians}. Nothing is trained, tuned or stopped by the test images."
+            "Test accuracy, the share of test images put into their class, after each epoch; epoch 0 is the start{medians}. Nothing is trained, tuned or stopped by the test images."
         ),
         numbers: Some(run_dir::METRICS_CSV),
     };

@@ -7,7 +7,7 @@ use super::{Evidence, Run, accuracy_charts, is_classifier};
 use crate::report::{Figures, MOST_NAMES, Term, Words};
 use crate::run_dir;
 use crate::spec::Plan;
-use crate::words::listed;
+use crate::words::listed_names;
 
 pub struct Costs;
 
@@ -22,7 +22,7 @@ impl Evidence for Costs {
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
         let records = run.kept_records().classifiers;
-        let names = listed(run.conditions(), MOST_NAMES);
+        let names = listed_names(run.conditions(), MOST_NAMES);
         let numbers = Some(run_dir::METRICS_CSV);
         figures.glossary.uses(&[Term::MultiplyAccumulates]);
         let costs = figures.chart("costs", &accuracy_charts::costs(&records), &Words {
@@ -33,7 +33,7 @@ impl Evidence for Costs {
         let chart = accuracy_charts::times(&records, &run.manifest.member_seconds);
         let times = figures.chart("times", &chart, &Words {
             alt: &format!("Test accuracy of {names} against seconds of training, pretraining included"),
-            caption: "Wall-clock seconds of each member’s training on one thread of this machine, without evaluation and probes. These are measured, and differ from run to run.",
+            caption: "Wall-clock seconds of each model’s training on one thread of this machine, without evaluation and probes. These are measured, and differ from run to run.",
             numbers,
         });
         Ok(Some(html! {

@@ -16,7 +16,7 @@ use crate::report::{
 use crate::results::{EpochRecord, NO_EXPLAINED_VARIANCE, Spread};
 use crate::run_dir;
 use crate::spec::Plan;
-use crate::words::listed;
+use crate::words::{listed, listed_names};
 
 /// Where there are more models than this, and several seeds, a line stands for the seeds of a condition.
 const MOST_MODELS: usize = 32;
@@ -69,7 +69,7 @@ impl Evidence for Curves {
 
     fn show(&self, run: &Run<'_>, figures: &mut Figures) -> Result<Option<Markup>, RedrawError> {
         let records = run.epochs();
-        let conditions = listed(run.conditions(), MOST_NAMES);
+        let conditions = listed_names(run.conditions(), MOST_NAMES);
         let ends = last_of_each(&records).into_iter();
         let ends = ends.map(|of| format!("{} at {}", of.label, number(of.test_reconstruction)));
         let alt = format!(
@@ -150,7 +150,7 @@ fn last_epochs(records: &[EpochRecord], glossary: &mut Glossary) -> Markup {
         ("mean activation", Some(Term::MeanActivation)),
         ("active (L0)", Some(Term::ActiveUnits)),
         ("dead", Some(Term::Dead)),
-        ("untrained", Some(Term::Untrained)),
+        ("unchanged", Some(Term::Untrained)),
     ]);
     let not_defined = last
         .iter()
@@ -159,7 +159,7 @@ fn last_epochs(records: &[EpochRecord], glossary: &mut Glossary) -> Markup {
         (table("The last epoch of each model; costs are means over images", &head, &rows))
         p {
             (dead_means("the test images"))
-            " Untrained: the unit’s column of encoder weights equals its initial values in every bit."
+            " Unchanged: the unit’s column of encoder weights equals its initial values in every bit."
             @if not_defined { " The explained variance is not defined: " (NO_EXPLAINED_VARIANCE) "." }
         }
     }
@@ -213,7 +213,7 @@ const PANELS: [Panel; 6] = [
         scale: Vertical::Count,
     },
     Panel {
-        title: "Dead (solid), untrained (dashed) units",
+        title: "Dead (solid), unchanged (dashed) units",
         value: |r| Some(r.dead_units as f64),
         dashed: Some(|r| Some(r.untrained_units as f64)),
         not_defined: "",

@@ -204,7 +204,7 @@ fn section(
         ("condition", None),
         ("units", None),
         ("never on before training", Some(Term::NeverOn)),
-        ("never on after it", None),
+        ("never on after training", None),
         ("weights unchanged", Some(Term::Untrained)),
         ("noise-looking", Some(Term::NoiseLooking)),
     ]);
@@ -212,17 +212,18 @@ fn section(
     html! {
         h2 { "Units that do not learn" }
         p {
-            "A ramp unit that is below zero for every training image passes no gradient, and its weights stay what they were drawn as. \
+            "A ramp unit whose pre-activation is below zero for every training image passes no gradient: no image changes its weights any more. \
+             Where that is so from the start, the unit keeps its initial weights. \
              How many there are depends on how the bias is drawn: the wider, the more units are out of reach from the start. \
-             A PReLU unit, which passes some gradient below zero too, can come back."
+             A PReLU unit, which passes some gradient below zero too, can come back, and units that are no ramps always pass some."
         }
         (table(
-            "Units, a number for each seed",
+            "Number of units, for each seed",
             &head,
             &rows,
         ))
         p {
-            "Never on: the pre-activation is above 0 for no training image, or the unit is chosen for none where only some stay on. Unchanged: the unit’s column of encoder weights equals its initial values in every bit. \
+            "Never on: the pre-activation is above 0 for no training image, or, with TopK, BatchTopK or JumpReLU, the unit is kept for none. Unchanged: the unit’s column of encoder weights equals its initial values in every bit. \
              Noise-looking: it correlates above 0.99 with its initial values, over the pixels that are above 0 in some training image; the blog post of 2017 that configs/dead-units.toml follows, which judged by eye, \
              found about half of the units so."
             @if no_noise { " Not defined: the initial weights do not vary over these pixels." }

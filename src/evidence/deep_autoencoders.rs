@@ -20,7 +20,7 @@ use crate::report::{
 use crate::results::{EpochRecord, Results, Spread};
 use crate::run_dir;
 use crate::spec::{Condition, Plan};
-use crate::words::{counted, listed};
+use crate::words::{counted, listed, listed_names};
 
 /// Test images whose codes are laid out.
 const ON_THE_MAP: usize = 2000;
@@ -147,7 +147,7 @@ impl Evidence for DeepAutoencoders {
             (ends(run, &records, figures))
             @if let Some((drawing, names)) = maps {
                 (figures.chart("code-map", &drawing, &Words {
-                    alt: &format!("Test images at the places that codes of two units give them, a map for each of {}", listed(&names, MOST_NAMES)),
+                    alt: &format!("Test images at the places that codes of two units give them, a map for each of {}", listed_names(&names, MOST_NAMES)),
                     caption: &format!("Codes of two units: each mark is one of the first {ON_THE_MAP} test images, at the activations of the two units, in the colour of its class. Nobody told the model of classes."),
                     numbers: None,
                 }))

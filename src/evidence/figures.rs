@@ -142,7 +142,7 @@ pub fn page(run: &Run<'_>, figures: &Figures, sections: &[Markup]) -> Result<(),
             format!(
                 "{:.1} s with {}",
                 manifest.seconds.training,
-                counted(manifest.jobs, "job")
+                counted(manifest.jobs, "thread")
             ),
         ),
     ];

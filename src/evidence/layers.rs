@@ -15,7 +15,7 @@ use crate::report::{
 use crate::results::{LayerRecord, Spread};
 use crate::run_dir;
 use crate::spec::Plan;
-use crate::words::{counted, listed};
+use crate::words::{counted, listed_names};
 
 pub struct Layers;
 
@@ -53,7 +53,7 @@ impl Evidence for Layers {
         let words = Words {
             alt: &format!(
                 "Heat maps of gradient norms, activations and dead units, layer by epoch, of {}",
-                listed(&conditions, MOST_NAMES)
+                listed_names(&conditions, MOST_NAMES)
             ),
             caption: &format!(
                 "Measured after each epoch on a fixed batch, the first {}, outside of the training steps{medians}; one scale per quantity. The topmost row of the gradients is the softmax layer. {}",

@@ -15,7 +15,7 @@ use crate::results::{Member, Subject};
 use crate::run_dir;
 use crate::spec::{Activation, Condition, Plan, SparsityKind};
 use crate::weights::member_prefix;
-use crate::words::{counted, listed};
+use crate::words::{counted, listed, listed_names};
 
 /// Inputs of units that a page has room for, as pixels.
 const PAGE_PIXELS: usize = 2_000_000;
@@ -71,14 +71,14 @@ fn meaning(kind: SparsityKind) -> &'static str {
             "KL adds β Σⱼ KL(ρ‖ρ̂ⱼ), where ρ is the mean activation asked of every unit, and ρ̂ⱼ the one that unit j has"
         }
         SparsityKind::L1 => {
-            "L1 adds λ Σⱼ |hⱼ|, each weighed by the norm of the unit’s decoder weights where decoder_norms says so"
+            "L1 adds λ Σⱼ |hⱼ|, each weighted by the norm of the unit’s decoder weights where sparsity.decoder_norms is true"
         }
         SparsityKind::TopK => "TopK keeps the k largest units of each image",
         SparsityKind::BatchTopK => {
-            "BatchTopK keeps, in training, the largest units of a batch, k times as many as it has images, and otherwise what is above a threshold that these had"
+            "BatchTopK keeps, in training, the n·k largest activations of a batch of n images, and otherwise the activations above a threshold: a running mean of the smallest that a batch kept"
         }
         SparsityKind::JumpRelu => {
-            "JumpReLU keeps what is above a threshold that each unit learns, and adds λ for every unit that is"
+            "JumpReLU keeps activations above a threshold that each unit learns, and adds λ for every unit above its own"
         }
     }
 }
@@ -126,7 +126,7 @@ fn overview(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Option<Mark
     let words = Words {
         alt: &format!(
             "The weights of the first {UNITS_SHOWN} hidden units as tiles, in a grid for each of {}",
-            listed(titles, MOST_NAMES)
+            listed_names(titles, MOST_NAMES)
         ),
         caption: &format!(
             "Encoder weights of the first {UNITS_SHOWN} units, one tile a unit, each tile stretched to its own range (minimum black, maximum white); of {}. The page has no room for all: they are in the files below.",
@@ -249,7 +249,7 @@ fn caption(
 
 fn section(run: &Run<'_>, figures: &mut Figures, grids: &[Grid]) -> Markup {
     let units = counted(grids[0].weights.units, "hidden unit");
-    let conditions = listed(run.conditions(), MOST_NAMES);
+    let conditions = listed_names(run.conditions(), MOST_NAMES);
     let frame = run.manifest.data.frame;
     let images = match run.subject() {
         Subject::Digits => "handwritten digits".to_owned(),

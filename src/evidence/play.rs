@@ -15,7 +15,7 @@ use crate::results::{Member, Subject};
 use crate::run_dir;
 use crate::spec::{Activation, Condition, DecoderActivation, Model, Plan, Sparsity};
 use crate::weights::{HostTensor, Weights, layer_name, member_prefix};
-use crate::words::listed;
+use crate::words::listed_names;
 
 /// As many test images as one can choose from.
 const IMAGES: usize = 48;
@@ -105,7 +105,7 @@ fn left_out(run: &Run) -> Vec<String> {
         .map(|condition| condition.name.as_str())
         .collect();
     let untrained = (!without.is_empty()).then(|| {
-        let names = listed(&without, MOST_NAMES);
+        let names = listed_names(&without, MOST_NAMES);
         format!("No model was trained to its end of {names}.")
     });
     of_seeds.into_iter().chain(untrained).collect()

@@ -20,7 +20,7 @@ use crate::report::{Figures, Glossary, MOST_NAMES, MOST_ROWS, Term, if_defined, 
 use crate::results::{self, Ended, Member, Subject};
 use crate::spec::{Activation, Decoder, Plan, Source, SparsityKind};
 use crate::train::encode_all;
-use crate::words::listed;
+use crate::words::listed_names;
 
 /// The evidence of which regime each autoencoder shows.
 pub struct Regimes;
@@ -133,7 +133,7 @@ fn which(members: &[(&Member, Pictured)], ended: &[Ended], subject: Subject) -> 
         dl .regimes {
             @for alike in members[..members.len().min(MOST_ROWS)].chunk_by(is_alike) {
                 dt {
-                    (listed(alike.iter().map(|(member, _)| &member.label), MOST_NAMES))
+                    (listed_names(alike.iter().map(|(member, _)| &member.label), MOST_NAMES))
                     " — " strong { (alike[0].1.regime.words(subject)) }
                 }
                 dd { (alike[0].1.reason) }
@@ -192,7 +192,7 @@ fn table_of_scores(members: &[(&Member, Pictured)], glossary: &mut Glossary) -> 
             &rows,
         ))
         @for (reason, labels) in &undefined {
-            p { "Not defined for " (listed(labels, MOST_NAMES)) ": " (reason) "." }
+            p { "Not defined for " (listed_names(labels, MOST_NAMES)) ": " (reason) "." }
         }
     }
 }
@@ -217,9 +217,9 @@ fn pictured(trained: &Trained<'_>) -> Vec<Pictured> {
     let is_tied_ramp = spec.activation == Activation::Relu && spec.decoder == Decoder::Tied;
     let no_rules = match setting.sparsity.kind() {
         SparsityKind::None | SparsityKind::Kl => {
-            (!is_tied_ramp).then_some("the rules were found on ramp units with tied weights")
+            (!is_tied_ramp).then_some("the rules are for ramp units with tied weights alone")
         }
-        _ => Some("the rules were found on codes that the KL term makes sparse"),
+        _ => Some("the rules are for codes that the KL term alone makes sparse"),
     };
     let model = trainee.model();
     let weight = model.encoder.weight.val();

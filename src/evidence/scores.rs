@@ -325,7 +325,10 @@ pub fn regime_of(scores: &Scores, side: f64, subject: Subject) -> (Regime, Strin
     let reason = match nearest {
         Some((regime, lacks)) => {
             let regime = regime.words(subject);
-            format!("no rule holds; nearest is {regime}: {}", lacks.as_failed())
+            format!(
+                "no rule holds; nearest is “{regime}”: {}",
+                lacks.as_failed()
+            )
         }
         None => "no rule holds, and none nearly does".to_owned(),
     };
@@ -717,15 +720,15 @@ mod tests {
         };
         assert_eq!(
             told(&scores([6.3, 6.8, 0.20, 0.47, 6.3], 24)),
-            "no rule holds; nearest is whole digits: dead units 24.0 %, but the rule asks for at most 10 %"
+            "no rule holds; nearest is “whole digits”: dead units 24.0 %, but the rule asks for at most 10 %"
         );
         assert_eq!(
             told(&scores([6.3, 7.5, 0.39, 0.38, 85.1], 0)),
-            "no rule holds; nearest is any which way: active units 85.1 %, but the rule asks for more than 90 %"
+            "no rule holds; nearest is “any which way”: active units 85.1 %, but the rule asks for more than 90 %"
         );
         assert_eq!(
             told(&scores([15.0, 6.5, 0.39, 0.38, 50.0], 0)),
-            "no rule holds; nearest is strokes: radius of gyration 6.50 px, but the rule asks for less than 6 px"
+            "no rule holds; nearest is “strokes”: radius of gyration 6.50 px, but the rule asks for less than 6 px"
         );
     }
 
@@ -735,7 +738,7 @@ mod tests {
         let (_, reason) = regime_of(&near_digits, PICTURE_SIDE, Subject::Images);
         assert_eq!(
             reason,
-            "no rule holds; nearest is whole images: dead units 24.0 %, but the rule asks for at most 10 %"
+            "no rule holds; nearest is “whole images”: dead units 24.0 %, but the rule asks for at most 10 %"
         );
     }
 
@@ -768,13 +771,13 @@ mod tests {
         let (_, reason) = regime(&scores([6.3, 7.5, 0.39, 0.38, 89.998], 0));
         assert_eq!(
             reason,
-            "no rule holds; nearest is any which way: active units 89.998 %, but the rule asks for more than 90 %"
+            "no rule holds; nearest is “any which way”: active units 89.998 %, but the rule asks for more than 90 %"
         );
         // Exactly at a threshold that must be passed.
         let (_, reason) = regime(&scores([6.3, 7.5, 0.39, 0.38, 90.0], 0));
         assert_eq!(
             reason,
-            "no rule holds; nearest is any which way: active units 90.0 %, but the rule asks for more than 90 %"
+            "no rule holds; nearest is “any which way”: active units 90.0 %, but the rule asks for more than 90 %"
         );
     }
 

@@ -18,7 +18,7 @@ use crate::report::{
 use crate::results::Member;
 use crate::spec::Plan;
 use crate::weights::member_prefix;
-use crate::words::{counted, listed};
+use crate::words::{counted, listed_names};
 
 /// Fewer models have no shape.
 const FEWEST: usize = 4;
@@ -232,7 +232,7 @@ fn section(map: &Map, conditions: &[&str], figures: &mut Figures) -> Markup {
     let chart = figures.chart("solutions", &drawing, &Words {
         alt: &format!(
             "A point for each classifier of {}; models that answer alike lie near to each other, as the table says in numbers",
-            listed(conditions, MOST_NAMES)
+            listed_names(conditions, MOST_NAMES)
         ),
         caption: &caption,
         numbers: None,

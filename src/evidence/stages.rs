@@ -13,7 +13,7 @@ use crate::report::{
 use crate::results::{Spread, StageRecord};
 use crate::run_dir;
 use crate::spec::{Condition, Plan, Target};
-use crate::words::listed;
+use crate::words::listed_names;
 
 pub struct Stages;
 
@@ -51,12 +51,12 @@ impl Evidence for Stages {
         let words = Words {
             alt: &format!(
                 "Training error and sparsity of every stage of the pretraining of {}",
-                listed(names, MOST_NAMES)
+                listed_names(names, MOST_NAMES)
             ),
             caption: if run.plan.conditions.iter().any(learns_classes) {
-                "The autoencoder of each layer after each of its epochs, on the codes of the layers below; where layers were to give classes, the cross-entropy of the softmax layer on each, in nats; a stage ends on its layer’s tick."
+                "The autoencoder of each layer after each of its epochs, on the codes of the layers below; where layers were to give classes, the cross-entropy of the softmax layer on each, in nats; the pretraining of a layer ends on its tick."
             } else {
-                "The autoencoder of each layer after each of its epochs, on the codes of the layers below; a stage ends on its layer’s tick."
+                "The autoencoder of each layer after each of its epochs, on the codes of the layers below; the pretraining of a layer ends on its tick."
             },
             numbers: Some(run_dir::STAGES_CSV),
         };

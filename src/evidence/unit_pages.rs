@@ -357,8 +357,12 @@ impl Drawn<'_> {
                         strong { "Unit " (at) " of " (title) } ": active on " (share(unit.density))
                         ", mean activation " (number(unit.mean))
                         @if let Some(own) = unit.own {
-                            "; of the " (own.images) " " (noun) "s that excite no other unit more, " (share(own.purity))
-                            " are of class " (own.label)
+                            @if own.images == 1 {
+                                "; the one " (noun) " that it answers to more than any other unit is of class " (own.label)
+                            } @else {
+                                "; of the " (own.images) " " (noun) "s that it answers to more than any other unit, "
+                                (share(own.purity)) " are of class " (own.label)
+                            }
                         }
                         "."
                         @if unit.images.is_empty() { " Nothing excites it: its activation is the same on every " (noun) "." }

@@ -3,7 +3,7 @@
 use crate::results::ConditionFacts;
 use crate::spec::{
     AutoencoderTraining, ClassifierTraining, Condition, Decoder, DeepAutoencoderTraining, Keep,
-    Model, Plan, Sparsity, Target, TrainedLayers, Transfer,
+    Model, Plan, Revive, Sparsity, Target, TrainedLayers, Transfer,
 };
 use crate::words::counted;
 
@@ -39,13 +39,19 @@ fn describe_autoencoder(setting: &AutoencoderTraining, inputs: usize) -> String 
         } => "untied with norm 1",
         Decoder::Untied { .. } => "untied",
     };
-    // Of a divergence, the name of the condition or the table of the grid has β.
     let sparsity = match setting.sparsity {
-        Sparsity::Kl(_) => String::new(),
-        sparsity => format!(", {sparsity}"),
+        Sparsity::Kl(term) if term.weight > 0.0 => {
+            format!("β {} with ρ {}", term.weight, term.target)
+        }
+        sparsity => sparsity.to_string(),
+    };
+    let revive = match setting.revive {
+        Revive::None => String::new(),
+        Revive::Resample { .. } => " and resampling".to_owned(),
+        Revive::AuxK { k, .. } => format!(" and aux_k {k}"),
     };
     format!(
-        "{inputs} → {} → {inputs}, {decoder}, {}{sparsity}, W ~ {}, b ~ {}; {}",
+        "{inputs} → {} → {inputs}, {decoder}, {}, {sparsity}{revive}, W ~ {}, b ~ {}; {}",
         spec.hidden_units,
         spec.activation,
         spec.encoder_weight,

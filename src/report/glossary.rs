@@ -84,7 +84,7 @@ impl Term {
             Self::Regime => "regime",
             Self::Roughness => "roughness",
             Self::SpatialFrequency => "spatial frequency",
-            Self::Untrained => "untrained, unchanged",
+            Self::Untrained => "unchanged (untrained units)",
         }
     }
 

@@ -62,7 +62,7 @@ impl Lines {
             );
         }
         format!(
-            "{}  test error {:>8.4}  sparsity {:>8.4}  mean activation {:.4}  active {:>6.1}  dead {:>3}",
+            "{}  test error {:>8.4}  sparsity term {:>8.4}  mean activation {:.4}  active {:>6.1}  dead {:>3}",
             self.place(record.epoch, &record.label),
             record.test_reconstruction,
             record.sparsity,
@@ -74,7 +74,7 @@ impl Lines {
 
     fn stage(&self, record: &StageRecord) -> String {
         format!(
-            "layer {:>2}, epoch {}  {}  training error {:>8.4}  sparsity {:>8.4}",
+            "layer {:>2}, epoch {}  {}  training error {:>8.4}  sparsity term {:>8.4}",
             record.stage,
             record.epoch,
             padded(&record.label, self.label_width),

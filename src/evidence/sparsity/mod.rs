@@ -23,7 +23,7 @@ use crate::report::{
 use crate::results::{EpochRecord, Member, Spread};
 use crate::run_dir;
 use crate::spec::{Condition, Plan};
-use crate::words::{counted, listed};
+use crate::words::{counted, listed_names};
 
 use strengths::{Group, compared, frontier};
 
@@ -98,7 +98,7 @@ impl Level {
         let not = if not.is_empty() {
             String::new()
         } else {
-            format!("; not reached by {}", listed(&not, MOST_NAMES))
+            format!("; not reached by {}", listed_names(&not, MOST_NAMES))
         };
         format!("at L0 {}: {}{not}", self.active_units, explain.join(", "))
     }
@@ -337,12 +337,12 @@ fn chart(run: &Run<'_>, curves: &[Curve], levels: &[Level], figures: &mut Figure
         } else {
             "Explained variance and dead units"
         },
-        listed(names, MOST_NAMES),
+        listed_names(names, MOST_NAMES),
         outcomes.join(". ")
     );
     let silent: usize = curves.iter().map(|of| of.silent).sum();
     let caption = format!(
-        "What test images come to against the number of active units (L0), on a logarithmic scale: a line for each condition through its strengths{}.{} {}{}{}",
+        "Results on the test images against the number of active units (L0), on a logarithmic scale: a line for each condition through its strengths{}.{} {}{}{}",
         if seeds > 1 {
             ", medians over seeds, with a band from the smallest to the largest"
         } else {
@@ -461,7 +461,7 @@ fn comparison(levels: &[Level], seeds: usize) -> Markup {
             rows.push([of.group.clone(), of.cell(), more.unwrap_or_default()]);
         }
         for alike in others.chunk_by(|a, b| a.cell() == b.cell()) {
-            let names = listed(alike.iter().map(|of| &of.group), MOST_NAMES);
+            let names = listed_names(alike.iter().map(|of| &of.group), MOST_NAMES);
             rows.push([names, alike[0].cell(), String::new()]);
         }
         let active_units = level.active_units.to_string();
@@ -586,7 +586,7 @@ fn side_by_side(run: &Run<'_>, near: &Near, figures: &mut Figures) -> Markup {
     html! {
         (table(&caption, &head, &rows))
         @if !near.others.is_empty() {
-            p { "No strength comes within a factor of two of that of " (listed(&near.others, MOST_NAMES)) "." }
+            p { "No strength comes within a factor of two of that of " (listed_names(&near.others, MOST_NAMES)) "." }
         }
         @if !matched.is_empty() {
             p {

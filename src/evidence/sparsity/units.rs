@@ -12,7 +12,7 @@ use crate::run_dir;
 use crate::spec::Condition;
 use crate::train::Evaluation;
 use crate::weights::member_prefix;
-use crate::words::{counted, listed};
+use crate::words::{counted, listed_names};
 
 /// Units of each condition that are shown.
 const UNITS_SHOWN: usize = 25;
@@ -84,7 +84,7 @@ pub fn picture(
         alt: &format!(
             "The weights of {} as tiles, a grid for each of {}",
             counted(most, "unit"),
-            listed(names, MOST_NAMES)
+            listed_names(names, MOST_NAMES)
         ),
         caption: &format!(
             "Units at about {} active units: the weights of the {most} units of each condition whose mean activation on the test images is largest, the largest first; those of the decoder where these have norm 1, else those of the encoder; each tile stretched to its own range.{}",
