@@ -261,6 +261,14 @@ impl<'de> Deserializer<'de> for &'de Node {
             Value::Table(entries) if entries.len() == 1 => {
                 (entries[0].0.as_str(), Some(&entries[0].1))
             }
+            Value::Table(_) if form.is_none() => {
+                let expected = alternatives(variants);
+                let says = "is {}, which is not one choice with its keys";
+                let rule = format!(
+                    "{says}\nit must be {expected}, or one of them with its keys in braces"
+                );
+                return Err(Refusal::Unlocated(What::Rule(rule)).at(self));
+            }
             _ => {
                 let expected = form.unwrap_or_else(|| alternatives(variants));
                 return Err(Refusal::Unlocated(What::WrongType { expected }).at(self));

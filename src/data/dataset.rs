@@ -1155,10 +1155,9 @@ and the header
             (0, &packed[..checksum], "its gzip stream breaks off after 22 unpacked bytes, expected the stream's end mark
   hint: copy or download the file again"),
             (0, &damaged, "its gzip stream is damaged after 22 unpacked bytes (corrupt gzip stream does not have \
-a matching checksum), expected sound gzip
+a matching checksum)
   hint: copy or download the file again, or unpack it with gunzip, which ignores what follows the end"),
-            (0, &[&packed[..], &[0; 10]].concat(), "its gzip stream is damaged after 22 unpacked bytes (invalid gzip header), \
-expected sound gzip
+            (0, &[&packed[..], &[0; 10]].concat(), "its gzip stream is damaged after 22 unpacked bytes (invalid gzip header)
   hint: copy or download the file again, or unpack it with gunzip, which ignores what follows the end"),
             (3, &encode(&[2], &[1, 255]), "label 1, counted from 0, is 255, expected 0 to 254
   hint: number the classes from 0, and leave out images without a label"),

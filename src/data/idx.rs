@@ -298,6 +298,15 @@ enum Source<R: BufRead> {
     Gzip(Box<MultiGzDecoder<Whole<R>>>),
 }
 
+/// What else helps against a damaged gzip stream: nothing if not even its beginning is one.
+fn or_gunzip(unpacked: u64) -> &'static str {
+    if unpacked == 0 {
+        ""
+    } else {
+        ", or unpack it with gunzip, which ignores what follows the end"
+    }
+}
+
 /// What is wrong with a stream: what was found, what was expected, and the cure.
 #[derive(Debug, Error)]
 pub enum IdxError {
@@ -397,8 +406,8 @@ pub enum IdxError {
     },
     /// The gzip stream cannot be unpacked.
     #[error(
-        "its gzip stream is damaged after {unpacked} unpacked bytes ({error}), expected sound gzip\n  hint: copy \
-         or download the file again, or unpack it with gunzip, which ignores what follows the end"
+        "its gzip stream is damaged after {unpacked} unpacked bytes ({error})\n  hint: copy or download the file again{}",
+        or_gunzip(*unpacked)
     )]
     GzipDamaged {
         /// How many bytes were unpacked before.
