@@ -432,7 +432,7 @@ fn a_decay_that_makes_weights_larger_is_refused() {
     assert_eq!(
         error,
         "--set training.weight_decay=20: training.learning_rate = 0.1 times training.weight_decay = 20.0 is 2, so that \
-         weight decay never makes a weight smaller: it turns its sign at every step\n  hint: choose them so that their product is below 2"
+         weight decay alone would flip the sign of every weight at each step and never make it smaller\n  hint: choose them so that their product is below 2"
     );
     assert!(sgd("0.1", "30", "0.5").is_err());
 }

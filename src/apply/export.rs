@@ -538,6 +538,7 @@ fn write(path: &Path, bytes: &[u8]) -> Result<(), Failure> {
 pub(crate) fn cannot_write(path: &Path, error: &io::Error) -> Failure {
     let folder = path
         .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
         .filter(|_| error.kind() == io::ErrorKind::NotFound);
     let hint = match folder {
         Some(folder) => format!(

@@ -115,14 +115,14 @@ impl Trained {
         };
         if weights.get(&format!("{prefix}{last}")).is_err() {
             return Err(Failure::Work(format!(
-                "{} was not trained before the run in {} was left\n  hint: go on with `layerwise resume`",
+                "`{}` was not trained before the run in {} was left\n  hint: go on with `layerwise resume`",
                 member.label,
                 path.display()
             )));
         }
         if !weights.is_finite() {
             return Err(Failure::Work(format!(
-                "{} holds numbers that are infinite or NaN: its training could not go on\n  hint: choose another model; \
+                "`{}` holds numbers that are infinite or NaN: its training could not go on\n  hint: choose another model; \
                  the page of the run says what ended this one",
                 member.label
             )));

@@ -265,7 +265,7 @@ impl<'de> Deserializer<'de> for &'de Node {
                 let expected = alternatives(variants);
                 let says = "is {}, which is not one choice with its keys";
                 let rule = format!(
-                    "{says}\nit must be {expected}, or one of them with its keys in braces"
+                    "{says}\nit must be {expected}; its own keys, where it has any, follow in braces"
                 );
                 return Err(Refusal::Unlocated(What::Rule(rule)).at(self));
             }

@@ -176,7 +176,7 @@ impl Document {
             format!(
                 "`{}` is not used because experiment = \"{ours}\"; it belongs to {}",
                 shown(&foreign.path),
-                enumerated(&owners, "and")
+                enumerated(&owners, '"', "and")
             ),
             format!("remove it, or set experiment = {}", alternatives(&owners)),
         ))

@@ -5,7 +5,7 @@
 use std::sync::OnceLock;
 
 use super::Origin;
-use super::problem::{Problem, shown};
+use super::problem::{Problem, enumerated, listed, shown};
 use super::schema;
 
 /// The sections that describe a model, whose keys a condition may have and a grid may vary.
@@ -324,7 +324,7 @@ fn hint(place: Place<'_>, known: &[&str]) -> String {
     });
     if section.starts_with("expect[") {
         return beside.map_or_else(
-            || format!("a promise has {}", listed(known)),
+            || format!("a promise has {}", listed(known, '`')),
             |near| format!("did you mean `{near}`?"),
         );
     }
@@ -355,13 +355,8 @@ fn hint(place: Place<'_>, known: &[&str]) -> String {
     format!(
         "the keys of [{}] are {}",
         shown(&place.path_of(&path)),
-        listed(&known)
+        listed(&known, '`')
     )
-}
-
-fn listed(names: &[&str]) -> String {
-    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
-    names.join(", ")
 }
 
 /// What took the place of a key that there was, or that an autoencoder has and a stage has not.
@@ -418,13 +413,7 @@ fn meant(place: Place<'_>, section: &str, name: &str) -> Option<String> {
             (all().contains(&here) && place.may_hold(&here)).then_some(here)
         });
         return here.map_or_else(
-            || {
-                let keys = listed(keys);
-                let all_but_last = keys.rsplit_once(", ");
-                let keys =
-                    all_but_last.map_or(keys.clone(), |(some, last)| format!("{some} or {last}"));
-                Some(format!("did you mean {keys}?"))
-            },
+            || Some(format!("did you mean {}?", enumerated(keys, '`', "or"))),
             |key| did_you_mean(&key),
         );
     }

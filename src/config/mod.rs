@@ -28,7 +28,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::spec::{BackendName, Plan};
-pub use crate::words::escaped;
+use crate::words::escaped;
 
 pub(crate) use keys::{meant_by_option, nearest};
 pub use problem::{ConfigError, FileProblem, Problem};

@@ -125,7 +125,7 @@ impl Problem {
             says,
             match conditions {
                 [] => "the config has no conditions".to_owned(),
-                _ => format!("the conditions are {}", listed(conditions)),
+                _ => format!("the conditions are {}", listed(conditions, '"')),
             },
         );
         problem.guess(super::keys::nearest(name, conditions.iter().copied()));
@@ -140,25 +140,30 @@ impl Problem {
     }
 }
 
-/// `"a", "b", "c"`.
-pub(super) fn listed(words: &[&str]) -> String {
-    let quoted: Vec<_> = words
+/// `"a", "b", "c"`, each word between two of `mark`.
+pub(super) fn listed(words: &[&str], mark: char) -> String {
+    let marked = words
         .iter()
-        .map(|word| format!("\"{}\"", shown(word)))
-        .collect();
-    quoted.join(", ")
+        .map(|word| format!("{mark}{}{mark}", shown(word)));
+    marked.collect::<Vec<_>>().join(", ")
 }
 
 /// `"a", "b" or "c"`.
 pub(super) fn alternatives(words: &[&str]) -> String {
-    enumerated(words, "or")
+    enumerated(words, '"', "or")
 }
 
-/// The same with another conjunction before the last.
-pub(super) fn enumerated(words: &[&str], conjunction: &str) -> String {
+/// The same with any conjunction before the last, each word between two of `mark`.
+pub(super) fn enumerated(words: &[&str], mark: char, conjunction: &str) -> String {
     match words.split_last() {
-        Some((last, others @ [_, ..])) => format!("{} {conjunction} \"{last}\"", listed(others)),
-        _ => listed(words),
+        Some((last, others @ [_, ..])) => {
+            format!(
+                "{} {conjunction} {}",
+                listed(others, mark),
+                listed(&[*last], mark)
+            )
+        }
+        _ => listed(words, mark),
     }
 }
 

@@ -176,7 +176,7 @@ impl Document {
                     [] => "name a condition, as in at = { condition = \"D\" }".to_owned(),
                     keys => format!(
                         "the grid has {}; a condition is named by \"condition\"",
-                        listed(keys)
+                        listed(keys, '"')
                     ),
                 };
                 let says = format!("`{}` is no key of the grid", shown(&value.path));
@@ -401,23 +401,29 @@ impl ExpectKeys {
         } = self;
         Ok(match (within, value, tolerance, is) {
             (&Some(Ends([low, high])), None, None, None) => Promise::Within { low, high },
-            (None, Some(_), Some(tolerance), None) if *tolerance < 0.0 => {
+            (None, Some(value), _, None) if !value.is_finite() => {
                 return Err(serde::de::Error::custom(format!(
-                    "has tolerance = {tolerance}, which is negative\n\
-                     write how far from the value it may be, as in tolerance = 0.2"
+                    "has value = {value:?}, which no number comes near\nwrite a number, as in value = 98.1"
                 )));
             }
-            (None, Some(value), tolerance, None) if value.is_finite() => Promise::Near {
-                value: *value,
-                tolerance: tolerance.unwrap_or(0.0),
-            },
+            (None, Some(value), &tolerance, None) => {
+                let tolerance = tolerance.unwrap_or(0.0);
+                if tolerance.is_nan() || tolerance < 0.0 {
+                    return Err(serde::de::Error::custom(format!(
+                        "has tolerance = {tolerance:?}, which is no distance\n\
+                         write how far from the value it may be, as in tolerance = 0.2"
+                    )));
+                }
+                let value = *value;
+                Promise::Near { value, tolerance }
+            }
             (None, None, None, Some(word)) => Promise::Is {
                 // As readers write it, or as results.json does.
                 word: word.trim().replace('_', " "),
             },
             _ => {
                 return Err(serde::de::Error::custom(
-                    "needs exactly one of `within`, `value` and `is`\n\
+                    "needs one of `within`, `value` and `is` and no other; `tolerance` goes with `value`\n\
                      write one of: within = [low, high]; value = 98.1 and tolerance = 0.2; is = \"strokes\"",
                 ));
             }

@@ -359,7 +359,7 @@ fn line_search(
         return refuse(of_all_else, "revive", does, "\"none\"");
     }
     if model.autoencoder.decoder.has_unit_norm() {
-        let does = "changes weights after every step";
+        let does = "changes weights after every step, behind the line search's back";
         return refuse(of_all_else, "decoder.untied.unit_norm", does, "false");
     }
     Ok(())
@@ -411,7 +411,7 @@ pub(super) fn training(section: &str, training: &TrainingSpec) -> Kept {
                 return broken(
                     &[&keys[0], &keys[1]],
                     format!(
-                        "{} = {rate:?} times {} = {decay:?} is {}, so that weight decay never makes a weight smaller: it turns its sign at every step",
+                        "{} = {rate:?} times {} = {decay:?} is {}, so that weight decay alone would flip the sign of every weight at each step and never make it smaller",
                         keys[1],
                         keys[0],
                         rate * decay

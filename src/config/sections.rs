@@ -268,7 +268,7 @@ fn check_kind(node: &Node) -> Result<(), Refusal> {
         format!(
             "`{path}` is not used because {kind_path} = \"{}\"; it belongs to {}",
             kind.word(),
-            enumerated(&owners, "and")
+            enumerated(&owners, '"', "and")
         ),
         format!("remove it, or set {kind_path} to {}", alternatives(&owners)),
     ))))

@@ -20,7 +20,7 @@ use crate::spec::{
     ClassifierTraining, Condition, Initialization, Plan, Target, TrainedLayers, Variance,
 };
 use crate::train::pretraining::of_one_layer;
-use crate::words::{listed, listed_names, padded};
+use crate::words::{listed, listed_names, named, padded};
 
 /// The test accuracy of classifiers, epoch by epoch.
 pub struct Accuracy;
@@ -421,7 +421,7 @@ fn at_the_end(comparison: Option<&Comparison>) -> String {
             let end = of.kept.map_or(*last, |kept| kept.test_accuracy);
             Some(format!(
                 "{} at {} %",
-                of.condition,
+                named(&of.condition),
                 plain_percent(end.median)
             ))
         })

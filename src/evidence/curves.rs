@@ -16,7 +16,7 @@ use crate::report::{
 use crate::results::{EpochRecord, NO_EXPLAINED_VARIANCE, Spread};
 use crate::run_dir;
 use crate::spec::Plan;
-use crate::words::{listed, listed_names};
+use crate::words::{listed, listed_names, named};
 
 /// Where there are more models than this, and several seeds, a line stands for the seeds of a condition.
 const MOST_MODELS: usize = 32;
@@ -71,7 +71,8 @@ impl Evidence for Curves {
         let records = run.epochs();
         let conditions = listed_names(run.conditions(), MOST_NAMES);
         let ends = last_of_each(&records).into_iter();
-        let ends = ends.map(|of| format!("{} at {}", of.label, number(of.test_reconstruction)));
+        let ends =
+            ends.map(|of| format!("{} at {}", named(&of.label), number(of.test_reconstruction)));
         let alt = format!(
             "Learning curves of {conditions}: reconstruction, sparsity, activity and dead units against the epoch. Reconstruction on the test images ends at: {}",
             listed(ends, MOST_NAMES)
@@ -159,7 +160,7 @@ fn last_epochs(records: &[EpochRecord], glossary: &mut Glossary) -> Markup {
         (table("The last epoch of each model; costs are means over images", &head, &rows))
         p {
             (dead_means("the test images"))
-            " Unchanged: the unit’s column of encoder weights equals its initial values in every bit."
+            " Unchanged (“untrained units” in promises and files): the unit’s column of encoder weights equals its initial values in every bit."
             @if not_defined { " The explained variance is not defined: " (NO_EXPLAINED_VARIANCE) "." }
         }
     }

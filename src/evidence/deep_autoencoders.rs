@@ -20,7 +20,7 @@ use crate::report::{
 use crate::results::{EpochRecord, Results, Spread};
 use crate::run_dir;
 use crate::spec::{Condition, Plan};
-use crate::words::{counted, listed, listed_names};
+use crate::words::{counted, listed, listed_names, named};
 
 /// Test images whose codes are laid out.
 const ON_THE_MAP: usize = 2000;
@@ -259,7 +259,11 @@ fn errors(run: &Run<'_>, records: &[EpochRecord], figures: &mut Figures) -> Mark
     let ends = run.plan.conditions.iter().filter_map(|condition| {
         let epochs = by_epoch(records, &condition.name);
         let end = spread(epochs.values().next_back()?)?;
-        Some(format!("{} at {}", condition.name, number(end.median)))
+        Some(format!(
+            "{} at {}",
+            named(&condition.name),
+            number(end.median)
+        ))
     });
     figures.chart("squared-error", &drawing, &Words {
         alt: &format!("The squared error of a test image against the epoch and against computation; it ends at: {}", listed(ends, MOST_NAMES)),

@@ -11,7 +11,7 @@ use super::{Evidence, Figures, Found, Run, value};
 use crate::report::table;
 use crate::results::{Member, Results, Spread};
 use crate::spec::{Coordinate, Expectation, Over, Plan, Promise, Published};
-use crate::words::{counted, listed, unquoted};
+use crate::words::{counted, listed, listed_names, unquoted};
 
 /// The evidence of what the config promises: each promise, and whether it holds.
 pub struct Promises;
@@ -187,7 +187,7 @@ pub fn mistake(expectation: &Expectation, plan: &Plan) -> Option<String> {
         return Some(format!(
             "[[expect]] of \"{that}\" is about {}, where this run has no condition\n  hint: conditions are {}",
             place.collect::<Vec<_>>().join(", "),
-            listed(plan.names(), 20)
+            listed_names(plan.names(), 20)
         ));
     }
     let compares = |at: &Vec<Coordinate>| {

@@ -410,11 +410,13 @@ fn what_it_cost(
     let price = "The computation of the pretraining alone";
     let meanwhile = match affordable {
         0 => format!("{price} is less than that of one epoch of {name}"),
-        1 if epochs == 1 => format!("{price} trains {name} for its only epoch, to {reached}"),
+        1 if epochs == 1 => format!("{price} would train {name} for its only epoch, to {reached}"),
         all if all == epochs => {
-            format!("{price} trains {name} for all of its {epochs} epochs, to {reached}")
+            format!("{price} would train {name} for all of its {epochs} epochs, to {reached}")
         }
-        some => format!("{price} trains {name} for {some} of its {epochs} epochs, to {reached}"),
+        some => {
+            format!("{price} would train {name} for {some} of its {epochs} epochs, to {reached}")
+        }
     };
     let pretrained = named(&one.condition);
     Some(format!(
@@ -642,7 +644,7 @@ mod tests {
                 "When the training of C begins, the norm of the gradient is 0.50 in the softmax layer and 1.0e−10 in layer 1, 2.0e−10 times as large.",
                 "D − C: +84.65 points after the first epoch and +86.83 after epoch 3; it is above 0 after 2 of 3 epochs.",
                 "D finishes 86.83 points above C. C He, with the same layers but no pretraining (what C He is), already gains 86.05 of them; pretraining adds 0.78.",
-                "D learns 16,000 parameters, those of its pretraining included; C learns 1,000. D takes 1.8 times the multiply–accumulates of C. The computation of the pretraining alone trains C for 2 of its 3 epochs, to 11.35 %.",
+                "D learns 16,000 parameters, those of its pretraining included; C learns 1,000. D takes 1.8 times the multiply–accumulates of C. The computation of the pretraining alone would train C for 2 of its 3 epochs, to 11.35 %.",
             ]
         );
     }
@@ -678,7 +680,7 @@ mod tests {
                 "D is at 95.00 % (94.00 % to 96.00 %) after its first epoch and at 98.10 % (98.00 % to 98.20 %) after epoch 2.",
                 "When the training of C begins, the norm of the gradient is 0.50 in the softmax layer and 2.0e−10 in layer 1, 4.0e−10 times as large (medians over seeds).",
                 "D − C, paired by seed: +83.72 (+83.65 to +86.20) points after the first epoch and +86.75 (+86.65 to +86.85) after epoch 2; the median is above 0 after 2 of 2 epochs.",
-                "D learns 16,000 parameters, those of its pretraining included; C learns 1,000. D takes 2.2 times the multiply–accumulates of C. The computation of the pretraining alone trains C for all of its 2 epochs, to 11.35 %.",
+                "D learns 16,000 parameters, those of its pretraining included; C learns 1,000. D takes 2.2 times the multiply–accumulates of C. The computation of the pretraining alone would train C for all of its 2 epochs, to 11.35 %.",
             ]
         );
     }
@@ -813,7 +815,7 @@ mod tests {
                 "B is at 90.00 % after its only epoch.",
                 "D is at 96.00 % after its only epoch.",
                 "D − B: +6.00 points after the only epoch.",
-                "D learns 16,000 parameters, those of its pretraining included; B learns 1,000. D takes 3.5 times the multiply–accumulates of B. The computation of the pretraining alone trains B for its only epoch, to 90.00 %.",
+                "D learns 16,000 parameters, those of its pretraining included; B learns 1,000. D takes 3.5 times the multiply–accumulates of B. The computation of the pretraining alone would train B for its only epoch, to 90.00 %.",
             ]
         );
     }

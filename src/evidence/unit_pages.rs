@@ -358,9 +358,9 @@ impl Drawn<'_> {
                         ", mean activation " (number(unit.mean))
                         @if let Some(own) = unit.own {
                             @if own.images == 1 {
-                                "; the one " (noun) " that it answers to more than any other unit is of class " (own.label)
+                                "; the one " (noun) " that excites no other unit more is of class " (own.label)
                             } @else {
-                                "; of the " (own.images) " " (noun) "s that it answers to more than any other unit, "
+                                "; of the " (own.images) " " (noun) "s that excite no other unit more, "
                                 (share(own.purity)) " are of class " (own.label)
                             }
                         }

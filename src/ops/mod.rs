@@ -136,7 +136,7 @@ pub enum Unit {
     Sigmoid,
 }
 
-/// What a decoder's output is held against the input by.
+/// How a decoder's output is compared with the input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DecoderError {
     /// As [`squared_error`].

@@ -186,7 +186,7 @@ impl<'a> Play<'a> {
         if !without.is_empty() {
             self.left_out.push(format!(
                 "For want of room this page leaves out {}.",
-                crate::words::listed(&without, super::MOST_NAMES)
+                crate::words::listed_names(&without, super::MOST_NAMES)
             ));
         }
         let style = [include_str!("page.css"), include_str!("play/play.css")].concat();

@@ -629,7 +629,7 @@ impl Form for Bounds {
         match written {
             Written::List(numbers) => match numbers[..] {
                 [low, high] if low <= high => Ok([low, high]),
-                [_, _] => {
+                [low, high] if low > high => {
                     let says = "is {}, whose first number is larger than its second";
                     Err(Flaw::rule(says, "write the smaller one first"))
                 }

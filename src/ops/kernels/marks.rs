@@ -177,13 +177,16 @@ impl NullaryFnOnce for Turn<'_> {
 
     #[inline(always)]
     fn call(self) -> usize {
-        let mut set = 0;
+        let mut set = 0_usize;
         let blocks = self.turned.chunks_exact_mut(self.lines.places.max(1));
         for (of_lines, turned) in blocks.enumerate() {
             for (of_places, turned) in turned.chunks_mut(BLOCK).enumerate() {
                 let words = &self.lines.block(of_places)[of_lines * BLOCK..];
                 let words = &words[..words.len().min(BLOCK)];
-                set += words.iter().map(|word| word.count_ones()).sum::<u32>();
+                set += words
+                    .iter()
+                    .map(|word| word.count_ones() as usize)
+                    .sum::<usize>();
                 let mut square = [0; BLOCK];
                 square[..words.len()].copy_from_slice(words);
                 swap_quarters::<32>(&mut square, 0x0000_0000_FFFF_FFFF);
@@ -195,7 +198,7 @@ impl NullaryFnOnce for Turn<'_> {
                 turned.copy_from_slice(&square[..turned.len()]);
             }
         }
-        set as usize
+        set
     }
 }
 
