@@ -215,7 +215,7 @@ fn section(
             "A ramp unit whose pre-activation is below zero for every training image passes no gradient: no image changes its weights any more. \
              Where that is so from the start and there is no weight decay, the unit keeps its initial weights. \
              How many there are depends on how the bias is drawn: the wider, the more units are out of reach from the start. \
-             A PReLU unit, which passes some gradient below zero too, can come back, and so do units that are no ramps."
+             A PReLU unit, which passes some gradient below zero too, can come back, and so can units that are no ramps."
         }
         (table(
             "Number of units, for each seed",
