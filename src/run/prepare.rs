@@ -80,9 +80,10 @@ pub fn prepare(config: &Config, part: Option<Part>, jobs: usize) -> Result<Prepa
                 if others == 1 { "is" } else { "are" },
             )));
         }
-        Some(_) => fits(of_training, images, held_out)?,
-        None => fits(of_training.max(of_pretraining), images, held_out)?,
+        Some(_) => {}
+        None => fits("pretraining.batch_size", of_pretraining, images, held_out)?,
     }
+    fits("training.batch_size", of_training, images, held_out)?;
     if plan.experiment == ExperimentName::Classifier && data.classes == 0 {
         return Err(Failure::Request(
             "these data have no labels, and a classifier learns from labels\n  hint: add them to the data, or choose \
@@ -230,8 +231,8 @@ pub(super) fn read_data(config: &Config) -> Result<(Dataset, PathBuf), Failure> 
         })
 }
 
-/// Checks that there are images enough for a plan.
-fn fits(batch: usize, images: usize, held_out: usize) -> Result<(), Failure> {
+/// Checks that there are images enough for a batch of the size that a key has.
+fn fits(key: &str, batch: usize, images: usize, held_out: usize) -> Result<(), Failure> {
     let left = images.saturating_sub(held_out);
     if batch <= left && left > 0 {
         return Ok(());
@@ -251,8 +252,7 @@ fn fits(batch: usize, images: usize, held_out: usize) -> Result<(), Failure> {
         )
     };
     Err(Failure::Request(format!(
-        "a batch holds {}, but there {} only {}{what}\n  hint: lower the batch size, or {cure}",
-        counted(batch, "image"),
+        "{key} = {batch}, but there {} only {}{what}\n  hint: lower it, or {cure}",
         if left == 1 { "is" } else { "are" },
         counted(left, "training image"),
     )))
@@ -298,13 +298,13 @@ mod tests {
     fn who_holds_all_out_has_nothing_to_learn_from() {
         // A batch of a line search is whatever is left.
         for held_out in [300, 301] {
-            let told = fits(0, 300, held_out)
+            let told = fits("training.batch_size", 0, 300, held_out)
                 .expect_err("nothing is left")
                 .to_string();
             let says = format!("data.validation_images = {held_out} leaves none of 300");
             assert!(told.starts_with(&says), "{told}");
         }
-        assert!(fits(1, 300, 299).is_ok());
+        assert!(fits("training.batch_size", 1, 300, 299).is_ok());
     }
 
     #[test]
