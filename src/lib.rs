@@ -84,16 +84,17 @@
 //!
 //! # From a file to a step
 //!
-//! [`run::start`] reads the config and, in `run/prepare.rs`, the data: `data/four_files.rs` finds the files of MNIST and
-//! `data/idx.rs` reads them. [`experiment::Examples`] puts the rows on the device. [`experiment::run`] makes a task of
-//! every condition and seed (`experiment/tasks.rs`), which take turns of an epoch ([`train::lanes::take_turns`]). A turn is
-//! `Group::advance` in `experiment/group.rs`: an epoch of a stage of pretraining, where there is one, and then of the model
-//! itself. An epoch is [`train::Training::epoch`]: it shuffles, selects a batch, and calls cost, `backward` and the
-//! optimiser's step.
+//! [`run::start`] reads the config and, in `run/prepare.rs`, the data: `data/four_files.rs` finds the files of MNIST
+//! and `data/idx.rs` reads them. [`experiment::Examples`] puts the rows on the device. [`experiment::run`] makes a task
+//! of every condition and seed (`experiment/tasks.rs`), which take turns of an epoch ([`train::lanes::take_turns`]). A
+//! turn is `Group::advance` in `experiment/group.rs`: an epoch of a stage of pretraining, where there is one, and then
+//! of the model itself. An epoch is [`train::Training::epoch`]: it shuffles, selects a batch, and calls cost,
+//! `backward` and the optimiser's step.
 //!
 //! β multiplies the slopes dKL/dρ̂ⱼ in [`ops::kl_divergence`] (on flex in `ops/flex/mod.rs`), outside of the graph.
-//! [`model::Sparsity::term`] puts the products into the cost as constants, [`ops::weighted_means`], so that burn's autodiff
-//! has only to spread them over the batch. With L-BFGS β multiplies in [`model::Sparsity::take_mean_activation`].
+//! [`model::Sparsity::term`] puts the products into the cost as constants, [`ops::weighted_means`], so that burn's
+//! autodiff has only to spread them over the batch. With L-BFGS β multiplies in
+//! [`model::Sparsity::take_mean_activation`].
 //!
 //! # The rooms
 //!

@@ -290,8 +290,8 @@ pub fn median(values: &mut [f64]) -> Option<f64> {
     Some(f64::midpoint(values[middle - 1], upper))
 }
 
-/// The number below which a share of sorted numbers lies, by linear interpolation between neighbours (Hyndman and Fan 1996, type 7);
-/// `None` without numbers.
+/// The number below which a share of sorted numbers lies, by linear interpolation between neighbours (Hyndman and Fan
+/// 1996, type 7); `None` without numbers.
 #[must_use]
 pub fn quantile(sorted: &[f64], share: f64) -> Option<f64> {
     let place = share * (sorted.len().checked_sub(1)? as f64);

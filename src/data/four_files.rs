@@ -95,8 +95,8 @@ pub(super) fn load(dir: &Path, data: &Data) -> Result<Parts, DataError> {
     })
 }
 
-/// The four files with their headers read and held against each other. There have to be files to test on, unless a share of
-/// the others is held out for that.
+/// The four files with their headers read and held against each other. There have to be files to test on, unless a
+/// share of the others is held out for that.
 fn open(dir: &Path, test_share: f64) -> Result<[Option<OpenSplit>; 2], DataError> {
     let [train_images, train_labels, test_images, test_labels] = FILE_NAMES;
     let train = OpenSplit::open(dir, train_images, train_labels)?

@@ -415,8 +415,8 @@ fn row_length(row: &[f32]) -> f32 {
     if length > 0.0 { length } else { 1.0 }
 }
 
-/// Sums over rows, for each of `width` inputs that follow each other. They are about the first number of each, so that little
-/// is lost where the spread is small beside the mean.
+/// Sums over rows, for each of `width` inputs that follow each other. They are about the first number of each, so that
+/// little is lost where the spread is small beside the mean.
 pub(super) struct Moments {
     count: f64,
     width: usize,

@@ -77,8 +77,8 @@ impl Covariance {
         });
     }
 
-    /// The mean, and the eigenvectors of the covariance over the number of rows, with their places in the order of their
-    /// variances: the largest first.
+    /// The mean, and the eigenvectors of the covariance over the number of rows, with their places in the order of
+    /// their variances: the largest first.
     fn finish(self) -> (Vec<f64>, SymmetricEigen<f64, Dyn>, Vec<usize>) {
         let inputs = self.shift.len();
         let count = self.count as f64;

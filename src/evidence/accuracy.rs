@@ -296,7 +296,8 @@ fn difference(found: &Found<'_>, minuend: &str, subtrahend: &str) -> Difference 
     }
 }
 
-/// Parameters of a classifier; and parameters learnt in all, those of its pretraining's autoencoders or classifiers among them.
+/// Parameters of a classifier; and parameters learnt in all, those of its pretraining's autoencoders or classifiers
+/// among them.
 fn parameter_counts(training: &ClassifierTraining, inputs: usize, classes: usize) -> [usize; 2] {
     let spec = &training.classifier;
     let parameters = Classifier::parameter_count(spec, inputs, classes);

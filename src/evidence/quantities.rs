@@ -54,8 +54,8 @@ macro_rules! of_record {
     };
 }
 
-/// What a piece of evidence measured on a member at the end of its training, as quantities: name, unit, pointer (RFC 6901)
-/// and, where it is a word, all words.
+/// What a piece of evidence measured on a member at the end of its training, as quantities: name, unit, pointer (RFC
+/// 6901) and, where it is a word, all words.
 macro_rules! measured {
     (@words) => { &[] };
     (@words $words:expr) => { $words };

@@ -278,9 +278,9 @@ pub fn label_purity(
     Some(hits as f64 / images as f64)
 }
 
-/// Which picture of Figure 5-6 `scores` show, and the numbers that decided: of pictures of `subject` with as many pixels as
-/// a square `side` pixels wide. Thresholds on lengths are scaled by `side` / 28, and the words of the reason are true of
-/// other images than digits.
+/// Which picture of Figure 5-6 `scores` show, and the numbers that decided: of pictures of `subject` with as many
+/// pixels as a square `side` pixels wide. Thresholds on lengths are scaled by `side` / 28, and the words of the reason
+/// are true of other images than digits.
 ///
 /// A regime holds when all of its conditions do; no two can hold at once. Otherwise, if one might hold but for scores that
 /// are not defined, the answer is [`Regime::NotJudged`]; if none might, it is [`Regime::Unclear`], and the reason names

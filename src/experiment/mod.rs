@@ -195,8 +195,8 @@ pub fn rows(images: &Images, device: &Device) -> Rows {
 pub trait Shelf: Sync {
     /// The state that a task is to go on from, if there is one; asked for once, before the task's first step.
     fn take(&self, task: usize) -> Option<State>;
-    /// A task's state is there to be kept, after a turn that others will follow, or after the last one, which broke off as
-    /// the task is trained to its end or was stopped; it is only made if `state` is called.
+    /// A task's state is there to be kept, after a turn that others will follow, or after the last one, which broke off
+    /// as the task is trained to its end or was stopped; it is only made if `state` is called.
     fn offer(&self, task: &TaskName, turn: ControlFlow<()>, state: &dyn Fn() -> State);
 }
 

@@ -549,7 +549,8 @@ pub fn cross_entropy(logits: Tensor<3>, targets: Tensor<3>) -> Tensor<3> {
     Tensor::from_dispatch(Dispatch::cross_entropy(logits, targets))
 }
 
-/// The weighted sum of the units' means over the batch, Σⱼ sⱼ · mean(hⱼ): a term of the cost with the slope sⱼ in each mean.
+/// The weighted sum of the units' means over the batch, Σⱼ sⱼ · mean(hⱼ): a term of the cost with the slope sⱼ in each
+/// mean.
 ///
 /// # Shapes
 ///

@@ -39,8 +39,8 @@ fn labels(key: &GridKey) -> Vec<String> {
 }
 
 /// Where each value lies along an axis, and what is added to its title: numbers where they are, on a logarithmic scale
-/// where they span decades; in their order at even distances where they span decades beside 0; and anything else at even
-/// distances.
+/// where they span decades; in their order at even distances where they span decades beside 0; and anything else at
+/// even distances.
 fn places(key: &GridKey) -> (Vec<f64>, &'static str) {
     let numbers: Result<Vec<f64>, _> = key.values.iter().map(|value| value.parse()).collect();
     let Some(numbers) = numbers.ok().filter(|numbers| distinct(numbers)) else {

@@ -28,6 +28,10 @@ pub struct Quantiles {
 }
 
 /// The smallest number, the ends of the middle half, the median, and the largest: of numbers in order.
+///
+/// # Panics
+///
+/// Panics without numbers.
 #[must_use]
 pub fn five_numbers(sorted: &[f64]) -> [f64; 5] {
     [0.0, 0.25, 0.5, 0.75, 1.0].map(|share| quantile(sorted, share).expect("a row has numbers"))
@@ -35,6 +39,10 @@ pub fn five_numbers(sorted: &[f64]) -> [f64; 5] {
 
 impl Quantiles {
     /// All rows on one axis.
+    ///
+    /// # Panics
+    ///
+    /// Panics if a row has no numbers.
     #[must_use]
     pub fn drawing(&self) -> Drawing {
         let rows: Vec<(&str, [f64; 5])> = self

@@ -12,7 +12,8 @@ use crate::ops::Rows;
 use crate::seed::{Purpose, stream};
 use crate::spec::Corruption;
 
-/// What each of `count` inputs is multiplied by, or for noise what is added to it; `None` where nothing is to be disturbed.
+/// What each of `count` inputs is multiplied by, or for noise what is added to it; `None` where nothing is to be
+/// disturbed.
 fn drawn(corruption: Corruption, stream: &mut ChaCha8Rng, count: usize) -> Option<Vec<f32>> {
     match corruption {
         Corruption::None => None,
